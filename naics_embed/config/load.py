@@ -1,0 +1,205 @@
+"""Loading of the configuration: base file, profile, dotted overrides, checked against the schema.
+
+Later layers win. The origin of every value is kept, so that ``naics-embed config`` can say where
+it came from.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from naics_embed.config.schema import Config
+from naics_embed.errors import ConfigError
+
+BASE_FILE = 'base.yaml'
+PROFILE_FOLDER = 'profiles'
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A configuration and where each of its values came from.
+
+    Attributes:
+        config: the checked configuration.
+        origins: dotted key to the layer that set it (``base.yaml``, a profile, ``override``).
+        profile: name of the profile.
+    """
+
+    config: Config
+    origins: dict[str, str]
+    profile: str | None
+
+
+def load_config(
+    folder: Path, profile: str | None = None, overrides: Sequence[str] = ()
+) -> LoadedConfig:
+    """Load ``base.yaml``, then a profile, then ``key=value`` overrides.
+
+    Args:
+        folder: directory with ``base.yaml`` and ``profiles/``.
+        profile: name of a file in ``profiles/``, without its ending.
+        overrides: dotted assignments such as ``training.epochs=3``; values are read as YAML.
+
+    Raises:
+        ConfigError: a file, profile or key does not exist (the message names the nearest one), or
+            a value has the wrong type or is out of range.
+    """
+    layers: list[tuple[str, dict[str, Any]]] = [(BASE_FILE, _read(folder / BASE_FILE))]
+    if profile is not None:
+        layers.append((f'{PROFILE_FOLDER}/{profile}.yaml', _read_profile(folder, profile)))
+    layers.extend(('override', _parse_override(override)) for override in overrides)
+
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    known = _known_keys(Config)
+    for origin, layer in layers:
+        for key, value in _flatten(layer, known).items():
+            if key not in known:
+                raise ConfigError(_unknown_key(key, origin, known))
+            values[key] = value
+            origins[key] = origin
+    missing = [key for key in known if key not in values]
+    if missing:
+        raise ConfigError(f'{folder / BASE_FILE} lacks a value for {", ".join(missing[:5])}')
+    return LoadedConfig(_build(Config, '', values, known, origins), origins, profile)
+
+
+def to_dict(section: Any) -> dict[str, Any]:
+    """Return a section of the configuration as plain nested dictionaries, tuples as lists."""
+    result: dict[str, Any] = {}
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if dataclasses.is_dataclass(value):
+            result[field.name] = to_dict(value)
+        else:
+            result[field.name] = list(value) if isinstance(value, tuple) else value
+    return result
+
+
+def flat(section: Any) -> dict[str, Any]:
+    """Return a section as one dictionary with dotted keys."""
+    result: dict[str, Any] = {}
+    for key, value in to_dict(section).items():
+        if isinstance(value, dict):
+            result |= {
+                f'{key}.{inner}': leaf for inner, leaf in flat(getattr(section, key)).items()
+            }
+        else:
+            result[key] = value
+    return result
+
+
+def from_dict(values: dict[str, Any]) -> Config:
+    """Rebuild a configuration from `to_dict`. Raises ConfigError like `load_config`."""
+    known = _known_keys(Config)
+    leaves = _flatten(values, known)
+    unknown = [key for key in leaves if key not in known]
+    if unknown:
+        raise ConfigError(_unknown_key(unknown[0], 'the given values', known))
+    missing = [key for key in known if key not in leaves]
+    if missing:
+        raise ConfigError(f'the given values lack {", ".join(missing[:5])}')
+    return _build(Config, '', leaves, known, dict.fromkeys(leaves, 'the given values'))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(
+            f'{path} does not exist; run from a checkout, or name the folder with --config-folder'
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f'{path} is not valid YAML: {error}') from error
+    if not isinstance(content, dict):
+        raise ConfigError(f'{path} must hold a mapping of sections')
+    return content
+
+
+def _read_profile(folder: Path, profile: str) -> dict[str, Any]:
+    path = folder / PROFILE_FOLDER / f'{profile}.yaml'
+    if not path.is_file():
+        there = sorted(p.stem for p in (folder / PROFILE_FOLDER).glob('*.yaml'))
+        raise ConfigError(f'there is no profile {profile!r}; profiles: {", ".join(there)}')
+    return _read(path)
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, separator, value = override.partition('=')
+    if not separator or not key.strip():
+        raise ConfigError(f'override {override!r} must have the form key=value')
+    try:
+        leaf = yaml.safe_load(value) if value.strip() else None
+    except yaml.YAMLError as error:
+        raise ConfigError(f'override {override!r}: the value is not valid YAML') from error
+    nested: Any = leaf
+    for part in reversed(key.strip().split('.')):
+        nested = {part: nested}
+    return nested
+
+
+def _known_keys(schema: type, prefix: str = '') -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    for name, hint in typing.get_type_hints(schema).items():
+        if dataclasses.is_dataclass(hint):
+            keys |= _known_keys(typing.cast(type, hint), f'{prefix}{name}.')
+        else:
+            keys[f'{prefix}{name}'] = hint
+    return keys
+
+
+def _flatten(layer: dict[str, Any], known: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, value in layer.items():
+        key = f'{prefix}{name}'
+        if isinstance(value, dict) and key not in known:
+            leaves |= _flatten(value, known, f'{key}.')
+        else:
+            leaves[key] = value
+    return leaves
+
+
+def _unknown_key(key: str, origin: str, known: dict[str, Any]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.3)
+    hint = f'; did you mean {near[0]}?' if near else ''
+    return f'unknown configuration key {key!r} in {origin}{hint}'
+
+
+def _build(
+    schema: type,
+    prefix: str,
+    values: dict[str, Any],
+    known: dict[str, Any],
+    origins: dict[str, str],
+) -> Any:
+    arguments: dict[str, Any] = {}
+    for name, hint in typing.get_type_hints(schema).items():
+        key = f'{prefix}{name}'
+        if key in known:
+            arguments[name] = _checked(key, values[key], hint, origins[key])
+        else:
+            arguments[name] = _build(hint, f'{key}.', values, known, origins)
+    return schema(**arguments)
+
+
+def _checked(key: str, value: Any, hint: Any, origin: str) -> Any:
+    """Let OmegaConf convert and check one value against its annotation."""
+    is_tuple = typing.get_origin(hint) is tuple
+    annotation = list[typing.get_args(hint)[0]] if is_tuple else hint
+    holder = dataclasses.make_dataclass('Holder', [('value', annotation)])
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(holder), {'value': value})
+        result = OmegaConf.to_object(merged).value
+    except OmegaConfBaseException as error:
+        wanted = str(hint) if isinstance(hint, types.UnionType) or is_tuple else hint.__name__
+        raise ConfigError(f'{key}={value!r} in {origin} is not of type {wanted}') from error
+    return tuple(result) if is_tuple else result

@@ -1,0 +1,1 @@
+"""Hyperbolic geometry in the Lorentz model: points, distances, cones and trees."""

@@ -1,0 +1,182 @@
+"""Whether the numbers of a table of Lorentz points can still be trusted."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from naics_embed.geometry import lorentz
+from naics_embed.metrics.checks import MetricError, check_length
+
+LEVEL_QUANTILES = {'q05': 0.05, 'median': 0.5, 'q95': 0.95}
+
+
+@dataclass(frozen=True)
+class HealthLimits:
+    """Bounds that a health report must keep; None where a figure is not watched.
+
+    Attributes:
+        residual: greatest relative residual of the hyperboloid equation, |⟨x, x⟩ + 1/c|/t².
+        bound_share: greatest share of points at the radius bound. A table that ends on its bound
+            is a sphere, and has lost the levels.
+        min_rank: least effective rank of the tangent vectors about their mean. Near 1, all points
+            lie on a line.
+        min_mean_radius: least mean radius. Near 0, all points are in one place.
+        max_radius: greatest radius, beyond which the dtype no longer holds the points.
+        non_finite: greatest number of points with a NaN or infinite coordinate.
+    """
+
+    residual: float | None = None
+    bound_share: float | None = None
+    min_rank: float | None = None
+    min_mean_radius: float | None = None
+    max_radius: float | None = None
+    non_finite: float | None = 0
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """The figure that a limit bounds, on which side, and what to say and do about it."""
+
+    figure: str
+    least: bool
+    meaning: str
+    advice: str
+
+
+_RULES = {
+    'non_finite': _Rule(
+        'non_finite',
+        False,
+        'points with a NaN or infinite coordinate',
+        'lower the learning rate or clip the gradient',
+    ),
+    'residual': _Rule(
+        'residual',
+        False,
+        'relative residual of the hyperboloid equation',
+        'keep points as tangent vectors, or in float64',
+    ),
+    'bound_share': _Rule(
+        'share_at_bound',
+        False,
+        'share of points at the radius bound',
+        'lower the temperature or the learning rate, or raise r_max',
+    ),
+    'max_radius': _Rule(
+        'radius_max', False, 'greatest radius', 'bound the radius, or lower the learning rate'
+    ),
+    'min_mean_radius': _Rule(
+        'radius_mean', True, 'mean radius', 'the points collapse onto the origin: check the losses'
+    ),
+    'min_rank': _Rule(
+        'effective_rank_centred',
+        True,
+        'effective rank of the tangent vectors',
+        'the points collapse onto few directions: check the losses',
+    ),
+}
+
+
+def health_report(
+    space: Tensor,
+    *,
+    c: float,
+    level: Tensor | None = None,
+    r_max: float | None = None,
+    time: Tensor | None = None,
+) -> dict[str, float]:
+    """Return the health of a table. It never raises over values: they are what it reports.
+
+    Args:
+        space: ``(n, d)`` space parts, in the dtype in which they are kept.
+        c: c > 0, the space has curvature −c.
+        level: int64 ``(n,)``, level of each point; for radii by level.
+        r_max: bound of the radius, where one is set.
+        time: ``(n,)`` time components where they are kept too; derived otherwise.
+
+    Returns:
+        - ``non_finite``: points with a NaN or infinite coordinate; the others are left out of
+          everything else, and all figures are NaN where none is left.
+        - ``residual``: largest |⟨x, x⟩ + 1/c|/t² (`lorentz.validity`).
+        - ``radius_min``, ``_q05``, ``_median``, ``_q95``, ``_max``, ``radius_mean``; and
+          ``radius_level_L_q05``, ``_median``, ``_q95`` for each level.
+        - ``share_at_bound``: share of points with a radius above `lorentz.NEAR_BOUND`·r_max; only
+          with ``r_max``.
+        - ``effective_rank``, ``effective_rank_centred``: see `effective_rank`, of the tangent
+          vectors at the origin, and of these about their mean.
+
+    Raises:
+        MetricError: shapes that do not fit.
+    """
+    if space.ndim != 2:
+        raise MetricError(f'points must be a matrix (n, d), not of shape {tuple(space.shape)}')
+    report = lorentz.validity(space, c=c, r_max=r_max, time=time)
+    points = space.detach().to(dtype=torch.float64, device='cpu')
+    finite = points.isfinite().all(dim=1)
+    if time is not None:
+        check_length('time', time, len(space))
+        finite &= time.detach().cpu().isfinite()
+    points = points[finite]
+    radii = lorentz.radius(points, c=c)
+    report['radius_mean'] = float(radii.mean())
+    if level is not None:
+        check_length('level', level, len(space))
+        places = torch.tensor(list(LEVEL_QUANTILES.values()), dtype=torch.float64)
+        kept = level.cpu()[finite]
+        for value in level.unique().tolist():
+            chosen = radii[kept == value]
+            found = (
+                chosen.quantile(places).tolist() if len(chosen) else [float('nan')] * len(places)
+            )
+            for name, figure in zip(LEVEL_QUANTILES, found, strict=True):
+                report[f'radius_level_{value}_{name}'] = figure
+    tangents = lorentz.log0(points, c=c)
+    report['effective_rank'] = effective_rank(tangents)
+    report['effective_rank_centred'] = effective_rank(tangents - tangents.mean(dim=0))
+    return report
+
+
+def effective_rank(vectors: Tensor) -> float:
+    """Return exp of the entropy of the normalised singular values (Roy & Vetterli 2007).
+
+    Between 1, all vectors on one line, and min(n, d), the same extent in every direction. 0 where
+    all vectors are zero, NaN where there are none.
+
+    Args:
+        vectors: ``(n, d)``, finite.
+    """
+    if not vectors.numel():
+        return float('nan')
+    values = torch.linalg.svdvals(vectors.to(torch.float64))
+    total = float(values.sum())
+    if total == 0:
+        return 0.0
+    share = values / total
+    return float(torch.special.entr(share).sum().exp())
+
+
+def violations(report: dict[str, float], limits: HealthLimits) -> list[str]:
+    """Return a plain sentence for each limit that a report breaks; NaN breaks every limit.
+
+    Raises:
+        MetricError: a limit is set, but the report lacks its figure.
+    """
+    found = []
+    for field in fields(limits):
+        limit = getattr(limits, field.name)
+        if limit is None:
+            continue
+        rule = _RULES[field.name]
+        if rule.figure not in report:
+            raise MetricError(
+                f'the limit {field.name} is set, but the report has no {rule.figure}'
+                + (': give r_max to health_report' if rule.figure == 'share_at_bound' else '')
+            )
+        value = report[rule.figure]
+        kept = value >= limit if rule.least else value <= limit
+        if not kept:
+            side = 'below' if rule.least else 'above'
+            shown = 'not a number' if value != value else f'{value:.4g}, {side} {limit:g}'
+            found.append(f'{rule.meaning} ({rule.figure}) is {shown}; {rule.advice}')
+    return found

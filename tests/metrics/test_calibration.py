@@ -1,0 +1,203 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss, log_loss
+
+from naics_embed.metrics.calibration import (
+    calibration_ceiling,
+    calibration_metrics,
+    confidence_metrics,
+    expected_calibration_error,
+    fit_temperature,
+)
+from naics_embed.metrics.checks import MetricError
+from naics_embed.metrics.selective import accuracy_at_coverage, area_under_risk, risk_coverage
+
+BINS = {'bins': 10, 'coverages': (0.5, 0.8)}
+
+
+@pytest.fixture
+def predictions(noise):
+    """Overconfident logits: labels drawn from them at temperature 2.5."""
+    logits = 3 * noise(2000, 12)
+    generator = torch.Generator().manual_seed(1)
+    truth = torch.multinomial(torch.softmax(logits / 2.5, dim=1), 1, generator=generator)
+    return logits, truth.squeeze(1)
+
+
+@pytest.fixture
+def answers(noise):
+    confidence = torch.sigmoid(noise(800))
+    generator = torch.Generator().manual_seed(1)
+    return confidence, torch.rand(800, generator=generator) < confidence**1.5
+
+
+@pytest.mark.parametrize(('strategy', 'equal_mass'), [('uniform', False), ('quantile', True)])
+def test_calibration_error_is_from_scikit_learns_curve(answers, strategy, equal_mass):
+    confidence, correct = (values.numpy() for values in answers)
+    curve = calibration_curve(correct, confidence, n_bins=10, strategy=strategy)
+    edges = np.linspace(0, 1, 11)
+    if equal_mass:
+        edges = np.quantile(confidence, edges)
+    weight = np.bincount(np.searchsorted(edges[1:-1], confidence)) / len(confidence)
+    expected = (weight[weight > 0] * np.abs(curve[0] - curve[1])).sum()
+    found = expected_calibration_error(*answers, bins=10, equal_mass=equal_mass)
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert found > 0.05
+
+
+def test_bounds_of_bins_belong_to_the_lower_bin():
+    confidence = torch.tensor([0.0, 0.5, 0.6, 1.0]).double()
+    correct = torch.tensor([True, False, False, True])
+    # Bins {0, .5} and {.6, 1}: |1 − .5|/4 + |1 − 1.6|/4.
+    found = expected_calibration_error(confidence, correct, bins=2)
+    assert found == pytest.approx((0.5 + 0.6) / 4)
+
+
+def test_nll_and_brier_are_scikit_learns(predictions):
+    logits, truth = predictions
+    found = calibration_metrics(logits, truth, temperature=1.7, **BINS)
+    p = torch.softmax(logits / 1.7, dim=1).numpy()
+    assert found['nll'] == pytest.approx(log_loss(truth, p, labels=range(12)))
+    expected = brier_score_loss(truth, p, labels=range(12), scale_by_half=False)
+    assert found['brier'] == pytest.approx(expected)
+    assert found['accuracy'] == pytest.approx((p.argmax(1) == truth.numpy()).mean())
+    assert found['mean_confidence'] == pytest.approx(p.max(1).mean())
+
+
+def test_log_probabilities_are_logits(predictions):
+    logits, truth = predictions
+    found = calibration_metrics(torch.log_softmax(logits, 1), truth, **BINS)
+    assert found == pytest.approx(calibration_metrics(logits + 5, truth, **BINS))
+
+
+def test_temperature_is_scipys(predictions):
+    logits, truth = predictions
+
+    def loss(temperature):
+        return calibration_metrics(logits, truth, temperature=temperature, **BINS)['nll']
+
+    expected = minimize_scalar(loss, bounds=(0.05, 20), method='bounded').x
+    found = fit_temperature(logits, truth, bounds=(0.05, 20))
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert found == pytest.approx(2.5, rel=0.1)
+    assert loss(found) <= min(loss(found * 1.01), loss(found / 1.01))
+    before, after = (
+        calibration_metrics(logits, truth, temperature=t, **BINS) for t in (1.0, found)
+    )
+    for name in ('nll', 'ece', 'ece_equal_mass', 'brier'):
+        assert after[name] < before[name], name
+    assert after['accuracy'] == pytest.approx(before['accuracy'])
+
+
+def test_temperature_stays_in_its_bounds(predictions):
+    logits, truth = predictions
+    assert fit_temperature(logits, truth, bounds=(0.1, 1.5)) == pytest.approx(1.5, rel=1e-5)
+    assert fit_temperature(logits, truth, bounds=(4, 9)) == pytest.approx(4, rel=1e-5)
+    # Always right: the surer the better.
+    always = fit_temperature(torch.eye(4), torch.arange(4), bounds=(0.2, 5))
+    assert always == pytest.approx(0.2, rel=1e-5)
+
+
+def test_candidates_ruled_out_take_no_part(predictions):
+    logits, truth = predictions
+    padded = torch.cat([logits, torch.full((2000, 3), -torch.inf)], dim=1)
+    found, expected = (
+        calibration_metrics(values, truth, temperature=2.0, **BINS) for values in (padded, logits)
+    )
+    assert found == pytest.approx(expected)
+    fitted = [fit_temperature(values, truth, bounds=(0.1, 9)) for values in (padded, logits)]
+    assert fitted[0] == pytest.approx(fitted[1])
+
+
+def test_ceiling_is_what_true_probabilities_get(predictions):
+    logits, truth = predictions
+    ceiling = calibration_ceiling(logits, temperature=2.5, draws=20, seed=0, **BINS)
+    found = calibration_metrics(logits, truth, temperature=2.5, **BINS)
+    assert found.keys() == ceiling.keys()
+    # The labels were drawn at 2.5, so only chance is between the two.
+    for name in ('accuracy', 'brier', 'nll', 'aurc'):
+        assert found[name] == pytest.approx(ceiling[name], rel=0.08), name
+    assert 0 < ceiling['ece'] < 0.04
+    wrong = calibration_metrics(logits, truth, temperature=1.0, **BINS)
+    assert wrong['ece'] > 3 * ceiling['ece']
+    assert wrong['nll'] > ceiling['nll']
+
+
+def test_equally_probable_answers_are_right_in_turn():
+    found = calibration_metrics(torch.zeros(6, 4), torch.tensor([0, 1, 2, 3, 0, 1]), **BINS)
+    assert found['accuracy'] == pytest.approx(0.25)
+    assert found['ece'] == pytest.approx(0, abs=1e-12)
+    assert found['nll'] == pytest.approx(math.log(4))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=15),
+    st.floats(0.05, 1),
+)
+@settings(deadline=None, max_examples=80)
+def test_selective_figures_are_means_over_random_orders_of_ties(rows, share):
+    confidence = torch.tensor([c for c, _ in rows]).double()
+    correct = torch.tensor([r for _, r in rows])
+    # In expectation, each answer of a tie has the accuracy of the tie.
+    tied = torch.stack([correct[confidence == c].double().mean() for c in confidence])
+    order = confidence.argsort(descending=True, stable=True)
+    errors = (1 - tied[order]).cumsum(0)
+    given_answers = torch.arange(1, len(rows) + 1)
+    assert area_under_risk(confidence, correct) == pytest.approx(
+        float((errors / given_answers).mean())
+    )
+    curve = risk_coverage(confidence, correct)
+    assert curve.coverage[-1] == 1
+    assert curve.risk[-1] == pytest.approx(float((~correct).double().mean()))
+    for threshold, coverage, risk in zip(curve.threshold, curve.coverage, curve.risk, strict=True):
+        chosen = confidence >= threshold
+        assert float(coverage) == pytest.approx(float(chosen.double().mean()))
+        assert float(risk) == pytest.approx(float((~correct[chosen]).double().mean()))
+    padded = torch.cat([torch.zeros(1), errors])
+    expected = 1 - np.interp(share * len(rows), np.arange(len(padded)), padded) / (
+        share * len(rows)
+    )
+    assert accuracy_at_coverage(curve, share) == pytest.approx(expected, abs=1e-9)
+
+
+def test_confidence_that_ranks_is_worth_something(answers):
+    confidence, correct = answers
+    found = confidence_metrics(confidence, correct, **BINS)
+    shuffled = confidence[torch.randperm(800, generator=torch.Generator().manual_seed(0))]
+    blind = confidence_metrics(shuffled, correct, **BINS)
+    assert found['accuracy_at_coverage_0.5'] > found['accuracy_at_coverage_0.8']
+    assert found['accuracy_at_coverage_0.8'] > found['accuracy']
+    assert found['aurc'] < blind['aurc'] - 0.1
+    assert accuracy_at_coverage(risk_coverage(*answers), 1.0) == pytest.approx(found['accuracy'])
+
+
+def test_bad_input_is_refused(predictions, answers):
+    logits, truth = predictions
+    confidence, correct = answers
+    with pytest.raises(MetricError, match='between 0 and 1'):
+        expected_calibration_error(2 * confidence, correct, bins=5)
+    with pytest.raises(MetricError, match='correct must have shape'):
+        risk_coverage(confidence, correct[:3])
+    with pytest.raises(MetricError, match='correct must be bool'):
+        risk_coverage(confidence, 2 * correct.long())
+    with pytest.raises(MetricError, match='coverage must be'):
+        accuracy_at_coverage(risk_coverage(confidence, correct), 0)
+    with pytest.raises(MetricError, match='nothing to measure'):
+        risk_coverage(confidence[:0], correct[:0])
+    with pytest.raises(MetricError, match='temperature must be positive'):
+        calibration_metrics(logits, truth, temperature=0, **BINS)
+    with pytest.raises(MetricError, match='bounds must be'):
+        fit_temperature(logits, truth, bounds=(2, 1))
+    logits[0, truth[0]] = -torch.inf
+    with pytest.raises(MetricError, match='ruled out'):
+        fit_temperature(logits, truth, bounds=(0.1, 5))
+    logits[0, 0] = math.nan
+    with pytest.raises(MetricError, match='NaN'):
+        calibration_metrics(logits, truth, **BINS)
