@@ -66,7 +66,7 @@ def arcosh_distance(x: Tensor, y: Tensor) -> Tensor:
 
 def geoopt_distance(x: Tensor, y: Tensor) -> Tensor:
     """geoopt's `dist`, row by row."""
-    space = geoopt_bridge.manifold(1.0).to(x.dtype)
+    space = geoopt_bridge.manifold(1.0, dtype=x.dtype)
     return space.dist(geoopt_bridge.to_geoopt(x, c=1.0), geoopt_bridge.to_geoopt(y, c=1.0))
 
 
@@ -121,7 +121,7 @@ def speed(count: int, dim: int, repeats: int) -> list[dict[str, object]]:
         generator = torch.Generator().manual_seed(1)
         v = torch.randn(count, dim, generator=generator, dtype=torch.float64)
         v = (3 * v / v.norm(dim=-1, keepdim=True)).to(dtype)
-        space = geoopt_bridge.manifold(1.0).to(dtype)
+        space = geoopt_bridge.manifold(1.0, dtype=dtype)
         ours = lorentz.exp0(v, c=1.0).requires_grad_()
         ambient = geoopt_bridge.to_geoopt(ours.detach(), c=1.0).requires_grad_()
         runs = {

@@ -5,35 +5,13 @@ Values live in ``configs/``; a field without a default must be given there.
 
 from dataclasses import dataclass
 
+from naics_embed.baselines.settings import BaselineSettings
+from naics_embed.census.download import HttpSettings
 from naics_embed.errors import ConfigError
+from naics_embed.supervision.sampling import TripletSettings
 
 SOURCE_KINDS = ('auto', 'census', 'folder', 'package')
 CHANNELS = ('title', 'description', 'examples', 'excluded')
-
-
-@dataclass(frozen=True)
-class HttpConfig:
-    """How the Census workbooks are fetched.
-
-    Attributes:
-        base_url: address of the folder that holds the workbooks; null for the Census Bureau's.
-        connect_timeout_s: seconds to wait for a connection.
-        read_timeout_s: seconds to wait for the next bytes.
-        deadline_s: seconds for one workbook in all, retries included.
-        retries: attempts after the first one.
-        backoff_s: first delay between attempts; it doubles, with jitter.
-        backoff_max_s: longest delay, also for a Retry-After header.
-        max_bytes: largest accepted file.
-    """
-
-    base_url: str | None
-    connect_timeout_s: float
-    read_timeout_s: float
-    deadline_s: float
-    retries: int
-    backoff_s: float
-    backoff_max_s: float
-    max_bytes: int
 
 
 @dataclass(frozen=True)
@@ -92,6 +70,7 @@ class DataConfig:
         source: auto, census, folder or package.
         folder: directory with the Census workbooks, for ``folder`` and ``auto``.
         cache: directory in which downloads are kept.
+        base_url: address of a mirror of the Census workbooks; null for the Census Bureau's.
         http: how workbooks are fetched.
         roles: how index entries and codes are divided.
         plain_language: uses of the plain-language corpus.
@@ -100,7 +79,8 @@ class DataConfig:
     source: str
     folder: str | None
     cache: str
-    http: HttpConfig
+    base_url: str | None
+    http: HttpSettings
     roles: RolesConfig
     plain_language: PlainLanguageConfig
 
@@ -110,29 +90,6 @@ class DataConfig:
             raise ConfigError(
                 'data.source=folder needs data.folder, the directory that holds the workbooks'
             )
-
-
-@dataclass(frozen=True)
-class TripletsConfig:
-    """How training triplets are sampled.
-
-    Attributes:
-        positives: positives drawn for each anchor.
-        siblings: negatives from the same family, for each positive.
-        cousins: negatives one family further out, for each positive.
-        same_sector: negatives from the rest of the sector, for each positive.
-        other_sector: negatives from other sectors, for each positive.
-        margin_scale: margin for each step of tree distance between negative and positive.
-        margin_max: largest margin.
-    """
-
-    positives: int
-    siblings: int
-    cousins: int
-    same_sector: int
-    other_sector: int
-    margin_scale: float
-    margin_max: float
 
 
 @dataclass(frozen=True)
@@ -160,12 +117,14 @@ class ConstructionConfig:
 
     Attributes:
         tau: length of an edge, in units of the curvature radius.
-        spread: how far sibling directions are pushed apart (1 whitens them fully).
+        spread: angle in radians between a child's direction and its parent's.
+        whitening: 0 keeps the texts' own similarities within a family, 1 puts siblings apart.
         shrink: factor applied to the tangents when the table is initialised.
     """
 
     tau: float
     spread: float
+    whitening: float
     shrink: float
 
 
@@ -181,7 +140,8 @@ class ModelConfig:
         adapter_alpha: scale of the adapter, alpha / rank.
         adapter_dropout: dropout on the adapter's input.
         channels: texts of a code whose mean places it.
-        frozen_share: weight of the frozen sentence embedding beside the adapted one.
+        channel_tokens: tokens kept of a channel text when a code is placed by its texts.
+        head_ridge: penalty of the regression that the head starts from.
     """
 
     dim: int
@@ -191,7 +151,8 @@ class ModelConfig:
     adapter_alpha: float
     adapter_dropout: float
     channels: tuple[str, ...]
-    frozen_share: float
+    channel_tokens: int
+    head_ridge: float
 
     def __post_init__(self) -> None:
         if self.dim < 2:
@@ -202,7 +163,6 @@ class ModelConfig:
             raise ConfigError('model.channels must name at least one channel')
         for channel in self.channels:
             _one_of('model.channels', channel, CHANNELS)
-        _share('model.frozen_share', self.frozen_share)
 
 
 @dataclass(frozen=True)
@@ -215,8 +175,8 @@ class ObjectiveConfig:
         stress_codes: codes drawn at each step, all pairs of which enter the tree term.
         near_distance: all pairs up to this tree distance enter the tree term at every step.
         near_weight: weight of those near pairs beside the drawn ones.
-        parent: weight of the cross-entropy that makes the parent the nearest code one level up.
         placement: weight of the cross-entropy that places a code by its channels' mean.
+        placed_codes: codes placed at each step.
     """
 
     temperature: float
@@ -224,8 +184,8 @@ class ObjectiveConfig:
     stress_codes: int
     near_distance: int
     near_weight: float
-    parent: float
     placement: float
+    placed_codes: int
 
 
 @dataclass(frozen=True)
@@ -305,37 +265,20 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class BaselinesConfig:
-    """The systems that the model is compared with in the same run.
-
-    Attributes:
-        enabled: names of the baselines to fit.
-        logistic_c: inverse penalty of the logistic regression.
-        logistic_iterations: most iterations of its solver.
-        svm_c: inverse penalty of the linear SVM.
-        max_train: at most this many training texts for the fitted ones; null for all.
-    """
-
-    enabled: tuple[str, ...]
-    logistic_c: float
-    logistic_iterations: int
-    svm_c: float
-    max_train: int | None
-
-
-@dataclass(frozen=True)
 class EvaluationConfig:
     """What is measured beside the retrieval figures.
 
     Attributes:
         norm_weight: weight of the radius in the norm-aware ancestor score.
         chunk: rows of the distance matrix computed at a time.
-        baselines: the systems compared with.
+        compared: names of the baselines that are fitted in the same run.
+        baselines: their values.
     """
 
     norm_weight: float
     chunk: int
-    baselines: BaselinesConfig
+    compared: tuple[str, ...]
+    baselines: BaselineSettings
 
 
 @dataclass(frozen=True)
@@ -373,7 +316,7 @@ class Config:
     """Everything a run depends on."""
 
     data: DataConfig
-    triplets: TripletsConfig
+    triplets: TripletSettings
     backbone: BackboneConfig
     construction: ConstructionConfig
     model: ModelConfig

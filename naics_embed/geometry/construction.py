@@ -2,7 +2,7 @@
 
 After Sarkar (Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane, 2011), in any
 dimension: the root is the origin, every edge has length τ, and the children of a node leave it at
-a fixed angle (the spread) from the direction in which the node itself was reached, an only child
+a fixed angle (the turn) from the direction in which the node itself was reached, an only child
 straight on. Around that direction the children stand where their texts differ from their siblings':
 their features, centred in the family and partly whitened so that they stay apart.
 
@@ -24,6 +24,8 @@ from naics_embed.geometry.precision import root
 
 logger = logging.getLogger(__name__)
 
+TURN = math.pi / 3
+"""Angle between the direction of a child and that in which its parent was reached."""
 JITTER = 1e-6
 """Noise relative to the features' scale: tells apart siblings with the same text."""
 REPULSION_STEPS = 120
@@ -42,8 +44,8 @@ def construct(
     dim: int,
     tau: float,
     spread: float,
+    turn: float = TURN,
     directions: Tensor | None = None,
-    whitening: float = 0.75,
     seed: int = 0,
     c: float = 1.0,
 ) -> Tensor:
@@ -54,10 +56,10 @@ def construct(
             any order.
         dim: dimensions of the space, at least 3 (in a plane only two directions have the angle).
         tau: geodesic length of an edge.
-        spread: angle in radians, in (0, π/2], between a child's direction and its parent's.
-        directions: features ``(n, k)`` that say where children point, or None for random ones.
-        whitening: 0 keeps the features' own similarities within a family, 1 puts siblings as far
+        spread: 0 keeps the features' own similarities within a family, 1 puts siblings as far
             apart as the dimensions allow, in the arrangement nearest to the features.
+        turn: angle in radians, in (0, π/2], between a child's direction and its parent's.
+        directions: features ``(n, k)`` that say where children point, or None for random ones.
         seed: of the random features and of the noise that parts siblings with equal features.
         c: curvature is −c.
 
@@ -69,7 +71,7 @@ def construct(
     """
     ups = _indices(parent)
     levels = _levels(ups)
-    _check(ups, directions, dim=dim, tau=tau, spread=spread, whitening=whitening)
+    _check(ups, directions, dim=dim, tau=tau, turn=turn, spread=spread)
     scale = float(root(c, torch.ones((), dtype=torch.float64)))
     _check_depth(len(levels), tau * scale)
     generator = torch.Generator().manual_seed(seed)
@@ -80,7 +82,7 @@ def construct(
     outward = torch.zeros_like(points)
     for nodes in levels:
         above = ups[nodes]
-        heading = _headings(wanted[nodes], above, outward[above], spread, whitening, generator)
+        heading = _headings(wanted[nodes], above, outward[above], turn, spread, generator)
         base = points[above]
         points[nodes] = lorentz.exp(base, _from_frame(base, tau * scale * heading), c=1.0)
         back = _to_frame(points[nodes], lorentz.log(points[nodes], base, c=1.0))
@@ -119,17 +121,17 @@ def _check(
     *,
     dim: int,
     tau: float,
+    turn: float,
     spread: float,
-    whitening: float,
 ) -> None:
     if dim < 3:
         raise ConfigError(f'dim must be at least 3, got {dim}')
     if not tau > 0:
         raise ConfigError(f'tau must be positive, got {tau}')
-    if not 0 < spread <= math.pi / 2:
-        raise ConfigError(f'spread must lie in (0, π/2] radians, got {spread}')
-    if not 0 <= whitening <= 1:
-        raise ConfigError(f'whitening must lie in [0, 1], got {whitening}')
+    if not 0 < turn <= math.pi / 2:
+        raise ConfigError(f'turn must lie in (0, π/2] radians, got {turn}')
+    if not 0 <= spread <= 1:
+        raise ConfigError(f'spread must lie in [0, 1], got {spread}')
     if directions is None:
         return
     if directions.ndim != 2 or len(directions) != len(ups):
@@ -180,8 +182,8 @@ def _headings(
     wanted: Tensor,
     above: Tensor,
     outward: Tensor,
+    turn: float,
     spread: float,
-    whitening: float,
     generator: torch.Generator,
 ) -> Tensor:
     """Unit directions ``(m, dim)`` of the nodes of one level, sorted by parent `above`."""
@@ -194,15 +196,13 @@ def _headings(
         if size == 1 and bool(forward.any()):
             heading[rows] = forward
             continue
-        around = _family(wanted[rows], forward, whitening, generator)
-        turned = math.cos(spread) * forward + math.sin(spread) * around
+        around = _family(wanted[rows], forward, spread, generator)
+        turned = math.cos(turn) * forward + math.sin(turn) * around
         heading[rows] = turned / turned.norm(dim=-1, keepdim=True)
     return heading
 
 
-def _family(
-    features: Tensor, forward: Tensor, whitening: float, generator: torch.Generator
-) -> Tensor:
+def _family(features: Tensor, forward: Tensor, spread: float, generator: torch.Generator) -> Tensor:
     """Unit vectors ``(b, m, dim)`` orthogonal to `forward` ``(b, 1, dim)``, apart within a family.
 
     With ``F = U S Vᵀ`` the centred features, ``U S^(1 − w) Vᵀ``: for w = 1 the orthogonal factor,
@@ -215,7 +215,7 @@ def _family(
         flat = flat - flat.mean(-2, keepdim=True)
     u, s, vt = torch.linalg.svd(flat, full_matrices=False)
     real = s > 1e-9 * s[..., :1]
-    power = torch.where(real, torch.where(real, s / s[..., :1], 1) ** (1 - whitening), 0)
+    power = torch.where(real, torch.where(real, s / s[..., :1], 1) ** (1 - spread), 0)
     codes = _unit(_across((u * power.unsqueeze(-2)) @ vt, forward))
     free = dim - int(bool(forward.any()))
     return codes if size <= free + 1 else _repelled(codes, forward, free, generator)

@@ -7,6 +7,7 @@ in float32 they are wrong for near and for far points.
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from naics_embed.errors import ConfigError, UserError
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import geoopt
 
 
-def manifold(c: float) -> 'geoopt.Lorentz':
-    """Return geoopt's Lorentz manifold of curvature −c, fixed.
+def manifold(c: float, *, dtype: torch.dtype) -> 'geoopt.Lorentz':
+    """Return geoopt's Lorentz manifold of curvature −c, fixed, for points of one dtype.
 
     Raises:
         ConfigError: c is not positive.
@@ -32,7 +33,7 @@ def manifold(c: float) -> 'geoopt.Lorentz':
         ) from error
     if not c > 0:
         raise ConfigError(f'curvature c must be positive (curvature is −c), got {c}')
-    return geoopt.Lorentz(k=1.0 / c, learnable=False)
+    return geoopt.Lorentz(k=torch.tensor(1.0 / c, dtype=dtype), learnable=False)
 
 
 def curvature(space: 'geoopt.Lorentz') -> Tensor:
@@ -56,7 +57,7 @@ def manifold_parameter(s: Tensor, *, c: float) -> 'geoopt.ManifoldParameter':
     The parameter holds ambient coordinates ``(..., d + 1)``; read it back with `from_geoopt`.
     Raises like `manifold`.
     """
-    space = manifold(c)
+    space = manifold(c, dtype=s.dtype)
     import geoopt
 
     return geoopt.ManifoldParameter(to_geoopt(s.detach(), c=c).clone(), manifold=space)

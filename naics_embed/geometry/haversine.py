@@ -16,6 +16,7 @@ far out, close siblings, a point with itself) are few; they are found and comput
 split. The gradient takes the same two roads, so it too is exact for near pairs.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ from torch.autograd.function import once_differentiable
 from naics_embed.geometry.smooth import safe_root
 
 EPS = torch.finfo(torch.float64).eps
-BLOCK = {'cpu': 2**19}
+BLOCK = {'cpu': 2**20}
 """Elements of a block of the pair matrix by device type: on a CPU a block should stay in cache."""
 BLOCK_ELSEWHERE = 2**26
 SPARSE_BLOCK = 2**21
@@ -127,7 +128,7 @@ class _Pairwise(torch.autograd.Function):
         right = torch.cat([ambient_y, torch.ones_like(ambient_y[..., :1])], dim=-1).mT
         bound = (x.shape[-1] + 6) * EPS / 2 / (2 * TOLERANCE[dtype])
         u = x.new_empty((*x.shape[:-1], y.shape[-2]), dtype=dtype)
-        near: list[Tensor] = []
+        near = [torch.empty(0, 3, dtype=torch.int64, device=x.device)]
         for rows in _row_blocks(u):
             block = left[:, rows] @ right
             found = torch.nonzero(block < (bound * time_x[:, rows]) * time_y)
@@ -203,6 +204,6 @@ def pairwise(x: Tensor, y: Tensor, *, dtype: torch.dtype, as_distance: bool) -> 
     """
     lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     n, m, dim = x.shape[-2], y.shape[-2], x.shape[-1]
-    flat_x = x.expand(*lead, n, dim).reshape(-1, n, dim)
-    flat_y = y.expand(*lead, m, dim).reshape(-1, m, dim)
+    flat_x = x.expand(*lead, n, dim).reshape(math.prod(lead), n, dim)
+    flat_y = y.expand(*lead, m, dim).reshape(math.prod(lead), m, dim)
     return _Pairwise.apply(flat_x, flat_y, dtype, as_distance).reshape(*lead, n, m)

@@ -77,8 +77,8 @@ def inner(x: Tensor, y: Tensor, *, c: Curvature) -> Tensor:
     Computed as ``−(1 + 2u)/c`` with u the haversine, so that no digits cancel and ``⟨x, x⟩`` is
     −1/c exactly.
     """
-    scale, (wide_x, wide_y) = _unit(c, x, y)
-    return (-(1 + 2 * haversine.haversine(wide_x, wide_y)) / scale**2).to(_result(x, y))
+    _, (wide_x, wide_y) = _unit(c, x, y)
+    return (-(1 + 2 * haversine.haversine(wide_x, wide_y)) / c).to(_result(x, y))
 
 
 @guarded

@@ -125,6 +125,14 @@ def test_order_resolves_what_it_says(small_tree):
     assert math.isnan(ordered(with_relative_steps(1e-15), small_tree).spearman())
 
 
+def test_rounding_noise_does_not_break_ties(naics_tree):
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.rand(2125, 2125, generator=generator, dtype=torch.float64) - 0.5
+    matrix = symmetric(naics_tree.tree_distance * (1 + 2e-15 * noise))
+    assert len(matrix.unique()) > 50
+    assert ordered(matrix, naics_tree).spearman() == pytest.approx(1, abs=1e-12)
+
+
 def test_distortion_is_its_definition(small_tree, noise):
     matrix = symmetric(noise(len(small_tree), len(small_tree)).abs() + 0.1)
     found = ordered(matrix, small_tree, chunk=3).distortion()

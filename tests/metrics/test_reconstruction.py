@@ -167,6 +167,14 @@ def test_only_children_are_no_evidence(small_tree):
     chance = parent_chance(small_tree, chunk=4)
     assert found['parent_at_1'] > chance['parent_at_1'] + 0.1
     assert found['parent_at_1_branching'] == pytest.approx(chance['parent_at_1_branching'])
+    settings = {'norm_weight': 1.0, 'chunk': 4}
+    found = reconstruction_from_distances(
+        DistanceRows.of_matrix(matrix), small_tree, radii=torch.zeros(10), **settings
+    )
+    chance = reconstruction_chance(small_tree, **settings)
+    for name in ('map_neighbours', 'map_ancestors', 'map_ancestors_norm_aware'):
+        assert found[name] > chance[name] + 0.1
+        assert found[name + '_branching'] == pytest.approx(chance[name + '_branching'])
 
 
 def test_a_tree_of_only_children_has_no_branching_figures():

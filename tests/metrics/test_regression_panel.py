@@ -96,6 +96,16 @@ def test_one_row_a_code_has_no_seen_figures(naics_tree, groups, noise):
     assert math.isnan(regression_ceiling(code=code, target=noise(len(code)))['seen_r2'])
 
 
+def test_seen_figures_leave_out_rows_whose_code_was_not_in_training(naics_tree, groups, noise):
+    often, once = naics_tree.leaves[::10], naics_tree.leaves[5::10]
+    code = torch.cat([often.repeat_interleave(8), once])
+    effect = noise(len(naics_tree))
+    # Codes with one row are far off: whoever scores them is lost.
+    effect[once] *= 30
+    found = panel({'one_hot': one_hot(naics_tree)}, code, effect[code], groups)
+    assert found['one_hot/seen_rmse'] < 2
+
+
 def test_the_seed_decides_the_folds(naics_tree, codes, groups, noise):
     features = {'t': Features(noise(len(naics_tree), 4))}
     target = noise(len(codes), seed=8)

@@ -1,0 +1,49 @@
+# Two commands do all: `make run` and `make test`. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PROFILE ?= cpu
+ARGS ?=
+
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: run smoke test lint format setup clean help
+
+help:
+	@echo 'make run [PROFILE=cpu|smoke|gpu] [CENSUS=folder] [ARGS="key=value ..."]   the whole job'
+	@echo 'make test                                                              all tests'
+	@echo 'make lint | format | setup | clean'
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "naics-embed needs Python 3.11 or newer; name one with PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'torch==2.13.0'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@touch $(STAMP)
+
+run: $(STAMP)
+	$(BIN)/naics-embed run --profile $(PROFILE) $(if $(CENSUS),data.source=folder 'data.folder=$(CENSUS)') $(ARGS)
+
+smoke: PROFILE := smoke
+smoke: run
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) artifacts .prefect .pytest_cache .ruff_cache .hypothesis dist build

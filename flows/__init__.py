@@ -1,0 +1,1 @@
+"""Flows: compositions of stages."""

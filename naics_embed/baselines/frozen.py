@@ -1,0 +1,68 @@
+"""Baselines on frozen sentence embeddings that need no fit."""
+
+import numpy as np
+
+from naics_embed.baselines.scores import all_classes, check_labels
+
+
+def class_mean(
+    train_embeddings: np.ndarray,
+    train_labels: np.ndarray,
+    query_embeddings: np.ndarray,
+    n_classes: int,
+) -> np.ndarray:
+    """Score a class by the cosine of the query with the mean of the class's unit embeddings.
+
+    This is a nearest-centroid (Rocchio) classifier.
+
+    Args:
+        train_embeddings: float ``(t, d)``: titles, descriptions, entries, each its own row.
+        train_labels: integers ``(t,)``, their classes.
+        query_embeddings: float ``(q, d)``.
+        n_classes: candidate classes.
+
+    Returns:
+        float32 ``(q, n_classes)`` cosines, −inf for classes without a row.
+
+    Raises:
+        ValueError: labels do not fit the rows or the classes.
+    """
+    labels = check_labels(train_labels, len(train_embeddings), n_classes)
+    classes, position = np.unique(labels, return_inverse=True)
+    sums = np.zeros((len(classes), train_embeddings.shape[1]), dtype=np.float64)
+    np.add.at(sums, position, _unit(train_embeddings))
+    return all_classes(_unit(query_embeddings) @ _unit(sums).T, classes, n_classes)
+
+
+def title_similarity(
+    title_embeddings: np.ndarray,
+    title_labels: np.ndarray,
+    query_embeddings: np.ndarray,
+    n_classes: int,
+) -> np.ndarray:
+    """Score a class by the cosine of the query with its title, the nearest if it has several.
+
+    Args:
+        title_embeddings: float ``(t, d)``.
+        title_labels: integers ``(t,)``, their classes.
+        query_embeddings: float ``(q, d)``.
+        n_classes: candidate classes.
+
+    Returns:
+        float32 ``(q, n_classes)`` cosines, −inf for classes without a title.
+
+    Raises:
+        ValueError: labels do not fit the rows or the classes.
+    """
+    labels = check_labels(title_labels, len(title_embeddings), n_classes)
+    order = np.argsort(labels, kind='stable')
+    classes, first = np.unique(labels[order], return_index=True)
+    cosines = _unit(query_embeddings) @ _unit(title_embeddings[order]).T
+    return all_classes(np.maximum.reduceat(cosines, first, axis=1), classes, n_classes)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Scale rows to length 1 in float32; a zero row stays zero."""
+    rows = np.asarray(rows)
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, norm, out=np.zeros_like(rows), where=norm > 0).astype(np.float32)

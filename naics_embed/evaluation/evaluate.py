@@ -1,0 +1,155 @@
+"""Every figure of a trained table, beside the baseline or the ceiling it is to be read with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from naics_embed.evaluation.queries import QueryGroup
+from naics_embed.geometry.lorentz import exp0, pairwise_distance
+from naics_embed.metrics.distances import DistanceRows
+from naics_embed.metrics.health import health_report
+from naics_embed.metrics.placement import parent_chance, parent_metrics
+from naics_embed.metrics.reconstruction import reconstruction_ceiling, reconstruction_metrics
+from naics_embed.metrics.tree import Tree
+
+CEILING = 'ceiling'
+CHANCE = 'chance'
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number and what to read it with.
+
+    Attributes:
+        value: what was measured.
+        reference: baseline or ceiling; None where there is none.
+        reference_name: ``ceiling``, ``chance`` or the name of a baseline.
+    """
+
+    value: float
+    reference: float | None = None
+    reference_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of code points.
+
+    Attributes:
+        tangents: float64 ``(n, dim)`` at the origin.
+        curvature: c > 0.
+        r_max: bound of the radius.
+        structure_split: ``(n,)`` of ``supervised``, ``validation`` or ``test``.
+    """
+
+    tangents: Tensor
+    curvature: float
+    r_max: float
+    structure_split: Sequence[str]
+
+    @property
+    def points(self) -> Tensor:
+        """Space parts, float64 ``(n, dim)``."""
+        return exp0(self.tangents.double(), c=self.curvature)
+
+
+def retrieval_figures(
+    table: Table,
+    groups: Sequence[QueryGroup],
+    points: Sequence[Tensor],
+    tree: Tree,
+    baselines: Mapping[str, Mapping[str, float]],
+) -> dict[str, Figure]:
+    """Score queries by distance to the candidates, each figure beside the best baseline.
+
+    Args:
+        table: the codes.
+        groups: held-out queries.
+        points: float64 ``(q, dim)`` space parts of each group's queries.
+        tree: the tree.
+        baselines: name → figures under the same keys.
+    """
+    codes = table.points
+    result: dict[str, Figure] = {}
+    for group, placed in zip(groups, points, strict=True):
+        scores = -pairwise_distance(placed, codes[group.candidates], c=table.curvature)
+        for key, value in group.figures(scores, tree).items():
+            result[key] = _beside(key, value, baselines)
+    return result
+
+
+def tree_figures(table: Table, tree: Tree, *, norm_weight: float, chunk: int) -> dict[str, Figure]:
+    """Return the tree diagnostics of all codes and of the supervised ones, beside their ceilings.
+
+    Keys are ``tree/metric`` for the whole table as shipped, where hidden codes stand where their
+    texts alone place them, and ``tree/supervised_metric`` without those.
+    """
+    supervised = torch.tensor([split == 'supervised' for split in table.structure_split])
+    result: dict[str, Figure] = {}
+    for prefix, chosen in (('', torch.ones_like(supervised)), ('supervised_', supervised)):
+        part = subtree(tree, chosen)
+        found = reconstruction_metrics(
+            table.points[chosen], part, c=table.curvature, norm_weight=norm_weight, chunk=chunk
+        )
+        ceiling = reconstruction_ceiling(part, norm_weight=norm_weight, chunk=chunk)
+        result |= {
+            f'tree/{prefix}{name}': Figure(value, ceiling.get(name), CEILING)
+            for name, value in found.items()
+        }
+    return result
+
+
+def holdout_figures(table: Table, tree: Tree, *, chunk: int) -> dict[str, Figure]:
+    """Return whether hidden chains, placed by their texts alone, find their parent.
+
+    Keys are ``validation/holdout_parent_at_1`` and so on, scored for the top of each hidden chain
+    among all codes one level up, beside chance.
+    """
+    rows = DistanceRows.of_space(table.points, c=table.curvature)
+    result: dict[str, Figure] = {}
+    for split in ('validation', 'test'):
+        tops = [
+            code
+            for code, own in enumerate(table.structure_split)
+            if own == split and table.structure_split[int(tree.parent[code])] == 'supervised'
+        ]
+        if tops:
+            queries = torch.tensor(tops)
+            found = parent_metrics(rows, tree, chunk=chunk, queries=queries)
+            chance = parent_chance(tree, chunk=chunk, queries=queries)
+            result |= {
+                f'{split}/holdout_{name}': Figure(value, chance.get(name), CHANCE)
+                for name, value in found.items()
+            } | {f'{split}/holdout_chains': Figure(float(len(tops)))}
+    return result
+
+
+def health_figures(table: Table, tree: Tree) -> dict[str, Figure]:
+    """Return the health of the table as ``health/metric``."""
+    report = health_report(table.points, c=table.curvature, level=tree.level, r_max=table.r_max)
+    return {f'health/{name}': Figure(value) for name, value in report.items()}
+
+
+def subtree(tree: Tree, chosen: Tensor) -> Tree:
+    """Return the tree of the chosen nodes, bool ``(n,)``; a chosen node's parent must be chosen."""
+    kept = chosen.nonzero().squeeze(1)
+    position = torch.full((len(chosen) + 1,), -1, dtype=torch.int64)
+    position[kept] = torch.arange(len(kept))
+    return Tree(
+        level=tree.level[kept],
+        parent=position[tree.parent[kept]],
+        sector=tree.sector[kept],
+        tree_distance=tree.tree_distance[kept][:, kept].contiguous(),
+    )
+
+
+def _beside(key: str, value: float, baselines: Mapping[str, Mapping[str, float]]) -> Figure:
+    if key.endswith(('_se', 'queries')):
+        return Figure(value)
+    there = {name: figures[key] for name, figures in baselines.items() if key in figures}
+    if not there:
+        return Figure(value)
+    best = max(there, key=lambda name: there[name])
+    return Figure(value, there[best], best)

@@ -1,0 +1,63 @@
+"""Callbacks of the text stage: health, history, reports to the caller."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning as L
+
+from naics_embed.errors import HealthError
+from naics_embed.metrics.health import HealthLimits, health_report, violations
+from naics_embed.training.module import TextModule
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+class HealthGuard(L.Callback):
+    """Stops training when the table can no longer be trusted, keeping the last good checkpoint.
+
+    It must come before the checkpoint callbacks, so that a bad epoch is never saved.
+    """
+
+    def __init__(self, limits: HealthLimits, checkpoints: Path) -> None:
+        """Args: bounds of a healthy table; the directory that holds the checkpoints."""
+        self.limits = limits
+        self.checkpoints = checkpoints
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Check the code points of the epoch. Raises HealthError with the figures at fault."""
+        if trainer.sanity_checking or not isinstance(pl_module, TextModule):
+            return
+        model = pl_module.model
+        points = model.code_points().detach().cpu()[pl_module.supervised.cpu()]
+        report = health_report(points, c=model.head.c, r_max=model.head.r_max)
+        found = violations(report, self.limits)
+        if found:
+            last = self.checkpoints / 'last.ckpt'
+            kept = f'the last good checkpoint is {last}' if last.is_file() else 'none was saved yet'
+            raise HealthError(
+                f'training stopped in epoch {trainer.current_epoch}: {"; ".join(found)}; {kept}'
+            )
+
+
+class History(L.Callback):
+    """Collects the figures of each epoch and hands them to the caller."""
+
+    def __init__(self, report: Report | None = None) -> None:
+        """Args: called with the epoch and its figures."""
+        self.epochs: list[dict[str, float]] = []
+        self.report = report
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Record what was logged in this epoch."""
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.epochs.append(figures)
+        if self.report is not None:
+            self.report(trainer.current_epoch, figures)
+
+    def state_dict(self) -> dict[str, list[dict[str, float]]]:
+        """Keep the history in checkpoints, so that a resumed run has all of it."""
+        return {'epochs': self.epochs}
+
+    def load_state_dict(self, state_dict: dict[str, list[dict[str, float]]]) -> None:
+        """Take up the history of the interrupted run."""
+        self.epochs = list(state_dict['epochs'])

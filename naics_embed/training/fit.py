@@ -1,0 +1,336 @@
+"""The text stage: from texts and a starting table to a trained text model."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
+from naics_embed.errors import ArtifactError
+from naics_embed.geometry.lorentz import log0, pairwise_distance
+from naics_embed.metrics.correlation import spearman
+from naics_embed.metrics.health import HealthLimits
+from naics_embed.metrics.retrieval import retrieval_metrics, score_queries
+from naics_embed.taxonomy import Taxonomy
+from naics_embed.text.encoder import AdapterSettings, SentenceEncoder
+from naics_embed.text.head import LorentzHead
+from naics_embed.text.model import TextModel
+from naics_embed.training.callbacks import HealthGuard, History, Report
+from naics_embed.training.data import BatchSettings, QuerySet, TextCorpus, TextDataModule
+from naics_embed.training.module import (
+    SELECTION,
+    Rates,
+    TextModule,
+    TreeTargets,
+    Weights,
+    count_parameters,
+)
+
+log = logging.getLogger(__name__)
+
+RESUME_AUTO = 'auto'
+RESUME_LAST = 'last'
+RESUME_NEVER = 'never'
+LAST_CHECKPOINT = 'last.ckpt'
+LEAF_LEVEL = 6
+
+
+@dataclass(frozen=True)
+class TextInputs:
+    """What the text stage starts from.
+
+    Attributes:
+        taxonomy: the tree.
+        supervised: bool ``(n,)``; hidden codes enter no loss.
+        corpus: tokens, frozen embeddings, states and channels.
+        train: training queries, of supervised codes only.
+        validation: validation queries by kind, each of supervised leaf codes.
+        start: float64 ``(n, dim)`` tangents that the table starts at.
+        backbone: the transformer, as published.
+    """
+
+    taxonomy: Taxonomy
+    supervised: np.ndarray
+    corpus: TextCorpus
+    train: QuerySet
+    validation: Mapping[str, QuerySet]
+    start: Tensor
+    backbone: PreTrainedModel
+
+
+@dataclass(frozen=True)
+class TrainedText:
+    """What the text stage yields: the best epoch by validation, not the last.
+
+    Attributes:
+        tangents: float64 ``(n, dim)``, all codes; hidden ones are placed by their texts alone.
+        placed: float64 ``(n, dim)``, every code as its texts alone would place it.
+        backbone: the transformer with the adapter folded in.
+        head: the Lorentz head.
+        temperature: factor on the distance in the cross-entropy.
+        history: figures of each epoch.
+        best_epoch: the epoch that was kept.
+        parameters: numbers of all and of trainable parameters.
+    """
+
+    tangents: Tensor
+    placed: Tensor
+    backbone: PreTrainedModel
+    head: LorentzHead
+    temperature: float
+    history: list[dict[str, float]]
+    best_epoch: int
+    parameters: dict[str, int]
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """Settings of the text stage.
+
+    Attributes:
+        model: space and encoder.
+        objective: weights of the terms.
+        training: the optimisation.
+        frozen_layers: lower layers without adapters.
+        batch_tokens: tokens of an inference batch.
+        seed: seed of every draw.
+    """
+
+    model: ModelConfig
+    objective: ObjectiveConfig
+    training: TrainingConfig
+    frozen_layers: int
+    batch_tokens: int
+    seed: int
+
+
+def train_text(
+    inputs: TextInputs,
+    settings: TextSettings,
+    checkpoints: Path,
+    *,
+    resume: str = RESUME_AUTO,
+    report: Report | None = None,
+) -> TrainedText:
+    """Train query encoder and code table, and return the best epoch by validation.
+
+    Args:
+        inputs: what to start from.
+        settings: how to train.
+        checkpoints: directory for ``last.ckpt`` and the best checkpoint.
+        resume: ``auto`` continues from ``last.ckpt`` where there is one, ``last`` insists on it,
+            ``never`` starts afresh; anything else is the path of a checkpoint.
+        report: called after each epoch with its number and figures.
+
+    Raises:
+        ArtifactError: the checkpoint to resume from does not exist.
+        HealthError: the table left the range in which its numbers can be trusted.
+    """
+    start_from = _checkpoint(checkpoints, resume)
+    L.seed_everything(settings.seed, workers=True, verbose=False)
+    model = _model(inputs, settings)
+    data = _data(inputs, settings)
+    steps = settings.training.epochs * -(-len(inputs.train) // settings.training.batch)
+    module = _module(model, inputs, settings, steps)
+    history = History(report)
+    best = ModelCheckpoint(
+        dirpath=checkpoints,
+        filename='best-{epoch:02d}',
+        monitor=SELECTION,
+        mode='max',
+        save_top_k=1,
+    )
+    trainer = _trainer(settings.training, checkpoints, [history, best])
+    with warnings.catch_warnings():
+        # The data are in memory: worker processes would only copy them.
+        warnings.filterwarnings('ignore', message='.*does not have many workers.*')
+        warnings.filterwarnings('ignore', message='.*LeafSpec.*')
+        trainer.fit(module, datamodule=data, ckpt_path=start_from, weights_only=True)
+    kept = torch.load(best.best_model_path, map_location='cpu', weights_only=True)
+    module.load_state_dict(kept['state_dict'], strict=False)
+    return _finish(module.model.cpu().eval(), inputs, settings, history.epochs, int(kept['epoch']))
+
+
+def _checkpoint(folder: Path, resume: str) -> Path | None:
+    last = folder / LAST_CHECKPOINT
+    if resume == RESUME_NEVER or (resume == RESUME_AUTO and not last.is_file()):
+        return None
+    path = last if resume in (RESUME_AUTO, RESUME_LAST) else Path(resume)
+    if not path.is_file():
+        raise ArtifactError(
+            f'there is no checkpoint {path} to resume from; train without --resume, '
+            'or name an existing file'
+        )
+    log.info('resuming from %s', path)
+    return path
+
+
+def _model(inputs: TextInputs, settings: TextSettings) -> TextModel:
+    model = settings.model
+    encoder = SentenceEncoder(
+        inputs.backbone,
+        AdapterSettings(
+            model.adapter_rank, model.adapter_alpha, model.adapter_dropout, settings.frozen_layers
+        ),
+    )
+    head = LorentzHead(encoder.width, model.dim, c=model.curvature, r_max=model.r_max)
+    queries = torch.from_numpy(inputs.corpus.embeddings[inputs.train.rows])
+    targets = inputs.start[torch.from_numpy(inputs.train.targets)]
+    head.fit_linear(queries, targets, model.head_ridge)
+    return TextModel(encoder, head, inputs.start, settings.objective.temperature)
+
+
+def _data(inputs: TextInputs, settings: TextSettings) -> TextDataModule:
+    sizes = BatchSettings(
+        batch=settings.training.batch,
+        placed=settings.objective.placed_codes,
+        channel_tokens=settings.model.channel_tokens,
+        drawn=settings.objective.stress_codes,
+        seed=settings.seed,
+    )
+    validation = QuerySet(
+        np.concatenate([part.rows for part in inputs.validation.values()]),
+        np.concatenate([part.targets for part in inputs.validation.values()]),
+    )
+    return TextDataModule(
+        inputs.corpus,
+        inputs.train,
+        validation,
+        np.flatnonzero(inputs.supervised),
+        sizes,
+        settings.batch_tokens,
+    )
+
+
+def _module(model: TextModel, inputs: TextInputs, settings: TextSettings, steps: int) -> TextModule:
+    taxonomy = inputs.taxonomy
+    objective, training = settings.objective, settings.training
+    tree = TreeTargets.of(
+        torch.from_numpy(taxonomy.level.astype(np.int64)),
+        torch.from_numpy(inputs.supervised.copy()),
+        torch.from_numpy(taxonomy.tree_distance.copy()),
+        objective.near_distance,
+    )
+    rates = Rates(
+        adapter=training.lr_adapter,
+        head=training.lr_head,
+        table=training.lr_table,
+        temperature=training.lr_temperature,
+        weight_decay=training.weight_decay,
+        warmup=training.warmup,
+        steps=steps,
+    )
+    weights = Weights(objective.stress, objective.near_weight, objective.placement)
+    size = sum(len(part) for part in inputs.validation.values())
+    return TextModule(model, tree, weights, rates, _Validator(inputs, settings), size)
+
+
+class _Validator:
+    """Scores the validation queries of each kind, and the tree on a sample of pairs."""
+
+    def __init__(self, inputs: TextInputs, settings: TextSettings) -> None:
+        self.c = settings.model.curvature
+        self.sizes = {kind: len(part) for kind, part in inputs.validation.items()}
+        level = inputs.taxonomy.level
+        self.candidates = torch.from_numpy(
+            np.flatnonzero((level == LEAF_LEVEL) & inputs.supervised)
+        )
+        column = torch.full((len(level),), -1, dtype=torch.int64)
+        column[self.candidates] = torch.arange(len(self.candidates))
+        self.truth = {
+            kind: column[torch.from_numpy(part.targets)] for kind, part in inputs.validation.items()
+        }
+        rows = np.flatnonzero(inputs.supervised)
+        sample = np.random.default_rng(settings.seed).permutation(rows)[
+            : settings.objective.stress_codes
+        ]
+        self.sample = torch.from_numpy(sample)
+        pairs = torch.triu_indices(len(sample), len(sample), offset=1)
+        self.pairs = (pairs[0], pairs[1])
+        edges = torch.from_numpy(inputs.taxonomy.tree_distance[np.ix_(sample, sample)])
+        self.edges = edges[self.pairs].double()
+
+    def __call__(self, queries: Tensor, codes: Tensor) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        start = 0
+        for kind, size in self.sizes.items():
+            points = queries[start : start + size]
+            start += size
+            scores = -pairwise_distance(points, codes[self.candidates], c=self.c)
+            found = retrieval_metrics(score_queries(scores, self.truth[kind]))
+            figures |= {f'validation/{kind}_{name}': found[name] for name in ('top1', 'mrr')}
+        kinds = [figures[f'validation/{kind}_mrr'] for kind in self.sizes]
+        figures[SELECTION] = sum(kinds) / len(kinds)
+        sampled = codes[self.sample]
+        distances = pairwise_distance(sampled, sampled, c=self.c)[self.pairs]
+        figures['validation/spearman'] = spearman(self.edges, distances)
+        return figures
+
+
+def _trainer(training: TrainingConfig, checkpoints: Path, callbacks: list[L.Callback]) -> L.Trainer:
+    health = HealthLimits(
+        residual=training.health.residual,
+        bound_share=training.health.bound_share,
+        min_rank=training.health.min_rank,
+    )
+    last = ModelCheckpoint(
+        dirpath=checkpoints, filename='last', save_top_k=1, enable_version_counter=False
+    )
+    stop = EarlyStopping(monitor=SELECTION, mode='max', patience=training.patience)
+    return L.Trainer(
+        accelerator=training.accelerator,
+        devices=1,
+        precision=training.precision,
+        max_epochs=training.epochs,
+        gradient_clip_val=training.clip,
+        callbacks=[HealthGuard(health, checkpoints), *callbacks, stop, last],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+@torch.inference_mode()
+def _finish(
+    model: TextModel,
+    inputs: TextInputs,
+    settings: TextSettings,
+    history: list[dict[str, float]],
+    best_epoch: int,
+) -> TrainedText:
+    parameters = count_parameters(model)
+    channels = inputs.corpus.channels
+    placed = torch.empty(len(channels), settings.model.dim, dtype=torch.float64)
+    for rows in np.array_split(np.arange(len(channels)), -(-len(channels) // 64)):
+        texts = channels[rows]
+        present = texts >= 0
+        hidden, mask = inputs.corpus.hidden(
+            np.where(present, texts, texts.max()).ravel(), settings.model.channel_tokens
+        )
+        pooled = model.encoder.upper(hidden, mask).view(*present.shape, -1)
+        placed[rows] = log0(
+            model.place(pooled, torch.from_numpy(present)), c=settings.model.curvature
+        )
+    tangents = log0(model.code_points(), c=settings.model.curvature)
+    hidden_codes = torch.from_numpy(~inputs.supervised)
+    tangents[hidden_codes] = placed[hidden_codes]
+    return TrainedText(
+        tangents=tangents.clone(),
+        placed=placed,
+        backbone=model.encoder.merged_backbone(),
+        head=model.head,
+        temperature=float(model.temperature),
+        history=history,
+        best_epoch=best_epoch,
+        parameters=parameters,
+    )

@@ -1,0 +1,1 @@
+"""Stages: read inputs, call one library function, persist, log."""

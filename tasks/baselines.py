@@ -1,0 +1,90 @@
+"""Stage: the systems that the model is compared with."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from naics_embed.artifacts import Artifact
+from naics_embed.baselines.settings import BaselineSettings
+from naics_embed.evaluation.baselines import LabelledTexts, baseline_figures
+from naics_embed.evaluation.queries import query_groups
+from naics_embed.metrics.tree import Tree
+from naics_embed.taxonomy import Taxonomy
+from naics_embed.text.encoding import read_encoding
+from naics_embed.text.tokens import TokenTable
+from tasks.frames import frame_of, splits_of, taxonomy_of
+from tasks.stage import Result, Stage, StageContext
+from tasks.texts import LEAF_LEVEL, leaf_rows, of_codes
+
+
+def write(
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    compared: tuple[str, ...],
+    baselines: BaselineSettings,
+    jaccard: float,
+) -> Result:
+    """Write ``baselines.json``: name → figures."""
+    taxonomy = taxonomy_of(inputs['codebook'])
+    structure = splits_of(inputs['structure_holdout'], taxonomy)
+    tokens = TokenTable.read(Path(inputs['tokens'].path))
+    embeddings, _ = read_encoding(Path(inputs['encoding'].path))
+    groups = [
+        group
+        for group in query_groups(frame_of(inputs['queries']), taxonomy, structure, jaccard=jaccard)
+        if int(taxonomy.level[group.candidates[0]]) == LEAF_LEVEL
+    ]
+    figures = baseline_figures(
+        compared,
+        _training_texts(inputs, taxonomy, structure, tokens, embeddings),
+        groups,
+        [embeddings[tokens.rows(group.texts)] for group in groups],
+        Tree.of(taxonomy),
+        baselines,
+    )
+    (out / 'baselines.json').write_text(json.dumps(figures, indent=2), encoding='utf-8')
+    logged = {
+        f'{name}.{key.replace("/", ".")}': value
+        for name, found in figures.items()
+        for key, value in found.items()
+        if key.endswith(('mrr', 'top1'))
+    }
+    return Result({'baselines': 'baselines.json'}, logged)
+
+
+def _training_texts(
+    inputs: dict[str, Artifact],
+    taxonomy: Taxonomy,
+    structure: np.ndarray,
+    tokens: TokenTable,
+    embeddings: np.ndarray,
+) -> LabelledTexts:
+    """Collect what the model may learn from, for leaf codes; hidden ones keep their own texts."""
+    train = of_codes(
+        frame_of(inputs['queries']).filter(pl.col('split') == 'train'),
+        taxonomy,
+        structure == 'supervised',
+    ).select('text', 'code', title=pl.col('kind') == 'title')
+    channels = frame_of(inputs['channels'])
+    own = [
+        channels.select(pl.col(name).alias('text'), 'code', title=pl.lit(name == 'title'))
+        for name in ('title', 'description')
+    ]
+    entries = frame_of(inputs['index_entries']).filter(pl.col('role') == 'examples')
+    listed = entries.select('text', 'code', title=pl.lit(False))
+    rows = leaf_rows(pl.concat([train, *own, listed]).drop_nulls()).unique(
+        ['text', 'code'], keep='first', maintain_order=True
+    )
+    leaves = taxonomy.at_level(LEAF_LEVEL)
+    labels = np.searchsorted(leaves, taxonomy.indices(rows['code'].to_list()))
+    texts = rows['text'].to_list()
+    return LabelledTexts(texts, embeddings[tokens.rows(texts)], labels, rows['title'].to_numpy())
+
+
+fit_baselines = Stage(
+    'baselines', write, ('naics_embed.evaluation.baselines', 'naics_embed.evaluation.queries')
+)

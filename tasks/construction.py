@@ -1,0 +1,68 @@
+"""Stage: the training-free embedding of the tree."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import save_file
+
+from naics_embed.artifacts import Artifact
+from naics_embed.config.schema import ConstructionConfig, ModelConfig
+from naics_embed.geometry.construction import construct
+from naics_embed.supervision.features import code_features
+from naics_embed.text.encoding import read_encoding
+from naics_embed.text.tokens import TokenTable
+from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
+from tasks.stage import Result, Stage, StageContext
+from tasks.texts import of_codes, query_set
+
+
+def write(
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    construction: ConstructionConfig,
+    model: ModelConfig,
+    seed: int,
+) -> Result:
+    """Write ``construction.safetensors``: tangents of the supervised codes, 0 for hidden ones.
+
+    ``full`` embeds the whole tree; it is the ceiling and takes no part in training.
+    """
+    taxonomy = taxonomy_of(inputs['codebook'])
+    supervised = splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED
+    tokens = TokenTable.read(Path(inputs['tokens'].path))
+    embeddings, _ = read_encoding(Path(inputs['encoding'].path))
+    train = frame_of(inputs['queries']).filter(pl.col('split') == 'train')
+    everything = np.ones_like(supervised)
+    tables = {}
+    for name, chosen in {'supervised': supervised, 'full': everything}.items():
+        labelled = query_set(of_codes(train, taxonomy, chosen), tokens, taxonomy)
+        features = code_features(taxonomy, embeddings[labelled.rows], labelled.targets)
+        kept = np.flatnonzero(chosen)
+        position = np.full(len(taxonomy) + 1, -1, dtype=np.int64)
+        position[kept] = np.arange(len(kept))
+        tangents = construct(
+            position[taxonomy.parent[kept]],
+            dim=model.dim,
+            tau=construction.tau,
+            spread=construction.spread,
+            whitening=construction.whitening,
+            directions=torch.from_numpy(features[kept]),
+            seed=seed,
+            c=model.curvature,
+        )
+        table = torch.zeros(len(taxonomy), model.dim, dtype=torch.float64)
+        table[torch.from_numpy(kept)] = tangents
+        tables[name] = table
+    save_file(tables, out / 'construction.safetensors')
+    return Result({'construction': 'construction.safetensors'})
+
+
+construction = Stage(
+    'construction',
+    write,
+    ('naics_embed.geometry.construction', 'naics_embed.supervision.features'),
+)

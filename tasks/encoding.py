@@ -1,0 +1,52 @@
+"""Stage: every text through the frozen backbone, once."""
+
+from pathlib import Path
+
+from naics_embed.artifacts import Artifact
+from naics_embed.config.schema import BackboneConfig
+from naics_embed.text.backbone import BackboneFiles, load_backbone
+from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_frozen
+from naics_embed.text.encoding import write_encoding
+from naics_embed.text.tokens import TokenTable
+from tasks.stage import Result, Stage, StageContext
+
+
+def write(
+    out: Path, inputs: dict[str, Artifact], context: StageContext, *, backbone: BackboneConfig
+) -> Result:
+    """Write ``encoding.safetensors``: sentence embeddings, and states after the frozen layers."""
+    encoder = SentenceEncoder(
+        load_backbone(backbone_of(inputs)), AdapterSettings(1, 1.0, 0.0, backbone.frozen_layers)
+    )
+    table = TokenTable.read(Path(inputs['tokens'].path))
+    embeddings, states = encode_frozen(encoder, table, backbone.batch_tokens)
+    write_encoding(out / 'encoding.safetensors', embeddings, states)
+    return Result(
+        {'encoding': 'encoding.safetensors'}, {'texts': len(table), 'tokens': len(table.ids)}
+    )
+
+
+def backbone_inputs(files: BackboneFiles) -> dict[str, Artifact]:
+    """Return the files of a backbone as inputs of a stage."""
+    return {
+        'weights': Artifact.of(files.folder / 'model.safetensors'),
+        'architecture': Artifact.of(files.folder / 'config.json'),
+        'tokenizer': Artifact.of(files.folder / 'tokenizer.json'),
+    }
+
+
+def backbone_of(inputs: dict[str, Artifact]) -> BackboneFiles:
+    """Rebuild the location of a backbone from the inputs of a stage."""
+    return BackboneFiles(
+        Path(inputs['weights'].path).parent,
+        'stage input',
+        inputs['weights'].sha256,
+        inputs['tokenizer'].sha256,
+    )
+
+
+encoding = Stage(
+    'encoding',
+    write,
+    ('naics_embed.text.encoder', 'naics_embed.text.encoding', 'naics_embed.text.tokens'),
+)

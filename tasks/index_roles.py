@@ -1,0 +1,59 @@
+"""Stage: index entries, each with exactly one role, and the recount of leaks."""
+
+from pathlib import Path
+
+import polars as pl
+
+from naics_embed.artifacts import Artifact
+from naics_embed.census.index_entries import read_index
+from naics_embed.census.index_roles import assign_roles, count_leaks
+from naics_embed.census.sources import SourceKind
+from naics_embed.config.schema import RolesConfig
+from naics_embed.data.plain_language import plain_language
+from tasks.frames import frame_of, taxonomy_of
+from tasks.source import source_of
+from tasks.stage import Result, Stage, StageContext
+
+
+def write_roles(
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    kind: SourceKind,
+    roles: RolesConfig,
+    seed: int,
+) -> Result:
+    """Write ``index_entries.parquet``; the recounted leaks are a metric and must be 0."""
+    derived = ('codebook', 'redirections', 'corpus')
+    files = {name: artifact for name, artifact in inputs.items() if name not in derived}
+    entries = read_index(source_of(files, kind), taxonomy_of(inputs['codebook']))
+    codebook, redirections = frame_of(inputs['codebook']), frame_of(inputs['redirections'])
+    plain = plain_language().filter(pl.col('split') == 'train')
+    columns = [codebook[name] for name in ('title', 'description', 'illustrative', 'excluded')]
+    texts = pl.concat([*columns, redirections['phrase'], plain['text']]).drop_nulls().to_list()
+    shares = {role: getattr(roles, role) for role in ('examples', 'train', 'validation', 'test')}
+    frame = assign_roles(entries, texts, shares=shares, seed=seed, jaccard=roles.jaccard)
+    held = frame['role'].is_in(['validation', 'test'])
+    leaks = count_leaks(
+        frame.filter(held)['normalised'].to_list(),
+        [*texts, *frame.filter(~held)['text'].to_list()],
+        roles.jaccard,
+    )
+    frame.write_parquet(out / 'index_entries.parquet')
+    counts = {f'entries_{role}': n for role, n in frame['role'].value_counts().iter_rows()}
+    return Result(
+        {'index_entries': 'index_entries.parquet'},
+        {**counts, 'entries_matching': int(frame['leaks'].sum()), 'leaks_after_draw': leaks},
+    )
+
+
+index_roles = Stage(
+    'index-roles',
+    write_roles,
+    (
+        'naics_embed.census.index_entries',
+        'naics_embed.census.index_roles',
+        'naics_embed.data.plain_language',
+    ),
+)

@@ -1,0 +1,51 @@
+"""Stage: every labelled text, and the channel texts of every code."""
+
+from pathlib import Path
+
+import polars as pl
+
+from naics_embed.artifacts import Artifact
+from naics_embed.config.schema import PlainLanguageConfig
+from naics_embed.data.plain_language import plain_language
+from naics_embed.supervision.queries import build_queries
+from naics_embed.text.channels import channel_texts
+from tasks.frames import frame_of
+from tasks.stage import Result, Stage, StageContext
+
+
+def write(
+    out: Path, inputs: dict[str, Artifact], context: StageContext, *, uses: PlainLanguageConfig
+) -> Result:
+    """Write ``queries.parquet`` and ``channels.parquet``."""
+    codebook, entries = frame_of(inputs['codebook']), frame_of(inputs['index_entries'])
+    used = [split for split in ('train', 'validation', 'test') if getattr(uses, split)]
+    plain = plain_language()
+    examples = entries.filter(pl.col('role') == 'examples').select('code', 'text')
+    if uses.examples:
+        filled = plain.filter(
+            (pl.col('split') == 'train') & ~pl.col('code').is_in(examples['code'].implode())
+        )
+        examples = pl.concat([examples, filled.select('code', 'text')])
+    channels = channel_texts(codebook, examples)
+    queries = build_queries(
+        codebook,
+        frame_of(inputs['redirections']),
+        entries,
+        plain.filter(pl.col('split').is_in(used)),
+    )
+    channels.write_parquet(out / 'channels.parquet')
+    queries.write_parquet(out / 'queries.parquet')
+    counts = queries.group_by('split', 'kind').len().sort('split', 'kind')
+    metrics = {f'{split}_{kind}': n for split, kind, n in counts.iter_rows()}
+    return Result({'queries': 'queries.parquet', 'channels': 'channels.parquet'}, metrics)
+
+
+queries = Stage(
+    'queries',
+    write,
+    (
+        'naics_embed.supervision.queries',
+        'naics_embed.text.channels',
+        'naics_embed.data.plain_language',
+    ),
+)

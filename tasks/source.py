@@ -1,0 +1,51 @@
+"""Task: find or fetch the source files. Never cached: a folder or the network may have changed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect import task
+
+from naics_embed.artifacts import Artifact
+from naics_embed.census.download import Progress
+from naics_embed.census.sources import Source, SourceFile, SourceKind, acquire
+from naics_embed.config.schema import DataConfig
+
+
+@task(name='source', task_run_name='source', persist_result=False, cache_policy=None)
+def acquire_source(config: DataConfig, progress: Progress | None = None) -> Source:
+    """Return the files that the run starts from."""
+    return acquire(
+        config.source,
+        folder=Path(config.folder).expanduser() if config.folder else None,
+        cache_dir=Path(config.cache).expanduser(),
+        settings=config.http,
+        progress=progress,
+        base_url=config.base_url,
+    )
+
+
+def source_inputs(source: Source) -> dict[str, Artifact]:
+    """Return the files of a source as inputs of a stage."""
+    return {key: Artifact.of(file.path) for key, file in source.files.items()}
+
+
+def source_of(inputs: Mapping[str, Artifact], kind: SourceKind) -> Source:
+    """Rebuild a source from the inputs of a stage."""
+    files = {
+        key: SourceFile(Path(artifact.path), artifact.sha256, known=True)
+        for key, artifact in inputs.items()
+    }
+    return Source(kind=kind, files=files, missing=(), warnings=())
+
+
+def describe_source(source: Source) -> dict[str, object]:
+    """Return kind, files with checksums, what is missing, and warnings, as JSON values."""
+    return {
+        'kind': source.kind,
+        'files': {
+            key: {'name': file.path.name, 'sha256': file.sha256, 'known': file.known}
+            for key, file in source.files.items()
+        },
+        'missing': list(source.missing),
+        'warnings': list(source.warnings),
+    }

@@ -1,0 +1,283 @@
+"""What a stage is: a cached Prefect task over one library function, logged to MLflow.
+
+A stage's key is a hash of its settings, of the content of its inputs and of the source of the
+library modules it runs. The same key means that nothing runs, once the recorded files have been
+checked; outputs lie under ``<root>/<stage>/<key>/``.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import Task, task
+from prefect.cache_policies import CachePolicy
+from prefect.context import TaskRunContext
+from prefect.filesystems import LocalFileSystem
+from prefect.states import State
+from prefect.tasks import exponential_backoff
+from prefect.transactions import IsolationLevel
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import Timeout as RequestsTimeout
+from sqlalchemy.exc import OperationalError
+
+from naics_embed.artifacts import Artifact, atomic_directory, content_key, source_fingerprint
+from naics_embed.config.load import to_dict
+from naics_embed.errors import ArtifactError
+from tasks.locks import FlockLockManager
+from tasks.tracking import StageRun, Tracker
+
+log = logging.getLogger('naics_embed.pipeline')
+
+TRANSIENT = (
+    ConnectionError,
+    TimeoutError,
+    RequestsConnectionError,
+    RequestsTimeout,
+    OperationalError,
+)
+RETRIES = 3
+BACKOFF_S = 2.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage's function returns.
+
+    Attributes:
+        files: name to path relative to the output directory.
+        metrics: numbers to log.
+        facts: small JSON values that later stages or the summary need.
+    """
+
+    files: dict[str, str]
+    metrics: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a stage left behind.
+
+    Attributes:
+        stage: name of the stage.
+        key: its content key.
+        files: its outputs.
+        metrics: numbers it logged.
+        facts: small JSON values.
+        run_id: MLflow run that computed it.
+        seconds: how long that took.
+        cached: whether this pipeline found it ready.
+    """
+
+    stage: str
+    key: str
+    files: dict[str, Artifact]
+    metrics: dict[str, float]
+    facts: dict[str, Any]
+    run_id: str
+    seconds: float
+    cached: bool = False
+
+    def __getitem__(self, name: str) -> Artifact:
+        return self.files[name]
+
+    def path(self, name: str) -> Path:
+        """Where an output lies."""
+        return Path(self.files[name].path)
+
+    def intact(self) -> bool:
+        """Whether every output is there as recorded."""
+        return all(artifact.intact() for artifact in self.files.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, cached: bool = False) -> 'Record':
+        """Rebuild the record from `to_dict`."""
+        files = {name: Artifact.from_dict(entry) for name, entry in values['files'].items()}
+        return cls(**{**values, 'files': files, 'cached': cached})
+
+
+@dataclass(frozen=True)
+class Run:
+    """The pipeline run that a stage belongs to; it takes no part in keys.
+
+    Attributes:
+        root: directory under which stages write.
+        tracker: where runs are logged.
+        refresh: stages to compute again although they are cached; what follows from a changed
+            output follows by itself, and what does not change stays.
+        resume: what training does about checkpoints of its key: see `training.fit.train_text`.
+    """
+
+    root: Path
+    tracker: Tracker
+    refresh: frozenset[str] = frozenset()
+    resume: str = 'auto'
+
+
+class GivenKey(CachePolicy):
+    """A cache policy whose key was computed before the task was called."""
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,
+    ) -> str | None:
+        """Return ``<stage>-<key>``."""
+        return f'{task_ctx.task.name}-{inputs["key"]}'
+
+
+Body = Callable[..., Result]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the pipeline. Call it with a run, its inputs and its settings.
+
+    Attributes:
+        name: its name in Prefect, in MLflow and on disk.
+        body: ``body(out, inputs, run, **settings) -> Result``, writing into ``out`` only.
+        modules: library modules whose source takes part in the key.
+        timeout_s: seconds after which Prefect stops it; None for no limit.
+    """
+
+    name: str
+    body: Body
+    modules: tuple[str, ...]
+    timeout_s: float | None = None
+
+    def key(self, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]) -> str:
+        """Return the content key of one call."""
+        return content_key(
+            {
+                'stage': self.name,
+                'inputs': {name: artifact.sha256 for name, artifact in inputs.items()},
+                'settings': {name: _plain(value) for name, value in settings.items()},
+                'source': source_fingerprint(self.modules),
+            }
+        )
+
+    def __call__(
+        self, run: Run, inputs: Mapping[str, Artifact] | None = None, **settings: Any
+    ) -> Record:
+        """Return the record of the stage, computing it only where it is not at hand."""
+        inputs = dict(inputs or {})
+        key = self.key(inputs, settings)
+        prepared = self._task(run.root)
+        if self.name in run.refresh:
+            prepared = prepared.with_options(refresh_cache=True)
+        state = prepared(key, inputs, run, settings, return_state=True)
+        record = Record.from_dict(_value(state), cached=state.name == 'Cached')
+        if record.cached and not record.intact():
+            log.warning('%s: a stored output is missing or altered; computing again', self.name)
+            again = prepared.with_options(refresh_cache=True)
+            record = Record.from_dict(again(key, inputs, run, settings))
+        if record.cached:
+            _log_cached(run, record)
+        log.info(
+            '%s: %s',
+            self.name,
+            'cached' if record.cached else f'computed in {record.seconds:.1f} s',
+        )
+        return record
+
+    def _task(self, root: Path) -> Task[..., dict[str, Any]]:
+        policy = GivenKey().configure(
+            key_storage=root / '.keys',
+            isolation_level=IsolationLevel.SERIALIZABLE,
+            lock_manager=FlockLockManager(root / '.locks'),
+        )
+        return task(
+            name=self.name,
+            task_run_name=self.name,
+            persist_result=True,
+            result_serializer='json',
+            result_storage=LocalFileSystem(basepath=str(root / '.results')),
+            cache_policy=policy,
+            retries=RETRIES,
+            retry_delay_seconds=exponential_backoff(BACKOFF_S),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=is_transient,
+            timeout_seconds=self.timeout_s,
+        )(self._compute)
+
+    def _compute(
+        self, key: str, inputs: dict[str, Artifact], run: Run, settings: dict[str, Any]
+    ) -> dict[str, Any]:
+        for name, artifact in inputs.items():
+            if not artifact.intact():
+                raise ArtifactError(
+                    f'{self.name}: its input {name} at {artifact.path} is missing or altered; '
+                    'run again to compute it'
+                )
+        target = run.root / self.name / key
+        start = time.perf_counter()
+        with run.tracker.stage(self.name, {'key': key, 'cached': 'false'}) as stage_run:
+            with atomic_directory(target) as out:
+                result = self.body(out, inputs, StageContext(run, stage_run, key), **settings)
+            seconds = time.perf_counter() - start
+            stage_run.params({'key': key, **_flat_settings(settings)})
+            stage_run.metrics({**result.metrics, 'seconds': seconds})
+        files = {name: Artifact.of(target / path) for name, path in result.files.items()}
+        return Record(
+            self.name, key, files, result.metrics, result.facts, stage_run.run_id, seconds
+        ).to_dict()
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a stage's body may use beside its inputs.
+
+    Attributes:
+        run: the pipeline run.
+        tracking: the open MLflow run of the stage.
+        key: the stage's content key, for files that outlive an attempt (checkpoints).
+    """
+
+    run: Run
+    tracking: StageRun
+    key: str
+
+
+def is_transient(task: Task[..., Any], task_run: Any, state: State[Any]) -> bool:
+    """Whether a failure may pass by itself: network, time-out, a locked or absent database."""
+    return isinstance(state.result(raise_on_failure=False), TRANSIENT)
+
+
+def _value(state: State[Any]) -> dict[str, Any]:
+    return state.result(raise_on_failure=True)
+
+
+def _log_cached(run: Run, record: Record) -> None:
+    tags = {'key': record.key, 'cached': 'true', 'computed_by': record.run_id}
+    with run.tracker.stage(record.stage, tags) as stage_run:
+        stage_run.metrics(record.metrics)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return to_dict(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        plain = _plain(value)
+        if isinstance(plain, dict):
+            flat |= {f'{name}.{inner}': leaf for inner, leaf in _flat_settings(plain).items()}
+        else:
+            flat[name] = plain
+    return flat

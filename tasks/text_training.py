@@ -1,0 +1,114 @@
+"""Stage: text training, in this process."""
+
+import json
+from pathlib import Path
+from shutil import copyfile
+
+import polars as pl
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from safetensors.torch import load_file, save_file
+
+from naics_embed.artifacts import Artifact
+from naics_embed.config.schema import (
+    BackboneConfig,
+    ConstructionConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    TrainingConfig,
+)
+from naics_embed.text.backbone import load_backbone
+from naics_embed.training.fit import TextInputs, TextSettings, TrainedText, train_text
+from tasks.encoding import backbone_of
+from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
+from tasks.stage import Result, Stage, StageContext
+from tasks.texts import corpus_of, leaf_rows, of_codes, query_set
+
+QUERY_SWITCHES = {'titles': 'title', 'descriptions': 'description', 'redirections': 'redirection'}
+"""Configuration switch → kind of training query."""
+
+
+def write(
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    model: ModelConfig,
+    objective: ObjectiveConfig,
+    training: TrainingConfig,
+    construction: ConstructionConfig,
+    backbone: BackboneConfig,
+    seed: int,
+) -> Result:
+    """Write the trained tables, head, transformer and history."""
+    settings = TextSettings(
+        model, objective, training, backbone.frozen_layers, backbone.batch_tokens, seed
+    )
+    prepared = _inputs(inputs, model, training, construction.shrink, seed)
+    progress = create_progress_artifact(
+        0.0, key='text-training', description='epochs of text training'
+    )
+
+    def report(epoch: int, figures: dict[str, float]) -> None:
+        context.tracking.metrics(figures, step=epoch)
+        update_progress_artifact(progress, 100.0 * (epoch + 1) / training.epochs)
+
+    trained = train_text(
+        prepared,
+        settings,
+        context.run.root / 'checkpoints' / context.key,
+        resume=context.run.resume,
+        report=report,
+    )
+    _save(out, trained, Path(inputs['tokenizer'].path))
+    return Result(
+        {'model': 'model'},
+        {'best_epoch': trained.best_epoch, 'temperature': trained.temperature}
+        | {name: float(count) for name, count in trained.parameters.items()}
+        | {'training_queries': len(prepared.train)},
+        {'temperature': trained.temperature, 'epochs': len(trained.history)},
+    )
+
+
+def _inputs(
+    inputs: dict[str, Artifact],
+    model: ModelConfig,
+    training: TrainingConfig,
+    shrink: float,
+    seed: int,
+) -> TextInputs:
+    taxonomy = taxonomy_of(inputs['codebook'])
+    supervised = splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED
+    corpus = corpus_of(inputs, model.channels)
+    labelled = of_codes(frame_of(inputs['queries']), taxonomy, supervised)
+    off = [kind for name, kind in QUERY_SWITCHES.items() if not getattr(training.queries, name)]
+    train = labelled.filter((pl.col('split') == 'train') & ~pl.col('kind').is_in(off))
+    if training.max_queries is not None and len(train) > training.max_queries:
+        train = train.sample(training.max_queries, seed=seed)
+    held = leaf_rows(labelled.filter(pl.col('split') == 'validation'))
+    validation = {
+        str(kind): query_set(rows, corpus.tokens, taxonomy)
+        for (kind,), rows in held.group_by('kind', maintain_order=True)
+    }
+    start = load_file(inputs['construction'].path)['supervised'] * shrink
+    return TextInputs(
+        taxonomy,
+        supervised.astype(bool),
+        corpus,
+        query_set(train, corpus.tokens, taxonomy),
+        validation,
+        start,
+        load_backbone(backbone_of(inputs)),
+    )
+
+
+def _save(out: Path, trained: TrainedText, tokenizer: Path) -> None:
+    folder = out / 'model'
+    trained.backbone.save_pretrained(folder, safe_serialization=True)
+    copyfile(tokenizer, folder / 'tokenizer.json')
+    save_file(trained.head.state_dict(), folder / 'head.safetensors')
+    tables = {'tangents': trained.tangents, 'placed': trained.placed}
+    save_file(tables, folder / 'tables.safetensors')
+    (folder / 'history.json').write_text(json.dumps(trained.history), encoding='utf-8')
+
+
+text_training = Stage('text-training', write, ('naics_embed.training.fit',))
