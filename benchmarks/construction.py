@@ -104,9 +104,9 @@ def main() -> None:
     ]
 
     table = Table(
-        'directions', 'dims', 'τ', *COLUMNS.values(), 'max r', 'sec.', title='Construction'
+        'texts', 'dims', 'τ', *COLUMNS.values(), 'max r', 'sec.', title='Construction'
     )
-    table.add_row('exact tree', '–', '–', *(f'{ceiling[key]:.4f}' for key in COLUMNS), '–', '–')
+    table.add_row('tree', '–', '–', *(f'{ceiling[key]:.4f}' for key in COLUMNS), '–', '–')
     for record in records:
         table.add_row(
             str(record['directions']),

@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument('--count', type=int, default=2125, help='points of the timing')
     parser.add_argument('--dim', type=int, default=64, help='dimensions of the timing')
     parser.add_argument('--repeats', type=int, default=5, help='timed runs, after a warm-up')
-    parser.add_argument('--threads', type=int, default=2, help='threads of torch')
+    parser.add_argument('--threads', type=int, default=1, help='threads of torch')
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     console = Console()

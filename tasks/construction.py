@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import ConstructionConfig, ModelConfig
+from naics_embed.config.schema import ConstructionConfig
 from naics_embed.geometry.construction import construct
 from naics_embed.supervision.features import code_features
 from naics_embed.text.encoding import read_encoding
@@ -24,7 +24,8 @@ def write(
     context: StageContext,
     *,
     construction: ConstructionConfig,
-    model: ModelConfig,
+    dim: int,
+    curvature: float,
     seed: int,
 ) -> Result:
     """Write ``construction.safetensors``: tangents of the supervised codes, 0 for hidden ones.
@@ -46,15 +47,15 @@ def write(
         position[kept] = np.arange(len(kept))
         tangents = construct(
             position[taxonomy.parent[kept]],
-            dim=model.dim,
+            dim=dim,
             tau=construction.tau,
             spread=construction.spread,
-            whitening=construction.whitening,
+            turn=construction.turn,
             directions=torch.from_numpy(features[kept]),
             seed=seed,
-            c=model.curvature,
+            c=curvature,
         )
-        table = torch.zeros(len(taxonomy), model.dim, dtype=torch.float64)
+        table = torch.zeros(len(taxonomy), dim, dtype=torch.float64)
         table[torch.from_numpy(kept)] = tangents
         tables[name] = table
     save_file(tables, out / 'construction.safetensors')

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import BackboneConfig
 from naics_embed.text.backbone import BackboneFiles, load_backbone
 from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_frozen
 from naics_embed.text.encoding import write_encoding
@@ -12,14 +11,19 @@ from tasks.stage import Result, Stage, StageContext
 
 
 def write(
-    out: Path, inputs: dict[str, Artifact], context: StageContext, *, backbone: BackboneConfig
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    frozen_layers: int,
+    batch_tokens: int,
 ) -> Result:
     """Write ``encoding.safetensors``: sentence embeddings, and states after the frozen layers."""
     encoder = SentenceEncoder(
-        load_backbone(backbone_of(inputs)), AdapterSettings(1, 1.0, 0.0, backbone.frozen_layers)
+        load_backbone(backbone_of(inputs)), AdapterSettings(1, 1.0, 0.0, frozen_layers)
     )
     table = TokenTable.read(Path(inputs['tokens'].path))
-    embeddings, states = encode_frozen(encoder, table, backbone.batch_tokens)
+    embeddings, states = encode_frozen(encoder, table, batch_tokens)
     write_encoding(out / 'encoding.safetensors', embeddings, states)
     return Result(
         {'encoding': 'encoding.safetensors'}, {'texts': len(table), 'tokens': len(table.ids)}

@@ -25,7 +25,7 @@ def write_roles(
     seed: int,
 ) -> Result:
     """Write ``index_entries.parquet``; the recounted leaks are a metric and must be 0."""
-    derived = ('codebook', 'redirections', 'corpus')
+    derived = ('codebook', 'redirections', 'corpus', 'panel')
     files = {name: artifact for name, artifact in inputs.items() if name not in derived}
     entries = read_index(source_of(files, kind), taxonomy_of(inputs['codebook']))
     codebook, redirections = frame_of(inputs['codebook']), frame_of(inputs['redirections'])

@@ -5,10 +5,12 @@ library modules it runs. The same key means that nothing runs, once the recorded
 checked; outputs lie under ``<root>/<stage>/<key>/``.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +202,7 @@ class Stage:
             task_run_name=self.name,
             persist_result=True,
             result_serializer='json',
-            result_storage=LocalFileSystem(basepath=str(root / '.results')),
+            result_storage=_result_storage(root),
             cache_policy=policy,
             retries=RETRIES,
             retry_delay_seconds=exponential_backoff(BACKOFF_S),
@@ -250,6 +252,15 @@ class StageContext:
 def is_transient(task: Task[..., Any], task_run: Any, state: State[Any]) -> bool:
     """Whether a failure may pass by itself: network, time-out, a locked or absent database."""
     return isinstance(state.result(raise_on_failure=False), TRANSIENT)
+
+
+@lru_cache(maxsize=8)
+def _result_storage(root: Path) -> LocalFileSystem:
+    """Keep records under the artifact root; Prefect wants such a place to be registered."""
+    name = f'naics-embed-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}'
+    storage = LocalFileSystem(basepath=str(root / '.results'))
+    storage.save(name, overwrite=True)
+    return storage
 
 
 def _value(state: State[Any]) -> dict[str, Any]:

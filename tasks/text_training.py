@@ -9,13 +9,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from safetensors.torch import load_file, save_file
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import (
-    BackboneConfig,
-    ConstructionConfig,
-    ModelConfig,
-    ObjectiveConfig,
-    TrainingConfig,
-)
+from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
 from naics_embed.text.backbone import load_backbone
 from naics_embed.training.fit import TextInputs, TextSettings, TrainedText, train_text
 from tasks.encoding import backbone_of
@@ -35,15 +29,14 @@ def write(
     model: ModelConfig,
     objective: ObjectiveConfig,
     training: TrainingConfig,
-    construction: ConstructionConfig,
-    backbone: BackboneConfig,
+    shrink: float,
+    frozen_layers: int,
+    batch_tokens: int,
     seed: int,
 ) -> Result:
     """Write the trained tables, head, transformer and history."""
-    settings = TextSettings(
-        model, objective, training, backbone.frozen_layers, backbone.batch_tokens, seed
-    )
-    prepared = _inputs(inputs, model, training, construction.shrink, seed)
+    settings = TextSettings(model, objective, training, frozen_layers, batch_tokens, seed)
+    prepared = _inputs(inputs, model, training, shrink, seed)
     progress = create_progress_artifact(
         0.0, key='text-training', description='epochs of text training'
     )

@@ -40,6 +40,10 @@ class Tracker:
         """A client of the tracking server."""
         return MlflowClient(tracking_uri=self.uri)
 
+    def pipeline(self) -> 'StageRun':
+        """The run of the pipeline itself."""
+        return StageRun(self.client, self.parent_run_id)
+
     @contextmanager
     def stage(self, name: str, tags: Mapping[str, str]) -> Iterator['StageRun']:
         """Open a nested run; it ends FINISHED, or FAILED where the block raises."""

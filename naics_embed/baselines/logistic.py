@@ -18,7 +18,7 @@ def logistic_regression(
     """Score classes by scikit-learn's L-BFGS logistic regression.
 
     Features are centred and divided by one common number, so that their mean variance is 1. That
-    leaves the model as it is, but lets L-BFGS reach in 28 steps what takes more than 50 without.
+    only restates the penalty, but L-BFGS then gets in 28 evaluations beyond what 47 give without.
 
     Args:
         train_x: float ``(t, d)`` embeddings.

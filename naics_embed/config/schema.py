@@ -117,14 +117,14 @@ class ConstructionConfig:
 
     Attributes:
         tau: length of an edge, in units of the curvature radius.
-        spread: angle in radians between a child's direction and its parent's.
-        whitening: 0 keeps the texts' own similarities within a family, 1 puts siblings apart.
+        spread: 0 keeps the texts' own similarities within a family, 1 puts siblings apart.
+        turn: angle in radians between a child's direction and its parent's.
         shrink: factor applied to the tangents when the table is initialised.
     """
 
     tau: float
     spread: float
-    whitening: float
+    turn: float
     shrink: float
 
 

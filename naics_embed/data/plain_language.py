@@ -1,6 +1,6 @@
 """The project's own plain-language texts: the corpus and the panel (MIT)."""
 
-from importlib.resources import as_file, files
+from pathlib import Path
 
 import polars as pl
 
@@ -39,8 +39,13 @@ def plain_language() -> pl.DataFrame:
     )
 
 
+def data_file(name: str) -> Path:
+    """Return where a data file of the package lies. Raises SourceError where it is missing."""
+    path = Path(__file__).resolve().parent / name
+    if not path.is_file():
+        raise SourceError(f'the package lacks its data file {name}; install it again')
+    return path
+
+
 def _read(name: str) -> pl.DataFrame:
-    with as_file(files('naics_embed.data') / name) as path:
-        if not path.is_file():
-            raise SourceError(f'the package lacks its data file {name}; install it again')
-        return pl.read_csv(path, schema=SCHEMA)
+    return pl.read_csv(data_file(name), schema=SCHEMA)

@@ -10,10 +10,12 @@ Row by row, with radii r, angle θ and ``Δ = r_x − r_y`` (the polar split):
     1 − cos θ = sin²θ / (1 + cos θ) where cos θ > 0, sin θ from the part of one vector orthogonal
     to the other.
 
-For all pairs one matrix product gives ``u = (t_x t_y − x·y − 1)/2``, whose rounding error is at
-most ``(d + 6)·ε/2·t_x t_y``. Pairs for which that is not small against u itself (parent and child
-far out, close siblings, a point with itself) are few; they are found and computed again by the
-split. The gradient takes the same two roads, so it too is exact for near pairs.
+For all pairs one matrix product gives ``u = (h_x t_y + h_y − x·y)/2`` with ``h = t − 1``. Its
+rounding error is at most ``(d + 8)·ε/2`` times the same sum with all signs positive. Pairs for
+which that is not small against u itself (parent and child far out, close siblings, a point with
+itself) are few; they are found and computed again by the split. The gradient takes the same two
+roads, so it too is exact for near pairs. Only where most points all but coincide, away from the
+origin, do most pairs take the slow road.
 """
 
 import math
@@ -29,7 +31,7 @@ EPS = torch.finfo(torch.float64).eps
 BLOCK = {'cpu': 2**20}
 """Elements of a block of the pair matrix by device type: on a CPU a block should stay in cache."""
 BLOCK_ELSEWHERE = 2**26
-SPARSE_BLOCK = 2**21
+SPARSE_BLOCK = {'cpu': 2**17}
 """Numbers (pairs × dimensions) handled at once when near pairs are computed again."""
 TOLERANCE = {torch.float32: 5e-8, torch.float64: 1e-11}
 """Relative error of a distance that the matrix product alone may leave, by type of the result."""
@@ -120,26 +122,29 @@ class _Pairwise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, dtype: torch.dtype, as_distance: bool) -> Tensor:
-        ambient_x, ambient_y = _ambient(x), _ambient(y)
-        time_x, time_y = ambient_x[..., :1], ambient_y[..., :1].mT
-        # The two further columns put the factor ½ and the −½ of u into the matrix product.
-        half = torch.full_like(time_x, -0.5)
-        left = torch.cat([ambient_x[..., :1] / 2, -x / 2, half], dim=-1)
-        right = torch.cat([ambient_y, torch.ones_like(ambient_y[..., :1])], dim=-1).mT
-        bound = (x.shape[-1] + 6) * EPS / 2 / (2 * TOLERANCE[dtype])
+        (above_x, norm_x), (above_y, norm_y) = _heights(x), _heights(y)
+        half = torch.full_like(above_x, 0.5)
+        left = torch.cat([above_x / 2, half, -x / 2], dim=-1)
+        right = torch.cat([1 + above_y, above_y, y], dim=-1).mT
+        # The same sum with all signs positive, times the rounding that is too much.
+        bound = (x.shape[-1] + 8) * EPS / 2 / (2 * TOLERANCE[dtype])
+        left_bound = bound * torch.cat([above_x / 2, half, norm_x / 2], dim=-1)
+        right_bound = torch.cat([1 + above_y, above_y, norm_y], dim=-1).mT
         u = x.new_empty((*x.shape[:-1], y.shape[-2]), dtype=dtype)
         near = [torch.empty(0, 3, dtype=torch.int64, device=x.device)]
         for rows in _row_blocks(u):
             block = left[:, rows] @ right
-            found = torch.nonzero(block < (bound * time_x[:, rows]) * time_y)
+            found = torch.nonzero(block <= left_bound[:, rows] @ right_bound)
             found[:, 1] += rows.start
             near.append(found)
             u[:, rows] = block
         batch, i, j = torch.cat(near).unbind(-1)
-        for part in _sparse_blocks(len(batch), x.shape[-1]):
+        for part in _sparse_blocks(len(batch), x):
             at = batch[part], i[part], j[part]
             u[at] = _split_haversine(x[at[0], at[1]], y[at[0], at[2]]).to(dtype)
-        ctx.save_for_backward(x, y, u, batch, i, j)
+        # Pairs that coincide have gradient 0 in both forms.
+        apart = u[batch, i, j] > 0
+        ctx.save_for_backward(x, y, u, batch[apart], i[apart], j[apart])
         ctx.as_distance = as_distance
         if not as_distance:
             return u
@@ -172,13 +177,19 @@ class _Pairwise(torch.autograd.Function):
             sum_y += weight.mT @ ambient_x[:, rows]
         grad_x = (x * (sum_x[..., :1] / ambient_x[..., :1]) - sum_x[..., 1:]) / 2
         grad_y = (y * (sum_y[..., :1] / ambient_y[..., :1]) - sum_y[..., 1:]) / 2
-        for part in _sparse_blocks(len(batch), x.shape[-1]):
+        for part in _sparse_blocks(len(batch), x):
             b, row, column = batch[part], i[part], j[part]
             pair_x, pair_y = _split_gradient(x[b, row], y[b, column])
             weight = near_grad[part].unsqueeze(-1)
             grad_x.index_put_((b, row), weight * pair_x, accumulate=True)
             grad_y.index_put_((b, column), weight * pair_y, accumulate=True)
         return grad_x, grad_y, None, None
+
+
+def _heights(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``t − 1 = |x|²/(1 + t)``, which does not cancel near the origin, and ``|x|``."""
+    square = _dot(x, x).unsqueeze(-1)
+    return square / (1 + (1 + square).sqrt()), square.sqrt()
 
 
 def _ambient(x: Tensor) -> Tensor:
@@ -191,8 +202,9 @@ def _row_blocks(pairs: Tensor) -> list[slice]:
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
-def _sparse_blocks(count: int, dim: int) -> list[slice]:
-    step = max(1, SPARSE_BLOCK // max(1, dim))
+def _sparse_blocks(count: int, x: Tensor) -> list[slice]:
+    numbers = SPARSE_BLOCK.get(x.device.type, BLOCK_ELSEWHERE)
+    step = max(1, numbers // max(1, x.shape[-1]))
     return [slice(start, start + step) for start in range(0, count, step)]
 
 

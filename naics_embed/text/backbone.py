@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,14 +68,27 @@ def locate_backbone(name: str, revision: str | None = None) -> BackboneFiles:
 
 def load_backbone(files: BackboneFiles) -> PreTrainedModel:
     """Load the transformer in float32 on the CPU, in evaluation mode, without a pooling layer."""
+    return load_transformer(files.folder)
+
+
+def load_transformer(folder: Path) -> PreTrainedModel:
+    """Load the transformer of a folder in float32, in evaluation mode, without a pooling layer."""
     transformers_logging.disable_progress_bar()
-    model = AutoModel.from_pretrained(
-        files.folder,
-        add_pooling_layer=False,
-        local_files_only=True,
-        use_safetensors=True,
-        dtype=torch.float32,
-    )
+    verbosity = transformers_logging.get_verbosity()
+    # Weights of the pooling layer are left out on purpose; the report of that alarms users.
+    transformers_logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', message='.*is_gradient_checkpointing.*')
+            model = AutoModel.from_pretrained(
+                folder,
+                add_pooling_layer=False,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
+    finally:
+        transformers_logging.set_verbosity(verbosity)
     return model.eval()
 
 

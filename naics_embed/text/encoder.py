@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from naics_embed.errors import ConfigError
+from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 
 ADAPTER = 'text'
@@ -107,9 +108,7 @@ class SentenceEncoder(nn.Module):
         attention_mask = None if bool(mask.all()) else mask[:, None, None, :]
         for layer in self.backbone.encoder.layer[self.frozen_layers :]:
             hidden = layer(hidden, attention_mask)
-        weights = mask.to(hidden.dtype)[..., None]
-        pooled = (hidden * weights).sum(-2) / weights.sum(-2)
-        return nn.functional.normalize(pooled, dim=-1)
+        return mean_pool(hidden, mask)
 
     def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids ``(b, t)`` → unit embeddings ``(b, width)``."""

@@ -1,5 +1,6 @@
 """Callbacks of the text stage: health, history, reports to the caller."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import lightning as L
 from naics_embed.errors import HealthError
 from naics_embed.metrics.health import HealthLimits, health_report, violations
 from naics_embed.training.module import TextModule
+
+log = logging.getLogger(__name__)
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -51,6 +54,11 @@ class History(L.Callback):
         """Record what was logged in this epoch."""
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.epochs.append(figures)
+        log.info(
+            'epoch %d: %s',
+            trainer.current_epoch,
+            ', '.join(f'{name} {value:.3f}' for name, value in sorted(figures.items())),
+        )
         if self.report is not None:
             self.report(trainer.current_epoch, figures)
 

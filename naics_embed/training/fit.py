@@ -135,6 +135,8 @@ def train_text(
         HealthError: the table left the range in which its numbers can be trusted.
     """
     start_from = _checkpoint(checkpoints, resume)
+    # Lightning's notices of hardware and tips are no news to the caller, who logs the epochs.
+    logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     L.seed_everything(settings.seed, workers=True, verbose=False)
     model = _model(inputs, settings)
     data = _data(inputs, settings)

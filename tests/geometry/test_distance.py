@@ -37,6 +37,16 @@ def test_distance_agrees_with_mpmath(r, dtype, method):
     assert ((found.double() - truth).abs() / truth.clamp(min=1e-30))[truth > 0].max() < 1e-4
 
 
+@pytest.mark.parametrize('r', [1e-8, 1e-3, 0.1])
+def test_close_to_the_origin_and_close_together(r):
+    first, second = tangents(2, 5, 6, r=r)
+    for base in (torch.zeros(6).double(), 3 * tangents(6)):
+        x, y = lorentz.exp0(base + first, c=1.0), lorentz.exp0(base + second, c=1.0)
+        truth = exact_distances(x, y)
+        torch.testing.assert_close(lorentz.distance(x, y, c=1.0), truth, rtol=1e-12, atol=0)
+        torch.testing.assert_close(rows_of_pairs(x, y), truth, rtol=1e-11, atol=0)
+
+
 @pytest.mark.parametrize('c', CURVATURES)
 def test_distance_agrees_with_mpmath_at_every_curvature(c):
     x, y = lorentz.exp0(tangents(8, 5, r=3.0), c=c), lorentz.exp0(tangents(8, 5, seed=1), c=c)
@@ -110,7 +120,7 @@ def test_blocks_do_not_change_the_result(monkeypatch):
 
     wanted = both(x)
     monkeypatch.setitem(haversine.BLOCK, 'cpu', 200)
-    monkeypatch.setattr(haversine, 'SPARSE_BLOCK', 12)
+    monkeypatch.setitem(haversine.SPARSE_BLOCK, 'cpu', 12)
     torch.testing.assert_close(both(x), wanted, rtol=1e-11, atol=1e-11)
 
 

@@ -171,6 +171,18 @@ def test_a_larger_exponent_draws_nearer_negatives(taxonomy):
     assert mean_distance(0.0) > mean_distance(2.0) > mean_distance(8.0)
 
 
+def test_siblings_draw_different_strangers(taxonomy):
+    marks = pair_marks(taxonomy, set())
+    visible = np.ones(len(taxonomy), dtype=bool)
+    drawn = [
+        sample_anchor(taxonomy, taxonomy.index(code), marks, visible, SETTINGS)
+        for code in ('111331', '111332')
+    ]
+    first, second = (t.negative[t.negative_kind == 3] for t in drawn)
+    assert len(first) == len(second) == SETTINGS.positives * SETTINGS.other_sector
+    assert not np.array_equal(first, second)
+
+
 def test_a_redirection_removes_a_sibling_from_the_negatives(taxonomy):
     first, second = taxonomy.index('111331'), taxonomy.index('111332')
     visible = np.ones(len(taxonomy), dtype=bool)

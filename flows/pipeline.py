@@ -1,0 +1,174 @@
+"""The pipeline flow: from the source files to evaluated, exported embeddings."""
+
+import logging
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from naics_embed.search.promotion import promote
+from prefect import flow
+from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.runtime import flow_run
+
+from flows.dag import DATA_STAGES, STAGES, Dag
+from flows.runtime import CHECKOUT
+from naics_embed import __version__
+from naics_embed.artifacts import read_json
+from naics_embed.config.load import flat, load_config
+from naics_embed.config.schema import Config
+from naics_embed.errors import ConfigError
+from tasks.source import describe_source
+from tasks.stage import Record, Run
+from tasks.tracking import git_revision, pipeline_run, set_tags
+
+log = logging.getLogger('naics_embed.pipeline')
+
+TARGETS = ('all', 'data', *STAGES)
+FIGURES_ARTIFACT = 'lorentz-metrics'
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a pipeline run left behind.
+
+    Attributes:
+        root: directory of the artifacts.
+        tracking_uri: MLflow's address.
+        run_id: MLflow run of the pipeline.
+        source: kind of source.
+        warnings: what the source had to say.
+        stages: stage → seconds, key, whether it was cached, its files.
+        figures: ``split/metric`` → value, reference, name of the reference.
+        bundle: directory of the exported bundle, if the run got that far.
+        promoted: whether the bundle is the one that ``naics-embed search`` uses.
+        seconds: duration of the run.
+    """
+
+    root: str
+    tracking_uri: str
+    run_id: str
+    source: str
+    warnings: list[str]
+    stages: dict[str, dict[str, Any]]
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bundle: str | None = None
+    promoted: bool = False
+    seconds: float = 0.0
+
+
+@flow(name='pipeline', flow_run_name='pipeline-{profile}-{target}', retries=0)
+def pipeline(
+    profile: str = 'cpu',
+    overrides: list[str] | None = None,
+    target: str = 'all',
+    refresh: list[str] | None = None,
+    resume: str = 'auto',
+    config_folder: str | None = None,
+) -> dict[str, Any]:
+    """Run the stages up to a target and return a summary.
+
+    Args:
+        profile: a file in ``configs/profiles``.
+        overrides: dotted assignments, such as ``training.epochs=3``.
+        target: ``all``, ``data``, or the last stage wanted.
+        refresh: stages to compute again although they are cached.
+        resume: ``auto``, ``last``, ``never`` or the path of a checkpoint, for text training.
+        config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
+    """
+    start = time.perf_counter()
+    _check_stages('target', [target], TARGETS)
+    _check_stages('refresh', refresh or [], STAGES)
+    folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
+    config = load_config(folder, profile, overrides or ()).config
+    torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
+    root = Path(config.runtime.root).expanduser().resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    uri = config.tracking.uri or f'sqlite:///{root / "mlflow.db"}'
+    tags = {
+        'profile': profile,
+        'library_version': __version__,
+        'git_revision': git_revision(CHECKOUT),
+        'prefect.flow_run_id': str(flow_run.id or 'none'),
+    }
+    with pipeline_run(
+        uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config)
+    ) as tracker:
+        run = Run(
+            root, tracker, frozenset(name.replace('_', '-') for name in refresh or ()), resume
+        )
+        dag = Dag(config, run)
+        described = describe_source(dag.source)
+        set_tags(tracker, {'source': dag.source.kind, **_source_tags(described)})
+        for name in _wanted(target):
+            getattr(dag, name)
+        summary = Summary(
+            root=str(root),
+            tracking_uri=uri,
+            run_id=tracker.parent_run_id,
+            source=dag.source.kind,
+            warnings=list(dag.source.warnings),
+            stages={name: _brief(record) for name, record in dag.records().items()},
+            seconds=time.perf_counter() - start,
+        )
+        summary = _finish(summary, dag, config)
+    return asdict(summary)
+
+
+def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:
+    records = dag.records()
+    changes: dict[str, Any] = {}
+    if 'evaluation' in records:
+        changes['figures'] = read_json(records['evaluation'].path('metrics'))
+        _publish(changes['figures'], dag.run)
+    if 'export' in records:
+        bundle = records['export'].path('bundle')
+        changes['bundle'] = str(bundle)
+        if config.runtime.promote:
+            promote(Path(summary.root), bundle, {'run': summary.run_id, 'source': summary.source})
+            changes['promoted'] = True
+    return Summary(**{**asdict(summary), **changes})
+
+
+def _publish(figures: dict[str, dict[str, Any]], run: Run) -> None:
+    """Show the figures in Prefect, and log them on the run of the pipeline."""
+    rows = [{'figure': name, **figure} for name, figure in sorted(figures.items())]
+    create_table_artifact(rows, key=FIGURES_ARTIFACT, description='Figures and their references')
+    tracker = run.tracker
+    if tracker.uri.startswith('http'):
+        link = f'{tracker.uri}/#/experiments/{tracker.experiment_id}/runs/{tracker.parent_run_id}'
+        create_link_artifact(link, link_text='MLflow run', key='mlflow-run')
+    tracker.pipeline().metrics({name: figure['value'] for name, figure in figures.items()})
+    columns = ('figure', 'value', 'reference', 'reference_name')
+    tracker.pipeline().table(
+        {column: [row[column] for row in rows] for column in columns}, 'figures.json'
+    )
+
+
+def _wanted(target: str) -> tuple[str, ...]:
+    if target == 'all':
+        return STAGES
+    return DATA_STAGES if target == 'data' else (target,)
+
+
+def _check_stages(option: str, names: list[str], allowed: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in allowed:
+            raise ConfigError(f'{option}: no stage {name!r}; choose from {", ".join(allowed)}')
+
+
+def _source_tags(described: dict[str, Any]) -> dict[str, str]:
+    return {f'source.{key}.sha256': file['sha256'] for key, file in described['files'].items()}
+
+
+def _brief(record: Record) -> dict[str, Any]:
+    return {
+        'key': record.key,
+        'cached': record.cached,
+        'seconds': record.seconds,
+        'run_id': record.run_id,
+        'files': {name: artifact.path for name, artifact in record.files.items()},
+        'metrics': record.metrics,
+    }

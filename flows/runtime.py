@@ -1,0 +1,31 @@
+"""The process environment of a flow; import this before prefect."""
+
+import os
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+DEFAULTS = {
+    'PREFECT_HOME': str(CHECKOUT / '.prefect'),
+    'PREFECT_SERVER_ANALYTICS_ENABLED': 'false',
+    'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '120',
+    'PREFECT_CLI_PROMPT': 'false',
+    'DO_NOT_TRACK': 'true',
+    'MLFLOW_DISABLE_TELEMETRY': 'true',
+    'TOKENIZERS_PARALLELISM': 'false',
+    'GIT_PYTHON_REFRESH': 'quiet',
+}
+QUIET = {'PREFECT_LOGGING_LEVEL': 'WARNING', 'PREFECT_SERVER_LOGGING_LEVEL': 'WARNING'}
+
+
+def prepare(*, quiet: bool) -> None:
+    """Set what is not set already: a Prefect home in the checkout, no telemetry, patience.
+
+    Args:
+        quiet: keep Prefect's own log lines off the terminal; for a flow without a server.
+    """
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if quiet:
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)

@@ -1,0 +1,85 @@
+"""What a run says at its end, on the terminal."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+HEADLINES = (
+    ('test/mrr', 'index entries, test: MRR'),
+    ('test/strict_mrr', 'index entries, test, strict: MRR'),
+    ('test/top1', 'index entries, test: top-1'),
+    ('test/hit_at_10', 'index entries, test: hit@10'),
+    ('test/plain_mrr', 'plain language, test: MRR'),
+    ('test/plain_top1', 'plain language, test: top-1'),
+    ('test/panel_mrr', 'panel, test: MRR'),
+    ('test/panel_top1', 'panel, test: top-1'),
+    ('tree/spearman', 'tree: Spearman with D*'),
+    ('tree/map_neighbours', 'tree: MAP over neighbours'),
+    ('tree/parent_at_1', 'tree: parent@1'),
+    ('tree/level_radius_spearman', 'tree: level and radius'),
+    ('test/holdout_parent_at_1', 'hidden codes, test: parent@1'),
+)
+
+
+def print_summary(summary: dict[str, Any], console: Console) -> None:
+    """Print source, figures, files and the next commands."""
+    for warning in summary['warnings']:
+        console.print(f'[bold yellow]warning[/] {warning}')
+    stages = summary['stages']
+    cached = sum(stage['cached'] for stage in stages.values())
+    console.print(
+        f'\n[bold]{len(stages)} stages[/], {cached} cached, in {summary["seconds"]:.0f} s; '
+        f'source [bold]{summary["source"]}[/]'
+    )
+    figures = summary['figures']
+    if figures:
+        console.print(_figures_table(figures))
+    console.print(f'files    {_short(summary["root"])}')
+    if summary['bundle']:
+        state = 'promoted' if summary['promoted'] else 'not promoted'
+        console.print(f'bundle   {_short(summary["bundle"])} ({state})')
+    console.print('\n[bold]next[/]')
+    table = (
+        '' if summary['promoted'] else f' --table {shlex.quote(_short(summary["bundle"] or ""))}'
+    )
+    if summary['bundle']:
+        console.print(f'  .venv/bin/naics-embed search "dog grooming salon"{table}')
+    uri = summary['tracking_uri']
+    if uri.startswith('sqlite:'):
+        console.print(
+            f'  .venv/bin/mlflow server --backend-store-uri {uri} --host 127.0.0.1 --port 5000'
+        )
+    else:
+        console.print(f'  MLflow: {uri}')
+    console.print(
+        '  PREFECT_HOME=$PWD/.prefect .venv/bin/prefect server start'
+        ' --host 127.0.0.1 --analytics-off'
+    )
+
+
+def _figures_table(figures: dict[str, dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column('figure')
+    table.add_column('value', justify='right')
+    table.add_column('beside it', justify='right')
+    table.add_column('')
+    for key, label in HEADLINES:
+        if key in figures:
+            figure = figures[key]
+            reference = figure['reference']
+            table.add_row(
+                label,
+                f'{figure["value"]:.3f}',
+                '' if reference is None else f'{reference:.3f}',
+                '' if reference is None else str(figure['reference_name']),
+            )
+    return table
+
+
+def _short(path: str) -> str:
+    here = Path.cwd()
+    full = Path(path)
+    return str(full.relative_to(here)) if full.is_relative_to(here) else path

@@ -1,0 +1,89 @@
+"""Stage: every figure of the trained table, beside its reference."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from naics_embed.artifacts import Artifact, read_json
+from naics_embed.config.schema import EvaluationConfig, ModelConfig
+from naics_embed.evaluation.evaluate import (
+    Figure,
+    Table,
+    health_figures,
+    holdout_figures,
+    retrieval_figures,
+    tree_figures,
+)
+from naics_embed.evaluation.queries import query_groups
+from naics_embed.metrics.tree import Tree
+from naics_embed.text.backbone import load_transformer
+from naics_embed.text.head import LorentzHead
+from naics_embed.text.inference import place_texts
+from naics_embed.text.tokens import load_tokenizer
+from tasks.frames import frame_of, splits_of, taxonomy_of
+from tasks.stage import Result, Stage, StageContext
+
+
+def write(
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    model: ModelConfig,
+    evaluation: EvaluationConfig,
+    jaccard: float,
+    window: int,
+    batch_tokens: int,
+) -> Result:
+    """Write ``metrics.json``: ``split/metric`` → value, reference, name of the reference."""
+    taxonomy = taxonomy_of(inputs['codebook'])
+    structure = splits_of(inputs['structure_holdout'], taxonomy)
+    tree = Tree.of(taxonomy)
+    folder = Path(inputs['model'].path)
+    table = Table(
+        load_file(folder / 'tables.safetensors')['tangents'],
+        model.curvature,
+        model.r_max,
+        tuple(structure),
+    )
+    groups = query_groups(frame_of(inputs['queries']), taxonomy, structure, jaccard=jaccard)
+    figures: dict[str, Figure] = {}
+    if groups:
+        points = _points(folder, model, window, batch_tokens, groups)
+        baselines = read_json(Path(inputs['baselines'].path))
+        figures |= retrieval_figures(table, groups, points, tree, baselines)
+    figures |= tree_figures(table, tree, norm_weight=evaluation.norm_weight, chunk=evaluation.chunk)
+    figures |= holdout_figures(table, tree, chunk=evaluation.chunk)
+    figures |= health_figures(table, tree)
+    plain = {name: asdict(figure) for name, figure in figures.items()}
+    (out / 'metrics.json').write_text(json.dumps(plain, indent=2, sort_keys=True), encoding='utf-8')
+    context.tracking.artifact(out / 'metrics.json')
+    return Result(
+        {'metrics': 'metrics.json'}, {name: figure.value for name, figure in figures.items()}
+    )
+
+
+def _points(
+    folder: Path, model: ModelConfig, window: int, batch_tokens: int, groups: list
+) -> list[torch.Tensor]:
+    backbone = load_transformer(folder)
+    width = backbone.config.hidden_size
+    head = LorentzHead(width, model.dim, c=model.curvature, r_max=model.r_max)
+    head.load_state_dict(load_file(folder / 'head.safetensors'))
+    texts = [text for group in groups for text in group.texts]
+    placed = place_texts(texts, load_tokenizer(folder, window), backbone, head.eval(), batch_tokens)
+    return list(placed.split([len(group.texts) for group in groups]))
+
+
+evaluation = Stage(
+    'evaluation',
+    write,
+    (
+        'naics_embed.evaluation.evaluate',
+        'naics_embed.evaluation.queries',
+        'naics_embed.text.inference',
+    ),
+)
