@@ -103,9 +103,7 @@ def main() -> None:
         for tau in options.taus
     ]
 
-    table = Table(
-        'texts', 'dims', 'τ', *COLUMNS.values(), 'max r', 'sec.', title='Construction'
-    )
+    table = Table('texts', 'dims', 'τ', *COLUMNS.values(), 'max r', 'sec.', title='Construction')
     table.add_row('tree', '–', '–', *(f'{ceiling[key]:.4f}' for key in COLUMNS), '–', '–')
     for record in records:
         table.add_row(

@@ -2,19 +2,18 @@
 
 from functools import cached_property
 
-from tasks.export import export
-
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
 from naics_embed.config.schema import Config
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.text.backbone import locate_backbone
-from tasks.baselines import fit_baselines
+from tasks.baselines import BASELINE_CHANNELS, fit_baselines
 from tasks.codebook import codebook
 from tasks.construction import construction
 from tasks.distances import distances
 from tasks.encoding import backbone_inputs, encoding
 from tasks.evaluation import evaluation
+from tasks.export import export
 from tasks.index_roles import index_roles
 from tasks.queries import queries
 from tasks.redirections import redirections
@@ -149,6 +148,11 @@ class Dag:
             uses=self.config.data.plain_language,
         )
 
+    @property
+    def _channels(self) -> tuple[str, ...]:
+        """The channels that are read: those of the model, and the baselines' own."""
+        return tuple(dict.fromkeys((*BASELINE_CHANNELS, *self.config.model.channels)))
+
     @cached_property
     def tokens(self) -> Record:
         """The token cache."""
@@ -160,6 +164,7 @@ class Dag:
                 'tokenizer': self.backbone['tokenizer'],
             },
             window=self.config.backbone.window,
+            used=self._channels,
         )
 
     @cached_property
@@ -249,8 +254,7 @@ class Dag:
                 **self.text_training.files,
                 **self.evaluation.files,
             },
-            model=self.config.model,
-            window=self.config.backbone.window,
+            temperature=self.text_training.facts['temperature'],
             source=describe_source(self.source),
             configuration=self.config,
         )

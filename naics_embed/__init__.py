@@ -1,3 +1,26 @@
 """Industry codes and business descriptions as points of one hyperbolic space."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from naics_embed.bundle import Bundle
+    from naics_embed.search.searcher import Hit, Searcher
+    from naics_embed.taxonomy import Taxonomy
+
 __version__ = '0.1.0'
+__all__ = ['Bundle', 'Hit', 'Searcher', 'Taxonomy', '__version__']
+
+_HOMES = {
+    'Bundle': 'naics_embed.bundle',
+    'Hit': 'naics_embed.search.searcher',
+    'Searcher': 'naics_embed.search.searcher',
+    'Taxonomy': 'naics_embed.taxonomy',
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for, so that the package itself loads at once."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -18,6 +18,9 @@ from tasks.frames import frame_of, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
 from tasks.texts import LEAF_LEVEL, leaf_rows, of_codes
 
+BASELINE_CHANNELS = ('title', 'description')
+"""Channels that baselines read, each text a row of its own."""
+
 
 def write(
     out: Path,
@@ -72,7 +75,7 @@ def _training_texts(
     channels = frame_of(inputs['channels'])
     own = [
         channels.select(pl.col(name).alias('text'), 'code', title=pl.lit(name == 'title'))
-        for name in ('title', 'description')
+        for name in BASELINE_CHANNELS
     ]
     entries = frame_of(inputs['index_entries']).filter(pl.col('role') == 'examples')
     listed = entries.select('text', 'code', title=pl.lit(False))
@@ -86,5 +89,12 @@ def _training_texts(
 
 
 fit_baselines = Stage(
-    'baselines', write, ('naics_embed.evaluation.baselines', 'naics_embed.evaluation.queries')
+    'baselines',
+    write,
+    (
+        'naics_embed.evaluation.baselines',
+        'naics_embed.evaluation.queries',
+        'naics_embed.text.encoding',
+        'naics_embed.text.tokens',
+    ),
 )

@@ -65,5 +65,10 @@ def write(
 construction = Stage(
     'construction',
     write,
-    ('naics_embed.geometry.construction', 'naics_embed.supervision.features'),
+    (
+        'naics_embed.geometry.construction',
+        'naics_embed.supervision.features',
+        'naics_embed.text.encoding',
+        'naics_embed.text.tokens',
+    ),
 )

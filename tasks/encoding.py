@@ -52,5 +52,10 @@ def backbone_of(inputs: dict[str, Artifact]) -> BackboneFiles:
 encoding = Stage(
     'encoding',
     write,
-    ('naics_embed.text.encoder', 'naics_embed.text.encoding', 'naics_embed.text.tokens'),
+    (
+        'naics_embed.text.backbone',
+        'naics_embed.text.encoder',
+        'naics_embed.text.encoding',
+        'naics_embed.text.tokens',
+    ),
 )

@@ -104,4 +104,6 @@ def _save(out: Path, trained: TrainedText, tokenizer: Path) -> None:
     (folder / 'history.json').write_text(json.dumps(trained.history), encoding='utf-8')
 
 
-text_training = Stage('text-training', write, ('naics_embed.training.fit',))
+text_training = Stage(
+    'text-training', write, ('naics_embed.training.fit', 'naics_embed.text.backbone')
+)

@@ -5,16 +5,22 @@ from pathlib import Path
 import polars as pl
 
 from naics_embed.artifacts import Artifact
-from naics_embed.text.channels import CHANNEL_SCHEMA
 from naics_embed.text.tokens import TokenTable, load_tokenizer
 from tasks.frames import frame_of
 from tasks.stage import Result, Stage, StageContext
 
 
-def write(out: Path, inputs: dict[str, Artifact], context: StageContext, *, window: int) -> Result:
+def write(
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    window: int,
+    used: tuple[str, ...],
+) -> Result:
     """Write ``tokens.parquet``: the distinct texts of queries, channels and entries, unpadded."""
     channels = frame_of(inputs['channels'])
-    texts = [text for name in list(CHANNEL_SCHEMA)[1:] for text in channels[name].drop_nulls()]
+    texts = [text for channel in used for text in channels[channel].drop_nulls()]
     texts += frame_of(inputs['queries'])['text'].to_list()
     entries = frame_of(inputs['index_entries'])
     texts += entries.filter(pl.col('role') == 'examples')['text'].to_list()
@@ -26,4 +32,4 @@ def write(out: Path, inputs: dict[str, Artifact], context: StageContext, *, wind
     return Result({'tokens': 'tokens.parquet'}, metrics)
 
 
-tokens = Stage('tokens', write, ('naics_embed.text.tokens', 'naics_embed.text.channels'))
+tokens = Stage('tokens', write, ('naics_embed.text.tokens',))

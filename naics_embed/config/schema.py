@@ -3,6 +3,7 @@
 Values live in ``configs/``; a field without a default must be given there.
 """
 
+import math
 from dataclasses import dataclass
 
 from naics_embed.baselines.settings import BaselineSettings
@@ -12,6 +13,7 @@ from naics_embed.supervision.sampling import TripletSettings
 
 SOURCE_KINDS = ('auto', 'census', 'folder', 'package')
 CHANNELS = ('title', 'description', 'examples', 'excluded')
+PRECISIONS = ('32-true', 'bf16-mixed', '16-mixed')
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,13 @@ class RolesConfig:
                 'data.roles: examples + train + validation + test must be 1, '
                 f'but they add up to {total:g}'
             )
-        _share('data.roles.jaccard', self.jaccard)
-        _share('data.roles.structure_holdout', self.structure_holdout)
+        for role in ('examples', 'validation', 'test'):
+            share = getattr(self, role)
+            _require(share >= 0, f'data.roles.{role}', share, 'at least 0')
+        _require(self.train > 0, 'data.roles.train', self.train, 'above 0')
+        _require(0 < self.jaccard <= 1, 'data.roles.jaccard', self.jaccard, 'in (0, 1]')
+        hidden = self.structure_holdout
+        _require(0 <= hidden < 1, 'data.roles.structure_holdout', hidden, 'in [0, 1)')
 
 
 @dataclass(frozen=True)
@@ -110,13 +117,20 @@ class BackboneConfig:
     frozen_layers: int
     batch_tokens: int
 
+    def __post_init__(self) -> None:
+        _require(self.window >= 3, 'backbone.window', self.window, 'at least 3')
+        _require(
+            self.frozen_layers >= 0, 'backbone.frozen_layers', self.frozen_layers, 'at least 0'
+        )
+        _require(self.batch_tokens >= 1, 'backbone.batch_tokens', self.batch_tokens, 'at least 1')
+
 
 @dataclass(frozen=True)
 class ConstructionConfig:
     """The training-free embedding of the tree that the table starts from.
 
     Attributes:
-        tau: length of an edge, in units of the curvature radius.
+        tau: geodesic length of an edge.
         spread: 0 keeps the texts' own similarities within a family, 1 puts siblings apart.
         turn: angle in radians between a child's direction and its parent's.
         shrink: factor applied to the tangents when the table is initialised.
@@ -126,6 +140,12 @@ class ConstructionConfig:
     spread: float
     turn: float
     shrink: float
+
+    def __post_init__(self) -> None:
+        _require(self.tau > 0, 'construction.tau', self.tau, 'positive')
+        _require(0 <= self.spread <= 1, 'construction.spread', self.spread, 'in [0, 1]')
+        _require(0 < self.turn <= math.pi / 2, 'construction.turn', self.turn, 'in (0, π/2]')
+        _require(0 < self.shrink <= 1, 'construction.shrink', self.shrink, 'in (0, 1]')
 
 
 @dataclass(frozen=True)
@@ -139,6 +159,7 @@ class ModelConfig:
         adapter_rank: rank of the LoRA adapter.
         adapter_alpha: scale of the adapter, alpha / rank.
         adapter_dropout: dropout on the adapter's input.
+        dropout: dropout of the adapted layers; null for the backbone's own.
         channels: texts of a code whose mean places it.
         channel_tokens: tokens kept of a channel text when a code is placed by its texts.
         head_ridge: penalty of the regression that the head starts from.
@@ -150,15 +171,22 @@ class ModelConfig:
     adapter_rank: int
     adapter_alpha: float
     adapter_dropout: float
+    dropout: float | None
     channels: tuple[str, ...]
     channel_tokens: int
     head_ridge: float
 
     def __post_init__(self) -> None:
-        if self.dim < 2:
-            raise ConfigError(f'model.dim must be at least 2, not {self.dim}')
-        if not 0.1 <= self.curvature <= 10:
-            raise ConfigError(f'model.curvature must lie in [0.1, 10], not {self.curvature:g}')
+        _require(self.dim >= 3, 'model.dim', self.dim, 'at least 3')
+        _require(0.1 <= self.curvature <= 10, 'model.curvature', self.curvature, 'in [0.1, 10]')
+        _require(0 < self.r_max < math.inf, 'model.r_max', self.r_max, 'positive')
+        _require(self.adapter_rank >= 1, 'model.adapter_rank', self.adapter_rank, 'at least 1')
+        for name in ('adapter_dropout', 'dropout'):
+            share = getattr(self, name)
+            _require(share is None or 0 <= share < 1, f'model.{name}', share, 'in [0, 1)')
+        tokens = self.channel_tokens
+        _require(tokens >= 1, 'model.channel_tokens', tokens, 'at least 1')
+        _require(self.head_ridge > 0, 'model.head_ridge', self.head_ridge, 'positive')
         if not self.channels:
             raise ConfigError('model.channels must name at least one channel')
         for channel in self.channels:
@@ -186,6 +214,15 @@ class ObjectiveConfig:
     near_weight: float
     placement: float
     placed_codes: int
+
+    def __post_init__(self) -> None:
+        _require(self.temperature > 0, 'objective.temperature', self.temperature, 'positive')
+        for name in ('stress', 'near_weight', 'placement'):
+            weight = getattr(self, name)
+            _require(weight >= 0, f'objective.{name}', weight, 'at least 0')
+        for name, least in (('stress_codes', 2), ('near_distance', 1), ('placed_codes', 1)):
+            count = getattr(self, name)
+            _require(count >= least, f'objective.{name}', count, f'at least {least}')
 
 
 @dataclass(frozen=True)
@@ -257,11 +294,18 @@ class TrainingConfig:
     health: HealthConfig
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ConfigError(f'training.epochs must be at least 1, not {self.epochs}')
-        if self.batch < 2:
-            raise ConfigError(f'training.batch must be at least 2, not {self.batch}')
+        for name, least in (('epochs', 1), ('batch', 2), ('patience', 0), ('max_queries', 1)):
+            count = getattr(self, name)
+            _require(
+                count is None or count >= least, f'training.{name}', count, f'at least {least}'
+            )
+        rates = ('lr_adapter', 'lr_head', 'lr_table', 'lr_temperature', 'weight_decay', 'clip')
+        for name in rates:
+            rate = getattr(self, name)
+            _require(rate >= 0, f'training.{name}', rate, 'at least 0')
+        _require(0 <= self.warmup <= 1, 'training.warmup', self.warmup, 'in [0, 1]')
         _one_of('training.accelerator', self.accelerator, ('auto', 'cpu', 'gpu'))
+        _one_of('training.precision', self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -279,6 +323,9 @@ class EvaluationConfig:
     chunk: int
     compared: tuple[str, ...]
     baselines: BaselineSettings
+
+    def __post_init__(self) -> None:
+        _require(self.chunk >= 1, 'evaluation.chunk', self.chunk, 'at least 1')
 
 
 @dataclass(frozen=True)
@@ -310,6 +357,11 @@ class RuntimeConfig:
     threads: int | None
     promote: bool
 
+    def __post_init__(self) -> None:
+        _require(self.seed >= 0, 'runtime.seed', self.seed, 'at least 0')
+        threads = self.threads
+        _require(threads is None or threads >= 1, 'runtime.threads', threads, 'at least 1')
+
 
 @dataclass(frozen=True)
 class Config:
@@ -332,6 +384,6 @@ def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ConfigError(f'{key} must be one of {", ".join(allowed)}, not {value!r}')
 
 
-def _share(key: str, value: float) -> None:
-    if not 0.0 <= value <= 1.0:
-        raise ConfigError(f'{key} must lie between 0 and 1, not {value:g}')
+def _require(kept: bool, key: str, value: object, wanted: str) -> None:
+    if not kept:
+        raise ConfigError(f'{key} must be {wanted}, not {value!r}')

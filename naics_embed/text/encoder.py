@@ -4,6 +4,7 @@ What the frozen layers make of a text never changes, so it is computed once and 
 step runs the adapted layers only. LoRA: Hu et al., ICLR 2022.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,12 +30,14 @@ class AdapterSettings:
         alpha: its scale is alpha / rank.
         dropout: dropout on its input.
         frozen_layers: lower layers that have none.
+        backbone_dropout: dropout of the layers above them; None for the backbone's own.
     """
 
     rank: int
     alpha: float
     dropout: float
     frozen_layers: int
+    backbone_dropout: float | None = None
 
 
 class SentenceEncoder(nn.Module):
@@ -64,20 +67,24 @@ class SentenceEncoder(nn.Module):
                 f'backbone.frozen_layers must be from 0 to {len(layers) - 1}, '
                 f'not {adapter.frozen_layers}'
             )
+        if adapter.backbone_dropout is not None:
+            for module in layers[adapter.frozen_layers :].modules():
+                if isinstance(module, nn.Dropout):
+                    module.p = adapter.backbone_dropout
         self.width = int(backbone.config.hidden_size)
         self.frozen_layers = adapter.frozen_layers
-        self.peft: PeftModel = get_peft_model(
-            backbone,
-            LoraConfig(
-                r=adapter.rank,
-                lora_alpha=adapter.alpha,
-                lora_dropout=adapter.dropout,
-                target_modules=list(ADAPTED_MODULES),
-                layers_to_transform=list(range(adapter.frozen_layers, len(layers))),
-                layers_pattern='layer',
-            ),
-            adapter_name=ADAPTER,
+        settings = LoraConfig(
+            r=adapter.rank,
+            lora_alpha=adapter.alpha,
+            lora_dropout=adapter.dropout,
+            target_modules=list(ADAPTED_MODULES),
+            layers_to_transform=list(range(adapter.frozen_layers, len(layers))),
+            layers_pattern='layer',
         )
+        with warnings.catch_warnings():
+            # peft asks the transformer under a name that it is about to drop.
+            warnings.filterwarnings('ignore', message='.*is_gradient_checkpointing.*')
+            self.peft: PeftModel = get_peft_model(backbone, settings, adapter_name=ADAPTER)
 
     @property
     def backbone(self) -> PreTrainedModel:

@@ -180,7 +180,11 @@ def _model(inputs: TextInputs, settings: TextSettings) -> TextModel:
     encoder = SentenceEncoder(
         inputs.backbone,
         AdapterSettings(
-            model.adapter_rank, model.adapter_alpha, model.adapter_dropout, settings.frozen_layers
+            rank=model.adapter_rank,
+            alpha=model.adapter_alpha,
+            dropout=model.adapter_dropout,
+            frozen_layers=settings.frozen_layers,
+            backbone_dropout=model.dropout,
         ),
     )
     head = LorentzHead(encoder.width, model.dim, c=model.curvature, r_max=model.r_max)

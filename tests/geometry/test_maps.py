@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference import CURVATURES, DIGITS, exact, tangent_sets, tangents
 
 from naics_embed.errors import ConfigError
-from naics_embed.geometry import lorentz, models, smooth
+from naics_embed.geometry import lorentz, models, precision, smooth
 
 
 def lorentz_product(p, v, w, *, c):
@@ -340,6 +340,15 @@ def test_results_keep_the_type_of_the_input():
         ]
     assert {result.dtype for result in results} == {torch.float32}
     assert lorentz.exp0(p.half(), c=1.0).dtype == torch.float32
+
+
+def test_autocast_is_off_inside():
+    x, y = tangents(2, 8, 8).float()
+    product = precision.guarded(torch.matmul)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert torch.matmul(x, y).dtype == torch.bfloat16
+        found = product(x, y)
+    assert torch.equal(found, torch.matmul(x, y))
 
 
 def test_geoopt_agrees_where_it_is_right():

@@ -1,0 +1,43 @@
+"""Command that shows the effective configuration."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def config(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help='Configuration, as key=value.', metavar='KEY=VALUE')
+    ] = None,
+    profile: Annotated[str, typer.Option(help='A file in the folder profiles.')] = 'cpu',
+    config_folder: Annotated[
+        Path | None, typer.Option(help='Folder with base.yaml; configs of the checkout by default.')
+    ] = None,
+    as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,
+) -> None:
+    """Show every value and where it came from."""
+    from naics_embed.config.load import flat, load_config
+
+    folder = config_folder or Path(__file__).resolve().parent.parent.parent / 'configs'
+    loaded = load_config(folder, profile, overrides or ())
+    values = flat(loaded.config)
+    if as_json:
+        rows = {
+            key: {'value': value, 'origin': loaded.origins[key]} for key, value in values.items()
+        }
+        sys.stdout.write(json.dumps(rows, indent=2) + '\n')
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table('key', 'value', 'origin', box=None, pad_edge=False)
+    for key, value in values.items():
+        shown.add_row(key, _text(value), loaded.origins[key])
+    Console(highlight=False).print(shown)
+
+
+def _text(value: Any) -> str:
+    return 'null' if value is None else json.dumps(value)

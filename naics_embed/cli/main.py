@@ -1,0 +1,75 @@
+"""Entry point of ``naics-embed``: reading commands, and in a checkout the pipeline's."""
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naics_embed import __version__
+from naics_embed.cli import config, table
+from naics_embed.errors import UserError
+
+EXIT_USER_ERROR = 2
+COMMANDS_GROUP = 'naics_embed.commands'
+PIPELINE_COMMANDS = ('run', 'data', 'train', 'evaluate')
+
+app = typer.Typer(
+    name='naics-embed',
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help='Industry codes and business descriptions as points of one hyperbolic space.',
+)
+app.command()(table.search)
+app.command()(table.metrics)
+app.command()(table.export)
+app.command()(config.config)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option('--version', help='Print the version.')] = False,
+) -> None:
+    """Industry codes and business descriptions as points of one hyperbolic space."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def checkout() -> Path | None:
+    """Return the checkout that this package lies in, or None for an installed wheel."""
+    folder = Path(__file__).resolve().parent.parent.parent
+    return folder if (folder / 'flows' / 'commands.py').is_file() else None
+
+
+def _join_pipeline() -> None:
+    """Add the commands that run flows; they stand above the library and join from outside."""
+    if checkout() is None:
+        for name in PIPELINE_COMMANDS:
+            app.command(
+                name,
+                help='Needs a checkout of the project.',
+                context_settings={'allow_extra_args': True, 'ignore_unknown_options': True},
+            )(_needs_checkout)
+        return
+    for entry in entry_points(group=COMMANDS_GROUP):
+        app.registered_commands.extend(entry.load().registered_commands)
+
+
+def _needs_checkout() -> None:
+    raise UserError(
+        'the pipeline works in a checkout of the project, not in an installed package: clone the '
+        'repository and use `make run`'
+    )
+
+
+def main() -> None:
+    """Run the command line; a user's error is one paragraph on stderr and exit status 2."""
+    _join_pipeline()
+    try:
+        app()
+    except UserError as error:
+        sys.stderr.write(f'naics-embed: {error}\n')
+        sys.exit(EXIT_USER_ERROR)

@@ -1,0 +1,136 @@
+"""Commands that read a table: search, metrics, export."""
+
+import enum
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from naics_embed.errors import UserError
+
+if TYPE_CHECKING:
+    from naics_embed.bundle import Bundle
+    from naics_embed.search.searcher import Hit
+
+TableOption = Annotated[
+    Path | None, typer.Option('--table', help='A bundle; the promoted one by default.')
+]
+AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
+
+
+class ExportFormat(enum.StrEnum):
+    """File formats of ``naics-embed export``."""
+
+    PARQUET = 'parquet'
+    CSV = 'csv'
+    NPZ = 'npz'
+
+
+def search(
+    texts: Annotated[list[str], typer.Argument(help='Descriptions of businesses.')],
+    k: Annotated[int, typer.Option('-k', help='How many codes.')] = 5,
+    level: Annotated[int, typer.Option(help='Digits of the codes, 2 to 6.')] = 6,
+    as_json: AsJson = False,
+    table: TableOption = None,
+) -> None:
+    """Find the codes of descriptions."""
+    from naics_embed.search.searcher import Searcher
+
+    found = Searcher.load(table).search(texts, k=k, level=level)
+    if as_json:
+        rows = [
+            {'text': text, 'hits': [asdict(hit) for hit in hits]}
+            for text, hits in zip(texts, found, strict=True)
+        ]
+        _print_json(rows)
+        return
+    for text, hits in zip(texts, found, strict=True):
+        _print_hits(text, hits)
+
+
+def metrics(as_json: AsJson = False, table: TableOption = None) -> None:
+    """Print every figure of a run, beside its baseline or ceiling."""
+    figures = _bundle(table).metrics()
+    if as_json:
+        _print_json(figures)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table('figure', box=None, pad_edge=False)
+    shown.add_column('value', justify='right')
+    shown.add_column('beside it', justify='right')
+    shown.add_column('')
+    for name, figure in sorted(figures.items()):
+        reference = figure['reference']
+        shown.add_row(
+            name,
+            f'{figure["value"]:.4g}',
+            '' if reference is None else f'{reference:.4g}',
+            figure['reference_name'] or '',
+        )
+    Console().print(shown)
+
+
+def export(
+    out: Annotated[Path, typer.Option('-o', '--out', help='File to write.')],
+    file_format: Annotated[
+        ExportFormat, typer.Option('--format', help='File format.')
+    ] = ExportFormat.PARQUET,
+    table: TableOption = None,
+) -> None:
+    """Write codes and coordinates for other tools; the manifest is written beside them."""
+    import numpy as np
+
+    from naics_embed.artifacts import atomic_file, write_json
+
+    bundle = _bundle(table)
+    frame = bundle.codes()
+    if not out.parent.is_dir():
+        raise UserError(f'{out.parent} does not exist; name a folder that does')
+    with atomic_file(out) as temporary:
+        if file_format is ExportFormat.PARQUET:
+            frame.write_parquet(temporary)
+        elif file_format is ExportFormat.CSV:
+            frame.write_csv(temporary)
+        else:
+            with temporary.open('wb') as stream:
+                np.savez_compressed(
+                    stream,
+                    code=frame['code'].to_numpy().astype('U6'),
+                    level=frame['level'].to_numpy(),
+                    coordinates=bundle.tangents(),
+                )
+    keys = ('space', 'distance', 'codes', 'library_version', 'source')
+    manifest = {key: bundle.manifest[key] for key in keys if key in bundle.manifest}
+    write_json(out.with_name(f'{out.name}.manifest.json'), manifest)
+    typer.echo(f'{len(frame):,} codes written to {out}', err=True)
+
+
+def _bundle(table: Path | None) -> 'Bundle':
+    from naics_embed.bundle import Bundle
+    from naics_embed.search.promotion import promoted_bundle
+
+    return Bundle.load(table or promoted_bundle())
+
+
+def _print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, indent=2) + '\n')
+
+
+def _print_hits(text: str, hits: 'Iterable[Hit]') -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=text, title_justify='left', box=None, pad_edge=False)
+    shown.add_column('code')
+    shown.add_column('title', ratio=1)
+    shown.add_column('distance', justify='right')
+    shown.add_column('share', justify='right')
+    for hit in hits:
+        shown.add_row(hit.official, hit.title, f'{hit.distance:.2f}', f'{hit.probability:.2f}')
+    Console(highlight=False).print(shown)

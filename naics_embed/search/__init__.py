@@ -1,0 +1,1 @@
+"""Finding codes for texts, by distance in the Lorentz space."""

@@ -1,0 +1,148 @@
+"""Texts in, ranked codes out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from naics_embed.bundle import HEAD, Bundle, Space
+from naics_embed.errors import UserError
+from naics_embed.geometry.lorentz import exp0, pairwise_distance
+from naics_embed.search.promotion import promoted_bundle
+from naics_embed.text.backbone import load_transformer
+from naics_embed.text.head import LorentzHead
+from naics_embed.text.inference import place_texts
+from naics_embed.text.tokens import load_tokenizer
+
+BATCH_TOKENS = 8192
+LEAF_LEVEL = 6
+LEVELS = (2, 3, 4, 5, 6)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A code found for a text.
+
+    Attributes:
+        code: canonical code.
+        official: its official spelling (``31-33`` for ``31``).
+        title: its title.
+        level: its digits.
+        distance: geodesic distance from the text's point.
+        probability: softmax of −temperature · distance over the candidates. Not calibrated: it
+            ranks as the distance does, and is too sure of itself.
+    """
+
+    code: str
+    official: str
+    title: str
+    level: int
+    distance: float
+    probability: float
+
+
+class Searcher:
+    """A table of codes with the encoder of its space. Safe to share between threads."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        tokenizer: Tokenizer,
+        backbone: PreTrainedModel,
+        head: LorentzHead,
+    ) -> None:
+        """Use `load`."""
+        table = bundle.codes()
+        self.bundle = bundle
+        self.space: Space = bundle.space
+        self.codes: tuple[str, ...] = tuple(table['code'])
+        self.official: tuple[str, ...] = tuple(table['official'])
+        self.titles: tuple[str, ...] = tuple(table['title'])
+        self.level: np.ndarray = table['level'].to_numpy()
+        self.points: Tensor = exp0(torch.from_numpy(bundle.tangents()), c=self.space.curvature)
+        self._tokenizer = tokenizer
+        self._backbone = backbone
+        self._head = head
+
+    @classmethod
+    def load(cls, path: Path | str | None = None, *, verify: bool = False) -> 'Searcher':
+        """Load a bundle, or the promoted one.
+
+        Args:
+            path: directory of the bundle; None for the one that the last run promoted.
+            verify: compare every file with its checksum first.
+
+        Raises:
+            ArtifactError: there is no such bundle, or it is damaged.
+        """
+        bundle = Bundle.load(Path(path) if path else promoted_bundle(), verify=verify)
+        backbone = load_transformer(bundle.encoder)
+        space = bundle.space
+        width = int(backbone.config.hidden_size)
+        head = LorentzHead(width, space.dim, c=space.curvature, r_max=space.r_max)
+        head.load_state_dict(load_file(bundle.encoder / HEAD))
+        tokenizer = load_tokenizer(bundle.encoder, space.window)
+        return cls(bundle, tokenizer, backbone, head.eval())
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Return the points of texts, space parts float64 ``(len(texts), dim)``.
+
+        Raises:
+            UserError: a text is empty or no string; the message names its position.
+        """
+        if isinstance(texts, str):
+            raise UserError('give a list of texts, not a single string')
+        for position, text in enumerate(texts):
+            if not isinstance(text, str) or not text.strip():
+                raise UserError(f'text {position} is empty: give a description of a business')
+        if not texts:
+            return torch.empty(0, self.space.dim, dtype=torch.float64)
+        return place_texts(
+            texts, self._tokenizer, self._backbone, self._head, batch_tokens=BATCH_TOKENS
+        )
+
+    def search(self, texts: Sequence[str], k: int = 5, level: int = LEAF_LEVEL) -> list[list[Hit]]:
+        """Return the k nearest codes of one level for each text, nearest first.
+
+        Args:
+            texts: descriptions.
+            k: how many codes.
+            level: digits of the codes ranked, 2 to 6.
+
+        Raises:
+            UserError: a text is empty, or k or level is out of range.
+        """
+        if k < 1:
+            raise UserError(f'k must be at least 1, not {k}')
+        if level not in LEVELS:
+            raise UserError(f'level must be one of {", ".join(map(str, LEVELS))}, not {level}')
+        candidates = torch.from_numpy(np.flatnonzero(self.level == level))
+        distances = pairwise_distance(
+            self.encode(texts), self.points[candidates], c=self.space.curvature
+        )
+        probabilities = torch.softmax(-self.space.temperature * distances, dim=-1)
+        # A stable sort gives equal distances the order of the codes.
+        order = distances.argsort(dim=-1, stable=True)[:, :k]
+        return [
+            [
+                self._hit(int(candidates[column]), float(row[column]), float(chances[column]))
+                for column in best.tolist()
+            ]
+            for best, row, chances in zip(order, distances, probabilities, strict=True)
+        ]
+
+    def _hit(self, code: int, distance: float, probability: float) -> Hit:
+        return Hit(
+            self.codes[code],
+            self.official[code],
+            self.titles[code],
+            int(self.level[code]),
+            distance,
+            probability,
+        )

@@ -1,0 +1,44 @@
+"""Stage: the bundle that users load."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+
+from naics_embed.artifacts import Artifact, read_json
+from naics_embed.bundle import Space, write_bundle
+from naics_embed.config.load import to_dict
+from naics_embed.config.schema import Config
+from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
+from tasks.stage import Result, Stage, StageContext
+
+
+def write(
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    temperature: float,
+    source: dict[str, Any],
+    configuration: Config,
+) -> Result:
+    """Write the directory ``bundle``."""
+    model = configuration.model
+    taxonomy = taxonomy_of(inputs['codebook'])
+    supervised = (splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED).astype(bool)
+    encoder = Path(inputs['model'].path)
+    write_bundle(
+        out / 'bundle',
+        frame_of(inputs['codebook']),
+        supervised,
+        load_file(encoder / 'tables.safetensors')['tangents'].numpy(),
+        encoder,
+        Space(model.dim, model.curvature, model.r_max, temperature, configuration.backbone.window),
+        read_json(Path(inputs['metrics'].path)),
+        {'source': source, 'configuration': to_dict(configuration)},
+    )
+    context.tracking.artifact(out / 'bundle' / 'manifest.json')
+    return Result({'bundle': 'bundle'})
+
+
+export = Stage('export', write, ('naics_embed.bundle',))

@@ -1,0 +1,49 @@
+"""The environment of all tests, set before Prefect, MLflow or torch are imported.
+
+Prefect and MLflow start only for the tests that ask for them, once a session.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+THREADS = 2
+
+_home = tempfile.mkdtemp(prefix='naics-embed-tests-')
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
+
+os.environ |= {
+    'PREFECT_HOME': _home,
+    'PREFECT_LOGGING_LEVEL': 'WARNING',
+    'PREFECT_SERVER_LOGGING_LEVEL': 'WARNING',
+    'PREFECT_SERVER_ANALYTICS_ENABLED': 'false',
+    'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '120',
+    'DO_NOT_TRACK': 'true',
+    'MLFLOW_DISABLE_TELEMETRY': 'true',
+    'GIT_PYTHON_REFRESH': 'quiet',
+    'HF_HUB_OFFLINE': '1',
+    'TOKENIZERS_PARALLELISM': 'false',
+}
+os.environ.setdefault('OMP_NUM_THREADS', str(THREADS))
+for _name in ('PREFECT_API_URL', 'PREFECT_PROFILE', 'MLFLOW_TRACKING_URI', 'MLFLOW_RUN_ID'):
+    os.environ.pop(_name, None)
+
+
+@pytest.fixture(scope='session')
+def prefect_server():
+    """One Prefect server on a database of its own; a flow needs it, a task's function does not."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture(scope='session')
+def mlflow_uri(tmp_path_factory) -> str:
+    """A tracking database, made when it is first used."""
+    folder: Path = tmp_path_factory.mktemp('mlflow')
+    return f'sqlite:///{folder / "mlflow.db"}'
