@@ -87,6 +87,18 @@ def evaluate(
     _run('evaluation', profile, overrides, refresh, as_json=as_json, quiet=quiet)
 
 
+@app.command()
+def bundle(
+    overrides: Overrides = None,
+    profile: Profile = 'cpu',
+    refresh: Refresh = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Export the trained table with its encoder as a bundle, and promote it."""
+    _run('export', profile, overrides, refresh, as_json=as_json, quiet=quiet)
+
+
 def _run(
     target: str,
     profile: str,

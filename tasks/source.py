@@ -6,22 +6,23 @@ from pathlib import Path
 from prefect import task
 
 from naics_embed.artifacts import Artifact
-from naics_embed.census.download import Progress
 from naics_embed.census.sources import Source, SourceFile, SourceKind, acquire
 from naics_embed.config.schema import DataConfig
+from tasks.progress import download_progress
 
 
 @task(name='source', task_run_name='source', persist_result=False, cache_policy=None)
-def acquire_source(config: DataConfig, progress: Progress | None = None) -> Source:
+def acquire_source(config: DataConfig) -> Source:
     """Return the files that the run starts from."""
-    return acquire(
-        config.source,
-        folder=Path(config.folder).expanduser() if config.folder else None,
-        cache_dir=Path(config.cache).expanduser(),
-        settings=config.http,
-        progress=progress,
-        base_url=config.base_url,
-    )
+    with download_progress() as progress:
+        return acquire(
+            config.source,
+            folder=Path(config.folder).expanduser() if config.folder else None,
+            cache_dir=Path(config.cache).expanduser(),
+            settings=config.http,
+            progress=progress,
+            base_url=config.base_url,
+        )
 
 
 def source_inputs(source: Source) -> dict[str, Artifact]:

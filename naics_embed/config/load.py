@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -194,12 +195,21 @@ def _build(
 def _checked(key: str, value: Any, hint: Any, origin: str) -> Any:
     """Let OmegaConf convert and check one value against its annotation."""
     is_tuple = typing.get_origin(hint) is tuple
-    annotation = list[typing.get_args(hint)[0]] if is_tuple else hint
-    holder = dataclasses.make_dataclass('Holder', [('value', annotation)])
+    wanted = str(hint) if isinstance(hint, types.UnionType) or is_tuple else hint.__name__
+    wrong = f'{key}={value!r} in {origin} is not of type {wanted}'
+    if is_tuple and not isinstance(value, (list, tuple)):
+        raise ConfigError(wrong)
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(holder), {'value': value})
+        merged = OmegaConf.merge(_holder(hint), {'value': value})
         result = OmegaConf.to_object(merged).value
     except OmegaConfBaseException as error:
-        wanted = str(hint) if isinstance(hint, types.UnionType) or is_tuple else hint.__name__
-        raise ConfigError(f'{key}={value!r} in {origin} is not of type {wanted}') from error
+        raise ConfigError(wrong) from error
     return tuple(result) if is_tuple else result
+
+
+@cache
+def _holder(hint: Any) -> type:
+    """Return a dataclass with one field ``value`` of that annotation, tuples as lists."""
+    is_tuple = typing.get_origin(hint) is tuple
+    annotation = list[typing.get_args(hint)[0]] if is_tuple else hint
+    return dataclasses.make_dataclass('Holder', [('value', annotation)])

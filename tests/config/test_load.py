@@ -257,7 +257,7 @@ def test_round_trip_through_plain_values(profile):
     assert from_dict(copy.deepcopy(plain)) == config
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(
     dim=st.integers(3, 512),
     curvature=st.floats(0.1, 10, allow_nan=False),

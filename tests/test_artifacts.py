@@ -1,0 +1,239 @@
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from naics_embed import artifacts
+from naics_embed.artifacts import (
+    Artifact,
+    atomic_directory,
+    atomic_file,
+    checksum,
+    content_key,
+    read_json,
+    source_fingerprint,
+    write_json,
+)
+from naics_embed.errors import ArtifactError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_whole(tmp_path):
+    target = tmp_path / 'deep' / 'figures.parquet'
+    with atomic_file(target) as temporary:
+        temporary.write_bytes(b'new')
+        assert not target.exists()
+        assert temporary.suffix == target.suffix
+    assert target.read_bytes() == b'new'
+    assert names(target.parent) == ['figures.parquet']
+    assert target.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+    target = tmp_path / 'figures.json'
+    target.write_text('old')
+
+    def fail() -> None:
+        with atomic_file(target) as temporary:
+            temporary.write_text('half')
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert target.read_text() == 'old'
+    assert names(tmp_path) == ['figures.json']
+
+
+def test_a_directory_appears_whole_and_replaces_the_old_one(tmp_path):
+    target = tmp_path / 'stage' / 'key'
+    for content in ('first', 'second'):
+        with atomic_directory(target) as temporary:
+            (temporary / f'{content}.txt').write_text(content)
+            (temporary / 'inner').mkdir()
+            (temporary / 'inner' / 'same').write_text(content)
+        assert names(target) == sorted([f'{content}.txt', 'inner'])
+        assert (target / 'inner' / 'same').read_text() == content
+        assert names(target.parent) == ['key']
+
+
+def test_a_failed_directory_leaves_the_old_one_and_no_litter(tmp_path):
+    target = tmp_path / 'key'
+    target.mkdir()
+    (target / 'old').write_text('old')
+
+    def interrupt() -> None:
+        with atomic_directory(target) as temporary:
+            (temporary / 'new').write_text('half')
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert names(tmp_path) == ['key']
+    assert names(target) == ['old']
+
+
+def test_checksum_of_a_file_is_sha256_of_its_bytes(tmp_path):
+    file = tmp_path / 'a'
+    file.write_bytes(b'abc' * 100_000)
+    assert checksum(file) == (hashlib.sha256(b'abc' * 100_000).hexdigest(), 300_000)
+
+
+def make_tree(folder: Path, contents: dict[str, str]) -> Path:
+    for name, text in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+TREE = {'a': 'one', 'b/c': 'two', 'b/d': ''}
+
+
+@pytest.mark.parametrize(
+    'changed',
+    [
+        {**TREE, 'a': 'One'},
+        {'a': 'one', 'b/c': 'two'},
+        {**TREE, 'e': ''},
+        {'a': 'one', 'b/c2': 'two', 'b/d': ''},
+        {'a': 'one', 'c': 'two', 'b/d': ''},
+        {'a': 'two', 'b/c': 'one', 'b/d': ''},
+    ],
+)
+def test_checksum_of_a_directory_sees_names_places_and_contents(tmp_path, changed):
+    before = checksum(make_tree(tmp_path / 'before', TREE))
+    assert checksum(make_tree(tmp_path / 'again', dict(reversed(TREE.items())))) == before
+    assert before[1] == 6
+    assert checksum(make_tree(tmp_path / 'after', changed))[0] != before[0]
+
+
+def test_checksum_of_nothing_says_what_to_do(tmp_path):
+    with pytest.raises(ArtifactError, match=r'gone does not exist; run the stage'):
+        checksum(tmp_path / 'gone')
+
+
+def test_an_artifact_knows_whether_it_is_intact(tmp_path):
+    file = tmp_path / 'codebook.parquet'
+    file.write_text('codes')
+    artifact = Artifact.of(file)
+    assert Path(artifact.path).is_absolute()
+    assert artifact.intact()
+    assert Artifact.from_dict(json.loads(json.dumps(artifact.to_dict()))) == artifact
+
+    os.utime(file, (0, 0))
+    assert artifact.intact(), 'content counts, not its date'
+    file.write_text('Codes')
+    assert not artifact.intact()
+    file.write_text('codes')
+    assert artifact.intact()
+    file.unlink()
+    assert not artifact.intact()
+
+
+def test_an_artifact_may_be_a_directory(tmp_path):
+    artifact = Artifact.of(make_tree(tmp_path / 'model', TREE))
+    assert artifact.intact()
+    (tmp_path / 'model' / 'b' / 'd').write_text('more')
+    assert not artifact.intact()
+
+
+def test_json_round_trip_and_what_may_be_wrong_with_it(tmp_path):
+    path = tmp_path / 'facts.json'
+    write_json(path, {'b': [1, 2.5, None], 'a': 'café'})
+    assert read_json(path) == {'a': 'café', 'b': [1, 2.5, None]}
+    path.write_text('{"a": ')
+    with pytest.raises(ArtifactError, match=r'facts\.json is damaged'):
+        read_json(path)
+    path.unlink()
+    with pytest.raises(ArtifactError, match=r'facts\.json does not exist'):
+        read_json(path)
+
+
+JSON_LIKE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.dictionaries(st.text(), JSON_LIKE, max_size=4))
+def test_a_content_key_does_not_depend_on_order(parts):
+    assert content_key(parts) == content_key(dict(reversed(parts.items())))
+    assert content_key({'only': parts}) != content_key({'other': parts})
+
+
+def test_a_content_key_is_stable_and_tells_contents_apart():
+    assert content_key({'stage': 'a', 'n': 1}) == content_key({'n': 1, 'stage': 'a'})
+    keys = [content_key(parts) for parts in (1, 1.5, '1', [1], [1, 2], [2, 1], {'1': 1}, None)]
+    assert len(set(keys)) == len(keys)
+    assert all(len(key) == 20 for key in keys)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A small library in place of the real one: top → middle → bottom, and one that stands by."""
+    root = tmp_path / 'naics_embed'
+    make_tree(
+        root,
+        {
+            '__init__.py': '',
+            'top.py': 'from naics_embed.room.middle import work\nimport json\n',
+            'room/__init__.py': '',
+            'room/middle.py': 'def work():\n    from naics_embed import bottom\n    bottom\n',
+            'bottom.py': 'VALUE = 1\n',
+            'aside.py': 'VALUE = 1\n',
+        },
+    )
+    monkeypatch.setattr(artifacts, 'PACKAGE_ROOT', root)
+    return root
+
+
+@pytest.mark.parametrize('changed', ['top.py', 'room/middle.py', 'bottom.py'])
+def test_a_fingerprint_follows_imports(package, changed):
+    before = source_fingerprint(['naics_embed.top'])
+    (package / changed).write_text((package / changed).read_text() + '# a comment\n')
+    assert source_fingerprint(['naics_embed.top']) != before
+
+
+def test_a_fingerprint_leaves_out_what_is_not_imported(package):
+    before = source_fingerprint(['naics_embed.top'])
+    (package / 'aside.py').write_text('VALUE = 2\n')
+    assert source_fingerprint(['naics_embed.top']) == before
+    assert source_fingerprint(['naics_embed.top', 'naics_embed.aside']) != before
+
+
+def test_a_fingerprint_does_not_depend_on_order_or_place(package, tmp_path, monkeypatch):
+    before = source_fingerprint(['naics_embed.top', 'naics_embed.aside'])
+    assert source_fingerprint(['naics_embed.aside', 'naics_embed.top']) == before
+    moved = tmp_path / 'elsewhere' / 'naics_embed'
+    shutil.copytree(package, moved)
+    monkeypatch.setattr(artifacts, 'PACKAGE_ROOT', moved)
+    assert source_fingerprint(['naics_embed.top', 'naics_embed.aside']) == before
+
+
+def test_a_fingerprint_sees_a_renamed_module(package):
+    before = source_fingerprint(['naics_embed.bottom'])
+    (package / 'bottom.py').rename(package / 'floor.py')
+    assert source_fingerprint(['naics_embed.floor']) != before
+
+
+def test_a_new_import_is_followed(package):
+    source_fingerprint(['naics_embed.top'])
+    (package / 'top.py').write_text('from naics_embed import aside\n')
+    with_aside = source_fingerprint(['naics_embed.top'])
+    (package / 'aside.py').write_text('VALUE = 3\n')
+    assert source_fingerprint(['naics_embed.top']) != with_aside
+
+
+def test_a_missing_module_is_named(package):
+    with pytest.raises(ArtifactError, match=r'no module naics_embed\.gone'):
+        source_fingerprint(['naics_embed.gone'])
