@@ -139,17 +139,18 @@ def source_fingerprint(modules: Iterable[str]) -> str:
     Raises:
         ArtifactError: a module does not exist.
     """
-    files: set[Path] = set()
+    sources: dict[Path, bytes] = {}
     waiting = [_module_file(name) for name in modules]
     while waiting:
         file = waiting.pop()
-        if file not in files:
-            files.add(file)
-            waiting.extend(_imported_files(file))
+        if file not in sources:
+            sources[file] = file.read_bytes()
+            found = (_find_module(name) for name in _imported_names(sources[file]))
+            waiting.extend(other for other in found if other is not None)
     digest = hashlib.sha256()
-    for file in sorted(files):
+    for file in sorted(sources):
         digest.update(file.relative_to(PACKAGE_ROOT).as_posix().encode())
-        digest.update(file.read_bytes())
+        digest.update(sources[file])
     return digest.hexdigest()
 
 
@@ -169,13 +170,13 @@ def _find_module(name: str) -> Path | None:
 
 
 @cache
-def _imported_files(file: Path) -> tuple[Path, ...]:
+def _imported_names(source: bytes) -> tuple[str, ...]:
+    """Return the names inside the library that a source file imports, wherever in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names.update(f'{node.module}.{alias.name}' for alias in node.names)
-    own = (name for name in names if name.split('.')[0] == PACKAGE_ROOT.name)
-    return tuple(found for name in sorted(own) if (found := _find_module(name)) is not None)
+    return tuple(sorted(name for name in names if name.split('.')[0] == PACKAGE_ROOT.name))

@@ -33,10 +33,14 @@ class LorentzHead(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def tangent(self, embedding: Tensor) -> Tensor:
-        """``(..., width)`` → bounded tangent vector at the origin ``(..., dim)``."""
-        x = embedding * self.scale
-        v = self.linear(x) + self.out(nn.functional.gelu(self.hidden(x)))
-        return bound_radius(v, r_max=self.r_max)
+        """``(..., width)`` → bounded tangent vector at the origin ``(..., dim)``, in float32.
+
+        Mixed precision ends here: it is for the transformer only.
+        """
+        with torch.autocast(embedding.device.type, enabled=False):
+            x = embedding.float() * self.scale
+            v = self.linear(x) + self.out(nn.functional.gelu(self.hidden(x)))
+            return bound_radius(v, r_max=self.r_max)
 
     def forward(self, embedding: Tensor) -> Tensor:
         """``(..., width)`` → space part of a point ``(..., dim)``, in float64."""
