@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from naics_embed.search.promotion import promote
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.runtime import flow_run
@@ -17,9 +16,10 @@ from flows.dag import DATA_STAGES, STAGES, Dag
 from flows.runtime import CHECKOUT
 from naics_embed import __version__
 from naics_embed.artifacts import read_json
-from naics_embed.config.load import flat, load_config
+from naics_embed.config.load import flat, load_config, to_dict
 from naics_embed.config.schema import Config
 from naics_embed.errors import ConfigError
+from naics_embed.search.promotion import promote
 from tasks.source import describe_source
 from tasks.stage import Record, Run
 from tasks.tracking import git_revision, pipeline_run, set_tags
@@ -101,6 +101,7 @@ def pipeline(
         )
         dag = Dag(config, run)
         described = describe_source(dag.source)
+        tracker.pipeline().content(to_dict(config), 'config.yaml')
         set_tags(tracker, {'source': dag.source.kind, **_source_tags(described)})
         for name in _wanted(target):
             getattr(dag, name)

@@ -18,6 +18,7 @@ from naics_embed.evaluation.evaluate import (
     tree_figures,
 )
 from naics_embed.evaluation.queries import query_groups
+from naics_embed.figures import distance_by_tree_distance, radius_by_level
 from naics_embed.metrics.tree import Tree
 from naics_embed.text.backbone import load_transformer
 from naics_embed.text.head import LorentzHead
@@ -61,6 +62,11 @@ def write(
     plain = {name: asdict(figure) for name, figure in figures.items()}
     (out / 'metrics.json').write_text(json.dumps(plain, indent=2, sort_keys=True), encoding='utf-8')
     context.tracking.artifact(out / 'metrics.json')
+    context.tracking.figure(radius_by_level(table.tangents, tree), 'radius_by_level.png')
+    distances = distance_by_tree_distance(
+        table.tangents, tree, curvature=model.curvature, sample=evaluation.chunk, seed=0
+    )
+    context.tracking.figure(distances, 'distance_by_tree_distance.png')
     return Result(
         {'metrics': 'metrics.json'}, {name: figure.value for name, figure in figures.items()}
     )

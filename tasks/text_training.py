@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from naics_embed.artifacts import Artifact
 from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
+from naics_embed.figures import training_curves
 from naics_embed.text.backbone import load_backbone
 from naics_embed.training.fit import TextInputs, TextSettings, TrainedText, train_text
 from tasks.encoding import backbone_of
@@ -52,6 +53,7 @@ def write(
         resume=context.run.resume,
         report=report,
     )
+    context.tracking.figure(training_curves(trained.history), 'training_curves.png')
     _save(out, trained, Path(inputs['tokenizer'].path))
     return Result(
         {'model': 'model'},

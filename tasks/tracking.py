@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.utils.time import get_current_time_millis
@@ -80,6 +81,14 @@ class StageRun:
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Upload a file."""
         self.client.log_artifact(self.run_id, str(path), folder)
+
+    def content(self, values: Mapping[str, Any], name: str) -> None:
+        """Log a mapping as YAML or JSON, by the ending of ``name``."""
+        self.client.log_dict(self.run_id, dict(values), name)
+
+    def figure(self, plot: Figure, name: str) -> None:
+        """Log a matplotlib figure as a picture."""
+        self.client.log_figure(self.run_id, plot, name)
 
     def table(self, columns: Mapping[str, list[Any]], name: str) -> None:
         """Log a table that the MLflow UI shows."""

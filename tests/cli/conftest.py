@@ -1,0 +1,22 @@
+"""One bundle for the whole room, and copies of it that a test may damage."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_bundle import write_tiny_bundle, write_tiny_encoder
+
+
+@pytest.fixture(scope='session')
+def encoder(tmp_path_factory) -> Path:
+    return write_tiny_encoder(tmp_path_factory.mktemp('cli') / 'encoder')
+
+
+@pytest.fixture(scope='session')
+def bundle_path(encoder) -> Path:
+    return write_tiny_bundle(encoder.parent / 'bundle', encoder)
+
+
+@pytest.fixture
+def copy(bundle_path, tmp_path) -> Path:
+    return shutil.copytree(bundle_path, tmp_path / 'copy')
