@@ -1,6 +1,7 @@
 """Commands that run flows; they join ``naics-embed`` by an entry point (`naics_embed.cli`)."""
 
 import enum
+import importlib.util
 import json
 import logging
 import sys
@@ -8,6 +9,8 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+
+from naics_embed.errors import UserError
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -109,6 +112,8 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
+    if importlib.util.find_spec('prefect') is None:
+        raise UserError("the pipeline needs the extra 'train': pip install -e '.[train]'")
     from flows.runtime import prepare
 
     prepare(quiet=True)

@@ -141,7 +141,9 @@ def _publish(figures: dict[str, dict[str, Any]], run: Run) -> None:
     if tracker.uri.startswith('http'):
         link = f'{tracker.uri}/#/experiments/{tracker.experiment_id}/runs/{tracker.parent_run_id}'
         create_link_artifact(link, link_text='MLflow run', key='mlflow-run')
-    tracker.pipeline().metrics({name: figure['value'] for name, figure in figures.items()})
+    tracker.pipeline().metrics(
+        {name: f['value'] for name, f in figures.items() if f['value'] is not None}
+    )
     columns = ('figure', 'value', 'reference', 'reference_name')
     tracker.pipeline().table(
         {column: [row[column] for row in rows] for column in columns}, 'figures.json'

@@ -15,14 +15,15 @@ DEFAULTS = {
     'TOKENIZERS_PARALLELISM': 'false',
     'GIT_PYTHON_REFRESH': 'quiet',
 }
-QUIET = {'PREFECT_LOGGING_LEVEL': 'WARNING', 'PREFECT_SERVER_LOGGING_LEVEL': 'WARNING'}
+QUIET = {'PREFECT_LOGGING_LEVEL': 'CRITICAL', 'PREFECT_SERVER_LOGGING_LEVEL': 'CRITICAL'}
 
 
 def prepare(*, quiet: bool) -> None:
     """Set what is not set already: a Prefect home in the checkout, no telemetry, patience.
 
     Args:
-        quiet: keep Prefect's own log lines off the terminal; for a flow without a server.
+        quiet: keep Prefect's own log lines off the terminal, tracebacks of users' errors
+            included; for a flow without a server. Other errors are raised all the same.
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)

@@ -27,6 +27,7 @@ METRICS = 'metrics.json'
 ENCODER = 'encoder'
 HEAD = 'head.safetensors'
 ENCODER_FILES = ('config.json', 'model.safetensors', 'tokenizer.json', HEAD)
+BUNDLE_FILES = (CODES, METRICS, *(f'{ENCODER}/{name}' for name in ENCODER_FILES))
 COORDINATE = 'x'
 
 DISTANCE_NOTE = (
@@ -84,13 +85,33 @@ class Bundle:
         if not (path / MANIFEST).is_file():
             raise ArtifactError(f'{path} is no bundle: it has no {MANIFEST}')
         manifest = read_json(path / MANIFEST)
+        if not isinstance(manifest, dict):
+            raise ArtifactError(f'{path / MANIFEST} is not the manifest of a bundle')
         if manifest.get('format') != FORMAT:
             raise ArtifactError(
                 f'{path} has bundle format {manifest.get("format")}, this version reads {FORMAT}; '
                 'export the table again, or install the version that wrote it '
                 f'({manifest.get("library_version")})'
             )
-        for name, digest in manifest['files'].items():
+        try:
+            files, space = manifest['files'], Space(**manifest['space'])
+        except (KeyError, TypeError) as error:
+            raise ArtifactError(
+                f'{path / MANIFEST} is incomplete ({error}); export the table again'
+            ) from error
+        unlisted = [name for name in BUNDLE_FILES if name not in files]
+        if unlisted:
+            raise ArtifactError(
+                f'{path / MANIFEST} does not list {", ".join(unlisted)}; export the table again'
+            )
+        # transformers reads whatever lies in its folder: an adapter there would change the answers.
+        present = {file.relative_to(path).as_posix() for file in (path / ENCODER).rglob('*')}
+        if present - set(files):
+            raise ArtifactError(
+                f'bundle {path} holds {min(present - set(files))}, which its manifest does not '
+                'list; remove it, or export the table again'
+            )
+        for name, digest in files.items():
             file = path / name
             if not file.is_file():
                 raise ArtifactError(f'bundle {path} lacks {name}; export the table again')
@@ -98,7 +119,7 @@ class Bundle:
                 raise ArtifactError(
                     f'{file} was altered since it was exported; export the table again'
                 )
-        return cls(path, Space(**manifest['space']), manifest)
+        return cls(path, space, manifest)
 
     def codes(self) -> pl.DataFrame:
         """Read the table of codes."""
@@ -154,6 +175,15 @@ def write_bundle(
         raise ArtifactError(
             f'tangents of shape {tangents.shape} do not fit {len(codebook)} codes in '
             f'{space.dim} dimensions'
+        )
+    if supervised.shape != (len(codebook),):
+        raise ArtifactError(
+            f'supervised of shape {supervised.shape} does not fit {len(codebook)} codes'
+        )
+    if not np.isfinite(tangents).all():
+        row = int(np.flatnonzero(~np.isfinite(tangents).all(axis=1))[0])
+        raise ArtifactError(
+            f'tangent of code {codebook["code"][row]} is not finite; train the table again'
         )
     missing = [name for name in ENCODER_FILES if not (encoder / name).is_file()]
     if missing:

@@ -1,8 +1,10 @@
 """Stage: every figure of the trained table, beside its reference."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -59,7 +61,7 @@ def write(
     figures |= tree_figures(table, tree, norm_weight=evaluation.norm_weight, chunk=evaluation.chunk)
     figures |= holdout_figures(table, tree, chunk=evaluation.chunk)
     figures |= health_figures(table, tree)
-    plain = {name: asdict(figure) for name, figure in figures.items()}
+    plain = {name: _finite(asdict(figure)) for name, figure in figures.items()}
     (out / 'metrics.json').write_text(json.dumps(plain, indent=2, sort_keys=True), encoding='utf-8')
     context.tracking.artifact(out / 'metrics.json')
     context.tracking.figure(radius_by_level(table.tangents, tree), 'radius_by_level.png')
@@ -70,6 +72,14 @@ def write(
     return Result(
         {'metrics': 'metrics.json'}, {name: figure.value for name, figure in figures.items()}
     )
+
+
+def _finite(figure: dict[str, Any]) -> dict[str, Any]:
+    """Put null for a number that JSON cannot hold."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in figure.items()
+    }
 
 
 def _points(

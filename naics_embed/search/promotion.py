@@ -14,7 +14,7 @@ DEFAULT_ROOT = 'artifacts'
 
 def artifact_root() -> Path:
     """Return the artifact root: ``$NAICS_EMBED_HOME``, else ``artifacts`` in this directory."""
-    return Path(os.environ.get(ROOT_VARIABLE, DEFAULT_ROOT)).expanduser()
+    return Path(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT).expanduser()
 
 
 def promote(root: Path, bundle: Path, facts: dict[str, Any]) -> None:
@@ -34,4 +34,10 @@ def promoted_bundle(root: Path | None = None) -> Path:
             f'no table has been promoted in {root}: run `make run` first, name a bundle with '
             f'--table, or set {ROOT_VARIABLE} to the artifact root'
         )
-    return root / read_json(root / POINTER)['bundle']
+    facts = read_json(root / POINTER)
+    if not isinstance(facts, dict) or not isinstance(facts.get('bundle'), str):
+        raise ArtifactError(
+            f'{root / POINTER} names no bundle; delete it and run `make run`, or name a bundle '
+            'with --table'
+        )
+    return root / facts['bundle']

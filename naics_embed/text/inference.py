@@ -12,7 +12,7 @@ from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def place_texts(
     texts: Sequence[str],
     tokenizer: Tokenizer,

@@ -3,8 +3,11 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightning as L
+import numpy as np
+import torch
 
 from naics_embed.errors import HealthError
 from naics_embed.metrics.health import HealthLimits, health_report, violations
@@ -40,6 +43,21 @@ class HealthGuard(L.Callback):
             raise HealthError(
                 f'training stopped in epoch {trainer.current_epoch}: {"; ".join(found)}; {kept}'
             )
+
+
+class StepSeed(L.Callback):
+    """Seeds dropout anew at each step, so that a resumed run draws what a whole one would."""
+
+    def __init__(self, seed: int) -> None:
+        """Args: seed of the run."""
+        self.seed = seed
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed torch on every device with a number that depends on seed and step only."""
+        sequence = np.random.SeedSequence([self.seed, trainer.global_step])
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
 
 
 class History(L.Callback):

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
-from naics_embed.errors import ArtifactError
+from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.geometry.lorentz import log0, pairwise_distance
 from naics_embed.metrics.correlation import spearman
 from naics_embed.metrics.health import HealthLimits
@@ -23,7 +23,7 @@ from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.encoder import AdapterSettings, SentenceEncoder
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.model import TextModel
-from naics_embed.training.callbacks import HealthGuard, History, Report
+from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
 from naics_embed.training.data import BatchSettings, QuerySet, TextCorpus, TextDataModule
 from naics_embed.training.module import (
     SELECTION,
@@ -131,9 +131,11 @@ def train_text(
         report: called after each epoch with its number and figures.
 
     Raises:
+        ConfigError: there are no queries to train or to validate on, or a code has no text.
         ArtifactError: the checkpoint to resume from does not exist.
         HealthError: the table left the range in which its numbers can be trusted.
     """
+    _check(inputs)
     start_from = _checkpoint(checkpoints, resume)
     # Lightning's notices of hardware and tips are no news to the caller, who logs the epochs.
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
@@ -150,15 +152,36 @@ def train_text(
         mode='max',
         save_top_k=1,
     )
-    trainer = _trainer(settings.training, checkpoints, [history, best])
+    seed = StepSeed(settings.seed)
+    trainer = _trainer(settings.training, checkpoints, [seed, history, best])
     with warnings.catch_warnings():
         # The data are in memory: worker processes would only copy them.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
         warnings.filterwarnings('ignore', message='.*LeafSpec.*')
+        warnings.filterwarnings('ignore', message='.*exists and is not empty.*')
         trainer.fit(module, datamodule=data, ckpt_path=start_from, weights_only=True)
     kept = torch.load(best.best_model_path, map_location='cpu', weights_only=True)
     module.load_state_dict(kept['state_dict'], strict=False)
     return _finish(module.model.cpu().eval(), inputs, settings, history.epochs, int(kept['epoch']))
+
+
+def _check(inputs: TextInputs) -> None:
+    if not len(inputs.train):
+        raise ConfigError(
+            'there are no training queries: switch on data.plain_language.train or '
+            'training.queries, or use a source with index entries'
+        )
+    if not sum(len(part) for part in inputs.validation.values()):
+        raise ConfigError(
+            'there are no validation queries, so no epoch can be chosen: switch on '
+            'data.plain_language.validation, or use a source with index entries'
+        )
+    bare = np.flatnonzero((inputs.corpus.channels < 0).all(axis=1))
+    if len(bare):
+        raise ConfigError(
+            f'code {inputs.taxonomy.codes[bare[0]]} and {len(bare) - 1} others have no text in '
+            'model.channels, so they cannot be placed; add the channel title, which every code has'
+        )
 
 
 def _checkpoint(folder: Path, resume: str) -> Path | None:

@@ -1,22 +1,55 @@
-"""One bundle for the whole room, and copies of it that a test may damage."""
+"""The command as a user runs it, in this process, on one small bundle."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
+from naics_embed.cli import main as entry
+from naics_embed.search.promotion import ROOT_VARIABLE
+
+OWN_COMMANDS = len(entry.app.registered_commands)
+"""Counted before any start has joined others."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
 
 @pytest.fixture(scope='session')
-def encoder(tmp_path_factory) -> Path:
-    return write_tiny_encoder(tmp_path_factory.mktemp('cli') / 'encoder')
-
-
-@pytest.fixture(scope='session')
-def bundle_path(encoder) -> Path:
-    return write_tiny_bundle(encoder.parent / 'bundle', encoder)
+def bundle_path(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('cli')
+    return write_tiny_bundle(folder / 'bundle', write_tiny_encoder(folder / 'encoder'))
 
 
 @pytest.fixture
 def copy(bundle_path, tmp_path) -> Path:
     return shutil.copytree(bundle_path, tmp_path / 'copy')
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys, tmp_path):
+    """Run ``naics-embed`` with arguments, where no table is promoted."""
+    monkeypatch.setenv('COLUMNS', '160')
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / 'no-artifacts'))
+
+    def run(*arguments: object) -> Outcome:
+        # Every start joins the commands of the pipeline anew.
+        monkeypatch.setattr(
+            entry.app, 'registered_commands', list(entry.app.registered_commands[:OWN_COMMANDS])
+        )
+        monkeypatch.setattr('sys.argv', ['naics-embed', *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            entry.main()
+        written = capsys.readouterr()
+        return Outcome(int(stopped.value.code or 0), written.out, written.err)
+
+    return run

@@ -1,0 +1,358 @@
+"""What a stage computes, finds ready, repairs, retries and logs, in real flows."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run as MlflowRun
+from prefect import flow
+from prefect.settings import PREFECT_API_URL
+
+from naics_embed import artifacts
+from naics_embed.artifacts import Artifact
+from naics_embed.errors import ArtifactError
+from naics_embed.supervision.sampling import TripletSettings
+from tasks import stage as stage_module
+from tasks.stage import Record, Result, Run, Stage
+from tasks.tracking import Tracker, pipeline_run
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPERIMENT = 'stages'
+
+
+@dataclass
+class Laboratory:
+    """Runs stages in flows on one artifact root, and keeps what was tracked."""
+
+    root: Path
+    uri: str
+    trackers: list[Tracker] = field(default_factory=list)
+
+    def flow(self, *calls: Callable[[Run], Record], refresh: Sequence[str] = ()) -> list[Record]:
+        """Make the calls inside one flow run and one pipeline run."""
+
+        @flow(name='laboratory')
+        def laboratory() -> list[Record]:
+            with pipeline_run(self.uri, EXPERIMENT, self.root / 'mlartifacts', {}, {}) as tracker:
+                self.trackers.append(tracker)
+                run = Run(self.root, tracker, frozenset(refresh))
+                return [call(run) for call in calls]
+
+        return laboratory()
+
+    def runs(self, pipeline: int = -1) -> list[MlflowRun]:
+        """The nested runs of a pipeline run, the first one first."""
+        tracker = self.trackers[pipeline]
+        return MlflowClient(self.uri).search_runs(
+            [tracker.experiment_id],
+            f"tags.mlflow.parentRunId = '{tracker.parent_run_id}'",
+            order_by=['attributes.start_time ASC'],
+        )
+
+
+@pytest.fixture
+def laboratory(tmp_path, mlflow_uri, prefect_server):
+    return Laboratory(tmp_path / 'artifacts', mlflow_uri)
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / 'source.txt'
+    path.write_text('dog grooming')
+    return path
+
+
+@dataclass
+class Words:
+    """A stage that writes its input in capitals, and counts how often it does."""
+
+    computed: int = 0
+    before: Callable[[int], None] = lambda attempt: None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stage = Stage('words', self.body, ('naics_embed.errors',))
+
+    def body(self, out, inputs, context, *, suffix='', **_settings) -> Result:
+        self.computed += 1
+        (out / 'half-written').write_text('')
+        self.before(self.computed)
+        text = Path(inputs['source'].path).read_text().upper() + suffix
+        (out / 'words.txt').write_text(text)
+        (out / 'half-written').unlink()
+        return Result(
+            {'words': 'words.txt'}, {'letters': len(text), **self.metrics}, {'language': 'en'}
+        )
+
+    def call(self, source: Path, **settings: object) -> Callable[[Run], Record]:
+        return lambda run: self.stage(run, {'source': Artifact.of(source)}, **settings)
+
+
+@pytest.fixture
+def words():
+    return Words()
+
+
+def key(stage: Stage, **settings: object) -> str:
+    return stage.key({'source': Artifact('here', 'aa', 1)}, settings)
+
+
+def test_a_key_depends_on_content_not_on_places_or_order(words):
+    stage = words.stage
+    first = stage.key({'a': Artifact('here', 'aa', 1), 'b': Artifact('b', 'bb', 2)}, {'n': 1})
+    same = stage.key({'b': Artifact('c', 'bb', 2), 'a': Artifact('there', 'aa', 1)}, {'n': 1})
+    assert first == same
+    others = [
+        stage.key({'a': Artifact('here', 'ab', 1), 'b': Artifact('b', 'bb', 2)}, {'n': 1}),
+        stage.key({'b': Artifact('here', 'aa', 1), 'a': Artifact('b', 'bb', 2)}, {'n': 1}),
+        stage.key({'a': Artifact('here', 'aa', 1), 'b': Artifact('b', 'bb', 2)}, {'n': 2}),
+        stage.key({'a': Artifact('here', 'aa', 1), 'b': Artifact('b', 'bb', 2)}, {'m': 1}),
+        Stage('other', words.body, stage.modules).key(
+            {'a': Artifact('here', 'aa', 1), 'b': Artifact('b', 'bb', 2)}, {'n': 1}
+        ),
+        Stage('words', words.body, ('naics_embed.taxonomy',)).key(
+            {'a': Artifact('here', 'aa', 1), 'b': Artifact('b', 'bb', 2)}, {'n': 1}
+        ),
+    ]
+    assert len({first, *others}) == len(others) + 1
+
+
+def test_a_key_sees_into_dataclasses_and_sequences(words):
+    settings = dict.fromkeys(('positives', 'siblings', 'cousins', 'same_sector', 'other_sector'), 1)
+    first = TripletSettings(**settings, margin_scale=0.5, margin_max=3.0)
+    second = TripletSettings(**settings, margin_scale=0.5, margin_max=3.5)
+    again = TripletSettings(**settings, margin_scale=0.5, margin_max=3.0)
+    assert key(words.stage, triplets=first) == key(words.stage, triplets=again)
+    assert key(words.stage, triplets=first) != key(words.stage, triplets=second)
+    assert key(words.stage, names=('a', 'b')) == key(words.stage, names=['a', 'b'])
+    assert key(words.stage, names=('a', 'b')) != key(words.stage, names=('b', 'a'))
+
+
+@pytest.mark.slow
+def test_computed_then_cached_then_computed_where_something_changed(
+    laboratory, words, source, tmp_path
+):
+    first, second = laboratory.flow(words.call(source), words.call(source))
+    assert (first.cached, second.cached, words.computed) == (False, True, 1)
+    assert second.files == first.files
+    assert (second.metrics, second.facts) == ({'letters': 12}, {'language': 'en'})
+    assert first.path('words').read_text() == 'DOG GROOMING'
+    assert first.path('words') == laboratory.root / 'words' / first.key / 'words.txt'
+    assert [path.name for path in first.path('words').parent.iterdir()] == ['words.txt']
+
+    moved = tmp_path / 'elsewhere.txt'
+    moved.write_text(source.read_text())
+    (again,) = laboratory.flow(words.call(moved))
+    assert again.cached, 'another flow run, and the same content at another place'
+
+    (changed,) = laboratory.flow(words.call(source, suffix='!'))
+    assert not changed.cached
+    assert changed.path('words').read_text() == 'DOG GROOMING!'
+    assert first.path('words').read_text() == 'DOG GROOMING', 'settings never overwrite each other'
+
+    source.write_text('nail salon')
+    new, old = laboratory.flow(words.call(source), words.call(moved))
+    assert (new.cached, old.cached, words.computed) == (False, True, 3)
+
+
+@pytest.mark.slow
+def test_a_change_in_a_library_module_computes_again(
+    laboratory, words, source, tmp_path, monkeypatch
+):
+    package = tmp_path / 'naics_embed'
+    package.mkdir()
+    (package / 'errors.py').write_text('import naics_embed.deeper\n')
+    (package / 'deeper.py').write_text('VALUE = 1\n')
+    monkeypatch.setattr(artifacts, 'PACKAGE_ROOT', package)
+    laboratory.flow(words.call(source))
+    (package / 'deeper.py').write_text('VALUE = 2\n')
+    (changed,) = laboratory.flow(words.call(source))
+    (package / 'deeper.py').write_text('VALUE = 1\n')
+    (restored,) = laboratory.flow(words.call(source))
+    assert (changed.cached, restored.cached, words.computed) == (False, True, 2)
+
+
+@pytest.mark.slow
+def test_a_lost_or_altered_output_is_repaired(laboratory, words, source):
+    (first,) = laboratory.flow(words.call(source))
+    output = first.path('words')
+
+    output.unlink()
+    (repaired,) = laboratory.flow(words.call(source))
+    assert (repaired.cached, words.computed) == (False, 2)
+    assert repaired.intact()
+
+    output.write_text('CAT GROOMING')
+    (repaired, cached) = laboratory.flow(words.call(source), words.call(source))
+    assert (repaired.cached, cached.cached, words.computed) == (False, True, 3)
+    assert output.read_text() == 'DOG GROOMING'
+
+
+@pytest.mark.slow
+def test_refresh_computes_the_named_stage_only(laboratory, words, source):
+    other = Words()
+    other.stage = Stage('letters', other.body, ('naics_embed.errors',))
+    laboratory.flow(words.call(source), other.call(source))
+    record, kept = laboratory.flow(words.call(source), other.call(source), refresh=['words'])
+    assert (record.cached, kept.cached) == (False, True)
+    assert (words.computed, other.computed) == (2, 1)
+
+
+@pytest.mark.slow
+def test_every_stage_is_visible_in_mlflow(laboratory, words, source):
+    words.metrics = {'infinite': float('inf'), 'undefined': float('nan'), 'share': 0.25}
+    first, second = laboratory.flow(
+        words.call(source, settings={'depth': {'of': 3}}),
+        words.call(source, settings={'depth': {'of': 3}}),
+    )
+    computed, cached = laboratory.runs()
+    assert [run.info.run_name for run in (computed, cached)] == ['words', 'words']
+    assert [run.info.status for run in (computed, cached)] == ['FINISHED', 'FINISHED']
+
+    assert computed.info.run_id == first.run_id == second.run_id
+    assert computed.data.tags['cached'] == 'false'
+    assert 'computed_by' not in computed.data.tags
+    assert set(computed.data.metrics) == {'letters', 'share', 'seconds'}
+    assert computed.data.params == {'key': first.key, 'settings.depth.of': '3'}
+
+    assert cached.data.tags['cached'] == 'true'
+    assert cached.data.tags['computed_by'] == first.run_id
+    assert cached.data.tags['key'] == first.key
+    assert cached.data.metrics == {'letters': 12, 'share': 0.25}
+
+    laboratory.flow(words.call(source, settings={'depth': {'of': 3}}))
+    (later,) = laboratory.runs()
+    assert later.data.tags['computed_by'] == first.run_id
+    parent = MlflowClient(laboratory.uri).get_run(laboratory.trackers[-1].parent_run_id)
+    assert parent.info.status == 'FINISHED'
+
+
+@pytest.mark.slow
+def test_a_transient_error_is_tried_again(laboratory, words, source, monkeypatch):
+    monkeypatch.setattr(stage_module, 'BACKOFF_S', 0.01)
+
+    def fail_twice(attempt: int) -> None:
+        if attempt < 3:
+            raise ConnectionError('the database went away')
+
+    words.before = fail_twice
+    (record,) = laboratory.flow(words.call(source))
+    assert words.computed == 3
+    assert record.path('words').read_text() == 'DOG GROOMING'
+    assert [run.info.status for run in laboratory.runs()] == ['FAILED', 'FAILED', 'FINISHED']
+    assert [path.name for path in record.path('words').parent.parent.iterdir()] == [record.key]
+
+
+@pytest.mark.slow
+def test_a_transient_error_that_stays_ends_the_run(laboratory, words, source, monkeypatch):
+    monkeypatch.setattr(stage_module, 'BACKOFF_S', 0.01)
+
+    def fail(_attempt: int) -> None:
+        raise TimeoutError('no answer')
+
+    words.before = fail
+    with pytest.raises(TimeoutError, match='no answer'):
+        laboratory.flow(words.call(source))
+    assert words.computed == 1 + stage_module.RETRIES
+
+
+@pytest.mark.slow
+def test_a_programming_error_is_not_tried_again(laboratory, words, source):
+    def fail(_attempt: int) -> None:
+        raise ValueError('a bug')
+
+    words.before = fail
+    with pytest.raises(ValueError, match='a bug'):
+        laboratory.flow(words.call(source))
+    assert words.computed == 1
+    (run,) = laboratory.runs()
+    assert run.info.status == 'FAILED'
+    parent = MlflowClient(laboratory.uri).get_run(laboratory.trackers[-1].parent_run_id)
+    assert parent.info.status == 'FAILED'
+    assert list((laboratory.root / 'words').iterdir()) == [], 'nothing half-written stays'
+
+    words.before = lambda attempt: None
+    (record,) = laboratory.flow(words.call(source))
+    assert not record.cached, 'a failure is never cached'
+
+
+@pytest.mark.slow
+def test_an_input_that_changed_under_way_is_named(laboratory, words, source):
+    artifact = Artifact.of(source)
+    source.write_text('something else')
+    with pytest.raises(ArtifactError, match=r'words: its input source at .*source\.txt'):
+        laboratory.flow(lambda run: words.stage(run, {'source': artifact}))
+    assert words.computed == 0
+
+
+OTHER_PROCESS = """
+import sys, time
+from pathlib import Path
+from prefect import flow
+from naics_embed.artifacts import Artifact
+from tasks.stage import Result, Run, Stage
+from tasks.tracking import pipeline_run
+
+root, uri, source, signals = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+
+def body(out, inputs, context):
+    (signals / 'inside').touch()
+    while not (signals / 'go').exists():
+        time.sleep(0.05)
+    (out / 'words.txt').write_text('by the other process')
+    return Result({'words': 'words.txt'})
+
+@flow
+def laboratory():
+    with pipeline_run(uri, 'stages', root / 'mlartifacts', {}, {}) as tracker:
+        stage = Stage('words', body, ('naics_embed.errors',))
+        stage(Run(root, tracker), {'source': Artifact.of(source)})
+
+laboratory()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_compute_one_key_once(laboratory, words, source, tmp_path):
+    signals = tmp_path / 'signals'
+    signals.mkdir()
+    laboratory.flow()
+    arguments = [str(laboratory.root), laboratory.uri, str(source), str(signals)]
+    other = subprocess.Popen(
+        [sys.executable, '-c', OTHER_PROCESS, *arguments],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'PREFECT_API_URL': PREFECT_API_URL.value()},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while not (signals / 'inside').exists():
+            assert other.poll() is None, other.stderr.read()
+            time.sleep(0.05)
+        # While this process waits for the lock, the other one is told to finish.
+        threading.Timer(1.0, (signals / 'go').touch).start()
+        (record,) = laboratory.flow(words.call(source))
+        _, complaints = other.communicate(timeout=120)
+        assert other.returncode == 0, complaints
+    finally:
+        other.kill()
+        other.wait()
+    assert (record.cached, words.computed) == (True, 0)
+    assert record.path('words').read_text() == 'by the other process'
+
+
+def test_a_record_survives_json():
+    files = {'words': Artifact('/a/words.txt', 'aa', 3)}
+    record = Record('words', 'k', files, {'letters': 3.0}, {'epochs': 2}, 'run', 1.5)
+    again = Record.from_dict(json.loads(json.dumps(record.to_dict())), cached=True)
+    assert again.cached
+    assert Record.from_dict(again.to_dict(), cached=False) == record
+    assert again['words'] == files['words']

@@ -1,0 +1,180 @@
+"""The wheel as a stranger gets it: built, installed into an empty environment, used elsewhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_bundle import write_tiny_bundle, write_tiny_encoder
+
+import naics_embed
+from naics_embed.search.searcher import Searcher
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ('pyproject.toml', 'README.md', 'LICENSE', '.gitignore')
+FOLDERS = ('naics_embed', 'flows', 'tasks', 'configs', 'tests')
+INSTALL_TIMEOUT_S = 1500
+QUERY = 'dog grooming salon'
+
+
+def run(*command: object, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run a command that sees nothing of this checkout."""
+    hidden = ('PYTHONPATH', 'PYTHONHOME', 'VIRTUAL_ENV', 'NAICS_EMBED_HOME')
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={name: value for name, value in os.environ.items() if name not in hidden},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@pytest.fixture(scope='module')
+def folder() -> Iterator[Path]:
+    # Not one of pytest's folders, which stay for three sessions: torch lies in here.
+    with tempfile.TemporaryDirectory(prefix='naics-embed-wheel-') as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope='module')
+def wheel(folder) -> Path:
+    """The wheel, built from a copy of the tree."""
+    source = folder / 'source'
+    source.mkdir()
+    for name in SOURCES:
+        shutil.copyfile(ROOT / name, source / name)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns('__pycache__'))
+    done = run(
+        *(sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation'),
+        *('--wheel-dir', folder / 'dist', source),
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [built] = (folder / 'dist').iterdir()
+    return built
+
+
+@pytest.fixture(scope='module')
+def environment(folder, wheel) -> Path:
+    """Directory of the commands of an environment with the wheel and what it requires."""
+    place = folder / 'environment'
+    made = run(sys.executable, '-m', 'venv', place, cwd=folder)
+    assert made.returncode == 0, made.stderr
+    done = run(
+        *(place / 'bin' / 'python', '-m', 'pip', 'install', '--no-cache-dir', '--quiet'),
+        *('-c', ROOT / 'constraints.txt', wheel),
+        cwd=folder,
+        timeout=INSTALL_TIMEOUT_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return place / 'bin'
+
+
+@pytest.fixture(scope='module')
+def bundle_path(folder) -> Path:
+    return write_tiny_bundle(folder / 'bundle', write_tiny_encoder(folder / 'encoder'))
+
+
+@pytest.fixture
+def elsewhere(tmp_path, environment):
+    """Run ``naics-embed`` of the new environment in an empty directory."""
+
+    def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return run(environment / 'naics-embed', *arguments, cwd=tmp_path)
+
+    return command
+
+
+def test_the_wheel_holds_the_library_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = next(name for name in names if name.endswith('.dist-info/METADATA'))
+        lines = archive.read(metadata).decode().splitlines()
+    wanted = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / 'naics_embed').rglob('*')
+        if path.suffix in {'.py', '.csv'}
+    }
+    assert {'naics_embed/data/panel.csv', 'naics_embed/data/plain_language.csv'} <= wanted
+    assert wanted <= names
+    info = f'naics_embed-{naics_embed.__version__}.dist-info'
+    assert {name.split('/')[0] for name in names} == {'naics_embed', info}
+    assert f'{info}/licenses/LICENSE' in names
+    assert {'Name: naics-embed', f'Version: {naics_embed.__version__}'} <= set(lines)
+
+
+def test_the_new_environment_has_its_own_library(environment, tmp_path):
+    code = 'import naics_embed; print(naics_embed.__file__)'
+    done = run(environment / 'python', '-c', code, cwd=tmp_path)
+    assert Path(done.stdout.strip()).is_relative_to(environment.parent.resolve())
+    checked = run(environment / 'python', '-m', 'pip', 'check', cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_what_training_needs_is_not_installed(environment, tmp_path):
+    done = run(environment / 'python', '-m', 'pip', 'list', '--format', 'json', cwd=tmp_path)
+    names = {row['name'].lower() for row in json.loads(done.stdout)}
+    assert {'naics-embed', 'torch', 'transformers'} <= names
+    assert not names & {'prefect', 'mlflow', 'lightning', 'peft', 'torch-geometric', 'geoopt'}
+
+
+def test_a_search(elsewhere, bundle_path):
+    done = elsewhere('search', QUERY, '--table', bundle_path, '--json')
+    assert done.returncode == 0, done.stderr
+    [row] = json.loads(done.stdout)
+    assert row['text'] == QUERY
+    [wanted] = Searcher.load(bundle_path).search([QUERY])
+    assert [hit['code'] for hit in row['hits']] == [hit.code for hit in wanted]
+    assert [hit['distance'] for hit in row['hits']] == pytest.approx(
+        [hit.distance for hit in wanted], abs=1e-4
+    )
+
+
+def test_figures_and_tables(elsewhere, bundle_path, tmp_path):
+    assert 'class mean' in elsewhere('metrics', '--table', bundle_path).stdout
+    done = elsewhere('export', '-o', 'table.csv', '--table', bundle_path)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / 'table.csv').read_text(encoding='utf-8').splitlines()) == 2126
+
+
+def test_the_texts_of_the_project_can_be_read(environment, tmp_path):
+    code = (
+        'from naics_embed.data.plain_language import read_corpus, read_panel; '
+        'print(len(read_corpus()), len(read_panel()))'
+    )
+    done = run(environment / 'python', '-c', code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert all(int(count) > 0 for count in done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['run'], 'works in a checkout of the project'),
+        (['train', '--profile', 'smoke', 'model.dim=4'], 'works in a checkout of the project'),
+        (['search', QUERY], 'no table has been promoted'),
+        (['config'], '--config-folder'),
+    ],
+)
+def test_what_needs_more_says_so(elsewhere, arguments, message):
+    done = elsewhere(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ''
+    assert message in done.stderr
+    assert done.stderr.startswith('naics-embed: ')
+    assert done.stderr.count('\n') == 1
+
+
+def test_version(elsewhere):
+    assert elsewhere('--version').stdout == f'{naics_embed.__version__}\n'

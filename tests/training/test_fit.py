@@ -1,0 +1,298 @@
+"""Whole trainings of a tiny model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from naics_embed.errors import ArtifactError, ConfigError, HealthError
+from naics_embed.evaluation.evaluate import Table
+from naics_embed.geometry.lorentz import bound_radius, pairwise_distance
+from naics_embed.text.encoder import SentenceEncoder
+from naics_embed.text.inference import place_texts
+from naics_embed.text.tokens import load_tokenizer
+from naics_embed.training import callbacks, fit
+from naics_embed.training.fit import TrainedText, train_text
+from naics_embed.training.module import SELECTION, TextModule
+
+
+class EndOfProcessError(Exception):
+    """Stands for whatever ends a process in the middle of a training."""
+
+
+@pytest.fixture
+def train(make_inputs, tmp_path):
+    """Train in a directory of checkpoints, and return the result and the reported epochs."""
+
+    def run(settings, checkpoints='checkpoints', *, stop_after=None, **options):
+        reported: dict[int, dict[str, float]] = {}
+
+        def report(epoch: int, figures: dict[str, float]) -> None:
+            if epoch == stop_after:
+                raise EndOfProcessError
+            reported[epoch] = figures
+
+        trained = train_text(
+            make_inputs(), settings, tmp_path / checkpoints, report=report, **options
+        )
+        return trained, reported
+
+    return run
+
+
+def assert_same(one: TrainedText, other: TrainedText) -> None:
+    assert one.best_epoch == other.best_epoch
+    assert one.temperature == other.temperature
+    assert one.history == other.history
+    torch.testing.assert_close(one.tangents, other.tangents, rtol=0, atol=0)
+    torch.testing.assert_close(one.placed, other.placed, rtol=0, atol=0)
+    weights = other.backbone.state_dict()
+    for name, value in one.backbone.state_dict().items():
+        torch.testing.assert_close(value, weights[name], rtol=0, atol=0)
+
+
+def test_training_learns_its_queries_and_keeps_the_tree(train, settings_with, material):
+    settings = settings_with(
+        'training.epochs=6', 'model.dropout=0', 'training.lr_adapter=0.005', 'training.patience=6'
+    )
+    trained, reported = train(settings)
+    history = trained.history
+    assert [reported[epoch] for epoch in sorted(reported)] == history
+    assert len(history) == 6
+    for name in ('retrieval', 'placement', 'loss'):
+        assert history[-1][f'train/{name}'] < history[0][f'train/{name}'], name
+    assert history[-1]['validation/index_mrr'] > history[0]['validation/index_mrr']
+    assert history[-1]['validation/spearman'] > 0.8
+    assert history[-1]['train/temperature'] != settings.objective.temperature
+    kinds = [history[0][f'validation/{kind}_mrr'] for kind in ('index', 'plain')]
+    assert history[0][SELECTION] == pytest.approx(sum(kinds) / 2)
+    assert trained.parameters['trainable'] < trained.parameters['parameters']
+    assert trained.best_epoch == int(np.argmax([epoch[SELECTION] for epoch in history]))
+
+    hidden = torch.from_numpy(~material.supervised)
+    torch.testing.assert_close(trained.tangents[hidden], trained.placed[hidden])
+    assert bool(trained.tangents.isfinite().all())
+    assert bool((trained.placed[~hidden] != trained.tangents[~hidden]).any())
+
+    # What is handed over, a plain transformer and a head, scores like the module in training.
+    texts = [material.corpus.tokens.texts[row] for row in material.validation['index'].rows]
+    points = place_texts(
+        texts, load_tokenizer(material.folder, 24), trained.backbone, trained.head.eval(), 512
+    )
+    leaves = np.flatnonzero((material.taxonomy.level == 6) & material.supervised)
+    codes = Table(trained.tangents, 1.0, 9.0, ()).points[torch.from_numpy(leaves)]
+    truth = torch.from_numpy(np.searchsorted(leaves, material.validation['index'].targets))
+    scores = -pairwise_distance(points, codes, c=1.0)
+    own = scores.gather(1, truth[:, None])
+    mrr = float((1 / (scores > own).sum(1).add(1)).mean())
+    assert mrr == pytest.approx(history[trained.best_epoch]['validation/index_mrr'], abs=0.03)
+
+
+def test_the_same_seed_gives_the_same_model(train, settings_with):
+    first, _ = train(settings_with(), 'first')
+    second, _ = train(settings_with(), 'second')
+    assert_same(first, second)
+    third, _ = train(settings_with('runtime.seed=1'), 'third')
+    assert third.history != first.history
+
+
+def test_the_best_epoch_is_kept_not_the_last(train, settings_with, monkeypatch, tmp_path):
+    selections = iter([0.1, 0.9, 0.2])
+    tables = []
+    original = fit._Validator.__call__
+
+    def validate(self, queries, codes):
+        tables.append(codes.clone())
+        return {**original(self, queries, codes), SELECTION: next(selections)}
+
+    monkeypatch.setattr(fit._Validator, '__call__', validate)
+    trained, reported = train(settings_with('training.epochs=3'))
+    assert len(reported) == 3
+    assert trained.best_epoch == 1
+    points = Table(trained.tangents, 1.0, 9.0, ()).points
+    seen = (points - tables[1]).norm(dim=1) < 1e-9
+    assert int(seen.sum()) >= len(points) - 3, 'all but the hidden codes stand where they stood'
+    assert not bool(((points - tables[2]).norm(dim=1) < 1e-9).all())
+
+
+def test_training_stops_when_patience_ends(train, settings_with, monkeypatch):
+    original = fit._Validator.__call__
+    worse = iter(range(100))
+
+    def validate(self, queries, codes):
+        return {**original(self, queries, codes), SELECTION: 1.0 / (1 + next(worse))}
+
+    monkeypatch.setattr(fit._Validator, '__call__', validate)
+    trained, reported = train(settings_with('training.epochs=6', 'training.patience=2'))
+    assert sorted(reported) == [0, 1, 2]
+    assert trained.best_epoch == 0
+
+
+@pytest.mark.parametrize('dropout', ['0', 'null'])
+def test_resumed_training_equals_uninterrupted_training(train, settings_with, dropout):
+    settings = settings_with('training.epochs=4', f'model.dropout={dropout}', 'training.patience=9')
+    whole, _ = train(settings, 'whole')
+    with pytest.raises(EndOfProcessError):
+        train(settings, 'parts', stop_after=2)
+    resumed, reported = train(settings, 'parts', resume='last')
+    assert sorted(reported) == [2, 3], 'the first two epochs are not trained again'
+    assert_same(whole, resumed)
+
+
+def test_a_finished_training_is_taken_up_as_it_is(train, settings_with):
+    first, _ = train(settings_with())
+    again, reported = train(settings_with(), resume='auto')
+    assert reported == {}
+    assert_same(first, again)
+
+
+def test_resume_never_starts_afresh(train, settings_with):
+    settings = settings_with()
+    first, _ = train(settings)
+    again, reported = train(settings, resume='never')
+    assert sorted(reported) == [0, 1]
+    assert_same(first, again)
+
+
+def test_resume_takes_a_path(train, settings_with, tmp_path):
+    settings = settings_with('training.epochs=3')
+    with pytest.raises(EndOfProcessError):
+        train(settings, stop_after=1)
+    moved = tmp_path / 'kept.ckpt'
+    (tmp_path / 'checkpoints' / 'last.ckpt').rename(moved)
+    _, reported = train(settings, resume=str(moved))
+    assert sorted(reported) == [1, 2]
+
+
+@pytest.mark.parametrize('resume', ['last', '/nowhere/some.ckpt'])
+def test_a_missing_checkpoint_is_named(train, settings_with, resume):
+    with pytest.raises(ArtifactError, match=r'no checkpoint .*\.ckpt to resume from'):
+        train(settings_with(), resume=resume)
+
+
+def test_an_unhealthy_table_stops_training_before_it_is_saved(train, settings_with, tmp_path):
+    settings = settings_with('training.lr_table=30', 'training.clip=1')
+    with pytest.raises(HealthError, match=r'epoch 0: share of points.*none was saved yet'):
+        train(settings)
+    assert list((tmp_path / 'checkpoints').glob('*.ckpt')) == []
+
+
+def test_the_last_good_checkpoint_survives(train, settings_with, tmp_path, monkeypatch):
+    real = callbacks.health_report
+    reports = []
+
+    def collapse_later(*arguments, **options):
+        report = real(*arguments, **options)
+        reports.append(report)
+        return {**report, 'effective_rank_centred': 1.1} if len(reports) == 2 else report
+
+    monkeypatch.setattr(callbacks, 'health_report', collapse_later)
+    with pytest.raises(HealthError, match=r'epoch 1: effective rank.*last good.*last\.ckpt'):
+        train(settings_with('training.epochs=3'))
+    last = torch.load(tmp_path / 'checkpoints' / 'last.ckpt', weights_only=True)
+    assert last['epoch'] == 0
+
+
+def test_health_looks_at_supervised_codes(train, settings_with, monkeypatch, material):
+    sizes = []
+    real = callbacks.health_report
+
+    def note(points, **options):
+        sizes.append(len(points))
+        return real(points, **options)
+
+    monkeypatch.setattr(callbacks, 'health_report', note)
+    train(settings_with('training.epochs=1'))
+    assert sizes == [int(material.supervised.sum())]
+
+
+def test_dropout_is_on_in_training_and_off_in_validation(train, settings_with, monkeypatch):
+    seen: dict[str, list[bool]] = {'training': [], 'validation': []}
+
+    def watch(name: str, step: str) -> None:
+        real = getattr(TextModule, step)
+
+        def wrapped(self, batch, batch_idx):
+            hidden, mask = (
+                (batch.hidden, batch.mask) if name == 'training' else (batch[0], batch[1])
+            )
+            dropouts = [
+                module
+                for module in self.model.encoder.backbone.encoder.layer[1:].modules()
+                if isinstance(module, nn.Dropout) and module.p > 0
+            ]
+            assert dropouts
+            assert len({module.training for module in dropouts}) == 1
+            with torch.random.fork_rng(), torch.no_grad():
+                one = self.model.encoder.upper(hidden, mask)
+                other = self.model.encoder.upper(hidden, mask)
+            differs = not torch.equal(one, other)
+            assert differs == dropouts[0].training
+            seen[name].append(differs)
+            return real(self, batch, batch_idx)
+
+        monkeypatch.setattr(TextModule, step, wrapped)
+
+    watch('training', 'training_step')
+    watch('validation', 'validation_step')
+    trained, _ = train(settings_with('model.dropout=0.2', 'training.epochs=2'))
+    assert len(seen['training']) > 2
+    assert all(seen['training'])
+    assert seen['validation']
+    assert not any(seen['validation'])
+    assert not trained.backbone.training
+
+
+def test_dropout_settings_reach_the_adapted_layers(make_inputs, settings_with):
+    for value, expected in (('null', 0.1), ('0.3', 0.3), ('0', 0.0)):
+        model = fit._model(make_inputs(), settings_with(f'model.dropout={value}'))
+        layers = model.encoder.backbone.encoder.layer
+        found = {m.p for m in layers[1:].modules() if isinstance(m, nn.Dropout)}
+        assert expected in found
+        assert found <= {expected, 0.0}, 'the adapter has its own, 0 here'
+        assert {m.p for m in layers[:1].modules() if isinstance(m, nn.Dropout)} == {0.1}
+
+
+def test_the_lower_layers_never_use_dropout(make_inputs, settings_with):
+    encoder: SentenceEncoder = fit._model(make_inputs(), settings_with()).encoder
+    encoder.train()
+    ids, mask = torch.randint(4, 60, (3, 7)), torch.ones(3, 7, dtype=torch.bool)
+    assert torch.equal(encoder.lower(ids, mask), encoder.lower(ids, mask))
+    assert encoder.backbone.training, 'the mode is restored'
+
+
+def test_the_head_starts_as_the_regression_from_frozen_texts(make_inputs, settings_with):
+    inputs, settings = make_inputs(), settings_with('model.head_ridge=0.01')
+    model = fit._model(inputs, settings)
+    embeddings = torch.from_numpy(inputs.corpus.embeddings[inputs.train.rows])
+    wanted = inputs.start[torch.from_numpy(inputs.train.targets)]
+    got = model.head.tangent(embeddings).detach().double()
+    mean = wanted.mean(dim=0)
+    assert (got - wanted).square().sum() < 0.8 * (wanted - mean).square().sum()
+
+
+def test_the_table_is_bounded(make_inputs, settings_with):
+    model = fit._model(make_inputs(), settings_with('model.r_max=5'))
+    with torch.no_grad():
+        model.table.mul_(100)
+    bounded = bound_radius(model.table.double(), r_max=5.0)
+    assert float(bounded.detach().norm(dim=1).max()) <= 5.0 + 1e-9
+    assert bool(model.code_points().isfinite().all())
+
+
+def test_a_code_without_any_channel_is_refused(make_inputs, settings_with, tmp_path):
+    inputs = make_inputs()
+    bare = replace(inputs, corpus=replace(inputs.corpus, channels=inputs.corpus.channels[:, 1:]))
+    with pytest.raises(ConfigError, match=r'model\.channels.*title'):
+        train_text(bare, settings_with(), tmp_path)
+
+
+@pytest.mark.parametrize('part', ['train', 'validation'])
+def test_missing_queries_are_refused(make_inputs, settings_with, tmp_path, part):
+    inputs = make_inputs()
+    none = replace(inputs.train, rows=inputs.train.rows[:0], targets=inputs.train.targets[:0])
+    lacking = replace(inputs, train=none) if part == 'train' else replace(inputs, validation={})
+    with pytest.raises(ConfigError, match=rf'no {"training" if part == "train" else part} queries'):
+        train_text(lacking, settings_with(), tmp_path)

@@ -1,0 +1,144 @@
+"""What a training step reads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from naics_embed.training.data import (
+    BatchSettings,
+    QuerySet,
+    StepDataset,
+    StepSampler,
+    TextDataModule,
+)
+
+SIZES = BatchSettings(batch=16, placed=4, channel_tokens=6, drawn=12, seed=3)
+
+
+def sampler(queries: int = 100, codes: int = 30, sizes: BatchSettings = SIZES) -> StepSampler:
+    lengths = np.random.default_rng(0).integers(1, 40, queries)
+    return StepSampler(lengths, np.arange(100, 100 + codes), sizes)
+
+
+def epoch(drawn: StepSampler, number: int) -> list[tuple[np.ndarray, ...]]:
+    drawn.set_epoch(number)
+    return list(drawn)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    queries=st.integers(1, 400),
+    batch=st.integers(2, 50),
+    placed=st.integers(1, 20),
+    number=st.integers(0, 5),
+)
+def test_every_query_comes_once_an_epoch(queries, batch, placed, number):
+    drawn = sampler(queries, sizes=replace(SIZES, batch=batch, placed=placed))
+    steps = epoch(drawn, number)
+    assert len(steps) == len(drawn)
+    assert sorted(np.concatenate([step[0] for step in steps])) == list(range(queries))
+    assert max(len(step[0]) for step in steps) <= batch
+    for _, places, pairs in steps:
+        assert len(places) == placed
+        assert len(np.unique(pairs)) == len(pairs) == SIZES.drawn
+        assert set(places) | set(pairs) <= set(range(100, 130))
+
+
+def test_an_epoch_depends_on_seed_and_number_only():
+    first = sampler()
+    epoch(first, 0)
+    again = sampler()
+    for one, other in zip(epoch(first, 2), epoch(again, 2), strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def order(drawn: StepSampler, number: int) -> list[int]:
+        return np.concatenate([step[0] for step in epoch(drawn, number)]).tolist()
+
+    assert order(first, 2) != order(first, 3)
+    assert order(first, 2) != order(sampler(sizes=replace(SIZES, seed=4)), 2)
+
+
+def test_codes_are_placed_evenly():
+    sizes = replace(SIZES, batch=2)
+    steps = epoch(sampler(sizes=sizes), 0)
+    counts = np.bincount(np.concatenate([step[1] for step in steps]))[100:]
+    assert counts.min() >= counts.max() - 1 > 1
+
+
+def test_queries_of_a_step_have_similar_lengths_and_steps_come_in_any_order():
+    drawn = sampler(queries=2000)
+    steps = epoch(drawn, 0)
+    spread = np.mean([np.ptp(drawn.lengths[step[0]]) for step in steps])
+    assert spread < np.ptp(drawn.lengths) / 3
+    means = [drawn.lengths[step[0]].mean() for step in steps]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5
+
+
+def test_fewer_codes_than_drawn():
+    assert {len(pairs) for _, _, pairs in epoch(sampler(codes=5), 0)} == {5}
+
+
+@pytest.fixture
+def dataset(material):
+    return StepDataset(material.corpus, material.train, SIZES)
+
+
+def test_a_batch_holds_the_states_of_its_texts(material, dataset):
+    queries, placed, drawn = np.array([5, 0, 7]), np.array([3, 9]), np.array([1, 2])
+    batch = dataset[queries, placed, drawn]
+    corpus = material.corpus
+    for row, query in enumerate(queries):
+        text = material.train.rows[query]
+        begin, end = corpus.tokens.offsets[text : text + 2]
+        assert int(batch.mask[row].sum()) == end - begin
+        np.testing.assert_array_equal(
+            batch.hidden[row, : end - begin].numpy(), corpus.states[begin:end].astype(np.float32)
+        )
+        assert bool((batch.hidden[row, end - begin :] == 0).all())
+    assert batch.target.tolist() == material.train.targets[queries].tolist()
+    assert batch.placed.tolist() == [3, 9]
+    assert batch.drawn.tolist() == [1, 2]
+
+
+def test_channels_are_masked_and_cut(material, dataset):
+    leaves = material.taxonomy.at_level(6)
+    absent, present = int(leaves[0]), int(leaves[1])
+    batch = dataset[np.array([0]), np.array([absent, present]), np.array([0, 1])]
+    assert batch.channel_present.tolist() == [[True, False], [True, True]]
+    assert batch.channel_mask.shape == (4, SIZES.channel_tokens)
+    title = material.corpus.channels[present, 0]
+    begin = material.corpus.tokens.offsets[title]
+    np.testing.assert_array_equal(
+        batch.channel_hidden[2].numpy(),
+        material.corpus.states[begin : begin + SIZES.channel_tokens].astype(np.float32),
+    )
+
+
+def test_validation_batches_cover_every_query_once(material):
+    validation = QuerySet(
+        np.concatenate([part.rows for part in material.validation.values()]),
+        np.concatenate([part.targets for part in material.validation.values()]),
+    )
+    data = TextDataModule(
+        material.corpus,
+        material.train,
+        validation,
+        np.flatnonzero(material.supervised),
+        SIZES,
+        batch_tokens=100,
+    )
+    batches = list(data.val_dataloader())
+    assert len(batches) > 1
+    assert torch.cat([positions for _, _, positions in batches]).sort().values.tolist() == list(
+        range(len(validation))
+    )
+    for hidden, mask, positions in batches:
+        assert hidden.shape[:2] == mask.shape
+        assert mask.numel() <= 100 or len(positions) == 1
+        lengths = material.corpus.tokens.lengths[validation.rows[positions.numpy()]]
+        assert mask.sum(dim=1).tolist() == lengths.tolist()
