@@ -101,8 +101,7 @@ def _save(out: Path, trained: TrainedText, tokenizer: Path) -> None:
     trained.backbone.save_pretrained(folder, safe_serialization=True)
     copyfile(tokenizer, folder / 'tokenizer.json')
     save_file(trained.head.state_dict(), folder / 'head.safetensors')
-    tables = {'tangents': trained.tangents, 'placed': trained.placed}
-    save_file(tables, folder / 'tables.safetensors')
+    save_file({'tangents': trained.tangents}, folder / 'tables.safetensors')
     (folder / 'history.json').write_text(json.dumps(trained.history), encoding='utf-8')
 
 

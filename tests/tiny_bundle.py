@@ -29,6 +29,7 @@ UNSUPERVISED = ('111110', '812910')
 SPECIAL = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]')
 METRICS = {
     'test/index/mrr': {'value': 0.8125, 'reference': 0.755, 'reference_name': 'class mean'},
+    'test/index/queries': {'value': 3088.0, 'reference': None, 'reference_name': None},
     'health/nan': {'value': 0.0, 'reference': None, 'reference_name': None},
 }
 FACTS = {'source': {'kind': 'package'}, 'configuration': {'model': {'dim': SPACE.dim}}}

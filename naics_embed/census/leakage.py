@@ -3,7 +3,7 @@
 A held-out query leaks where its normal form occurs as whole words in a training text, or where
 its set of character trigrams inside word boundaries (``char_wb``) has a Jaccard similarity of at
 least a threshold with that of one. `find_leaks` looks before the draw, with a trie over words
-and a prefix filter (Chaudhuri, Ganti & Kaushik, ICDE 2006); `count_leaks` counts after it, by
+and a prefix filter (Chaudhuri, Ganti & Kaushik, ICDE 2006); `find_matches` after it, by
 plain sets and scikit-learn's own trigrams.
 """
 
@@ -47,13 +47,20 @@ def find_leaks(entries: Sequence[str], texts: Sequence[str], *, jaccard: float) 
     return leaks[member] if len(normal) else np.zeros(0, dtype=bool)
 
 
-def count_leaks(held_out: Sequence[str], training_texts: Sequence[str], jaccard: float) -> int:
-    """Count the held-out texts that match a training text, independently of `find_leaks`.
+def find_matches(
+    held_out: Sequence[str], training_texts: Sequence[str], jaccard: float
+) -> np.ndarray:
+    """Mark the held-out texts that match a training text, independently of `find_leaks`.
+
+    Unlike there, held-out texts may match each other.
 
     Args:
-        held_out: queries that must not be known from training.
+        held_out: queries that must not be known from training, ``n`` of them.
         training_texts: everything that training sees, each also line by line.
         jaccard: similarity of trigram sets from which two texts count as the same, in (0, 1].
+
+    Returns:
+        bool ``(n,)``.
 
     Raises:
         ValueError: ``jaccard`` is out of range.
@@ -61,7 +68,12 @@ def count_leaks(held_out: Sequence[str], training_texts: Sequence[str], jaccard:
     _check_jaccard(jaccard)
     queries = [normalise(text) for text in held_out]
     training = _normal_pieces(training_texts)
-    return int((_stands_in(queries, training) | _has_near_copy(queries, training, jaccard)).sum())
+    return _stands_in(queries, training) | _has_near_copy(queries, training, jaccard)
+
+
+def count_leaks(held_out: Sequence[str], training_texts: Sequence[str], jaccard: float) -> int:
+    """Count what `find_matches` marks."""
+    return int(find_matches(held_out, training_texts, jaccard).sum())
 
 
 def _check_jaccard(jaccard: float) -> None:

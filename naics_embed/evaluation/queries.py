@@ -8,8 +8,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from naics_embed.census.leakage import find_leaks
-from naics_embed.census.normalise import normalise
+from naics_embed.census.leakage import find_matches
 from naics_embed.metrics.retrieval import retrieval_metrics, score_queries
 from naics_embed.metrics.tree import Tree
 from naics_embed.taxonomy import Taxonomy
@@ -81,8 +80,7 @@ def query_groups(
         level=pl.Series(taxonomy.level[positions]),
         structure=pl.Series(structure_split[positions].astype(str)),
     )
-    normalised = [normalise(text) for text in held['text']]
-    strict = ~find_leaks(normalised, train, jaccard=jaccard)
+    strict = ~find_matches(held['text'].to_list(), train, jaccard)
     groups: list[QueryGroup] = []
     for split in splits:
         for kind, prefix in PREFIXES.items():

@@ -15,14 +15,13 @@ from transformers import PreTrainedModel
 
 from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
 from naics_embed.errors import ArtifactError, ConfigError
-from naics_embed.geometry.lorentz import log0, pairwise_distance
-from naics_embed.metrics.correlation import spearman
+from naics_embed.geometry.lorentz import log0
 from naics_embed.metrics.health import HealthLimits
-from naics_embed.metrics.retrieval import retrieval_metrics, score_queries
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.encoder import AdapterSettings, SentenceEncoder
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.model import TextModel
+from naics_embed.text.placement import at_level_radius
 from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
 from naics_embed.training.data import BatchSettings, QuerySet, TextCorpus, TextDataModule
 from naics_embed.training.module import (
@@ -33,6 +32,7 @@ from naics_embed.training.module import (
     Weights,
     count_parameters,
 )
+from naics_embed.training.validation import Validator
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ RESUME_AUTO = 'auto'
 RESUME_LAST = 'last'
 RESUME_NEVER = 'never'
 LAST_CHECKPOINT = 'last.ckpt'
-LEAF_LEVEL = 6
+PLACED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class TrainedText:
     """What the text stage yields: the best epoch by validation, not the last.
 
     Attributes:
-        tangents: float64 ``(n, dim)``, all codes; hidden ones are placed by their texts alone.
-        placed: float64 ``(n, dim)``, every code as its texts alone would place it.
+        tangents: float64 ``(n, dim)``, all codes; hidden ones lie where their texts alone place
+            them, at the usual radius of their level.
         backbone: the transformer with the adapter folded in.
         head: the Lorentz head.
         temperature: factor on the distance in the cross-entropy.
@@ -82,7 +82,6 @@ class TrainedText:
     """
 
     tangents: Tensor
-    placed: Tensor
     backbone: PreTrainedModel
     head: LorentzHead
     temperature: float
@@ -259,49 +258,21 @@ def _module(model: TextModel, inputs: TextInputs, settings: TextSettings, steps:
     )
     weights = Weights(objective.stress, objective.near_weight, objective.placement)
     size = sum(len(part) for part in inputs.validation.values())
-    return TextModule(model, tree, weights, rates, _Validator(inputs, settings), size)
-
-
-class _Validator:
-    """Scores the validation queries of each kind, and the tree on a sample of pairs."""
-
-    def __init__(self, inputs: TextInputs, settings: TextSettings) -> None:
-        self.c = settings.model.curvature
-        self.sizes = {kind: len(part) for kind, part in inputs.validation.items()}
-        level = inputs.taxonomy.level
-        self.candidates = torch.from_numpy(
-            np.flatnonzero((level == LEAF_LEVEL) & inputs.supervised)
-        )
-        column = torch.full((len(level),), -1, dtype=torch.int64)
-        column[self.candidates] = torch.arange(len(self.candidates))
-        self.truth = {
-            kind: column[torch.from_numpy(part.targets)] for kind, part in inputs.validation.items()
-        }
-        rows = np.flatnonzero(inputs.supervised)
-        sample = np.random.default_rng(settings.seed).permutation(rows)[
-            : settings.objective.stress_codes
-        ]
-        self.sample = torch.from_numpy(sample)
-        pairs = torch.triu_indices(len(sample), len(sample), offset=1)
-        self.pairs = (pairs[0], pairs[1])
-        edges = torch.from_numpy(inputs.taxonomy.tree_distance[np.ix_(sample, sample)])
-        self.edges = edges[self.pairs].double()
-
-    def __call__(self, queries: Tensor, codes: Tensor) -> dict[str, float]:
-        figures: dict[str, float] = {}
-        start = 0
-        for kind, size in self.sizes.items():
-            points = queries[start : start + size]
-            start += size
-            scores = -pairwise_distance(points, codes[self.candidates], c=self.c)
-            found = retrieval_metrics(score_queries(scores, self.truth[kind]))
-            figures |= {f'validation/{kind}_{name}': found[name] for name in ('top1', 'mrr')}
-        kinds = [figures[f'validation/{kind}_mrr'] for kind in self.sizes]
-        figures[SELECTION] = sum(kinds) / len(kinds)
-        sampled = codes[self.sample]
-        distances = pairwise_distance(sampled, sampled, c=self.c)[self.pairs]
-        figures['validation/spearman'] = spearman(self.edges, distances)
-        return figures
+    return TextModule(
+        model,
+        tree,
+        weights,
+        rates,
+        Validator(
+            {kind: part.targets for kind, part in inputs.validation.items()},
+            inputs.taxonomy,
+            inputs.supervised,
+            curvature=settings.model.curvature,
+            sample=settings.objective.stress_codes,
+            seed=settings.seed,
+        ),
+        size,
+    )
 
 
 def _trainer(training: TrainingConfig, checkpoints: Path, callbacks: list[L.Callback]) -> L.Trainer:
@@ -338,24 +309,15 @@ def _finish(
     best_epoch: int,
 ) -> TrainedText:
     parameters = count_parameters(model)
-    channels = inputs.corpus.channels
-    placed = torch.empty(len(channels), settings.model.dim, dtype=torch.float64)
-    for rows in np.array_split(np.arange(len(channels)), -(-len(channels) // 64)):
-        texts = channels[rows]
-        present = texts >= 0
-        hidden, mask = inputs.corpus.hidden(
-            np.where(present, texts, texts.max()).ravel(), settings.model.channel_tokens
-        )
-        pooled = model.encoder.upper(hidden, mask).view(*present.shape, -1)
-        placed[rows] = log0(
-            model.place(pooled, torch.from_numpy(present)), c=settings.model.curvature
-        )
-    tangents = log0(model.code_points(), c=settings.model.curvature)
-    hidden_codes = torch.from_numpy(~inputs.supervised)
-    tangents[hidden_codes] = placed[hidden_codes]
+    tangents = log0(model.code_points(), c=settings.model.curvature).clone()
+    unseen = np.flatnonzero(~inputs.supervised)
+    for start in range(0, len(unseen), PLACED_AT_ONCE):
+        rows = unseen[start : start + PLACED_AT_ONCE]
+        tangents[torch.from_numpy(rows)] = _place(model, inputs.corpus, rows, settings)
+    level = torch.from_numpy(inputs.taxonomy.level.astype(np.int64))
+    known = torch.from_numpy(inputs.supervised.copy())
     return TrainedText(
-        tangents=tangents.clone(),
-        placed=placed,
+        tangents=at_level_radius(tangents, level, known),
         backbone=model.encoder.merged_backbone(),
         head=model.head,
         temperature=float(model.temperature),
@@ -363,3 +325,17 @@ def _finish(
         best_epoch=best_epoch,
         parameters=parameters,
     )
+
+
+def _place(
+    model: TextModel, corpus: TextCorpus, rows: np.ndarray, settings: TextSettings
+) -> Tensor:
+    """Return the tangents of some codes as their texts alone place them."""
+    texts = corpus.channels[rows]
+    present = texts >= 0
+    hidden, mask = corpus.hidden(
+        np.where(present, texts, texts.max()).ravel(), settings.model.channel_tokens
+    )
+    pooled = model.encoder.upper(hidden, mask).view(*present.shape, -1)
+    points = model.place(pooled, torch.from_numpy(present))
+    return log0(points, c=settings.model.curvature)

@@ -1,0 +1,75 @@
+"""The figures of a training epoch: retrieval by kind of query, and the tree on a sample."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from naics_embed.geometry.lorentz import pairwise_distance
+from naics_embed.metrics.correlation import spearman
+from naics_embed.metrics.retrieval import retrieval_metrics, score_queries
+from naics_embed.taxonomy import Taxonomy
+from naics_embed.training.module import SELECTION
+
+LEAF_LEVEL = 6
+
+
+class Validator:
+    """Scores the validation queries of each kind, and the tree on a sample of codes.
+
+    Args:
+        targets: kind → int64 ``(m,)``, codes of its queries; the kinds follow each other in what
+            is scored.
+        taxonomy: the tree.
+        supervised: bool ``(n,)``; the supervised leaf codes are the candidates.
+        curvature: c > 0.
+        sample: codes drawn for the correlation with the tree distance.
+        seed: seed of that draw.
+    """
+
+    def __init__(
+        self,
+        targets: Mapping[str, np.ndarray],
+        taxonomy: Taxonomy,
+        supervised: np.ndarray,
+        *,
+        curvature: float,
+        sample: int,
+        seed: int,
+    ) -> None:
+        self.c = curvature
+        self.sizes = {kind: len(part) for kind, part in targets.items()}
+        level = taxonomy.level
+        self.candidates = torch.from_numpy(np.flatnonzero((level == LEAF_LEVEL) & supervised))
+        column = torch.full((len(level),), -1, dtype=torch.int64)
+        column[self.candidates] = torch.arange(len(self.candidates))
+        self.truth = {kind: column[torch.from_numpy(part)] for kind, part in targets.items()}
+        drawn = np.random.default_rng(seed).permutation(np.flatnonzero(supervised))[:sample]
+        self.sample = torch.from_numpy(drawn)
+        pairs = torch.triu_indices(len(drawn), len(drawn), offset=1)
+        self.pairs = (pairs[0], pairs[1])
+        edges = torch.from_numpy(taxonomy.tree_distance[np.ix_(drawn, drawn)])
+        self.edges = edges[self.pairs].double()
+
+    def __call__(self, queries: Tensor, codes: Tensor) -> dict[str, float]:
+        """Return top-1 and MRR by kind, their mean MRR as `SELECTION`, and the Spearman.
+
+        Args:
+            queries: float64 ``(m, dim)`` space parts of all queries, kind after kind.
+            codes: float64 ``(n, dim)`` space parts of all codes.
+        """
+        figures: dict[str, float] = {}
+        start = 0
+        for kind, size in self.sizes.items():
+            points = queries[start : start + size]
+            start += size
+            scores = -pairwise_distance(points, codes[self.candidates], c=self.c)
+            found = retrieval_metrics(score_queries(scores, self.truth[kind]))
+            figures |= {f'validation/{kind}_{name}': found[name] for name in ('top1', 'mrr')}
+        kinds = [figures[f'validation/{kind}_mrr'] for kind in self.sizes]
+        figures[SELECTION] = sum(kinds) / len(kinds)
+        sampled = codes[self.sample]
+        distances = pairwise_distance(sampled, sampled, c=self.c)[self.pairs]
+        figures['validation/spearman'] = spearman(self.edges, distances)
+        return figures

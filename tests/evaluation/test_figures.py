@@ -1,0 +1,189 @@
+"""Figures of a table, beside what they are to be read with."""
+
+import numpy as np
+import pytest
+import torch
+
+from naics_embed.baselines.settings import BaselineSettings
+from naics_embed.errors import ConfigError
+from naics_embed.evaluation.baselines import BASELINES, LabelledTexts, baseline_figures
+from naics_embed.evaluation.evaluate import (
+    Table,
+    health_figures,
+    holdout_figures,
+    retrieval_figures,
+    subtree,
+    tree_figures,
+)
+from naics_embed.evaluation.queries import query_groups
+from naics_embed.geometry.construction import construct
+from naics_embed.metrics.tree import Tree
+from naics_embed.taxonomy import Taxonomy
+
+DIM = 12
+
+
+@pytest.fixture(scope='module')
+def table(taxonomy, structure) -> Table:
+    tangents = construct(taxonomy.parent, dim=DIM, tau=1.5, spread=0.75, seed=0, c=1.0)
+    return Table(tangents, 1.0, 9.0, tuple(structure))
+
+
+@pytest.fixture
+def groups(frame_of, taxonomy, structure):
+    rows = [
+        ('Beauty schools', '611511', 'index', 'train'),
+        ('Hair lessons', '611511', 'index', 'validation'),
+        ('Chess camp', '611620', 'index', 'test'),
+        ('Flight hours', '611512', 'index', 'test'),
+        ('i juggle', '611699', 'panel', 'test'),
+    ]
+    return query_groups(frame_of(*rows), taxonomy, structure, jaccard=0.9)
+
+
+def at(table: Table, codes: list[int]) -> torch.Tensor:
+    return table.points[torch.tensor(codes)]
+
+
+def test_a_query_at_its_code_is_found(table, groups, tree):
+    points = [at(table, group.target.tolist()) for group in groups]
+    figures = retrieval_figures(table, groups, points, tree, {})
+    for key in ('validation/top1', 'test/mrr', 'test/holdout_top1', 'test/panel_top1'):
+        assert figures[key].value == 1
+    assert figures['test/lca_level'].value == 6
+
+
+def test_figures_stand_beside_the_best_baseline(table, groups, tree):
+    points = [at(table, group.target.tolist()) for group in groups]
+    baselines = {
+        'bm25': {'test/mrr': 0.4, 'test/mrr_se': 0.3, 'validation/top1': 0.9},
+        'class_mean': {'test/mrr': 0.6, 'validation/top1': 0.2, 'test/queries': 1},
+    }
+    figures = retrieval_figures(table, groups, points, tree, baselines)
+    assert (figures['test/mrr'].reference, figures['test/mrr'].reference_name) == (
+        0.6,
+        'class_mean',
+    )
+    assert figures['validation/top1'].reference_name == 'bm25'
+    for key in ('test/mrr_se', 'test/queries', 'test/panel_mrr'):
+        assert figures[key].reference is None
+        assert figures[key].reference_name is None
+
+
+def test_tree_figures_have_their_ceilings(table, tree):
+    figures = tree_figures(table, tree, norm_weight=0.5, chunk=16)
+    shown = figures['tree/spearman']
+    assert shown.reference_name == 'ceiling'
+    assert 0.8 < shown.value <= shown.reference + 0.05
+    assert figures['tree/map_neighbours'].value > 0.9
+    assert figures['tree/map_neighbours'].reference == 1
+    assert {name.removeprefix('tree/supervised_') for name in figures} >= {'spearman'}
+    without = figures['tree/supervised_spearman'].value
+    assert without != shown.value
+
+
+def test_a_scrambled_table_is_seen(table, tree):
+    order = torch.randperm(len(tree), generator=torch.Generator().manual_seed(0))
+    scrambled = Table(table.tangents[order], 1.0, 9.0, table.structure_split)
+    figures = tree_figures(scrambled, tree, norm_weight=0.5, chunk=16)
+    assert abs(figures['tree/spearman'].value) < 0.3
+    assert figures['tree/map_neighbours'].value < 0.4
+
+
+def test_hidden_chains_are_scored_apart_beside_chance(table, tree, taxonomy):
+    figures = holdout_figures(table, tree, chunk=16)
+    for split in ('validation', 'test'):
+        assert figures[f'{split}/holdout_chains'].value == 1
+        assert figures[f'{split}/holdout_parent_at_1'].value == 1
+        assert figures[f'{split}/holdout_parent_at_1'].reference_name == 'chance'
+        assert figures[f'{split}/holdout_parent_at_1'].reference < 0.2
+
+    moved = table.tangents.clone()
+    moved[taxonomy.index('611692')] = table.tangents[taxonomy.index('551112')]
+    astray = holdout_figures(Table(moved, 1.0, 9.0, table.structure_split), tree, chunk=16)
+    assert astray['validation/holdout_parent_at_1'].value == 0
+    assert astray['test/holdout_parent_at_1'].value == 1
+
+
+def test_a_hidden_chain_counts_once_by_its_top(table, tree, taxonomy):
+    # 61162 has the only child 611620: the chain is hidden as one.
+    split = np.array(table.structure_split, dtype=object)
+    split[:] = 'supervised'
+    split[taxonomy.indices(['61162', '611620'])] = 'test'
+    chain = Table(table.tangents, 1.0, 9.0, tuple(split))
+    figures = holdout_figures(chain, tree, chunk=16)
+    assert figures['test/holdout_chains'].value == 1
+    assert not any(name.startswith('validation') for name in figures)
+
+
+def test_nothing_hidden_gives_no_holdout_figure(table, tree):
+    everything = Table(table.tangents, 1.0, 9.0, ('supervised',) * len(tree))
+    assert holdout_figures(everything, tree, chunk=16) == {}
+
+
+def test_health_is_reported_by_level(table, tree):
+    figures = health_figures(table, tree)
+    assert figures['health/non_finite'].value == 0
+    assert figures['health/residual'].value < 1e-6
+    medians = [figures[f'health/radius_level_{level}_median'].value for level in range(2, 7)]
+    assert medians == sorted(medians)
+    assert 0 <= figures['health/share_at_bound'].value < 0.5
+
+
+def test_a_subtree_is_the_tree_of_its_nodes(taxonomy, tree):
+    chosen = torch.ones(len(taxonomy), dtype=torch.bool)
+    chosen[torch.from_numpy(taxonomy.indices(['611692', '611512', '61162', '611620']))] = False
+    part = subtree(tree, chosen)
+    codes = [code for code, kept in zip(taxonomy.codes, chosen, strict=True) if kept]
+    expected = Tree.of(Taxonomy(codes))
+    assert torch.equal(part.level, expected.level)
+    assert torch.equal(part.parent, expected.parent)
+    assert torch.equal(part.tree_distance, expected.tree_distance)
+    # Sectors are ids: they need only agree on who shares one.
+    same = part.sector[:, None] == part.sector[None, :]
+    assert torch.equal(same, expected.sector[:, None] == expected.sector[None, :])
+
+
+@pytest.fixture(scope='module')
+def labelled(taxonomy) -> LabelledTexts:
+    """A text a leaf, each leaf a direction of its own."""
+    leaves = taxonomy.at_level(6)
+    texts = [f'{_word(i)} school {_word(i + 7)}' for i in range(len(leaves))]
+    return LabelledTexts(
+        texts,
+        np.eye(len(leaves), dtype=np.float32),
+        np.arange(len(leaves)),
+        np.arange(len(leaves)) % 2 == 0,
+    )
+
+
+def _word(number: int) -> str:
+    letters = 'bcdfghklmn'
+    return ''.join(letters[(number * 7 + 3 * k) % 10] + 'aeiou'[(number + k) % 5] for k in range(3))
+
+
+def test_every_baseline_is_scored_on_every_group(labelled, groups, tree):
+    embeddings = []
+    for group in groups:
+        columns = torch.searchsorted(group.candidates, group.target)
+        embeddings.append(np.eye(len(group.candidates), dtype=np.float32)[columns.numpy()])
+    found = baseline_figures(
+        BASELINES, labelled, groups, embeddings, tree, BaselineSettings(svm_min_texts=1)
+    )
+    assert list(found) == list(BASELINES)
+    for name, figures in found.items():
+        expected = {f'{group.split}/{group.prefix}mrr' for group in groups}
+        assert expected <= set(figures), name
+        assert all(0 <= figures[key] <= 1 for key in expected)
+    assert found['class_mean']['test/mrr'] == 1
+    # Every second leaf has a title: only of those can this baseline know.
+    assert found['title']['test/mrr'] <= 1
+
+
+def test_an_unknown_baseline_is_named(labelled, groups, tree):
+    with pytest.raises(ConfigError, match=r"evaluation\.compared: no baseline 'oracle'"):
+        baseline_figures(['bm25', 'oracle'], labelled, groups, [], tree, BaselineSettings())
+
+
+def test_without_queries_there_are_no_figures(labelled, tree):
+    assert baseline_figures(['bm25'], labelled, [], [], tree, BaselineSettings()) == {'bm25': {}}
