@@ -146,6 +146,7 @@ class Dag:
                 **self.corpus,
             },
             uses=self.config.data.plain_language,
+            switches=self.config.training.queries,
         )
 
     @property

@@ -5,21 +5,31 @@ from pathlib import Path
 import polars as pl
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import PlainLanguageConfig
+from naics_embed.config.schema import PlainLanguageConfig, QueriesConfig
 from naics_embed.data.plain_language import plain_language
 from naics_embed.supervision.queries import build_queries
 from naics_embed.text.channels import channel_texts
 from tasks.frames import frame_of
 from tasks.stage import Result, Stage, StageContext
 
+SWITCHES = {'titles': 'title', 'descriptions': 'description', 'redirections': 'redirection'}
+"""Configuration switch → kind of training query. What is off is not tokenised either."""
+
 
 def write(
-    out: Path, inputs: dict[str, Artifact], context: StageContext, *, uses: PlainLanguageConfig
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    uses: PlainLanguageConfig,
+    switches: QueriesConfig,
 ) -> Result:
     """Write ``queries.parquet`` and ``channels.parquet``."""
     codebook, entries = frame_of(inputs['codebook']), frame_of(inputs['index_entries'])
     used = [split for split in ('train', 'validation', 'test') if getattr(uses, split)]
-    plain = plain_language()
+    everything = plain_language()
+    # A source may lack codes that the project's own texts have.
+    plain = everything.filter(pl.col('code').is_in(codebook['code'].implode()))
     examples = entries.filter(pl.col('role') == 'examples').select('code', 'text')
     if uses.examples:
         filled = plain.filter(
@@ -33,10 +43,13 @@ def write(
         entries,
         plain.filter(pl.col('split').is_in(used)),
     )
+    off = [kind for name, kind in SWITCHES.items() if not getattr(switches, name)]
+    queries = queries.filter(~pl.col('kind').is_in(off))
     channels.write_parquet(out / 'channels.parquet')
     queries.write_parquet(out / 'queries.parquet')
     counts = queries.group_by('split', 'kind').len().sort('split', 'kind')
     metrics = {f'{split}_{kind}': n for split, kind, n in counts.iter_rows()}
+    metrics['plain_language_of_other_codes'] = len(everything) - len(plain)
     return Result({'queries': 'queries.parquet', 'channels': 'channels.parquet'}, metrics)
 
 

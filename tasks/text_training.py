@@ -18,9 +18,6 @@ from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
 from tasks.texts import corpus_of, leaf_rows, of_codes, query_set
 
-QUERY_SWITCHES = {'titles': 'title', 'descriptions': 'description', 'redirections': 'redirection'}
-"""Configuration switch → kind of training query."""
-
 
 def write(
     out: Path,
@@ -75,8 +72,7 @@ def _inputs(
     supervised = splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED
     corpus = corpus_of(inputs, model.channels)
     labelled = of_codes(frame_of(inputs['queries']), taxonomy, supervised)
-    off = [kind for name, kind in QUERY_SWITCHES.items() if not getattr(training.queries, name)]
-    train = labelled.filter((pl.col('split') == 'train') & ~pl.col('kind').is_in(off))
+    train = labelled.filter(pl.col('split') == 'train')
     if training.max_queries is not None and len(train) > training.max_queries:
         train = train.sample(training.max_queries, seed=seed)
     held = leaf_rows(labelled.filter(pl.col('split') == 'validation'))

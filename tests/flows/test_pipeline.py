@@ -1,0 +1,273 @@
+"""The real pipeline, from workbooks to a promoted table, on a miniature of everything."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from mlflow import MlflowClient
+
+from flows.dag import DATA_STAGES, STAGES
+from flows.pipeline import pipeline
+from naics_embed.bundle import Bundle
+from naics_embed.errors import ArtifactError, ConfigError
+from naics_embed.search.promotion import promoted_bundle
+from naics_embed.search.searcher import Searcher
+
+pytestmark = pytest.mark.slow
+
+SMALL = [
+    'backbone.frozen_layers=1',
+    'backbone.window=24',
+    'model.dim=8',
+    'model.adapter_rank=2',
+    'model.channel_tokens=12',
+    'objective.stress_codes=32',
+    'objective.placed_codes=4',
+    'training.epochs=2',
+    'training.batch=128',
+    'training.max_queries=null',
+    'data.plain_language={train: true, examples: true, validation: true, test: true}',
+    'evaluation.compared=[title, class_mean, logistic_regression, tfidf_svm, bm25]',
+    'runtime.promote=true',
+    'runtime.threads=2',
+    'tracking.experiment=miniature',
+]
+
+
+class Workshop:
+    """Runs the pipeline on one source and one artifact root."""
+
+    def __init__(self, root: Path, folder: Path, backbone: Path, uri: str) -> None:
+        self.root = root
+        self.uri = uri
+        self.overrides = [
+            *SMALL,
+            'data.source=folder',
+            f'data.folder={folder}',
+            f'data.cache={root.parent / "cache"}',
+            f'backbone.name={backbone}',
+            f'runtime.root={root}',
+            f'tracking.uri={uri}',
+        ]
+
+    def run(self, *overrides: str, **options: Any) -> dict[str, Any]:
+        return pipeline('smoke', [*self.overrides, *overrides], **options)
+
+    def nested(self, summary: dict[str, Any]) -> dict[str, Any]:
+        """MLflow runs of the stages, by stage."""
+        client = MlflowClient(self.uri)
+        experiment = client.get_run(summary['run_id']).info.experiment_id
+        found = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{summary['run_id']}'")
+        return {run.data.tags['stage'].replace('-', '_'): run for run in found}
+
+
+@pytest.fixture(scope='module')
+def workshop(tmp_path_factory, miniature, tiny_backbone, mlflow_uri, prefect_server):
+    base = tmp_path_factory.mktemp('pipeline')
+    return Workshop(base / 'artifacts', miniature.write(base / 'source'), tiny_backbone, mlflow_uri)
+
+
+@pytest.fixture(scope='module')
+def first(workshop) -> dict[str, Any]:
+    return workshop.run()
+
+
+@pytest.fixture(scope='module')
+def second(workshop, first) -> dict[str, Any]:
+    return workshop.run()
+
+
+def computed(summary: dict[str, Any]) -> set[str]:
+    return {name for name, stage in summary['stages'].items() if not stage['cached']}
+
+
+def test_every_stage_ran_and_left_its_files(first, workshop):
+    assert tuple(first['stages']) == STAGES
+    assert computed(first) == set(STAGES)
+    assert first['source'] == 'folder'
+    for name, stage in first['stages'].items():
+        folder = workshop.root / name.replace('_', '-') / stage['key']
+        assert stage['files'], name
+        for path in stage['files'].values():
+            assert Path(path).exists()
+            assert Path(path).is_relative_to(folder)
+
+
+def test_no_held_out_entry_leaks(first):
+    metrics = first['stages']['index_roles']['metrics']
+    assert metrics['leaks_after_draw'] == 0
+    assert min(metrics['entries_validation'], metrics['entries_test']) > 10
+
+
+def test_queries_come_from_every_origin(first, miniature):
+    queries = pl.read_parquet(first['stages']['queries']['files']['queries'])
+    kinds = {'index', 'title', 'description', 'redirection', 'plain', 'panel'}
+    assert set(queries['kind']) == kinds
+    assert set(queries['code']) <= set(miniature.taxonomy.codes)
+    assert first['stages']['queries']['metrics']['plain_language_of_other_codes'] > 1000
+
+
+def test_figures_have_values_and_references(first):
+    figures = first['figures']
+    for name in ('mrr', 'top1', 'plain_mrr', 'panel_mrr', 'plain_level4_mrr'):
+        for split in ('validation', 'test'):
+            assert 0 <= figures[f'{split}/{name}']['value'] <= 1
+    for split in ('validation', 'test'):
+        for name in ('mrr', 'strict_mrr', 'plain_mrr', 'panel_mrr'):
+            figure = figures[f'{split}/{name}']
+            assert 0 < figure['reference'] <= 1
+            assert figure['reference_name'] in {
+                'title',
+                'class_mean',
+                'logistic_regression',
+                'tfidf_svm',
+                'bm25',
+            }
+        assert figures[f'{split}/holdout_parent_at_1']['reference_name'] == 'chance'
+    assert figures['tree/spearman']['reference_name'] == 'ceiling'
+    assert figures['tree/supervised_spearman']['value'] > 0.5
+    assert figures['tree/map_neighbours']['reference'] == 1
+    assert figures['health/non_finite']['value'] == 0
+    # A standard error of one query is unknown; nothing else may be.
+    unknown = {name for name, figure in figures.items() if figure['value'] is None}
+    assert all(name.endswith('_se') for name in unknown)
+    assert all(math.isfinite(figures[name]['value']) for name in set(figures) - unknown)
+
+
+def test_a_text_that_shares_its_word_with_training_is_found_by_words(first):
+    # Each industry has a word of its own in the miniature, so the lexical baselines must do well;
+    # were labels and texts out of step, they would guess.
+    reference = first['figures']['test/mrr']
+    assert reference['reference_name'] in {'bm25', 'tfidf_svm'}
+    assert reference['reference'] > 0.9
+
+
+def test_mlflow_has_a_run_for_the_pipeline_and_one_for_each_stage(first, workshop):
+    client = MlflowClient(workshop.uri)
+    parent = client.get_run(first['run_id'])
+    assert parent.info.status == 'FINISHED'
+    assert parent.data.tags['source'] == 'folder'
+    assert len(parent.data.tags['source.codes.sha256']) == 64
+    assert parent.data.params['model.dim'] == '8'
+    assert parent.data.metrics['test/mrr'] == pytest.approx(first['figures']['test/mrr']['value'])
+    assert 'figures.json' in {file.path for file in client.list_artifacts(first['run_id'])}
+
+    nested = workshop.nested(first)
+    assert set(nested) == set(STAGES)
+    for name, run in nested.items():
+        assert run.info.status == 'FINISHED'
+        assert run.data.tags['cached'] == 'false'
+        assert run.data.params['key'] == first['stages'][name]['key']
+        assert run.info.run_id == first['stages'][name]['run_id']
+    history = client.get_metric_history(nested['text_training'].info.run_id, 'train/loss')
+    assert [metric.step for metric in history] == [0, 1]
+
+
+def test_a_second_run_finds_everything_ready(first, second, workshop):
+    assert computed(second) == set()
+    assert second['figures'] == first['figures']
+    for name, stage in second['stages'].items():
+        for part in ('key', 'files', 'metrics', 'run_id'):
+            # As text, since the standard error of one query is NaN, which equals nothing.
+            assert json.dumps(stage[part]) == json.dumps(first['stages'][name][part]), (name, part)
+    assert second['run_id'] != first['run_id']
+    for name, run in workshop.nested(second).items():
+        assert run.data.tags['cached'] == 'true'
+        assert run.data.tags['computed_by'] == first['stages'][name]['run_id']
+
+
+def test_the_bundle_is_promoted_and_searchable(first, workshop, miniature):
+    assert first['promoted']
+    assert promoted_bundle(workshop.root) == Path(first['bundle'])
+    bundle = Bundle.load(Path(first['bundle']))
+    assert tuple(bundle.codes()['code']) == miniature.taxonomy.codes
+    assert bundle.metrics() == first['figures']
+    assert bundle.manifest['source']['kind'] == 'folder'
+    hidden = bundle.codes().filter(~pl.col('supervised'))['code'].to_list()
+    holdout = pl.read_parquet(first['stages']['structure_holdout']['files']['structure_holdout'])
+    assert hidden == holdout.filter(pl.col('split') != 'supervised')['code'].to_list()
+    (hits,) = Searcher.load(bundle.path).search(['electric power to homes'], k=3)
+    assert len(hits) == 3
+    assert [hit.distance for hit in hits] == sorted(hit.distance for hit in hits)
+    assert {hit.code for hit in hits} <= set(miniature.taxonomy.codes)
+
+
+def test_a_changed_setting_computes_only_what_stands_on_it(first, workshop):
+    changed = workshop.run('model.adapter_alpha=4', target='evaluation')
+    assert computed(changed) == {'text_training', 'evaluation'}
+    assert 'export' not in changed['stages']
+    assert not changed['promoted']
+    assert changed['figures'] != first['figures']
+    same = {
+        name for name in changed['figures'] if changed['figures'][name] == first['figures'][name]
+    }
+    assert 'test/queries' in same
+
+
+def test_a_lost_model_is_trained_again_from_its_checkpoint(first, workshop):
+    model = Path(first['stages']['text_training']['files']['model'])
+    (model / 'head.safetensors').unlink()
+    repaired = workshop.run()
+    assert 'text_training' in computed(repaired)
+    assert (model / 'head.safetensors').exists()
+    assert repaired['figures'] == first['figures']
+    assert computed(repaired) == {'text_training'}, 'the same content: nothing after it runs again'
+
+
+def test_the_data_target_stops_after_the_data(second, workshop):
+    data = workshop.run(target='data')
+    assert tuple(data['stages']) == DATA_STAGES
+    assert computed(data) == set()
+    assert data['figures'] == {}
+    assert data['bundle'] is None
+
+
+def test_resuming_without_a_checkpoint_is_a_clear_error(first, workshop):
+    with pytest.raises(ArtifactError, match=r'no checkpoint .*last\.ckpt to resume from'):
+        workshop.run('training.lr_head=0.002', target='text_training', resume='last')
+
+
+def test_unknown_names_are_refused_before_anything_runs(workshop):
+    with pytest.raises(ConfigError, match=r"target: no stage 'everything'; choose from all, data"):
+        workshop.run(target='everything')
+    with pytest.raises(ConfigError, match=r"refresh: no stage 'trian'"):
+        workshop.run(refresh=['trian'])
+    with pytest.raises(ConfigError, match=r'did you mean model\.dim'):
+        workshop.run('model.dims=3')
+
+
+def test_codes_alone_are_enough(tmp_path, miniature, tiny_backbone, mlflow_uri, prefect_server):
+    bare = Workshop(
+        tmp_path / 'artifacts',
+        miniature.write(tmp_path / 'source', 'codes'),
+        tiny_backbone,
+        mlflow_uri,
+    )
+    summary = bare.run(
+        'training.epochs=1', 'evaluation.compared=[class_mean, bm25]', target='evaluation'
+    )
+    assert sum('has no' in warning for warning in summary['warnings']) == 3
+    queries = pl.read_parquet(summary['stages']['queries']['files']['queries'])
+    assert set(queries['kind']) == {'title', 'plain', 'panel'}
+    channels = pl.read_parquet(summary['stages']['queries']['files']['channels'])
+    assert channels['description'].null_count() == len(channels)
+    assert channels['examples'].null_count() < len(channels), 'own texts stand in for examples'
+    assert 'test/mrr' not in summary['figures']
+    assert summary['figures']['test/plain_mrr']['reference'] > 0
+
+
+def test_no_texts_to_train_on_is_a_clear_error(
+    tmp_path, miniature, tiny_backbone, mlflow_uri, prefect_server
+):
+    bare = Workshop(
+        tmp_path / 'artifacts',
+        miniature.write(tmp_path / 'source', 'codes'),
+        tiny_backbone,
+        mlflow_uri,
+    )
+    off = 'data.plain_language={train: false, examples: false, validation: false, test: false}'
+    with pytest.raises(ConfigError, match=r'no validation queries'):
+        bare.run(off, target='text_training')
