@@ -4,7 +4,6 @@ from pathlib import Path
 
 from naics_embed.artifacts import Artifact
 from naics_embed.text.backbone import BackboneFiles, load_backbone
-from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_frozen
 from naics_embed.text.encoding import write_encoding
 from naics_embed.text.tokens import TokenTable
 from tasks.stage import Result, Stage, StageContext
@@ -19,6 +18,9 @@ def write(
     batch_tokens: int,
 ) -> Result:
     """Write ``encoding.safetensors``: sentence embeddings, and states after the frozen layers."""
+    # peft takes seconds to load, and a run that finds this stage cached does not need it.
+    from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_frozen
+
     encoder = SentenceEncoder(
         load_backbone(backbone_of(inputs)), AdapterSettings(1, 1.0, 0.0, frozen_layers)
     )

@@ -1,8 +1,13 @@
-"""Stage: text training, in this process."""
+"""Stage: text training, in this process.
+
+The training room is imported when a stage runs, not before: Lightning and peft take seconds to
+load, and a run that finds its stages cached needs neither.
+"""
 
 import json
 from pathlib import Path
 from shutil import copyfile
+from typing import TYPE_CHECKING
 
 import polars as pl
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -12,11 +17,13 @@ from naics_embed.artifacts import Artifact
 from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
 from naics_embed.figures import training_curves
 from naics_embed.text.backbone import load_backbone
-from naics_embed.training.fit import TextInputs, TextSettings, TrainedText, train_text
 from tasks.encoding import backbone_of
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
 from tasks.texts import corpus_of, leaf_rows, of_codes, query_set
+
+if TYPE_CHECKING:
+    from naics_embed.training.fit import TextInputs, TrainedText
 
 
 def write(
@@ -33,6 +40,8 @@ def write(
     seed: int,
 ) -> Result:
     """Write the trained tables, head, transformer and history."""
+    from naics_embed.training.fit import TextSettings, train_text
+
     settings = TextSettings(model, objective, training, frozen_layers, batch_tokens, seed)
     prepared = _inputs(inputs, model, training, shrink, seed)
     progress = create_progress_artifact(
@@ -67,7 +76,9 @@ def _inputs(
     training: TrainingConfig,
     shrink: float,
     seed: int,
-) -> TextInputs:
+) -> 'TextInputs':
+    from naics_embed.training.fit import TextInputs
+
     taxonomy = taxonomy_of(inputs['codebook'])
     supervised = splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED
     corpus = corpus_of(inputs, model.channels)
@@ -92,7 +103,7 @@ def _inputs(
     )
 
 
-def _save(out: Path, trained: TrainedText, tokenizer: Path) -> None:
+def _save(out: Path, trained: 'TrainedText', tokenizer: Path) -> None:
     folder = out / 'model'
     trained.backbone.save_pretrained(folder, safe_serialization=True)
     copyfile(tokenizer, folder / 'tokenizer.json')

@@ -8,9 +8,9 @@ import polars as pl
 
 from naics_embed.artifacts import Artifact
 from naics_embed.taxonomy import Taxonomy
+from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
-from naics_embed.training.data import QuerySet, TextCorpus
 from tasks.frames import frame_of
 
 LEAF_LEVEL = 6

@@ -18,12 +18,13 @@ from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.geometry.lorentz import log0
 from naics_embed.metrics.health import HealthLimits
 from naics_embed.taxonomy import Taxonomy
+from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.encoder import AdapterSettings, SentenceEncoder
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.model import TextModel
 from naics_embed.text.placement import at_level_radius
 from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
-from naics_embed.training.data import BatchSettings, QuerySet, TextCorpus, TextDataModule
+from naics_embed.training.data import BatchSettings, TextDataModule
 from naics_embed.training.module import (
     SELECTION,
     Rates,
