@@ -100,6 +100,7 @@ evaluation = Stage(
     (
         'naics_embed.evaluation.evaluate',
         'naics_embed.evaluation.queries',
+        'naics_embed.figures',
         'naics_embed.text.backbone',
         'naics_embed.text.inference',
     ),

@@ -29,6 +29,7 @@ SMALL = [
     'training.epochs=2',
     'training.batch=128',
     'training.max_queries=null',
+    'training.queries={titles: true, descriptions: true, redirections: true}',
     'data.plain_language={train: true, examples: true, validation: true, test: true}',
     'evaluation.compared=[title, class_mean, logistic_regression, tfidf_svm, bm25]',
     'runtime.promote=true',
@@ -215,6 +216,14 @@ def test_a_lost_model_is_trained_again_from_its_checkpoint(first, workshop):
     assert (model / 'head.safetensors').exists()
     assert repaired['figures'] == first['figures']
     assert computed(repaired) == {'text_training'}, 'the same content: nothing after it runs again'
+
+
+def test_a_kind_of_query_that_is_switched_off_is_left_out(first, workshop):
+    summary = workshop.run('training.queries.redirections=false', target='queries')
+    assert list(summary['stages']) == ['codebook', 'redirections', 'index_roles', 'queries']
+    assert computed(summary) == {'queries'}
+    kinds = set(pl.read_parquet(summary['stages']['queries']['files']['queries'])['kind'])
+    assert kinds == {'index', 'title', 'description', 'plain', 'panel'}
 
 
 def test_the_data_target_stops_after_the_data(second, workshop):
