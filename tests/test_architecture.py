@@ -30,7 +30,6 @@ FLOORS = {
     'graph': 5,
     'evaluation': 5,
     'bundle': 5,
-    'figures': 5,
     'search': 6,
     'export': 6,
     'report': 6,
