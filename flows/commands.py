@@ -140,7 +140,7 @@ def _log_to_terminal(level: int) -> None:
     handler = RichHandler(
         console=Console(stderr=True), show_path=False, show_level=False, log_time_format='%H:%M:%S'
     )
-    logging.getLogger('bm25s').setLevel(logging.WARNING)
+    logging.getLogger('mlflow').setLevel(logging.WARNING)
     logger = logging.getLogger('naics_embed')
     logger.handlers = [handler]
     logger.setLevel(level)

@@ -1,5 +1,6 @@
 """BM25 over one document a class."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +36,8 @@ def bm25(
     """
     import bm25s
 
+    # The library sets its own logger to DEBUG when it is imported.
+    logging.getLogger('bm25s').setLevel(logging.WARNING)
     labels = check_labels(train_labels, len(train_texts), n_classes)
     classes = np.unique(labels)
     texts: dict[int, list[str]] = {int(label): [] for label in classes}
