@@ -29,6 +29,8 @@ os.environ |= {
     'TOKENIZERS_PARALLELISM': 'false',
 }
 os.environ.setdefault('OMP_NUM_THREADS', str(THREADS))
+# Threads that spin while they wait make small models ten times slower on a busy machine.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 for _name in ('PREFECT_API_URL', 'PREFECT_PROFILE', 'MLFLOW_TRACKING_URI', 'MLFLOW_RUN_ID'):
     os.environ.pop(_name, None)
 

@@ -33,7 +33,7 @@ SMALL = [
     'data.plain_language={train: true, examples: true, validation: true, test: true}',
     'evaluation.compared=[title, class_mean, logistic_regression, tfidf_svm, bm25]',
     'runtime.promote=true',
-    'runtime.threads=2',
+    'runtime.threads=1',
     'tracking.experiment=miniature',
 ]
 

