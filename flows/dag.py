@@ -216,9 +216,15 @@ class Dag:
         """Query encoder and code table."""
         return text_training(
             self.run,
-            {**self._texts, **self.construction.files, **self.backbone},
+            {
+                **self._texts,
+                **self.construction.files,
+                **self.redirections.files,
+                **self.backbone,
+            },
             model=self.config.model,
             objective=self.config.objective,
+            curriculum=self.config.curriculum,
             training=self.config.training,
             shrink=self.config.construction.shrink,
             frozen_layers=self.config.backbone.frozen_layers,

@@ -97,7 +97,11 @@ def pipeline(
         uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config)
     ) as tracker:
         run = Run(
-            root, tracker, frozenset(name.replace('_', '-') for name in refresh or ()), resume
+            root,
+            tracker,
+            frozenset(name.replace('_', '-') for name in refresh or ()),
+            resume,
+            config.tracking.experiment,
         )
         dag = Dag(config, run)
         described = describe_source(dag.source)

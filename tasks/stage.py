@@ -115,12 +115,14 @@ class Run:
         refresh: stages to compute again although they are cached; what follows from a changed
             output follows by itself, and what does not change stays.
         resume: what training does about checkpoints of its key: see `training.fit.train_text`.
+        experiment: name of the MLflow experiment; checkpoints lie in a folder of that name.
     """
 
     root: Path
     tracker: Tracker
     refresh: frozenset[str] = frozenset()
     resume: str = 'auto'
+    experiment: str = 'default'
 
 
 class GivenKey(CachePolicy):

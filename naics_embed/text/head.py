@@ -32,15 +32,18 @@ class LorentzHead(nn.Module):
         nn.init.normal_(self.linear.weight, std=1 / math.sqrt(width * dim))
         nn.init.zeros_(self.linear.bias)
 
-    def tangent(self, embedding: Tensor) -> Tensor:
-        """``(..., width)`` → bounded tangent vector at the origin ``(..., dim)``, in float32.
+    def free(self, embedding: Tensor) -> Tensor:
+        """``(..., width)`` → tangent vector ``(..., dim)`` before its bound, in float32.
 
         Mixed precision ends here: it is for the transformer only.
         """
         with torch.autocast(embedding.device.type, enabled=False):
             x = embedding.float() * self.scale
-            v = self.linear(x) + self.out(nn.functional.gelu(self.hidden(x)))
-            return bound_radius(v, r_max=self.r_max)
+            return self.linear(x) + self.out(nn.functional.gelu(self.hidden(x)))
+
+    def tangent(self, embedding: Tensor) -> Tensor:
+        """``(..., width)`` → bounded tangent vector at the origin ``(..., dim)``, in float32."""
+        return bound_radius(self.free(embedding), r_max=self.r_max)
 
     def forward(self, embedding: Tensor) -> Tensor:
         """``(..., width)`` → space part of a point ``(..., dim)``, in float64."""
@@ -56,9 +59,7 @@ class LorentzHead(nn.Module):
             ridge: penalty relative to the mean squared feature.
         """
         x = embeddings.double() * self.scale
-        norm = tangents.double().norm(dim=-1, keepdim=True)
-        inside = (norm / self.r_max).clamp(max=1 - torch.finfo(torch.float32).eps)
-        y = tangents.double() * self.r_max * torch.atanh(inside) / norm.clamp_min(1e-30)
+        y = unbound_radius(tangents.double(), r_max=self.r_max)
         x_mean, y_mean = x.mean(0), y.mean(0)
         xc, yc = x - x_mean, y - y_mean
         gram = xc.T @ xc
@@ -66,3 +67,10 @@ class LorentzHead(nn.Module):
         weight = torch.linalg.solve(gram, xc.T @ yc)
         self.linear.weight.copy_(weight.T)
         self.linear.bias.copy_(y_mean - x_mean @ weight)
+
+
+def unbound_radius(tangents: Tensor, *, r_max: float) -> Tensor:
+    """Return what `bound_radius` maps to ``tangents`` ``(..., dim)``, of norm below ``r_max``."""
+    norm = tangents.norm(dim=-1, keepdim=True)
+    inside = (norm / r_max).clamp(max=1 - torch.finfo(torch.float32).eps)
+    return tangents * r_max * torch.atanh(inside) / norm.clamp_min(torch.finfo(norm.dtype).tiny)
