@@ -1,8 +1,8 @@
 """What a stage is: a cached Prefect task over one library function, logged to MLflow.
 
-A stage's key is a hash of its settings, of the content of its inputs and of the source of the
-library modules it runs. The same key means that nothing runs, once the recorded files have been
-checked; outputs lie under ``<root>/<stage>/<key>/``.
+A stage's key is a hash of its settings, of the content of its inputs, and of the source of its
+own file and of the library modules it runs. The same key means that nothing runs, once the
+recorded files have been checked; outputs lie under ``<root>/<stage>/<key>/``.
 """
 
 import hashlib
@@ -40,6 +40,10 @@ TRANSIENT = (
     RequestsTimeout,
     OperationalError,
 )
+TASKS_ROOT = Path(__file__).resolve().parent
+NOT_KEYED = ('tasks.stage', 'tasks.locks', 'tasks.tracking', 'tasks.progress')
+"""Files that decide how a stage is run and logged, not what it writes."""
+
 RETRIES = 3
 BACKOFF_S = 2.0
 
@@ -164,6 +168,7 @@ class Stage:
                 'inputs': {name: artifact.sha256 for name, artifact in inputs.items()},
                 'settings': {name: _plain(value) for name, value in settings.items()},
                 'source': source_fingerprint(self.modules),
+                'body': _body_fingerprint(self.body.__module__),
             }
         )
 
@@ -271,6 +276,13 @@ def _log_cached(run: Run, record: Record) -> None:
     tags = {'key': record.key, 'cached': 'true', 'computed_by': record.run_id}
     with run.tracker.stage(record.stage, tags) as stage_run:
         stage_run.metrics(record.metrics)
+
+
+def _body_fingerprint(module: str) -> str | None:
+    """Return a hash of a stage's own file and of the tasks' files that it reads with."""
+    if module.partition('.')[0] != TASKS_ROOT.name:
+        return None
+    return source_fingerprint([module], TASKS_ROOT, NOT_KEYED)
 
 
 def _plain(value: Any) -> Any:

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.utils.time import get_current_time_millis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +88,7 @@ class StageRun:
         """Log a mapping as YAML or JSON, by the ending of ``name``."""
         self.client.log_dict(self.run_id, dict(values), name)
 
-    def figure(self, plot: Figure, name: str) -> None:
+    def figure(self, plot: 'Figure', name: str) -> None:
         """Log a matplotlib figure as a picture."""
         self.client.log_figure(self.run_id, plot, name)
 

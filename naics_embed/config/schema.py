@@ -6,7 +6,7 @@ Values live in ``configs/``; a field without a default must be given there.
 import math
 from dataclasses import dataclass
 
-from naics_embed.baselines.settings import BaselineSettings
+from naics_embed.baselines.settings import BASELINES, BaselineSettings
 from naics_embed.census.download import HttpSettings
 from naics_embed.errors import ConfigError
 from naics_embed.supervision.sampling import TripletSettings
@@ -248,11 +248,15 @@ class HealthConfig:
         residual: largest relative residual of the hyperboloid equation.
         bound_share: largest share of codes at the radius bound.
         min_rank: smallest effective rank of the tangent vectors.
+        min_radius_q05: least 5 % quantile of the radius; null for no bound.
+        max_radius_q95: greatest 95 % quantile of the radius; null for no bound.
     """
 
     residual: float
     bound_share: float
     min_rank: float
+    min_radius_q05: float | None
+    max_radius_q95: float | None
 
 
 @dataclass(frozen=True)
@@ -326,6 +330,8 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         _require(self.chunk >= 1, 'evaluation.chunk', self.chunk, 'at least 1')
+        for name in self.compared:
+            _one_of('evaluation.compared', name, BASELINES)
 
 
 @dataclass(frozen=True)
