@@ -339,7 +339,7 @@ class TrackingConfig:
     """MLflow.
 
     Attributes:
-        uri: tracking URI; null for a SQLite file under the artifact root.
+        uri: tracking URI; null for MLFLOW_TRACKING_URI, else a SQLite file under the artifact root.
         experiment: name of the experiment.
     """
 
@@ -370,6 +370,26 @@ class RuntimeConfig:
 
 
 @dataclass(frozen=True)
+class PlatformConfig:
+    """Where stages run.
+
+    Attributes:
+        text_training: deployment that trains, such as ``text-training/gpu``; null for this process.
+    """
+
+    text_training: str | None
+
+    def __post_init__(self) -> None:
+        name = self.text_training
+        _require(
+            name is None or len([part for part in name.split('/') if part]) == 2,
+            'platform.text_training',
+            name,
+            'null or FLOW/DEPLOYMENT, such as text-training/gpu',
+        )
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything a run depends on."""
 
@@ -383,6 +403,7 @@ class Config:
     evaluation: EvaluationConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
+    platform: PlatformConfig
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
