@@ -120,13 +120,17 @@ def _run(
     _log_to_terminal(logging.WARNING if quiet or as_json else logging.INFO)
     from rich.console import Console
 
-    from flows.pipeline import pipeline
-    from flows.summary import print_summary
+    from flows.server import prefect_server
 
     names = [name.replace('-', '_') for name in refresh or ()]
-    summary: dict[str, Any] = pipeline(
-        profile, list(overrides or ()), target=target, refresh=names, resume=resume
-    )
+    with prefect_server() as ready:
+        from flows.pipeline import pipeline
+        from flows.summary import print_summary
+
+        ready()
+        summary: dict[str, Any] = pipeline(
+            profile, list(overrides or ()), target=target, refresh=names, resume=resume
+        )
     if as_json:
         sys.stdout.write(json.dumps(summary, indent=2) + '\n')
     else:

@@ -1,7 +1,10 @@
 """The DAG: each stage as a property that computes what it stands on first, once."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
+from flows.routing import Request, computed_elsewhere
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
 from naics_embed.config.schema import Config
@@ -19,7 +22,7 @@ from tasks.queries import queries
 from tasks.redirections import redirections
 from tasks.relations import relations
 from tasks.source import acquire_source, describe_source, source_inputs
-from tasks.stage import Record, Run
+from tasks.stage import Record, Run, Stage
 from tasks.structure_holdout import structure_holdout
 from tasks.text_training import text_training
 from tasks.tokens import tokens
@@ -50,9 +53,10 @@ STAGES = (
 class Dag:
     """The stages of one pipeline run, each computed at most once and on demand."""
 
-    def __init__(self, config: Config, run: Run) -> None:
+    def __init__(self, config: Config, run: Run, request: Request | None = None) -> None:
         self.config = config
         self.run = run
+        self.request = request
 
     def records(self) -> dict[str, Record]:
         """Return the records of the stages that were asked for so far."""
@@ -214,8 +218,8 @@ class Dag:
     @cached_property
     def text_training(self) -> Record:
         """Query encoder and code table."""
-        return text_training(
-            self.run,
+        return self._placed(
+            text_training,
             {
                 **self._texts,
                 **self.construction.files,
@@ -265,3 +269,10 @@ class Dag:
             source=describe_source(self.source),
             configuration=self.config,
         )
+
+    def _placed(self, stage: Stage, inputs: Mapping[str, Artifact], **settings: Any) -> Record:
+        """Compute a stage where the configuration says: by a deployment, or in this process."""
+        deployment = self.config.platform.text_training
+        if deployment is None or self.request is None:
+            return stage(self.run, inputs, **settings)
+        return computed_elsewhere(stage, self.run, inputs, settings, deployment, self.request)

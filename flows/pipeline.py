@@ -13,6 +13,7 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
 from flows.dag import DATA_STAGES, STAGES, Dag
+from flows.routing import Request
 from flows.runtime import CHECKOUT
 from naics_embed import __version__
 from naics_embed.artifacts import read_json
@@ -22,7 +23,7 @@ from naics_embed.errors import ConfigError
 from naics_embed.search.promotion import promote
 from tasks.source import describe_source
 from tasks.stage import Record, Run
-from tasks.tracking import git_revision, pipeline_run, set_tags
+from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run, set_tags
 
 log = logging.getLogger('naics_embed.pipeline')
 
@@ -67,16 +68,18 @@ def pipeline(
     refresh: list[str] | None = None,
     resume: str = 'auto',
     config_folder: str | None = None,
+    parent_run: str | None = None,
 ) -> dict[str, Any]:
     """Run the stages up to a target and return a summary.
 
     Args:
-        profile: a file in ``configs/profiles``.
+        profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``training.epochs=3``.
         target: ``all``, ``data``, or the last stage wanted.
-        refresh: stages to compute again although they are cached.
+        refresh: stages to compute again although they are cached, and all that stands on them.
         resume: ``auto``, ``last``, ``never`` or the path of a checkpoint, for text training.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
+        parent_run: MLflow run under which this one is nested.
     """
     start = time.perf_counter()
     _check_stages('target', [target], TARGETS)
@@ -86,15 +89,21 @@ def pipeline(
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
     root = Path(config.runtime.root).expanduser().resolve()
     root.mkdir(parents=True, exist_ok=True)
-    uri = config.tracking.uri or f'sqlite:///{root / "mlflow.db"}'
+    uri = tracking_uri(config, root)
     tags = {
         'profile': profile,
         'library_version': __version__,
         'git_revision': git_revision(CHECKOUT),
-        'prefect.flow_run_id': str(flow_run.id or 'none'),
+        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
     }
     with pipeline_run(
-        uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config)
+        uri,
+        config.tracking.experiment,
+        root / 'mlartifacts',
+        tags,
+        flat(config),
+        name='pipeline' if target == 'all' else target,
+        parent=parent_run,
     ) as tracker:
         run = Run(
             root,
@@ -103,7 +112,11 @@ def pipeline(
             resume,
             config.tracking.experiment,
         )
-        dag = Dag(config, run)
+        made_explicit = (f'runtime.root={root}', f'tracking.uri={uri}')
+        request = Request(
+            profile, (*(overrides or ()), *made_explicit), resume, tracker.parent_run_id
+        )
+        dag = Dag(config, run, request)
         described = describe_source(dag.source)
         tracker.pipeline().content(to_dict(config), 'config.yaml')
         set_tags(tracker, {'source': dag.source.kind, **_source_tags(described)})
@@ -120,6 +133,12 @@ def pipeline(
         )
         summary = _finish(summary, dag, config)
     return asdict(summary)
+
+
+def tracking_uri(config: Config, root: Path) -> str:
+    """Return the configured tracking URI, else the environment's, else a file under the root."""
+    given = config.tracking.uri or os.environ.get('MLFLOW_TRACKING_URI')
+    return given or f'sqlite:///{root / "mlflow.db"}'
 
 
 def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TableOption = Annotated[
     Path | None, typer.Option('--table', help='A bundle; the promoted one by default.')
 ]
+UNDEFINED = 'undefined'
+
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
 
 
@@ -74,7 +76,7 @@ def metrics(as_json: AsJson = False, table: TableOption = None) -> None:
         shown.add_row(
             name,
             _number(figure['value']),
-            _number(figure['reference']),
+            '' if figure['reference'] is None else _number(figure['reference']),
             figure['reference_name'] or '',
         )
     Console(highlight=False, markup=False).print(shown)
@@ -89,6 +91,7 @@ def export(
 ) -> None:
     """Write codes and coordinates for other tools; the manifest is written beside them."""
     import numpy as np
+    from polars.exceptions import ComputeError
 
     from naics_embed.artifacts import atomic_file, write_json
 
@@ -99,28 +102,34 @@ def export(
         raise UserError(f'{out} is a folder; name a file to write')
     bundle = _bundle(table)
     frame = bundle.codes()
-    with atomic_file(out) as temporary:
-        if chosen is ExportFormat.PARQUET:
-            frame.write_parquet(temporary)
-        elif chosen is ExportFormat.CSV:
-            frame.write_csv(temporary)
-        else:
-            with temporary.open('wb') as stream:
-                np.savez_compressed(
-                    stream,
-                    code=frame['code'].to_numpy().astype('U6'),
-                    level=frame['level'].to_numpy(),
-                    coordinates=bundle.tangents(),
-                )
     keys = ('space', 'distance', 'codes', 'library_version', 'source')
     manifest = {key: bundle.manifest[key] for key in keys if key in bundle.manifest}
-    write_json(out.with_name(f'{out.name}.manifest.json'), manifest)
+    try:
+        with atomic_file(out) as temporary:
+            if chosen is ExportFormat.PARQUET:
+                frame.write_parquet(temporary)
+            elif chosen is ExportFormat.CSV:
+                frame.write_csv(temporary)
+            else:
+                with temporary.open('wb') as stream:
+                    np.savez_compressed(
+                        stream,
+                        code=frame['code'].to_numpy().astype('U6'),
+                        level=frame['level'].to_numpy(),
+                        coordinates=bundle.tangents(),
+                    )
+        write_json(out.with_name(f'{out.name}.manifest.json'), manifest)
+    except (OSError, ComputeError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise UserError(
+            f'{out} could not be written: {reason}; make room, or name another file with -o'
+        ) from error
     typer.echo(f'{len(frame):,} codes written to {out}', err=True)
 
 
 def _number(value: float | None) -> str:
     if value is None:
-        return ''
+        return UNDEFINED
     return f'{value:,.0f}' if float(value).is_integer() and abs(value) > 1 else f'{value:.4f}'
 
 

@@ -6,7 +6,7 @@ Values live in ``configs/``; a field without a default must be given there.
 import math
 from dataclasses import dataclass
 
-from naics_embed.baselines.settings import BaselineSettings
+from naics_embed.baselines.settings import BASELINES, BaselineSettings
 from naics_embed.census.download import HttpSettings
 from naics_embed.config.checks import one_of as _one_of
 from naics_embed.config.checks import require as _require
@@ -315,11 +315,15 @@ class HealthConfig:
         residual: largest relative residual of the hyperboloid equation.
         bound_share: largest share of codes at the radius bound.
         min_rank: smallest effective rank of the tangent vectors.
+        min_radius_q05: least 5 % quantile of the radius; null for no bound.
+        max_radius_q95: greatest 95 % quantile of the radius; null for no bound.
     """
 
     residual: float
     bound_share: float
     min_rank: float
+    min_radius_q05: float | None
+    max_radius_q95: float | None
 
 
 @dataclass(frozen=True)
@@ -415,6 +419,8 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         _require(self.chunk >= 1, 'evaluation.chunk', self.chunk, 'at least 1')
+        for name in self.compared:
+            _one_of('evaluation.compared', name, BASELINES)
 
 
 @dataclass(frozen=True)
@@ -422,7 +428,7 @@ class TrackingConfig:
     """MLflow.
 
     Attributes:
-        uri: tracking URI; null for a SQLite file under the artifact root.
+        uri: tracking URI; null for MLFLOW_TRACKING_URI, else a SQLite file under the artifact root.
         experiment: name of the experiment.
     """
 
@@ -453,6 +459,26 @@ class RuntimeConfig:
 
 
 @dataclass(frozen=True)
+class PlatformConfig:
+    """Where stages run.
+
+    Attributes:
+        text_training: deployment that trains, such as ``text-training/gpu``; null for this process.
+    """
+
+    text_training: str | None
+
+    def __post_init__(self) -> None:
+        name = self.text_training
+        _require(
+            name is None or len([part for part in name.split('/') if part]) == 2,
+            'platform.text_training',
+            name,
+            'null or FLOW/DEPLOYMENT, such as text-training/gpu',
+        )
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything a run depends on."""
 
@@ -467,3 +493,4 @@ class Config:
     evaluation: EvaluationConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
+    platform: PlatformConfig
