@@ -1,6 +1,8 @@
 """The DAG: each stage as a property that computes what it stands on first, once."""
 
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
@@ -8,6 +10,7 @@ from naics_embed.config.schema import Config
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.text.backbone import locate_backbone
 from tasks.baselines import BASELINE_CHANNELS, fit_baselines
+from tasks.candidates import candidates, selection
 from tasks.codebook import codebook
 from tasks.construction import construction
 from tasks.distances import distances
@@ -16,7 +19,10 @@ from tasks.evaluation import evaluation
 from tasks.export import export
 from tasks.index_roles import index_roles
 from tasks.queries import queries
+from tasks.query_points import query_points
 from tasks.redirections import redirections
+from tasks.refinement import refinement
+from tasks.regression import OUTCOMES, regression
 from tasks.relations import relations
 from tasks.source import acquire_source, describe_source, source_inputs
 from tasks.stage import Record, Run
@@ -42,7 +48,12 @@ STAGES = (
     'construction',
     'baselines',
     'text_training',
+    'query_points',
+    'refinement',
+    'candidates',
+    'selection',
     'evaluation',
+    'regression',
     'export',
 )
 
@@ -227,6 +238,74 @@ class Dag:
         )
 
     @cached_property
+    def query_points(self) -> Record:
+        """Queries as points of the trained space."""
+        return query_points(
+            self.run,
+            {
+                **self.codebook.files,
+                **self.structure_holdout.files,
+                **self.queries.files,
+                **self.text_training.files,
+            },
+            model=self.config.model,
+            window=self.config.backbone.window,
+            batch_tokens=self.config.backbone.batch_tokens,
+            train_queries=self.config.graph.anchor_queries,
+            seed=self.config.runtime.seed,
+        )
+
+    @cached_property
+    def refinement(self) -> Record:
+        """The table refined over the graph, and smoothed over it."""
+        return self._refinement(shuffle=False)
+
+    def _refinement(self, *, shuffle: bool) -> Record:
+        return refinement(
+            self.run,
+            {
+                **self.codebook.files,
+                **self.structure_holdout.files,
+                **self.queries.files,
+                **self.redirections.files,
+                **self.triplets.files,
+                **self.text_training.files,
+                **self.query_points.files,
+            },
+            graph=self.config.graph,
+            model=self.config.model,
+            temperature=self.text_training.facts['temperature'],
+            shuffle=shuffle,
+            seed=self.config.runtime.seed,
+        )
+
+    @cached_property
+    def candidates(self) -> Record:
+        """Every candidate table on validation."""
+        return candidates(
+            self.run,
+            {
+                **self._texts,
+                **self.text_training.files,
+                **self.query_points.files,
+                **self.refinement.files,
+            },
+            model=self.config.model,
+            evaluation=self.config.evaluation,
+            regression=replace(self.config.regression, outcomes=None),
+            jaccard=self.config.data.roles.jaccard,
+        )
+
+    @cached_property
+    def selection(self) -> Record:
+        """The table that the promotion rule picks."""
+        return selection(
+            self.run,
+            {**self.text_training.files, **self.refinement.files, **self.candidates.files},
+            promotion=self.config.promotion,
+        )
+
+    @cached_property
     def evaluation(self) -> Record:
         """Every figure of the run."""
         return evaluation(
@@ -234,14 +313,24 @@ class Dag:
             {
                 **self._texts,
                 **self.construction.files,
-                **self.text_training.files,
+                **self.query_points.files,
+                **self.selection.files,
                 **self.baselines.files,
             },
             model=self.config.model,
             evaluation=self.config.evaluation,
             jaccard=self.config.data.roles.jaccard,
-            window=self.config.backbone.window,
-            batch_tokens=self.config.backbone.batch_tokens,
+        )
+
+    @cached_property
+    def regression(self) -> Record:
+        """The champion as regressors, on the user's outcomes or the example's."""
+        outcomes = self.config.regression.outcomes
+        own = {OUTCOMES: Artifact.of(Path(outcomes).expanduser())} if outcomes else {}
+        return regression(
+            self.run,
+            {**self._texts, **self.selection.files, **own},
+            regression=replace(self.config.regression, outcomes=None),
         )
 
     @cached_property
@@ -253,9 +342,11 @@ class Dag:
                 **self.codebook.files,
                 **self.structure_holdout.files,
                 **self.text_training.files,
+                **self.selection.files,
                 **self.evaluation.files,
             },
             temperature=self.text_training.facts['temperature'],
+            champion=self.selection.facts['champion'],
             source=describe_source(self.source),
             configuration=self.config,
         )

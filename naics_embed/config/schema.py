@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from naics_embed.baselines.settings import BaselineSettings
 from naics_embed.census.download import HttpSettings
+from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
 from naics_embed.errors import ConfigError
 from naics_embed.supervision.sampling import TripletSettings
 
 SOURCE_KINDS = ('auto', 'census', 'folder', 'package')
 CHANNELS = ('title', 'description', 'examples', 'excluded')
-EDGE_KINDS = ('parent', 'child', 'sibling', 'redirection')
 PRECISIONS = ('32-true', 'bf16-mixed', '16-mixed')
 
 
@@ -310,75 +310,6 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class GraphConfig:
-    """Refinement of the table over the graph of the taxonomy.
-
-    Attributes:
-        edges: who hears whom: parent, child, sibling, redirection.
-        layers: Lorentz convolutions.
-        attention: whether nearer neighbours weigh more, by a learned factor.
-        max_epochs: epochs at most; each ends with a look at validation.
-        steps: optimiser steps an epoch.
-        queries: training queries drawn a step for the anchor term.
-        anchor_queries: training queries that are encoded for it in all.
-        triplets: triplets drawn a step.
-        triplet: weight of the hinge on triplets.
-        radius: weight of the radial term.
-        anchor: weight of the cross-entropy of queries against the refined codes.
-        uncertainty: learn a factor on each weight, from the noise of its term.
-        huber_delta: difference from the usual radius of a level from which the pull is constant.
-        lr: learning rate of the network.
-        lr_curvature: learning rate of the log curvature.
-        weight_decay: decay of the message transforms; nothing else has any.
-        clip: largest norm of the gradient.
-        patience: epochs without a better validation figure before refinement stops.
-        tree_weight: weight of parent@1 beside the mean MRR in the figure that picks the epoch.
-        tolerance: largest loss of validation MRR, of any kind of query, that an epoch may cost.
-        smoothing_shares: shares of the way to the neighbours that plain smoothing is tried with.
-    """
-
-    edges: tuple[str, ...]
-    layers: int
-    attention: bool
-    max_epochs: int
-    steps: int
-    queries: int
-    anchor_queries: int
-    triplets: int
-    triplet: float
-    radius: float
-    anchor: float
-    uncertainty: bool
-    huber_delta: float
-    lr: float
-    lr_curvature: float
-    weight_decay: float
-    clip: float
-    patience: int
-    tree_weight: float
-    tolerance: float
-    smoothing_shares: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        for name in ('layers', 'steps', 'queries', 'anchor_queries', 'triplets'):
-            count = getattr(self, name)
-            _require(count >= 1, f'graph.{name}', count, 'at least 1')
-        for name in ('triplet', 'radius', 'anchor', 'lr', 'lr_curvature', 'weight_decay', 'clip'):
-            value = getattr(self, name)
-            _require(value >= 0, f'graph.{name}', value, 'at least 0')
-        for name in ('max_epochs', 'patience', 'tree_weight', 'tolerance'):
-            value = getattr(self, name)
-            _require(value >= 0, f'graph.{name}', value, 'at least 0')
-        _require(self.huber_delta > 0, 'graph.huber_delta', self.huber_delta, 'positive')
-        for share in self.smoothing_shares:
-            _require(0 < share < 1, 'graph.smoothing_shares', share, 'in (0, 1)')
-        if not self.edges:
-            raise ConfigError('graph.edges must name at least one kind of edge')
-        for kind in self.edges:
-            _one_of('graph.edges', kind, EDGE_KINDS)
-
-
-@dataclass(frozen=True)
 class EvaluationConfig:
     """What is measured beside the retrieval figures.
 
@@ -446,6 +377,8 @@ class Config:
     training: TrainingConfig
     graph: GraphConfig
     evaluation: EvaluationConfig
+    regression: RegressionConfig
+    promotion: PromotionConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
 

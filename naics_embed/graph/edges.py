@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.config.schema import EDGE_KINDS
+from naics_embed.config.refinement import EDGE_KINDS
 from naics_embed.errors import ConfigError
 from naics_embed.taxonomy import Taxonomy
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.config.schema import GraphConfig
+from naics_embed.config.refinement import GraphConfig
 from naics_embed.errors import ConfigError
 from naics_embed.graph.edges import TaxonomyGraph
 from naics_embed.graph.hgcn import HGCN
