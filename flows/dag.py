@@ -1,12 +1,13 @@
 """The DAG: each stage as a property that computes what it stands on first, once."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
-from naics_embed.config.schema import Config
+from naics_embed.config.schema import Config, RuntimeConfig, TrainingConfig
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.text.backbone import locate_backbone
 from tasks.baselines import BASELINE_CHANNELS, fit_baselines
@@ -40,6 +41,8 @@ DATA_STAGES = (
     'distances',
     'triplets',
 )
+SHARED_STAGES = (*DATA_STAGES, 'queries', 'tokens', 'encoding')
+"""What does not change between seeds of one controls flow: data, texts, frozen encodings."""
 STAGES = (
     *DATA_STAGES,
     'queries',
@@ -189,6 +192,23 @@ class Dag:
             batch_tokens=self.config.backbone.batch_tokens,
         )
 
+    def reseeded(self, seed: int) -> 'Dag':
+        """Return a DAG on the same data whose training stages have another seed."""
+        return self._derived(replace(self.config.runtime, seed=seed), self.config.training)
+
+    def longer(self, epochs: int) -> 'Dag':
+        """Return a DAG on the same data whose text stage trains more epochs."""
+        training = replace(self.config.training, epochs=self.config.training.epochs + epochs)
+        other = self._derived(self.config.runtime, training)
+        other.__dict__['construction'] = self.construction
+        return other
+
+    def _derived(self, runtime: RuntimeConfig, training: TrainingConfig) -> 'Dag':
+        other = Dag(replace(self.config, runtime=runtime, training=training), self.run)
+        for name in ('source', 'corpus', 'backbone', *SHARED_STAGES):
+            other.__dict__[name] = getattr(self, name)
+        return other
+
     @property
     def _texts(self) -> dict[str, Artifact]:
         return {
@@ -282,19 +302,38 @@ class Dag:
     @cached_property
     def candidates(self) -> Record:
         """Every candidate table on validation."""
+        return self._candidates(self.refinement.files)
+
+    def _candidates(self, tables: Mapping[str, Artifact]) -> Record:
         return candidates(
             self.run,
             {
                 **self._texts,
                 **self.text_training.files,
                 **self.query_points.files,
-                **self.refinement.files,
+                **tables,
             },
             model=self.config.model,
             evaluation=self.config.evaluation,
             regression=replace(self.config.regression, outcomes=None),
+            shrink=self.config.construction.shrink,
             jaccard=self.config.data.roles.jaccard,
         )
+
+    @cached_property
+    def control_refinement(self) -> Record:
+        """Like `refinement`, with the network on shuffled text too."""
+        return self._refinement(shuffle=True)
+
+    @cached_property
+    def control_candidates(self) -> Record:
+        """All tables of the controls on validation."""
+        return self._candidates({**self.control_refinement.files, **self.construction.files})
+
+    @cached_property
+    def text_candidates(self) -> Record:
+        """The text table alone on validation."""
+        return self._candidates({})
 
     @cached_property
     def selection(self) -> Record:

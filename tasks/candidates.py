@@ -19,7 +19,7 @@ from naics_embed.evaluation.evaluate import Table
 from naics_embed.evaluation.promotion_rule import Candidate, decide
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.metrics.tree import Tree
-from tasks.frames import frame_of, splits_of, taxonomy_of
+from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 from tasks.query_points import PointTable
 from tasks.regression import outcomes_of, panel_of
 from tasks.stage import Result, Stage, StageContext
@@ -37,9 +37,15 @@ def write_candidates(
     model: ModelConfig,
     evaluation: EvaluationConfig,
     regression: RegressionConfig,
+    shrink: float,
     jaccard: float,
 ) -> Result:
-    """Write ``candidates.json``: name of a table → its figures on validation."""
+    """Write ``candidates.json``: name of a table → its figures on validation.
+
+    Tables are the text table, those of ``refined`` where it is among the inputs, and where
+    ``construction`` is, the construction as the text stage starts from it, its tangents times
+    ``shrink``; hidden codes then lie where the text table has them.
+    """
     taxonomy = taxonomy_of(inputs['codebook'])
     structure = splits_of(inputs['structure_holdout'], taxonomy)
     tree = Tree.of(taxonomy)
@@ -48,6 +54,11 @@ def write_candidates(
         frame_of(inputs['queries']), taxonomy, structure, jaccard=jaccard, splits=(VALIDATION,)
     )
     points = [table.of(group.texts) for group in groups]
+    hidden = torch.from_numpy((structure != SUPERVISED).astype(bool))
+    tables = _tables(inputs)
+    if 'construction' in inputs:
+        built = load_file(inputs['construction'].path)['supervised'] * shrink
+        tables['construction'] = torch.where(hidden[:, None], tables[TEXT], built)
     outcomes = outcomes_of(inputs, taxonomy, tree, regression)
     figures = {
         name: candidate_figures(
@@ -61,7 +72,7 @@ def write_candidates(
             norm_weight=evaluation.norm_weight,
             chunk=evaluation.chunk,
         )
-        for name, tangents in _tables(inputs).items()
+        for name, tangents in tables.items()
     }
     plain = {
         name: {key: value if math.isfinite(value) else None for key, value in found.items()}
@@ -113,7 +124,8 @@ def write_selection(
 
 def _tables(inputs: dict[str, Artifact]) -> dict[str, torch.Tensor]:
     text = load_file(Path(inputs['model'].path) / 'tables.safetensors')['tangents'].double()
-    return {TEXT: text, **load_file(inputs['refined'].path)}
+    refined = load_file(inputs['refined'].path) if 'refined' in inputs else {}
+    return {TEXT: text, **refined}
 
 
 candidates = Stage(

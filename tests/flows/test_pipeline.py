@@ -12,6 +12,7 @@ import torch
 from mlflow import MlflowClient
 from safetensors.torch import load_file
 
+from flows.controls import controls
 from flows.dag import DATA_STAGES, STAGES
 from flows.pipeline import pipeline
 from naics_embed.bundle import Bundle
@@ -295,6 +296,20 @@ def test_a_changed_setting_computes_only_what_stands_on_it(first, workshop):
         name for name in changed['figures'] if changed['figures'][name] == first['figures'][name]
     }
     assert 'test/queries' in same
+
+
+def test_controls_of_the_graph_stage_come_from_one_flow(first, workshop):
+    result = controls('smoke', workshop.overrides, seeds=[0], extra_epochs=1)
+    cells = {(cell['control'], cell['figure']): cell['mean'] for cell in result['table']}
+    assert {control for control, _ in cells} == set('ABCDEF')
+    assert all(cells[control, 'validation/mrr'] is not None for control in 'ABCDEF')
+    candidates = json.loads(Path(first['stages']['candidates']['files']['candidates']).read_text())
+    assert cells['A', 'validation/mrr'] == pytest.approx(candidates['text']['validation/mrr'])
+    assert cells['D', 'validation/mrr'] == pytest.approx(candidates['hgcn']['validation/mrr'])
+    assert cells['B', 'validation/mrr'] != cells['A', 'validation/mrr']
+    assert cells['F', 'tree/supervised_spearman'] > cells['E', 'tree/supervised_spearman']
+    assert len(result['sentences']) == 3
+    assert json.loads((workshop.root / 'refinement_controls.json').read_text()) == result
 
 
 def test_a_lost_model_is_trained_again_from_its_checkpoint(first, workshop):
