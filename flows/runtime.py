@@ -12,6 +12,7 @@ DEFAULTS = {
     'PREFECT_CLI_PROMPT': 'false',
     'DO_NOT_TRACK': 'true',
     'MLFLOW_DISABLE_TELEMETRY': 'true',
+    'MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR': 'false',
     'TOKENIZERS_PARALLELISM': 'false',
     # Threads that spin while they wait make small work ten times slower on a busy machine.
     'OMP_WAIT_POLICY': 'PASSIVE',

@@ -10,6 +10,7 @@ from naics_embed.baselines.settings import BASELINES, BaselineSettings
 from naics_embed.census.download import HttpSettings
 from naics_embed.config.checks import one_of as _one_of
 from naics_embed.config.checks import require as _require
+from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
 from naics_embed.config.text import (
     ConeConfig,
     ContrastiveConfig,
@@ -490,7 +491,10 @@ class Config:
     objective: ObjectiveConfig
     curriculum: CurriculumConfig
     training: TrainingConfig
+    graph: GraphConfig
     evaluation: EvaluationConfig
+    regression: RegressionConfig
+    promotion: PromotionConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
     platform: PlatformConfig
