@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from naics_embed.baselines.settings import BaselineSettings
 from naics_embed.census.download import HttpSettings
 from naics_embed.errors import ConfigError
+from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
 from naics_embed.supervision.sampling import TripletSettings
 
 SOURCE_KINDS = ('auto', 'census', 'folder', 'package')
@@ -329,6 +330,24 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class CoderConfig:
+    """The hybrid search.
+
+    Attributes:
+        evidence: how known texts are indexed.
+        fusion: how the weights of the scores are fitted.
+        confidence: probability that a code must pass in the back-off figures.
+    """
+
+    evidence: EvidenceSettings
+    fusion: FusionSettings
+    confidence: float
+
+    def __post_init__(self) -> None:
+        _require(0 < self.confidence <= 1, 'coder.confidence', self.confidence, 'in (0, 1]')
+
+
+@dataclass(frozen=True)
 class TrackingConfig:
     """MLflow.
 
@@ -375,6 +394,7 @@ class Config:
     objective: ObjectiveConfig
     training: TrainingConfig
     evaluation: EvaluationConfig
+    coder: CoderConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
 

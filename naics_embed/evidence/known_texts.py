@@ -1,4 +1,4 @@
-"""Evidence for six-digit codes other than the distance: frozen embeddings, words, known texts.
+"""Known texts as evidence for six-digit codes: frozen embeddings, words, neighbours.
 
 All of it is made from training texts: titles, descriptions, examples and labelled texts of the
 training split. Labels are columns of the leaves, the six-digit codes in the order of the table.
@@ -10,12 +10,13 @@ from functools import cached_property
 
 import numpy as np
 
-from naics_embed.search.postings import Postings, bm25_postings, tfidf_postings
-from naics_embed.search.settings import EvidenceSettings
-from naics_embed.search.terms import grams, plain, words
+from naics_embed.evidence.postings import Postings, bm25_postings, tfidf_postings
+from naics_embed.evidence.settings import EvidenceSettings
+from naics_embed.evidence.terms import grams, plain, words
 
-COLUMNS = ('class_mean', 'linear', 'nearest', 'neighbours', 'words', 'characters')
-"""The scores of `Evidence.columns`, in this order; more is better in each."""
+NEAREST = 'nearest'
+COLUMNS = ('class_mean', 'linear', NEAREST, 'neighbours', 'words', 'characters')
+"""The scores of `KnownTexts.columns`, in this order; more is better in each."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,13 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class KnownTexts:
     """Training texts, ready to be compared with queries.
 
     Attributes:
         texts: m training texts, those of one leaf together.
         labels: int64 ``(m,)``, ascending; every leaf occurs.
         embeddings: float32 ``(m, width)`` unit embeddings by the frozen backbone.
-        means: float32 ``(leaves, width)``, unit means of each leaf's embeddings.
         linear: a classifier of frozen embeddings.
         words: BM25 over one document a leaf.
         characters: TF-IDF of character n-grams over the texts.
@@ -49,16 +49,26 @@ class Evidence:
     texts: Sequence[str]
     labels: np.ndarray
     embeddings: np.ndarray
-    means: np.ndarray
     linear: Linear
     words: Postings
     characters: Postings
     settings: EvidenceSettings
 
+    @property
+    def leaves(self) -> int:
+        """How many codes are scored."""
+        return len(self.linear.bias)
+
     @cached_property
     def first(self) -> np.ndarray:
         """int64 ``(leaves,)``: the first text of each leaf."""
-        return np.searchsorted(self.labels, np.arange(len(self.means)))
+        return np.searchsorted(self.labels, np.arange(self.leaves))
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """float32 ``(leaves, width)``: unit means of the embeddings of each leaf."""
+        sums = np.add.reduceat(self.embeddings.astype(np.float64), self.first, axis=0)
+        return (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
 
     def columns(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
         """Score leaves for queries, float32 ``(q, leaves, len(COLUMNS))``.
@@ -67,7 +77,7 @@ class Evidence:
             texts: the queries.
             embeddings: float32 ``(q, width)``, their unit embeddings by the frozen backbone.
         """
-        scores = np.empty((len(texts), len(self.means), len(COLUMNS)), dtype=np.float32)
+        scores = np.empty((len(texts), self.leaves, len(COLUMNS)), dtype=np.float32)
         scores[..., 0] = embeddings @ self.means.T
         scores[..., 1] = embeddings @ self.linear.weights + self.linear.bias
         cosine = embeddings @ self.embeddings.T
@@ -87,13 +97,12 @@ class Evidence:
         return scores
 
     def nearest_texts(
-        self, text: str, embedding: np.ndarray, leaf: int, count: int
+        self, embedding: np.ndarray, leaf: int, count: int
     ) -> list[tuple[str, float]]:
         """Return the training texts of a leaf that are most like a query, with their cosines.
 
         Args:
-            text: the query.
-            embedding: float32 ``(width,)``.
+            embedding: float32 ``(width,)``, of the query.
             leaf: column of the leaf.
             count: at most so many.
         """
@@ -117,13 +126,13 @@ class Evidence:
         return grams(kept, self.settings.shortest_gram, self.settings.longest_gram)
 
 
-def build_evidence(
+def index_texts(
     texts: Sequence[str],
     labels: np.ndarray,
     embeddings: np.ndarray,
     linear: Linear,
     settings: EvidenceSettings,
-) -> Evidence:
+) -> KnownTexts:
     """Index training texts.
 
     Args:
@@ -141,19 +150,18 @@ def build_evidence(
     if len(counts) > leaves or not counts.all():
         raise ValueError(f'every one of {leaves} leaves needs a training text, and no other label')
     order = np.argsort(labels, kind='stable')
-    labels, embeddings = labels[order].astype(np.int64), embeddings[order].astype(np.float32)
+    labels = labels[order].astype(np.int64)
+    # In half precision, as they are stored: the fit sees what users will see.
+    rounded = embeddings[order].astype(np.float16).astype(np.float32)
     ordered = [texts[i] for i in order]
-    first = np.searchsorted(labels, np.arange(leaves))
-    means = _unit(np.add.reduceat(embeddings.astype(np.float64), first, axis=0))
     kept = [plain(text, settings.characters_read) for text in ordered]
     documents: list[list[str]] = [[] for _ in range(leaves)]
     for label, text in zip(labels.tolist(), kept, strict=True):
         documents[label] += words(text)
-    return Evidence(
+    return KnownTexts(
         ordered,
         labels,
-        embeddings,
-        means.astype(np.float32),
+        rounded,
         linear,
         bm25_postings(documents, k1=settings.bm25_k1, b=settings.bm25_b),
         tfidf_postings(
@@ -162,7 +170,3 @@ def build_evidence(
         ),
         settings,
     )
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
