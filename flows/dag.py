@@ -15,6 +15,7 @@ from naics_embed.text.backbone import locate_backbone
 from tasks.baselines import BASELINE_CHANNELS, fit_baselines
 from tasks.candidates import candidates, selection
 from tasks.codebook import codebook
+from tasks.coder import coder
 from tasks.construction import construction
 from tasks.distances import distances
 from tasks.encoding import backbone_inputs, encoding
@@ -59,6 +60,7 @@ STAGES = (
     'selection',
     'evaluation',
     'regression',
+    'coder',
     'export',
 )
 
@@ -382,6 +384,29 @@ class Dag:
         )
 
     @cached_property
+    def coder(self) -> Record:
+        """What the hybrid search weighs."""
+        return coder(
+            self.run,
+            {
+                **self._texts,
+                **self.index_roles.files,
+                **self.backbone,
+                **self.text_training.files,
+                **self.selection.files,
+                **self.baselines.files,
+                **self.evaluation.files,
+            },
+            coder=self.config.coder,
+            baselines=self.config.evaluation.baselines,
+            model=self.config.model,
+            temperature=self.text_training.facts['temperature'],
+            jaccard=self.config.data.roles.jaccard,
+            window=self.config.backbone.window,
+            batch_tokens=self.config.backbone.batch_tokens,
+        )
+
+    @cached_property
     def export(self) -> Record:
         """The bundle that users load."""
         return export(
@@ -391,7 +416,7 @@ class Dag:
                 **self.structure_holdout.files,
                 **self.text_training.files,
                 **self.selection.files,
-                **self.evaluation.files,
+                **self.coder.files,
             },
             temperature=self.text_training.facts['temperature'],
             champion=self.selection.facts['champion'],

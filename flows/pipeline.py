@@ -152,7 +152,11 @@ def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:
     records = dag.records()
     changes: dict[str, Any] = {}
     if 'evaluation' in records:
-        changes['figures'] = read_json(records['evaluation'].path('metrics'))
+        changes['figures'] = read_json(
+            records['coder'].path('figures')
+            if 'coder' in records
+            else records['evaluation'].path('metrics')
+        )
         _publish(changes['figures'], dag.run)
     if 'selection' in records:
         changes['table'] = records['selection'].facts['champion']

@@ -24,6 +24,7 @@ from naics_embed.config.text import (
     WarmConfig,
 )
 from naics_embed.errors import ConfigError
+from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
 from naics_embed.supervision.sampling import TripletSettings
 
 SOURCE_KINDS = ('auto', 'census', 'folder', 'package')
@@ -425,6 +426,24 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class CoderConfig:
+    """The hybrid search.
+
+    Attributes:
+        evidence: how known texts are indexed.
+        fusion: how the weights of the scores are fitted.
+        confidence: probability that a code must pass in the back-off figures.
+    """
+
+    evidence: EvidenceSettings
+    fusion: FusionSettings
+    confidence: float
+
+    def __post_init__(self) -> None:
+        _require(0 < self.confidence <= 1, 'coder.confidence', self.confidence, 'in (0, 1]')
+
+
+@dataclass(frozen=True)
 class TrackingConfig:
     """MLflow.
 
@@ -495,6 +514,7 @@ class Config:
     evaluation: EvaluationConfig
     regression: RegressionConfig
     promotion: PromotionConfig
+    coder: CoderConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
     platform: PlatformConfig
