@@ -1,4 +1,4 @@
-"""The process environment of a flow; import this before prefect."""
+"""The process environment of a flow; import this before prefect and torch."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,14 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULTS = {
     'PREFECT_HOME': str(CHECKOUT / '.prefect'),
     'PREFECT_SERVER_ANALYTICS_ENABLED': 'false',
-    'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '120',
+    'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '300',
     'PREFECT_CLI_PROMPT': 'false',
     'DO_NOT_TRACK': 'true',
     'MLFLOW_DISABLE_TELEMETRY': 'true',
+    'MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR': 'false',
     'TOKENIZERS_PARALLELISM': 'false',
+    # Threads that spin while they wait make small work ten times slower on a busy machine.
+    'OMP_WAIT_POLICY': 'PASSIVE',
     'GIT_PYTHON_REFRESH': 'quiet',
 }
 QUIET = {'PREFECT_LOGGING_LEVEL': 'CRITICAL', 'PREFECT_SERVER_LOGGING_LEVEL': 'CRITICAL'}

@@ -71,7 +71,7 @@ def write(
         prepared,
         settings,
         context.run.root / 'checkpoints' / context.run.experiment / context.key,
-        resume=context.run.resume,
+        resume='never' if context.renewed and context.run.resume == 'auto' else context.run.resume,
         report=report,
     )
     context.tracking.figure(training_curves(trained.history), 'training_curves.png')

@@ -13,7 +13,7 @@ from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
 COMMANDS_GROUP = 'naics_embed.commands'
-PIPELINE_COMMANDS = ('run', 'data', 'train', 'evaluate', 'bundle')
+PIPELINE_COMMANDS = ('run', 'data', 'train', 'evaluate', 'bundle', 'refine', 'regress', 'promote')
 
 app = typer.Typer(
     name='naics-embed',

@@ -6,10 +6,11 @@ Values live in ``configs/``; a field without a default must be given there.
 import math
 from dataclasses import dataclass
 
-from naics_embed.baselines.settings import BaselineSettings
+from naics_embed.baselines.settings import BASELINES, BaselineSettings
 from naics_embed.census.download import HttpSettings
 from naics_embed.config.checks import one_of as _one_of
 from naics_embed.config.checks import require as _require
+from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
 from naics_embed.config.text import (
     ConeConfig,
     ContrastiveConfig,
@@ -23,6 +24,7 @@ from naics_embed.config.text import (
     WarmConfig,
 )
 from naics_embed.errors import ConfigError
+from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
 from naics_embed.supervision.sampling import TripletSettings
 
 SOURCE_KINDS = ('auto', 'census', 'folder', 'package')
@@ -315,11 +317,15 @@ class HealthConfig:
         residual: largest relative residual of the hyperboloid equation.
         bound_share: largest share of codes at the radius bound.
         min_rank: smallest effective rank of the tangent vectors.
+        min_radius_q05: least 5 % quantile of the radius; null for no bound.
+        max_radius_q95: greatest 95 % quantile of the radius; null for no bound.
     """
 
     residual: float
     bound_share: float
     min_rank: float
+    min_radius_q05: float | None
+    max_radius_q95: float | None
 
 
 @dataclass(frozen=True)
@@ -415,6 +421,26 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         _require(self.chunk >= 1, 'evaluation.chunk', self.chunk, 'at least 1')
+        for name in self.compared:
+            _one_of('evaluation.compared', name, BASELINES)
+
+
+@dataclass(frozen=True)
+class CoderConfig:
+    """The hybrid search.
+
+    Attributes:
+        evidence: how known texts are indexed.
+        fusion: how the weights of the scores are fitted.
+        confidence: probability that a code must pass in the back-off figures.
+    """
+
+    evidence: EvidenceSettings
+    fusion: FusionSettings
+    confidence: float
+
+    def __post_init__(self) -> None:
+        _require(0 < self.confidence <= 1, 'coder.confidence', self.confidence, 'in (0, 1]')
 
 
 @dataclass(frozen=True)
@@ -422,7 +448,7 @@ class TrackingConfig:
     """MLflow.
 
     Attributes:
-        uri: tracking URI; null for a SQLite file under the artifact root.
+        uri: tracking URI; null for MLFLOW_TRACKING_URI, else a SQLite file under the artifact root.
         experiment: name of the experiment.
     """
 
@@ -453,6 +479,26 @@ class RuntimeConfig:
 
 
 @dataclass(frozen=True)
+class PlatformConfig:
+    """Where stages run.
+
+    Attributes:
+        text_training: deployment that trains, such as ``text-training/gpu``; null for this process.
+    """
+
+    text_training: str | None
+
+    def __post_init__(self) -> None:
+        name = self.text_training
+        _require(
+            name is None or len([part for part in name.split('/') if part]) == 2,
+            'platform.text_training',
+            name,
+            'null or FLOW/DEPLOYMENT, such as text-training/gpu',
+        )
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything a run depends on."""
 
@@ -464,6 +510,11 @@ class Config:
     objective: ObjectiveConfig
     curriculum: CurriculumConfig
     training: TrainingConfig
+    graph: GraphConfig
     evaluation: EvaluationConfig
+    regression: RegressionConfig
+    promotion: PromotionConfig
+    coder: CoderConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
+    platform: PlatformConfig

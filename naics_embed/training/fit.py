@@ -219,6 +219,8 @@ def _trainer(training: TrainingConfig, checkpoints: Path, callbacks: list[L.Call
         residual=training.health.residual,
         bound_share=training.health.bound_share,
         min_rank=training.health.min_rank,
+        min_radius_q05=training.health.min_radius_q05,
+        max_radius_q95=training.health.max_radius_q95,
     )
     last = ModelCheckpoint(
         dirpath=checkpoints, filename='last', save_top_k=1, enable_version_counter=False

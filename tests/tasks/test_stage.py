@@ -136,6 +136,29 @@ def test_a_key_sees_into_dataclasses_and_sequences(words):
     assert key(words.stage, names=('a', 'b')) != key(words.stage, names=('b', 'a'))
 
 
+def test_a_key_covers_the_file_of_its_stage_and_what_that_reads_with(tmp_path, monkeypatch, words):
+    package = tmp_path / 'tasks'
+    package.mkdir()
+    (package / 'words.py').write_text('from tasks.frames import frame_of\nimport tasks.tracking\n')
+    (package / 'frames.py').write_text('def frame_of(): return 1\n')
+    (package / 'tracking.py').write_text('URI = 1\n')
+    monkeypatch.setattr(stage_module, 'TASKS_ROOT', package)
+
+    def body(out, inputs, context) -> Result:
+        return Result({})
+
+    body.__module__ = 'tasks.words'
+    stage = Stage('words', body, ('naics_embed.errors',))
+    keys = [key(stage)]
+    for file in ('words', 'frames'):
+        path = package / f'{file}.py'
+        path.write_text(path.read_text() + 'MORE = 1\n')
+        keys.append(key(stage))
+    assert len(set(keys)) == 3
+    (package / 'tracking.py').write_text('URI = 2\n')
+    assert key(stage) == keys[-1], 'how a stage is logged decides nothing'
+
+
 @pytest.mark.slow
 def test_computed_then_cached_then_computed_where_something_changed(
     laboratory, words, source, tmp_path

@@ -201,6 +201,30 @@ def test_the_last_good_checkpoint_survives(train, settings_with, tmp_path, monke
     assert last['epoch'] == 0
 
 
+def test_the_health_of_each_epoch_is_reported(train, settings_with, material):
+    trained, reported = train(settings_with('training.epochs=2'))
+    for epoch in (0, 1):
+        figures = reported[epoch]
+        radii = [
+            figures[f'health/radius_{name}'] for name in ('min', 'q05', 'median', 'q95', 'max')
+        ]
+        assert radii == sorted(radii)
+        assert radii[0] > 0
+        assert 0 <= figures['health/share_at_bound'] <= 1
+        assert trained.history[epoch]['health/radius_median'] == radii[2]
+    # The best epoch's own table, as it was left.
+    known = torch.from_numpy(material.supervised) if hasattr(material, 'supervised') else None
+    radius = trained.tangents.norm(dim=1)
+    chosen = radius if known is None else radius[known]
+    best = reported[trained.best_epoch]
+    assert best['health/radius_max'] == pytest.approx(float(chosen.max()), rel=1e-4)
+
+
+def test_a_bound_on_the_radii_stops_training(train, settings_with):
+    with pytest.raises(HealthError, match=r'95 % quantile of the radius .* above 0\.5'):
+        train(settings_with('training.health.max_radius_q95=0.5'))
+
+
 def test_health_looks_at_supervised_codes(train, settings_with, monkeypatch, material):
     sizes = []
     real = callbacks.health_report
