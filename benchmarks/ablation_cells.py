@@ -96,7 +96,7 @@ def cell(
         'model': asdict(config.model),
     }
     write_json(file, result)
-    return result
+    return read_json(file)
 
 
 @flow(name='ablation')

@@ -76,13 +76,13 @@ def count(batches: list[Batch], refreshed: int, codes: int) -> Work:
         channels=sum(len(part) for batch in batches for part in batch.channels),
         refreshed=refreshed,
         tokens=sum(_tokens(part) for part in texts),
-        padded=sum(part.mask.numel() for part in texts if part.mask is not None),
+        padded=sum(part.mask.numel() for text in texts for part in text.parts),
         codes=codes,
     )
 
 
 def _tokens(texts: TextBatch) -> int:
-    return 0 if texts.mask is None else int(texts.mask.sum())
+    return sum(int(part.mask.sum()) for part in texts.parts)
 
 
 def main() -> None:
