@@ -133,10 +133,8 @@ def _distances(
     groups: list[QueryGroup],
 ) -> list[np.ndarray]:
     backbone = load_transformer(folder)
-    head = LorentzHead(backbone.config.hidden_size, model.dim, c=model.curvature, r_max=model.r_max)
-    head.load_state_dict(load_file(folder / 'head.safetensors'))
+    head = LorentzHead.load(folder / 'head.safetensors', c=model.curvature, r_max=model.r_max)
     tokenizer = load_tokenizer(folder, window)
-    head.eval()
     return [
         pairwise_distance(
             place_texts(group.texts, tokenizer, backbone, head, batch_tokens),

@@ -102,6 +102,8 @@ def prepare_inputs(
     train = labelled.filter(pl.col('split') == 'train')
     if training.max_queries is not None and len(train) > training.max_queries:
         train = train.sample(training.max_queries, seed=seed)
+    plain = train.filter(pl.col('kind') == 'plain')
+    train = pl.concat([train, *[plain] * (training.queries.plain_repeats - 1)])
     held = leaf_rows(labelled.filter(pl.col('split') == 'validation'))
     validation = {
         str(kind): query_set(rows, corpus.tokens, taxonomy)

@@ -184,6 +184,9 @@ class ModelConfig:
         channels: texts of a code whose mean places it.
         channel_tokens: tokens kept of a channel text when a code is placed by its texts.
         head_ridge: penalty of the regression that the head starts from.
+        head_units: size of the head's hidden layer; null for that of an embedding.
+        embedding_dropout: share of a sentence embedding dropped in training, before the head.
+        embedding_noise: expected length of the Gaussian added to it in training.
         mode: what is trained beside head and table: ``frozen`` nothing, ``adapters`` LoRA, ``full``
             the layers above the frozen ones.
         shared_adapter: one adapter for queries and channels, in place of one each.
@@ -205,6 +208,9 @@ class ModelConfig:
     channels: tuple[str, ...]
     channel_tokens: int
     head_ridge: float
+    head_units: int | None
+    embedding_dropout: float
+    embedding_noise: float
     mode: str
     shared_adapter: bool
     checkpointing: bool
@@ -218,7 +224,10 @@ class ModelConfig:
         _require(0.1 <= self.curvature <= 10, 'model.curvature', self.curvature, 'in [0.1, 10]')
         _require(0 < self.r_max < math.inf, 'model.r_max', self.r_max, 'positive')
         _require(self.adapter_rank >= 1, 'model.adapter_rank', self.adapter_rank, 'at least 1')
-        for name in ('adapter_dropout', 'dropout'):
+        units, noise = self.head_units, self.embedding_noise
+        _require(units is None or units >= 1, 'model.head_units', units, 'at least 1')
+        _require(noise >= 0, 'model.embedding_noise', noise, 'at least 0')
+        for name in ('adapter_dropout', 'dropout', 'embedding_dropout'):
             share = getattr(self, name)
             _require(share is None or 0 <= share < 1, f'model.{name}', share, 'in [0, 1)')
         tokens = self.channel_tokens
@@ -302,11 +311,19 @@ class QueriesConfig:
         titles: titles of supervised codes.
         descriptions: first sentences of descriptions.
         redirections: activity phrases of cross references, labelled with the code they lead to.
+        examples: the index entries that the examples channel holds, each by itself.
+        plain_repeats: times that a row of the plain-language corpus is read in an epoch.
     """
 
     titles: bool
     descriptions: bool
     redirections: bool
+    examples: bool
+    plain_repeats: int
+
+    def __post_init__(self) -> None:
+        repeats = self.plain_repeats
+        _require(repeats >= 1, 'training.queries.plain_repeats', repeats, 'at least 1')
 
 
 @dataclass(frozen=True)

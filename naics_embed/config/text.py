@@ -178,6 +178,9 @@ class WarmConfig:
         lr_table: peak learning rate of the table or the offsets.
         lr_temperature: peak learning rate of the log temperature.
         patience: epochs without a better validation figure before the stage ends.
+        embedding_dropout: like `ModelConfig.embedding_dropout`, for this training.
+        embedding_noise: like `ModelConfig.embedding_noise`, for this training.
+        validate_every: epochs between two validations.
     """
 
     epochs: int
@@ -186,8 +189,18 @@ class WarmConfig:
     lr_table: float
     lr_temperature: float
     patience: int
+    embedding_dropout: float
+    embedding_noise: float
+    validate_every: int
 
     def __post_init__(self) -> None:
+        share, noise = self.embedding_dropout, self.embedding_noise
+        require(0 <= share < 1, 'training.warm.embedding_dropout', share, 'in [0, 1)')
+        require(noise >= 0, 'training.warm.embedding_noise', noise, 'at least 0')
+        every = self.validate_every
+        # The last epoch must be among those that are validated.
+        fits = every >= 1 and self.epochs % every == 0
+        require(fits, 'training.warm.validate_every', every, 'a divisor of training.warm.epochs')
         for name, least in (('epochs', 0), ('batch', 2), ('patience', 0)):
             count = getattr(self, name)
             require(count >= least, f'training.warm.{name}', count, f'at least {least}')

@@ -1,8 +1,10 @@
 """The Lorentz head: from a sentence embedding to a bounded tangent vector at the origin."""
 
 import math
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from naics_embed.geometry.lorentz import bound_radius, exp0
@@ -18,19 +20,31 @@ class LorentzHead(nn.Module):
         dim: dimensions of the space.
         c: curvature is −c.
         r_max: bound on the geodesic distance from the origin.
+        units: size of the hidden layer; ``width`` where None.
     """
 
-    def __init__(self, width: int, dim: int, *, c: float, r_max: float) -> None:
+    def __init__(
+        self, width: int, dim: int, *, c: float, r_max: float, units: int | None = None
+    ) -> None:
         super().__init__()
         self.c = c
         self.r_max = r_max
         self.scale = math.sqrt(width)
         self.linear = nn.Linear(width, dim)
-        self.hidden = nn.Linear(width, width)
-        self.out = nn.Linear(width, dim, bias=False)
+        self.hidden = nn.Linear(width, units or width)
+        self.out = nn.Linear(units or width, dim, bias=False)
         nn.init.zeros_(self.out.weight)
         nn.init.normal_(self.linear.weight, std=1 / math.sqrt(width * dim))
         nn.init.zeros_(self.linear.bias)
+
+    @classmethod
+    def load(cls, path: Path, *, c: float, r_max: float) -> 'LorentzHead':
+        """Read the weights of a head, in evaluation mode; its sizes are theirs."""
+        state = load_file(path)
+        (dim, width), units = state['linear.weight'].shape, len(state['hidden.bias'])
+        head = cls(width, dim, c=c, r_max=r_max, units=units)
+        head.load_state_dict(state)
+        return head.eval()
 
     def free(self, embedding: Tensor) -> Tensor:
         """``(..., width)`` → tangent vector ``(..., dim)`` before its bound, in float32.

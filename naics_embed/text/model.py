@@ -13,6 +13,7 @@ from naics_embed.text.encoder import SentenceEncoder
 from naics_embed.text.fusion.base import Fused, Fusion
 from naics_embed.text.fusion.mean import MaskedMean
 from naics_embed.text.head import LorentzHead, unbound_radius
+from naics_embed.text.regularise import EmbeddingNoise
 
 ENCODER_PREFIX = 'encoder.'
 
@@ -48,6 +49,7 @@ class TextModel(nn.Module):
         fusion: Fusion | None = None,
         space: Space | None = None,
         channels: tuple[Tensor, Tensor] | None = None,
+        noise: EmbeddingNoise | None = None,
     ) -> None:
         """Build the model.
 
@@ -60,11 +62,13 @@ class TextModel(nn.Module):
             fusion: masked mean where None.
             space: the Lorentz space of the head where None.
             channels: embeddings and presence of all channels; required unless codes are a table.
+            noise: what training adds to the embeddings of texts; nothing where None.
         """
         super().__init__()
         self.encoder = encoder
         self.head = head
         self.fusion = fusion or MaskedMean()
+        self.noise = noise or EmbeddingNoise()
         self.space = space or LorentzSpace(head.c)
         self.table: nn.Parameter | None = None
         self.offset: nn.Parameter | None = None
@@ -131,8 +135,11 @@ class TextModel(nn.Module):
             return self.fusion(embeddings.float(), present)
 
     def points(self, embeddings: Tensor) -> Tensor:
-        """Unit sentence embeddings ``(..., width)`` → points, float64 ``(..., ·)``."""
-        return self.space.exp0(self.head.tangent(embeddings).double())
+        """Unit sentence embeddings ``(..., width)`` → points, float64 ``(..., ·)``.
+
+        In training the embeddings are perturbed first: see `EmbeddingNoise`.
+        """
+        return self.space.exp0(self.head.tangent(self.noise(embeddings)).double())
 
     def place(self, embeddings: Tensor, present: Tensor) -> Tensor:
         """Points of codes placed by text alone: what their channels' fusion gives.

@@ -15,6 +15,7 @@ from naics_embed.text.encoder import QUERY, AdapterSettings, SentenceEncoder, ch
 from naics_embed.text.fusion.choice import make_fusion
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.model import TextModel
+from naics_embed.text.regularise import EmbeddingNoise
 from naics_embed.training.data import BatchSettings, Neighbours, TextDataModule
 from naics_embed.training.inputs import TextInputs, TextSettings
 from naics_embed.training.module import Course, Rates, TextModule
@@ -39,7 +40,9 @@ def make_model(inputs: TextInputs, settings: TextSettings) -> TextModel:
             checkpointing=model.checkpointing,
         ),
     )
-    head = LorentzHead(encoder.width, model.dim, c=model.curvature, r_max=model.r_max)
+    head = LorentzHead(
+        encoder.width, model.dim, c=model.curvature, r_max=model.r_max, units=model.head_units
+    )
     queries = torch.from_numpy(inputs.corpus.embeddings[inputs.train.rows])
     targets = inputs.start[torch.from_numpy(inputs.train.targets)]
     head.fit_linear(queries, targets, model.head_ridge)
@@ -60,6 +63,7 @@ def make_model(inputs: TextInputs, settings: TextSettings) -> TextModel:
         fusion=fusion,
         space=make_space(model.geometry, model.curvature),
         channels=inputs.corpus.channel_embeddings(),
+        noise=EmbeddingNoise(model.embedding_dropout, model.embedding_noise),
     )
     if model.offset_start == 'construction':
         built.start_offsets(inputs.start, torch.from_numpy(inputs.supervised.copy()))

@@ -96,7 +96,15 @@ def train_text(
         warm_resume = RESUME_NEVER if resume == RESUME_NEVER else RESUME_AUTO
         warm_from = _checkpoint(warm_folder, warm_resume)
         first = _fit(
-            inputs, _warm(settings), warm_folder, warm_from, report, start, 0, (0.0, share)
+            inputs,
+            _warm(settings),
+            warm_folder,
+            warm_from,
+            report,
+            start,
+            0,
+            (0.0, share),
+            settings.training.warm.validate_every,
         )
         history, start = first.history, first.model.light_state()
     fitted = _fit(
@@ -115,8 +123,12 @@ def _fit(
     start: Mapping[str, Tensor] | None,
     epochs_before: int,
     span: tuple[float, float],
+    every: int = 1,
 ) -> _Fitted:
-    """Train once, and return the model with the weights of its best epoch."""
+    """Train once, and return the model with the weights of its best epoch.
+
+    It lies at ``span`` of the whole run and is validated after ``every`` so many epochs.
+    """
     training = settings.training
     L.seed_everything(settings.seed, workers=True, verbose=False)
     model = make_model(inputs, settings)
@@ -146,7 +158,7 @@ def _fit(
         callbacks.append(Curriculum(settings.curriculum, settings.seed))
     if training.schedule == 'plateau':
         callbacks.append(PlateauRate(training.plateau_factor, training.plateau_patience))
-    trainer = _trainer(training, checkpoints, [*callbacks, best])
+    trainer = _trainer(training, every, checkpoints, [*callbacks, best])
     with warnings.catch_warnings():
         # The data are in memory: worker processes would only copy them.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
@@ -172,7 +184,13 @@ def _warm(settings: TextSettings) -> TextSettings:
         patience=warm.patience,
         accumulate=1,
     )
-    return replace(settings, model=replace(settings.model, mode='frozen'), training=training)
+    model = replace(
+        settings.model,
+        mode='frozen',
+        embedding_dropout=warm.embedding_dropout,
+        embedding_noise=warm.embedding_noise,
+    )
+    return replace(settings, model=model, training=training)
 
 
 def _check(inputs: TextInputs, settings: TextSettings) -> None:
@@ -214,7 +232,9 @@ def _checkpoint(folder: Path, resume: str) -> Path | None:
     return path
 
 
-def _trainer(training: TrainingConfig, checkpoints: Path, callbacks: list[L.Callback]) -> L.Trainer:
+def _trainer(
+    training: TrainingConfig, every: int, checkpoints: Path, callbacks: list[L.Callback]
+) -> L.Trainer:
     health = HealthLimits(
         residual=training.health.residual,
         bound_share=training.health.bound_share,
@@ -234,6 +254,7 @@ def _trainer(training: TrainingConfig, checkpoints: Path, callbacks: list[L.Call
         strategy='auto' if processes == 1 else 'ddp_find_unused_parameters_true',
         precision=training.precision,
         max_epochs=training.epochs,
+        check_val_every_n_epoch=every,
         gradient_clip_val=training.clip,
         accumulate_grad_batches=training.accumulate,
         callbacks=[HealthGuard(health, checkpoints), *callbacks, stop, last],
