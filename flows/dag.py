@@ -247,17 +247,22 @@ class Dag:
             jaccard=self.config.data.roles.jaccard,
         )
 
+    @property
+    def training_inputs(self) -> dict[str, Artifact]:
+        """What text training reads."""
+        return {
+            **self._texts,
+            **self.construction.files,
+            **self.redirections.files,
+            **self.backbone,
+        }
+
     @cached_property
     def text_training(self) -> Record:
         """Query encoder and code table."""
         return self._placed(
             text_training,
-            {
-                **self._texts,
-                **self.construction.files,
-                **self.redirections.files,
-                **self.backbone,
-            },
+            self.training_inputs,
             model=self.config.model,
             objective=self.config.objective,
             curriculum=self.config.curriculum,

@@ -1,5 +1,6 @@
 """Command that finds the batch size of a GPU."""
 
+import importlib.util
 import json
 import sys
 from dataclasses import asdict
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from naics_embed.errors import UserError
 
 GIB = 2**30
 
@@ -29,6 +32,8 @@ def gpu(
     as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,
 ) -> None:
     """Say which batch fits a GPU, from a measured training step."""
+    if importlib.util.find_spec('peft') is None:
+        raise UserError("measuring a step needs the extra 'train': pip install -e '.[train]'")
     from naics_embed.config.load import load_config
     from naics_embed.text.backbone import load_backbone, locate_backbone
     from naics_embed.text.encoder import AdapterSettings, SentenceEncoder

@@ -373,6 +373,8 @@ class TrainingConfig:
         gradient_norms: log the gradient norm of each term every so many steps; 0 for never.
         refresh_steps: encode the channels of all codes anew every so many steps, where code points
             come from texts; 0 for once an epoch.
+        part_cost: texts of a step are padded in parts by length; a part more must save this many
+            tokens. Small on a CPU; on a GPU, where a part more is a pass more, large.
         warm: training of heads and table on frozen embeddings before this one.
     """
 
@@ -397,10 +399,16 @@ class TrainingConfig:
     accumulate: int
     gradient_norms: int
     refresh_steps: int
+    part_cost: int
     warm: WarmConfig
 
     def __post_init__(self) -> None:
-        for name, least in (('accumulate', 1), ('gradient_norms', 0), ('refresh_steps', 0)):
+        for name, least in (
+            ('accumulate', 1),
+            ('gradient_norms', 0),
+            ('refresh_steps', 0),
+            ('part_cost', 0),
+        ):
             count = getattr(self, name)
             _require(count >= least, f'training.{name}', count, f'at least {least}')
         _one_of('training.schedule', self.schedule, SCHEDULES)

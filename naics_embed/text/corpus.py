@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.text.tokens import TokenTable
+from naics_embed.text.tokens import TokenTable, length_parts
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,32 @@ class QuerySet:
 
 
 @dataclass
+class TextPart:
+    """Texts of a batch that are padded to the longest of them.
+
+    Attributes:
+        places: int64 ``(p,)``, their places in the batch.
+        hidden: float32 ``(p, t, width)``, states after the frozen layers.
+        mask: bool ``(p, t)``.
+    """
+
+    places: Tensor
+    hidden: Tensor
+    mask: Tensor
+
+
+@dataclass
 class TextBatch:
-    """Texts that are encoded together.
+    """Texts of a step.
 
     Attributes:
         frozen: float32 ``(b, width)``, their embeddings by the frozen backbone.
-        hidden: float32 ``(b, t, width)``, padded states after the frozen layers; None where frozen
-            embeddings are all that is wanted.
-        mask: bool ``(b, t)``, or None.
+        parts: the same texts to be encoded, each in one part; none where frozen embeddings are all
+            that is wanted.
     """
 
     frozen: Tensor
-    hidden: Tensor | None
-    mask: Tensor | None
+    parts: list[TextPart]
 
     def __len__(self) -> int:
         return len(self.frozen)
@@ -64,13 +77,28 @@ class TextCorpus:
     channels: np.ndarray
 
     def batch(
-        self, rows: np.ndarray, limit: int | None = None, *, states: bool = True
+        self, rows: np.ndarray, limit: int | None = None, *, part_cost: int, states: bool = True
     ) -> TextBatch:
-        """Collect some texts, ``rows`` int ``(b,)``; without ``states``, frozen embeddings only."""
+        """Collect some texts.
+
+        Args:
+            rows: int ``(b,)``.
+            limit: keep at most this many tokens of each text.
+            part_cost: tokens that a part with a padding of its own must save.
+            states: if not, frozen embeddings only.
+        """
         frozen = torch.from_numpy(self.embeddings[rows])
         if not states or not len(rows):
-            return TextBatch(frozen, None, None)
-        return TextBatch(frozen, *self.hidden(rows, limit))
+            return TextBatch(frozen, [])
+        lengths = self.tokens.lengths[rows]
+        lengths = lengths if limit is None else np.minimum(lengths, limit)
+        return TextBatch(
+            frozen,
+            [
+                TextPart(torch.from_numpy(places), *self.hidden(rows[places], limit))
+                for places in length_parts(lengths, part_cost)
+            ],
+        )
 
     def channel_embeddings(self) -> tuple[Tensor, Tensor]:
         """Return the frozen embeddings of all channels.

@@ -155,10 +155,12 @@ class SentenceEncoder(nn.Module):
         return mean_pool(hidden, mask)
 
     def encode(self, texts: TextBatch, adapter: str | None = None) -> Tensor:
-        """Embed a batch of texts, each once: ``(b, width)``; the frozen ones in mode frozen."""
-        if texts.hidden is None or texts.mask is None:
+        """Embed a batch of texts, each once: ``(b, width)``; without parts, the frozen ones."""
+        if not texts.parts:
             return texts.frozen
-        return self.upper(texts.hidden, texts.mask, adapter)
+        encoded = [self.upper(part.hidden, part.mask, adapter) for part in texts.parts]
+        places = torch.cat([part.places for part in texts.parts])
+        return torch.cat(encoded)[places.argsort()]
 
     def forward(self, input_ids: Tensor, mask: Tensor, adapter: str | None = None) -> Tensor:
         """Token ids ``(b, t)`` → unit embeddings ``(b, width)``."""

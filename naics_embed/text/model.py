@@ -127,7 +127,12 @@ class TextModel(nn.Module):
         embeddings = self.channels
         if codes is not None and live is not None:
             embeddings = embeddings.index_copy(0, codes, live.to(embeddings.dtype))
-        return self.fusion(embeddings, self.present)
+        return self.fuse(embeddings, self.present)
+
+    def fuse(self, embeddings: Tensor, present: Tensor) -> Fused:
+        """Fuse ``(b, channels, width)``; like the head, never in mixed precision."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self.fusion(embeddings.float(), present)
 
     def points(self, embeddings: Tensor) -> Tensor:
         """Unit sentence embeddings ``(..., width)`` → points, float64 ``(..., ·)``.
@@ -146,7 +151,7 @@ class TextModel(nn.Module):
         Returns:
             points, float64 ``(b, ·)``.
         """
-        return self.points(self.fusion(embeddings, present).embedding)
+        return self.points(self.fuse(embeddings, present).embedding)
 
     @torch.no_grad()
     def start_offsets(self, start: Tensor, chosen: Tensor) -> None:

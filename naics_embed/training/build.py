@@ -79,6 +79,7 @@ def make_data(inputs: TextInputs, settings: TextSettings) -> TextDataModule:
         channel_tokens=settings.model.channel_tokens,
         drawn=settings.objective.stress_codes,
         seed=settings.seed,
+        part_cost=settings.training.part_cost,
         states=settings.model.mode != 'frozen',
         place_targets=settings.model.code_points != 'table',
     )

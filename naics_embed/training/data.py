@@ -55,6 +55,7 @@ class BatchSettings:
         channel_tokens: tokens kept of a channel text.
         drawn: codes drawn for the terms of the tree.
         seed: seed of every draw.
+        part_cost: tokens that a part with a padding of its own must save.
         states: whether texts come with hidden states, or with frozen embeddings only.
         place_targets: whether half of the placed codes are right answers of the step's queries.
     """
@@ -64,6 +65,7 @@ class BatchSettings:
     channel_tokens: int
     drawn: int
     seed: int
+    part_cost: int
     states: bool = True
     place_targets: bool = False
 
@@ -189,19 +191,19 @@ class StepDataset(Dataset[Batch]):
         self.settings = settings
 
     def __getitem__(self, step: Step) -> Batch:
-        states = self.settings.states
+        options = {'states': self.settings.states, 'part_cost': self.settings.part_cost}
         rows = self.queries.rows[step.queries]
         against = self.queries.against
         channels = self.corpus.channels[step.placed]
         limit = self.settings.channel_tokens
         return Batch(
-            self.corpus.batch(rows, states=states),
+            self.corpus.batch(rows, **options),
             torch.from_numpy(self.queries.targets[step.queries]),
             torch.from_numpy(
                 np.full((len(rows), 1), -1) if against is None else against[step.queries]
             ),
             torch.from_numpy(step.placed),
-            [self.corpus.batch(texts[texts >= 0], limit, states=states) for texts in channels.T],
+            [self.corpus.batch(texts[texts >= 0], limit, **options) for texts in channels.T],
             torch.from_numpy(channels >= 0),
             torch.from_numpy(step.drawn),
             torch.from_numpy(step.partner),
@@ -244,15 +246,19 @@ class TextDataModule(L.LightningDataModule):
         """Yields texts and their positions in the validation set."""
         lengths = self.corpus.tokens.lengths[self.validation.rows]
         batches = list(length_batches(lengths, self.batch_tokens))
-        dataset = _ValidationDataset(self.corpus, self.validation, batches, self.settings.states)
+        dataset = _ValidationDataset(self.corpus, self.validation, batches, self.settings)
         return DataLoader(dataset, batch_size=None, shuffle=False, num_workers=0)
 
 
 class _ValidationDataset(Dataset[tuple[TextBatch, Tensor]]):
     def __init__(
-        self, corpus: TextCorpus, queries: QuerySet, batches: list[np.ndarray], states: bool
+        self,
+        corpus: TextCorpus,
+        queries: QuerySet,
+        batches: list[np.ndarray],
+        settings: BatchSettings,
     ) -> None:
-        self.states = states
+        self.settings = settings
         self.corpus = corpus
         self.queries = queries
         self.batches = batches
@@ -263,4 +269,7 @@ class _ValidationDataset(Dataset[tuple[TextBatch, Tensor]]):
     def __getitem__(self, index: int) -> tuple[TextBatch, Tensor]:
         positions = self.batches[index]
         rows = self.queries.rows[positions]
-        return self.corpus.batch(rows, states=self.states), torch.from_numpy(positions)
+        texts = self.corpus.batch(
+            rows, states=self.settings.states, part_cost=self.settings.part_cost
+        )
+        return texts, torch.from_numpy(positions)

@@ -318,5 +318,5 @@ def _place(
             batch_tokens=settings.batch_tokens,
             rows=rows,
         )
-    fused = model.fusion(embeddings, model.present[place]).embedding
+    fused = model.fuse(embeddings, model.present[place]).embedding
     return model.head.tangent(fused).double()

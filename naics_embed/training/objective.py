@@ -149,7 +149,7 @@ class Objective(nn.Module):
         queries = model.points(embeddings)
         points = [queries]
         if 'placement' in weights and placed is not None and live is not None:
-            result = model.fusion(live, model.present[placed])
+            result = model.fuse(live, model.present[placed])
             points.append(model.points(result.embedding))
             if balance is None:
                 balance, figures = result.balance, dict(result.figures)

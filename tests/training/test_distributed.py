@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from naics_embed.training import data
 from naics_embed.training.build import make_data, make_model, make_module
 from naics_embed.training.data import StepDataset, StepSampler
+from naics_embed.training.fit import train_text
 from naics_embed.training.gather import gather_rows
 from naics_embed.training.module import Course
 
@@ -99,6 +100,42 @@ def test_two_processes_equal_one(make_inputs, settings_with, tmp_path):
             torch.testing.assert_close(
                 found['gradients'][name], gradient, atol=1e-5, rtol=1e-4, msg=name
             )
+
+
+def torchrun(rank: int, port: int, inputs, settings, folder: Path) -> None:
+    """One process of a training as torchrun starts it."""
+    torch.set_num_threads(1)
+    os.environ |= {
+        'MASTER_ADDR': '127.0.0.1',
+        'MASTER_PORT': str(port),
+        'TORCHELASTIC_RUN_ID': 'test',
+        'RANK': str(rank),
+        'LOCAL_RANK': str(rank),
+        'GROUP_RANK': '0',
+        'WORLD_SIZE': str(WORLD),
+        'LOCAL_WORLD_SIZE': str(WORLD),
+    }
+    trained = train_text(inputs, settings, folder / 'shared')
+    torch.save({'history': trained.history, 'state': trained.state}, folder / f'{rank}.pt')
+
+
+@pytest.mark.slow
+def test_a_training_of_two_processes_equals_one_of_one(make_inputs, settings_with, tmp_path):
+    settings = settings_with(*OVERRIDES, 'training.epochs=2', 'training.warm.epochs=1')
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    mp.start_processes(
+        torchrun, (port, make_inputs(), settings, tmp_path), nprocs=WORLD, start_method='fork'
+    )
+    whole = train_text(make_inputs(), settings, tmp_path / 'alone')
+    for rank in range(WORLD):
+        found = torch.load(tmp_path / f'{rank}.pt', weights_only=True)
+        for epoch, expected in zip(found['history'], whole.history, strict=True):
+            for name in ('train/loss', 'train/retrieval', 'train/dcl', 'train/placement'):
+                assert epoch[name] == pytest.approx(expected[name], rel=1e-3), name
+        for name, value in whole.state.items():
+            torch.testing.assert_close(found['state'][name], value, atol=2e-3, rtol=1e-2)
 
 
 def test_one_process_gathers_nothing():

@@ -246,7 +246,7 @@ def test_dropout_is_on_in_training_and_off_in_validation(train, settings_with, m
 
         def wrapped(self, batch, batch_idx):
             texts = batch.queries if name == 'training' else batch[0]
-            hidden, mask = texts.hidden, texts.mask
+            hidden, mask = texts.parts[0].hidden, texts.parts[0].mask
             dropouts = [
                 module
                 for module in self.model.encoder.backbone.encoder.layer[1:].modules()

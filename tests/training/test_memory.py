@@ -1,8 +1,14 @@
 """The batch size that fits a device."""
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 
+from naics_embed.cli.gpu import gpu
+from naics_embed.config.load import load_config
 from naics_embed.errors import ConfigError
 from naics_embed.text.backbone import load_transformer
 from naics_embed.text.encoder import AdapterSettings, SentenceEncoder
@@ -16,6 +22,7 @@ from naics_embed.training.memory import (
 )
 
 GIB = 2**30
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
 def encoder(folder, **options) -> SentenceEncoder:
@@ -33,8 +40,8 @@ def test_a_line_through_two_measurements():
 def test_what_autograd_keeps_is_counted_once():
     x = torch.randn(100, 10, requires_grad=True)
     assert saved_bytes(lambda: x.exp().sum()) == 4000
-    y = torch.randn(100, 10)
-    assert saved_bytes(lambda: (x * y + x[:50].sum() * y.sum()).sum()) == 8000 + 4, 'x and y, once'
+    y = torch.randn(100, 10, requires_grad=True)
+    assert saved_bytes(lambda: (x * y + y * x).sum()) == 8000, 'x and y, once each'
 
 
 def test_memory_grows_with_the_batch_and_falls_with_recomputation(tiny_backbone):
@@ -86,6 +93,25 @@ def test_a_profile_is_changed_in_one_line(tmp_path, before, after):
     profile.write_text(before, encoding='utf-8')
     write_batch(profile, 512)
     assert profile.read_text(encoding='utf-8') == after
+
+
+def test_the_command_writes_its_advice_into_the_profile(tiny_backbone, tmp_path, capsys):
+    folder = tmp_path / 'configs'
+    shutil.copytree(CONFIGS, folder)
+    arguments = {
+        'overrides': [f'backbone.name={tiny_backbone}', 'backbone.window=20'],
+        'profile': 'gpu',
+        'memory': 0.25,
+        'share': 0.8,
+        'config_folder': folder,
+    }
+    gpu(**arguments, apply=False, as_json=True)
+    advised = json.loads(capsys.readouterr().out)
+    assert advised['batch'] >= 8
+    assert load_config(folder, 'gpu').config.training.batch == 1024
+    gpu(**arguments, apply=True, as_json=False)
+    assert f'training.batch={advised["batch"]} for 0.2 GiB' in capsys.readouterr().out
+    assert load_config(folder, 'gpu').config.training.batch == advised['batch']
 
 
 def test_a_profile_that_is_not_there(tmp_path):

@@ -216,7 +216,7 @@ def test_offsets_move_known_codes_and_unseen_ones_stay_with_their_texts(step, ma
 
 def test_frozen_mode_reads_embeddings_only(step):
     module, batch = step('model.mode=frozen')
-    assert batch.queries.hidden is None
+    assert batch.queries.parts == []
     module.terms(batch, 0.5).total.backward()
     assert not any(p.requires_grad for p in module.model.encoder.parameters())
     assert bool((module.model.table.grad != 0).any())

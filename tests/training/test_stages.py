@@ -7,6 +7,7 @@ import torch
 
 from naics_embed.errors import ConfigError
 from naics_embed.text.encoder import QUERY
+from naics_embed.training import build
 from naics_embed.training.build import make_model
 from naics_embed.training.curriculum import phase_of, rules_of
 from naics_embed.training.fit import train_text
@@ -138,6 +139,24 @@ def test_codes_from_texts_are_learned(train, settings_with, code_points):
     assert bool(trained.tangents.isfinite().all())
     assert ('offset' in trained.state) == (code_points == 'text+offset')
     assert 'table' not in trained.state
+
+
+def test_the_cache_of_code_texts_is_filled_by_schedule(train, settings_with, monkeypatch, material):
+    fills = []
+    original = build.encode_all_channels
+
+    def count(*arguments, **options):
+        fills.append(1)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(build, 'encode_all_channels', count)
+    settings = settings_with(
+        'model.code_points=text', 'training.epochs=2', 'training.refresh_steps=3'
+    )
+    train(settings)
+    steps = -(-len(material.train) // settings.training.batch)
+    # At the start, each third step of an epoch, before each validation, and for the result.
+    assert len(fills) == 1 + 2 * ((steps - 1) // 3) + 2 + 1
 
 
 def test_full_mode_trains_the_transformer(train, settings_with, material):

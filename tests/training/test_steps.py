@@ -18,7 +18,7 @@ from naics_embed.training.data import (
     TextDataModule,
 )
 
-SIZES = BatchSettings(batch=16, placed=4, channel_tokens=6, drawn=12, seed=3)
+SIZES = BatchSettings(batch=16, placed=4, channel_tokens=6, drawn=12, seed=3, part_cost=8)
 
 
 def sampler(queries: int = 100, codes: int = 30, sizes: BatchSettings = SIZES) -> StepSampler:
@@ -137,15 +137,15 @@ def test_a_batch_holds_the_states_of_its_texts(material, dataset):
     queries, placed, drawn = np.array([5, 0, 7]), np.array([3, 9]), np.array([1, 2])
     batch = dataset[Step(queries, placed, drawn, np.empty(0, dtype=np.int64))]
     corpus = material.corpus
+    found = {}
+    for part in batch.queries.parts:
+        for place, hidden, mask in zip(part.places.tolist(), part.hidden, part.mask, strict=True):
+            assert bool((hidden[~mask] == 0).all())
+            found[place] = hidden[mask].numpy()
+    assert sorted(found) == [0, 1, 2], 'each text is in one part'
     for row, query in enumerate(queries):
-        text = material.train.rows[query]
-        begin, end = corpus.tokens.offsets[text : text + 2]
-        assert int(batch.queries.mask[row].sum()) == end - begin
-        np.testing.assert_array_equal(
-            batch.queries.hidden[row, : end - begin].numpy(),
-            corpus.states[begin:end].astype(np.float32),
-        )
-        assert bool((batch.queries.hidden[row, end - begin :] == 0).all())
+        begin, end = corpus.tokens.offsets[material.train.rows[query] :][:2]
+        np.testing.assert_array_equal(found[row], corpus.states[begin:end].astype(np.float32))
     assert batch.target.tolist() == material.train.targets[queries].tolist()
     assert batch.placed.tolist() == [3, 9]
     assert batch.drawn.tolist() == [1, 2]
@@ -159,10 +159,12 @@ def test_channels_are_masked_and_cut(material, dataset):
     assert batch.present.tolist() == [[True, False], [True, True]]
     titles, descriptions = batch.channels
     assert (len(titles), len(descriptions)) == (2, 1), 'absent texts are not even read'
-    assert titles.mask.shape == (2, SIZES.channel_tokens)
     begin = material.corpus.tokens.offsets[material.corpus.channels[present, 0]]
+    (own,) = (
+        part.hidden[part.places == 1][0] for part in titles.parts if bool((part.places == 1).any())
+    )
     np.testing.assert_array_equal(
-        titles.hidden[1].numpy(),
+        own.numpy(),
         material.corpus.states[begin : begin + SIZES.channel_tokens].astype(np.float32),
     )
 
@@ -186,8 +188,8 @@ def test_validation_batches_cover_every_query_once(material):
         range(len(validation))
     )
     for texts, positions in batches:
-        hidden, mask = texts.hidden, texts.mask
-        assert hidden.shape[:2] == mask.shape
-        assert mask.numel() <= 100 or len(positions) == 1
+        assert sum(part.mask.numel() for part in texts.parts) <= 100 or len(positions) == 1
         lengths = material.corpus.tokens.lengths[validation.rows[positions.numpy()]]
-        assert mask.sum(dim=1).tolist() == lengths.tolist()
+        for part in texts.parts:
+            assert part.hidden.shape[:2] == part.mask.shape
+            assert part.mask.sum(dim=1).tolist() == lengths[part.places.numpy()].tolist()
