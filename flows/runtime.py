@@ -14,6 +14,8 @@ DEFAULTS = {
     'PREFECT_CLI_PROMPT': 'false',
     'DO_NOT_TRACK': 'true',
     'MLFLOW_DISABLE_TELEMETRY': 'true',
+    # The address of each run, in the middle of what `--json` prints.
+    'MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT': 'true',
     'TOKENIZERS_PARALLELISM': 'false',
     # Threads that spin while they wait make small work ten times slower on a busy machine.
     'OMP_WAIT_POLICY': 'PASSIVE',
