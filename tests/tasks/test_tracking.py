@@ -1,8 +1,16 @@
 """Runs that go on where a killed process left them, and a tracking server that is not there."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
+import requests
 from mlflow import MlflowClient
 
 from naics_embed.errors import TrackingError
@@ -78,3 +86,58 @@ def test_a_server_that_never_answers_is_a_clear_error(tmp_path, monkeypatch):
             pipeline_run(uri, 'tracking', tmp_path, {}, {}),
         ):
             pytest.fail('it must not begin')
+
+
+def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start an MLflow server and wait until it answers."""
+    options = ['--host', '127.0.0.1', '--port', str(port), '--workers', '1']
+    server = subprocess.Popen(
+        [sys.executable, '-m', 'mlflow', 'server', *options],
+        cwd=folder,
+        env={
+            **os.environ,
+            'MLFLOW_BACKEND_STORE_URI': f'sqlite:///{folder / "mlflow.db"}',
+            'MLFLOW_SERVER_ENABLE_JOB_EXECUTION': 'false',
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 600
+    while True:
+        try:
+            if requests.get(f'http://127.0.0.1:{port}/health', timeout=60).ok:
+                return server
+        except requests.ConnectionError:
+            assert server.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_metrics_logged_while_the_server_restarts_are_not_lost(tmp_path):
+    with socket.create_server(('127.0.0.1', 0)) as free:
+        port = free.getsockname()[1]
+    uri = f'http://127.0.0.1:{port}'
+    servers = [start_server(tmp_path, port)]
+    try:
+        with (
+            pipeline_run(uri, 'outage', tmp_path, {}, {}) as tracker,
+            tracker.stage('words', {}) as stage,
+        ):
+            stage.metrics({'loss': 3.0}, step=0)
+            os.killpg(servers[0].pid, signal.SIGKILL)
+            servers[0].wait()
+            again = threading.Timer(2.0, lambda: servers.append(start_server(tmp_path, port)))
+            again.start()
+            stage.metrics({'loss': 2.0}, step=1)
+            again.join()
+            stage.metrics({'loss': 1.0}, step=2)
+        history = tracker.client.get_metric_history(stage.run_id, 'loss')
+        assert [(metric.step, metric.value) for metric in history] == [(0, 3), (1, 2), (2, 1)]
+        assert tracker.client.get_run(stage.run_id).info.status == 'FINISHED'
+    finally:
+        for server in servers:
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait()
