@@ -254,6 +254,7 @@ class Dag:
             {
                 **self._texts,
                 **self.index_roles.files,
+                **self.redirections.files,
                 **self.backbone,
                 **self.text_training.files,
                 **self.baselines.files,

@@ -20,7 +20,7 @@ from naics_embed.evidence.known_texts import Linear, index_texts
 from naics_embed.evidence.settings import EvidenceSettings
 from naics_embed.geometry.lorentz import log0
 from naics_embed.search.coder import FUSED
-from naics_embed.search.storage import FROZEN, write_evidence
+from naics_embed.search.storage import FROZEN, write_evidence, write_redirections
 from naics_embed.taxonomy import Taxonomy, official_code
 from naics_embed.text.backbone import load_transformer
 from naics_embed.text.frozen import embed_texts, write_difference
@@ -30,6 +30,13 @@ from naics_embed.text.tokens import load_tokenizer
 
 WIDTH = 32
 SPACE = Space(dim=8, curvature=0.7, r_max=5.0, temperature=2.5, window=16)
+REDIRECTIONS = pl.DataFrame(
+    {
+        'code': ['111120', '111120'],
+        'phrase': ['Growing soybeans', None],
+        'targets': [['111110'], ['111110']],
+    }
+)
 EVIDENCE = EvidenceSettings(20.0, 3, 5, 1, 1.2, 0.4, 2000)
 VINTAGE = 2022
 UNSUPERVISED = ('111110', '812910')
@@ -134,6 +141,7 @@ def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Pat
     weights[1] = 0.05
     fusion = Fusion(FUSED, weights, np.ones(len(FUSED)))
     write_evidence(folder, evidence, fusion, leaves['code'].to_list())
+    write_redirections(folder, REDIRECTIONS)
     write_difference(folder / FROZEN, frozen, trained)
     return folder
 

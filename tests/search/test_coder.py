@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 import threading
@@ -59,7 +60,7 @@ def test_the_path_leads_to_the_best_leaf(coder):
         best = answer.hits[0].code
         assert [hit.code for hit in answer.path] == [canonical_code(best[:n]) for n in LEVELS]
         shares = [hit.probability for hit in answer.path]
-        assert all(a >= b - 1e-12 for a, b in zip(shares, shares[1:], strict=False))
+        assert all(a >= b - 1e-12 for a, b in itertools.pairwise(shares))
 
 
 def test_the_deepest_code_that_is_sure_enough_is_chosen(coder):
