@@ -23,7 +23,7 @@ from naics_embed.search.coder import FUSED
 from naics_embed.search.storage import FROZEN, write_evidence, write_redirections
 from naics_embed.taxonomy import Taxonomy, official_code
 from naics_embed.text.backbone import load_transformer
-from naics_embed.text.frozen import embed_texts, write_difference
+from naics_embed.text.frozen import PairedEncoder, write_difference
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.inference import place_texts
 from naics_embed.text.tokens import load_tokenizer
@@ -133,7 +133,8 @@ def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Pat
     leaves = codebook.filter(pl.col('level') == 6)
     titles = leaves['title'].to_list()
     tokenizer = load_tokenizer(encoder, SPACE.window)
-    embeddings = embed_texts(titles, tokenizer, frozen, 2048).numpy()
+    encoder_pair = PairedEncoder(tokenizer, frozen, frozen)
+    embeddings = encoder_pair.embed(titles, 2048)[0].numpy()
     linear = Linear(embeddings.T.copy(), np.zeros(len(titles), dtype=np.float32))
     evidence = index_texts(titles, np.arange(len(titles)), embeddings, linear, EVIDENCE)
     weights = np.zeros((len(GATES), len(FUSED)))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from naics_embed.bundle import CODER, Bundle, coordinate_names
-from naics_embed.errors import CodeError, UserError
+from naics_embed.errors import ArtifactError, CodeError, UserError
 from naics_embed.geometry.lorentz import centroid, exp0, log0, pairwise_distance
 from naics_embed.search.concordance import later_codes
 from naics_embed.search.promotion import promoted_bundle
@@ -247,7 +247,11 @@ class CodeTable:
     def _redirections(self) -> pl.DataFrame:
         if not self.has_redirections:
             raise UserError(f'bundle {self.bundle.path} has no cross references; export it again')
-        return pl.read_parquet(self.bundle.path / CODER / REDIRECTIONS)
+        path = self.bundle.path / CODER / REDIRECTIONS
+        try:
+            return pl.read_parquet(path)
+        except pl.exceptions.PolarsError as error:
+            raise ArtifactError(f'{path} is damaged ({error}); export the table again') from error
 
     def _code(self, row: int) -> Code:
         official, title, level = self._texts[row]
