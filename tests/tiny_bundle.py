@@ -150,7 +150,7 @@ def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Pat
 def write_tiny_bundle(path: Path, encoder: Path, *, coder: bool = False) -> Path:
     """Write the bundle that the tests search in."""
     codebook = tiny_codebook()
-    folder = encoder.parent / f'{path.name}-coder'
+    folder = path.with_name(f'{path.name}-coder')
     write_bundle(
         path,
         codebook,
