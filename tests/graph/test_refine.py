@@ -96,8 +96,22 @@ def test_an_epoch_that_costs_queries_is_never_kept(inputs, settings_with):
     loose = refine(perfect, replace(settings, tolerance=1.0), 0)
     selections = [figures[SELECTION] for figures in loose.history]
     assert loose.best_epoch == selections.index(max(selections)) > 0
-    tree = refine(perfect, replace(settings, tolerance=1.0, tree_tolerance=-2.0), 0)
-    assert tree.best_epoch == 0
+
+
+@pytest.mark.parametrize(
+    ('changes', 'allowed'),
+    [
+        ({}, True),
+        ({'index_mrr': 0.49}, True),
+        ({'index_mrr': 0.48, 'plain_mrr': 0.9}, False),
+        ({'plain_mrr': 0.48}, False),
+        ({'spearman': 0.896}, True),
+        ({'spearman': 0.894}, False),
+    ],
+)
+def test_every_kind_of_query_and_the_tree_are_guarded(inputs, changes, allowed):
+    before = {'index_mrr': 0.5, 'plain_mrr': 0.5, 'spearman': 0.9}
+    assert inputs.validator(0.1).allowed({**before, **changes}, before, 0.015, 0.005) is allowed
 
 
 def test_patience_ends_it(inputs, settings_with):
