@@ -203,10 +203,14 @@ def _summary(
 
     prepare(quiet=True)
     _log_to_terminal(logging.WARNING if quiet else logging.INFO)
-    from flows.pipeline import pipeline
+    from flows.server import prefect_server
 
     names = [name.replace('-', '_') for name in refresh or ()]
-    return pipeline(profile, list(overrides or ()), target=target, refresh=names, resume=resume)
+    with prefect_server() as ready:
+        from flows.pipeline import pipeline
+
+        ready()
+        return pipeline(profile, list(overrides or ()), target=target, refresh=names, resume=resume)
 
 
 def _log_to_terminal(level: int) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from flows.routing import Request, computed_elsewhere
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
 from naics_embed.config.schema import Config, RuntimeConfig, TrainingConfig
@@ -13,6 +15,7 @@ from naics_embed.text.backbone import locate_backbone
 from tasks.baselines import BASELINE_CHANNELS, fit_baselines
 from tasks.candidates import candidates, selection
 from tasks.codebook import codebook
+from tasks.coder import coder
 from tasks.construction import construction
 from tasks.distances import distances
 from tasks.encoding import backbone_inputs, encoding
@@ -26,7 +29,7 @@ from tasks.refinement import refinement
 from tasks.regression import OUTCOMES, regression
 from tasks.relations import relations
 from tasks.source import acquire_source, describe_source, source_inputs
-from tasks.stage import Record, Run
+from tasks.stage import Record, Run, Stage
 from tasks.structure_holdout import structure_holdout
 from tasks.text_training import text_training
 from tasks.tokens import tokens
@@ -57,6 +60,7 @@ STAGES = (
     'selection',
     'evaluation',
     'regression',
+    'coder',
     'export',
 )
 
@@ -64,9 +68,10 @@ STAGES = (
 class Dag:
     """The stages of one pipeline run, each computed at most once and on demand."""
 
-    def __init__(self, config: Config, run: Run) -> None:
+    def __init__(self, config: Config, run: Run, request: Request | None = None) -> None:
         self.config = config
         self.run = run
+        self.request = request
 
     def records(self) -> dict[str, Record]:
         """Return the records of the stages that were asked for so far."""
@@ -242,14 +247,25 @@ class Dag:
             jaccard=self.config.data.roles.jaccard,
         )
 
+    @property
+    def training_inputs(self) -> dict[str, Artifact]:
+        """What text training reads."""
+        return {
+            **self._texts,
+            **self.construction.files,
+            **self.redirections.files,
+            **self.backbone,
+        }
+
     @cached_property
     def text_training(self) -> Record:
         """Query encoder and code table."""
-        return text_training(
-            self.run,
-            {**self._texts, **self.construction.files, **self.backbone},
+        return self._placed(
+            text_training,
+            self.training_inputs,
             model=self.config.model,
             objective=self.config.objective,
+            curriculum=self.config.curriculum,
             training=self.config.training,
             shrink=self.config.construction.shrink,
             frozen_layers=self.config.backbone.frozen_layers,
@@ -373,6 +389,30 @@ class Dag:
         )
 
     @cached_property
+    def coder(self) -> Record:
+        """What the hybrid search weighs."""
+        return coder(
+            self.run,
+            {
+                **self._texts,
+                **self.index_roles.files,
+                **self.redirections.files,
+                **self.backbone,
+                **self.text_training.files,
+                **self.selection.files,
+                **self.baselines.files,
+                **self.evaluation.files,
+            },
+            coder=self.config.coder,
+            baselines=self.config.evaluation.baselines,
+            model=self.config.model,
+            temperature=self.text_training.facts['temperature'],
+            jaccard=self.config.data.roles.jaccard,
+            window=self.config.backbone.window,
+            batch_tokens=self.config.backbone.batch_tokens,
+        )
+
+    @cached_property
     def export(self) -> Record:
         """The bundle that users load."""
         return export(
@@ -382,10 +422,17 @@ class Dag:
                 **self.structure_holdout.files,
                 **self.text_training.files,
                 **self.selection.files,
-                **self.evaluation.files,
+                **self.coder.files,
             },
             temperature=self.text_training.facts['temperature'],
             champion=self.selection.facts['champion'],
             source=describe_source(self.source),
             configuration=self.config,
         )
+
+    def _placed(self, stage: Stage, inputs: Mapping[str, Artifact], **settings: Any) -> Record:
+        """Compute a stage where the configuration says: by a deployment, or in this process."""
+        deployment = self.config.platform.text_training
+        if deployment is None or self.request is None:
+            return stage(self.run, inputs, **settings)
+        return computed_elsewhere(stage, self.run, inputs, settings, deployment, self.request)

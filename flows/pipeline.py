@@ -13,7 +13,8 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
 from flows.dag import DATA_STAGES, STAGES, Dag
-from flows.runtime import CHECKOUT
+from flows.routing import Request
+from flows.runtime import CHECKOUT, with_worker_root
 from naics_embed import __version__
 from naics_embed.artifacts import content_key, read_json
 from naics_embed.config.load import flat, load_config, to_dict
@@ -23,7 +24,7 @@ from naics_embed.evaluation.candidates import promotion_rule
 from tasks.promotion import Contender, Outcome, promote_run
 from tasks.source import describe_source
 from tasks.stage import Record, Run
-from tasks.tracking import git_revision, pipeline_run, set_tags
+from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run, set_tags
 
 log = logging.getLogger('naics_embed.pipeline')
 
@@ -74,39 +75,54 @@ def pipeline(
     refresh: list[str] | None = None,
     resume: str = 'auto',
     config_folder: str | None = None,
+    parent_run: str | None = None,
 ) -> dict[str, Any]:
     """Run the stages up to a target and return a summary.
 
     Args:
-        profile: a file in ``configs/profiles``.
+        profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``training.epochs=3``.
         target: ``all``, ``data``, or the last stage wanted.
-        refresh: stages to compute again although they are cached.
+        refresh: stages to compute again although they are cached, and all that stands on them.
         resume: ``auto``, ``last``, ``never`` or the path of a checkpoint, for text training.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
+        parent_run: MLflow run under which this one is nested.
     """
     start = time.perf_counter()
     _check_stages('target', [target], TARGETS)
     _check_stages('refresh', refresh or [], STAGES)
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    config = load_config(folder, profile, overrides or ()).config
+    overrides = with_worker_root(overrides)
+    config = load_config(folder, profile, overrides).config
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
     root = Path(config.runtime.root).expanduser().resolve()
     root.mkdir(parents=True, exist_ok=True)
-    uri = config.tracking.uri or f'sqlite:///{root / "mlflow.db"}'
+    uri = tracking_uri(config, root)
     tags = {
         'profile': profile,
         'library_version': __version__,
         'git_revision': git_revision(CHECKOUT),
-        'prefect.flow_run_id': str(flow_run.id or 'none'),
+        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
     }
     with pipeline_run(
-        uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config)
+        uri,
+        config.tracking.experiment,
+        root / 'mlartifacts',
+        tags,
+        flat(config),
+        name='pipeline' if target == 'all' else target,
+        parent=parent_run,
     ) as tracker:
         run = Run(
-            root, tracker, frozenset(name.replace('_', '-') for name in refresh or ()), resume
+            root,
+            tracker,
+            frozenset(name.replace('_', '-') for name in refresh or ()),
+            resume,
+            config.tracking.experiment,
         )
-        dag = Dag(config, run)
+        made_explicit = (f'runtime.root={root}', f'tracking.uri={uri}')
+        request = Request(profile, (*overrides, *made_explicit), resume, tracker.parent_run_id)
+        dag = Dag(config, run, request)
         described = describe_source(dag.source)
         tracker.pipeline().content(to_dict(config), 'config.yaml')
         set_tags(tracker, {'source': dag.source.kind, **_source_tags(described)})
@@ -125,11 +141,21 @@ def pipeline(
     return asdict(summary)
 
 
+def tracking_uri(config: Config, root: Path) -> str:
+    """Return the configured tracking URI, else the environment's, else a file under the root."""
+    given = config.tracking.uri or os.environ.get('MLFLOW_TRACKING_URI')
+    return given or f'sqlite:///{root / "mlflow.db"}'
+
+
 def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:
     records = dag.records()
     changes: dict[str, Any] = {}
     if 'evaluation' in records:
-        changes['figures'] = read_json(records['evaluation'].path('metrics'))
+        changes['figures'] = read_json(
+            records['coder'].path('figures')
+            if 'coder' in records
+            else records['evaluation'].path('metrics')
+        )
         _publish(changes['figures'], dag.run)
     if 'selection' in records:
         changes['table'] = records['selection'].facts['champion']

@@ -98,7 +98,7 @@ def _figures_table(figures: dict[str, dict[str, Any]]) -> Table:
             reference = figure['reference']
             table.add_row(
                 label,
-                f'{figure["value"]:.3f}',
+                'undefined' if figure['value'] is None else f'{figure["value"]:.3f}',
                 '' if reference is None else f'{reference:.3f}',
                 '' if reference is None else str(figure['reference_name']),
             )

@@ -35,8 +35,9 @@ def write(
         load_file(inputs['table'].path)['tangents'].numpy(),
         encoder,
         Space(model.dim, model.curvature, model.r_max, temperature, configuration.backbone.window),
-        read_json(Path(inputs['metrics'].path)),
+        read_json(Path(inputs['figures'].path)),
         {'source': source, 'table': champion, 'configuration': to_dict(configuration)},
+        Path(inputs['coder'].path),
     )
     context.tracking.artifact(out / 'bundle' / 'manifest.json')
     return Result({'bundle': 'bundle'})

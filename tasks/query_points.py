@@ -50,13 +50,10 @@ def write(
     chosen = pl.concat([train, held]).sort(ROW)
     folder = Path(inputs['model'].path)
     backbone = load_transformer(folder)
-    head = LorentzHead(
-        int(backbone.config.hidden_size), model.dim, c=model.curvature, r_max=model.r_max
-    )
-    head.load_state_dict(load_file(folder / 'head.safetensors'))
+    head = LorentzHead.load(folder / 'head.safetensors', c=model.curvature, r_max=model.r_max)
     tokenizer = load_tokenizer(folder, window)
     texts = chosen['text'].to_list()
-    points = place_texts(texts, tokenizer, backbone, head.eval(), batch_tokens)
+    points = place_texts(texts, tokenizer, backbone, head, batch_tokens)
     rows = torch.from_numpy(chosen[ROW].to_numpy().astype(np.int64))
     save_file({'row': rows, 'points': points}, out / 'query_points.safetensors')
     return Result(

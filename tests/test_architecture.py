@@ -20,6 +20,7 @@ FLOORS = {
     'losses': 2,
     'metrics': 2,
     'data': 2,
+    'evidence': 3,
     'census': 2,
     'baselines': 2,
     'supervision': 3,
@@ -33,6 +34,7 @@ FLOORS = {
     'search': 6,
     'export': 6,
     'report': 6,
+    'estimators': 7,
     'cli': 7,
 }
 """A room may import itself and rooms of its own floor or below."""

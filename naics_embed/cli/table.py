@@ -14,11 +14,14 @@ from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
     from naics_embed.bundle import Bundle
+    from naics_embed.search.coder import Answer
     from naics_embed.search.searcher import Hit
 
 TableOption = Annotated[
     Path | None, typer.Option('--table', help='A bundle; the promoted one by default.')
 ]
+UNDEFINED = 'undefined'
+
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
 
 
@@ -34,14 +37,34 @@ def search(
     texts: Annotated[list[str], typer.Argument(help='Descriptions of businesses.')],
     k: Annotated[int, typer.Option('-k', help='How many codes.')] = 5,
     level: Annotated[int, typer.Option(help='Digits of the codes, 2 to 6.')] = 6,
+    confidence: Annotated[
+        float, typer.Option(help='Least probability of the code that is given as the answer.')
+    ] = 0.8,
+    support: Annotated[int, typer.Option(help='Known texts and words to show for each code.')] = 0,
+    distance: Annotated[
+        bool, typer.Option('--distance', help='Rank by the distance alone; not calibrated.')
+    ] = False,
     as_json: AsJson = False,
     table: TableOption = None,
 ) -> None:
     """Find the codes of descriptions."""
+    from naics_embed.bundle import CODER
     from naics_embed.search.promotion import promoted_bundle
 
     # Asked before torch is loaded, so that a first user without a table knows at once.
     path = table or promoted_bundle()
+    if not distance and (path / CODER).is_dir():
+        from naics_embed.search.coder import Coder
+
+        answers = Coder.load(path).search(
+            texts, k=k, level=level, confidence=confidence, support=support
+        )
+        if as_json:
+            _print_json([asdict(answer) for answer in answers])
+            return
+        for answer in answers:
+            _print_answer(answer)
+        return
     from naics_embed.search.searcher import Searcher
 
     found = Searcher.load(path).search(texts, k=k, level=level)
@@ -74,7 +97,7 @@ def metrics(as_json: AsJson = False, table: TableOption = None) -> None:
         shown.add_row(
             name,
             _number(figure['value']),
-            _number(figure['reference']),
+            '' if figure['reference'] is None else _number(figure['reference']),
             figure['reference_name'] or '',
         )
     Console(highlight=False, markup=False).print(shown)
@@ -89,6 +112,7 @@ def export(
 ) -> None:
     """Write codes and coordinates for other tools; the manifest is written beside them."""
     import numpy as np
+    from polars.exceptions import ComputeError
 
     from naics_embed.artifacts import atomic_file, write_json
 
@@ -99,28 +123,34 @@ def export(
         raise UserError(f'{out} is a folder; name a file to write')
     bundle = _bundle(table)
     frame = bundle.codes()
-    with atomic_file(out) as temporary:
-        if chosen is ExportFormat.PARQUET:
-            frame.write_parquet(temporary)
-        elif chosen is ExportFormat.CSV:
-            frame.write_csv(temporary)
-        else:
-            with temporary.open('wb') as stream:
-                np.savez_compressed(
-                    stream,
-                    code=frame['code'].to_numpy().astype('U6'),
-                    level=frame['level'].to_numpy(),
-                    coordinates=bundle.tangents(),
-                )
     keys = ('space', 'distance', 'codes', 'library_version', 'source')
     manifest = {key: bundle.manifest[key] for key in keys if key in bundle.manifest}
-    write_json(out.with_name(f'{out.name}.manifest.json'), manifest)
+    try:
+        with atomic_file(out) as temporary:
+            if chosen is ExportFormat.PARQUET:
+                frame.write_parquet(temporary)
+            elif chosen is ExportFormat.CSV:
+                frame.write_csv(temporary)
+            else:
+                with temporary.open('wb') as stream:
+                    np.savez_compressed(
+                        stream,
+                        code=frame['code'].to_numpy().astype('U6'),
+                        level=frame['level'].to_numpy(),
+                        coordinates=bundle.tangents(),
+                    )
+        write_json(out.with_name(f'{out.name}.manifest.json'), manifest)
+    except (OSError, ComputeError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise UserError(
+            f'{out} could not be written: {reason}; make room, or name another file with -o'
+        ) from error
     typer.echo(f'{len(frame):,} codes written to {out}', err=True)
 
 
 def _number(value: float | None) -> str:
     if value is None:
-        return ''
+        return UNDEFINED
     return f'{value:,.0f}' if float(value).is_integer() and abs(value) > 1 else f'{value:.4f}'
 
 
@@ -142,6 +172,23 @@ def _bundle(table: Path | None) -> 'Bundle':
 
 def _print_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, indent=2) + '\n')
+
+
+def _print_answer(answer: 'Answer') -> None:
+    from rich.console import Console
+
+    _print_hits(answer.text, answer.hits)
+    lines = [
+        f'  {hit.official}: ' + '; '.join(text for text, _ in support.texts)
+        for hit, support in zip(answer.hits, answer.support, strict=False)
+        if support.texts
+    ]
+    if answer.chosen is None:
+        lines.append(f'no code passes {answer.confidence:.0%}')
+    else:
+        sure = answer.chosen
+        lines.append(f'sure of {sure.official} {sure.title} ({sure.probability:.0%})')
+    Console(highlight=False, markup=False, emoji=False).print('\n'.join(lines) + '\n')
 
 
 def _print_hits(text: str, hits: 'Iterable[Hit]') -> None:

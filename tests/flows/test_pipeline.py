@@ -33,10 +33,13 @@ SMALL = [
     'objective.stress_codes=32',
     'objective.placed_codes=4',
     'training.epochs=2',
+    'training.warm={epochs: 1, validate_every: 1, batch: 128}',
+    'model.head_units=16',
     'training.batch=128',
     'training.max_queries=null',
     'graph.anchor_queries=512',
-    'training.queries={titles: true, descriptions: true, redirections: true}',
+    'training.queries.descriptions=true',
+    'training.queries.plain_repeats=2',
     'data.plain_language={train: true, examples: true, validation: true, test: true}',
     'evaluation.compared=[title, class_mean, logistic_regression, tfidf_svm, bm25]',
     'runtime.promote=true',
@@ -384,3 +387,56 @@ def test_no_texts_to_train_on_is_a_clear_error(
     off = 'data.plain_language={train: false, examples: false, validation: false, test: false}'
     with pytest.raises(ConfigError, match=r'no validation queries'):
         bare.run(off, target='text_training')
+
+
+def test_checkpoints_lie_by_experiment_and_key(first, workshop):
+    key = first['stages']['text_training']['key']
+    folder = workshop.root / 'checkpoints' / 'miniature' / key
+    assert (folder / 'last.ckpt').is_file()
+    best = json.loads(
+        (Path(first['stages']['text_training']['files']['model']) / 'history.json').read_text()
+    )
+    figures = [epoch['validation/selection'] for epoch in best]
+    (named,) = folder.glob('best-*.ckpt')
+    assert named.name.endswith(f'selection={max(figures):.4f}.ckpt')
+    assert json.loads((folder / 'settings.json').read_text())['model']['dim'] == 8
+
+
+def test_the_channels_have_adapters_of_their_own(first):
+    model = Path(first['stages']['text_training']['files']['model'])
+    names = {path.stem for path in (model / 'adapters').iterdir()}
+    assert names == {
+        'query_text',
+        'title_channel',
+        'description_channel',
+        'examples_channel',
+    }
+
+
+def test_other_geometries_are_not_exported(workshop):
+    with pytest.raises(ConfigError, match=r'benchmarks/ablation\.py'):
+        workshop.run('model.geometry=euclidean', target='text_training')
+
+
+def test_ablation_cells_are_kept(first, workshop, tmp_path, monkeypatch):
+    from benchmarks.ablation import summary
+    from benchmarks.ablation_cells import ablation, cell_file
+
+    overrides = [*workshop.overrides, 'training.epochs=1', 'model.mode=frozen']
+    rows = {'base': [], 'Euclidean!': ['model.geometry=euclidean']}
+    results = ablation(rows, [0], overrides, 'smoke', str(tmp_path))
+    assert [result['row'] for result in results] == ['base', 'Euclidean!']
+    assert cell_file(tmp_path, 'Euclidean!', 0).name == 'euclidean-seed0.json'
+    assert results[0]['figures']['tree/supervised_spearman'] > 0
+    assert 'tree/supervised_spearman' not in results[1]['figures']
+    assert not any(name.startswith('test/') for name in results[0]['figures'])
+
+    def never(*_, **__):
+        raise AssertionError('a cell that is there is not trained again')
+
+    monkeypatch.setattr('naics_embed.training.fit.train_text', never)
+    again = ablation(rows, [0], overrides, 'smoke', str(tmp_path))
+    assert again == results
+    table = summary(again)
+    assert table['choice'].to_list() == ['base', 'Euclidean!']
+    assert table['Spearman'].to_list()[1] == '–'
