@@ -2,9 +2,8 @@
 
 The steps are those of the real sampler on a finished run's files, so sequences and padding are
 exact. Speed is measured on some of these steps, forward and backward. Beside them stands the
-arithmetic of the original method: each anchor with one positive and 24 negatives, in four channels,
-26 × 4 = 104 sequences less the one that an anchor shares, 103 for each code in each epoch, all of
-them padded to 512 tokens.
+arithmetic of the original method, which encodes each anchor, a positive and 24 negatives in four
+channels: 103 sequences for each code in each epoch, all of them padded to 512 tokens.
 
     python -m benchmarks.encoding --root artifacts --profile cpu --json encoding.json
 """
