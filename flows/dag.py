@@ -396,6 +396,7 @@ class Dag:
             {
                 **self._texts,
                 **self.index_roles.files,
+                **self.redirections.files,
                 **self.backbone,
                 **self.text_training.files,
                 **self.selection.files,

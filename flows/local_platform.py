@@ -4,6 +4,7 @@
 """
 
 import enum
+import json
 import os
 import shlex
 import socket
@@ -19,7 +20,7 @@ import typer
 import yaml
 
 from flows.postgres import Server, own_server
-from flows.runtime import CHECKOUT, prepare
+from flows.runtime import CHECKOUT, ROOT_VARIABLE, prepare
 from naics_embed.errors import UserError
 
 HOST = '127.0.0.1'
@@ -59,7 +60,8 @@ def up(
         if server is not None:
             server.make_databases()
         os.environ |= _environment(folder, prefect_port, mlflow_port, server)
-        sys.exit(_keep(root, prefect_port, mlflow_port))
+        os.environ[ROOT_VARIABLE] = str(root.resolve())
+        sys.exit(_keep(prefect_port, mlflow_port))
 
 
 @app.command()
@@ -67,9 +69,7 @@ def worker(pool: Annotated[str, typer.Argument(help='cpu or gpu.')]) -> None:
     """Wait for the server, make what the pool needs, and become its worker."""
     _wait_for_server()
     if pool == POOLS[0]:
-        make_pools('process')
-        make_automations()
-        deploy()
+        setup()
         typer.echo(f'Prefect UI {os.environ["PREFECT_API_URL"].removesuffix("/api")}')
         typer.echo(f'MLflow UI  {os.environ["MLFLOW_TRACKING_URI"]}')
         typer.echo("then: prefect deployment run 'pipeline/cpu' --watch")
@@ -78,17 +78,13 @@ def worker(pool: Annotated[str, typer.Argument(help='cpu or gpu.')]) -> None:
 
 
 @app.command()
-def pools(
-    kind: Annotated[str, typer.Option('--type', help='process, docker, kubernetes.')],
+def setup(
+    kind: Annotated[str, typer.Option('--type', help='process, docker or kubernetes.')] = 'process',
 ) -> None:
-    """Make the work pools, or bring them up to date."""
+    """Make pools, automations and deployments on a running server, or bring them up to date."""
     make_pools(kind)
-
-
-@app.command()
-def automations() -> None:
-    """Make the automations, or bring them up to date."""
     make_automations()
+    deploy()
 
 
 def make_pools(kind: str) -> None:
@@ -119,8 +115,6 @@ def job_template(kind: str, defaults: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: a default names no variable of the template.
     """
-    import json
-
     import prefect.server.api.collections_data as collections
 
     views = Path(next(iter(collections.__path__))) / 'views' / 'aggregate-worker-metadata.json'
@@ -180,16 +174,16 @@ def _environment(
         'PREFECT_FLOWS_HEARTBEAT_FREQUENCY': '30',
         'MLFLOW_TRACKING_URI': f'http://{HOST}:{mlflow_port}',
         'MLFLOW_ARTIFACTS_DESTINATION': str(folder / 'mlartifacts'),
+        'MLFLOW_SERVER_ENABLE_JOB_EXECUTION': 'false',
         'PYTHONUNBUFFERED': '1',
         **databases,
     }
 
 
-def _keep(root: Path, prefect_port: int, mlflow_port: int) -> int:
+def _keep(prefect_port: int, mlflow_port: int) -> int:
     """Run the four processes until one of them ends or Ctrl-C; return the exit status."""
     from honcho.manager import Manager
 
-    root.mkdir(parents=True, exist_ok=True)
     manager = Manager()
     python = shlex.quote(sys.executable)
     names = {

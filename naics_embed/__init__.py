@@ -5,18 +5,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from naics_embed.bundle import Bundle
+    from naics_embed.estimators.coordinates import NaicsCoordinates
+    from naics_embed.estimators.text import NaicsTextEncoder
     from naics_embed.search.coder import Answer, Coder
+    from naics_embed.search.codes import CodeTable
     from naics_embed.search.searcher import Hit, Searcher
     from naics_embed.taxonomy import Taxonomy
 
 __version__ = '0.1.0'
-__all__ = ['Answer', 'Bundle', 'Coder', 'Hit', 'Searcher', 'Taxonomy', '__version__']
+__all__ = [
+    'Answer',
+    'Bundle',
+    'CodeTable',
+    'Coder',
+    'Hit',
+    'NaicsCoordinates',
+    'NaicsTextEncoder',
+    'Searcher',
+    'Taxonomy',
+    '__version__',
+]
 
 _HOMES = {
     'Answer': 'naics_embed.search.coder',
+    'CodeTable': 'naics_embed.search.codes',
     'Coder': 'naics_embed.search.coder',
     'Bundle': 'naics_embed.bundle',
     'Hit': 'naics_embed.search.searcher',
+    'NaicsCoordinates': 'naics_embed.estimators.coordinates',
+    'NaicsTextEncoder': 'naics_embed.estimators.text',
     'Searcher': 'naics_embed.search.searcher',
     'Taxonomy': 'naics_embed.taxonomy',
 }

@@ -21,7 +21,7 @@ from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.metrics.tree import Tree
 from naics_embed.search.coder import FUSED, leaf_scores
-from naics_embed.search.storage import FROZEN, write_evidence
+from naics_embed.search.storage import FROZEN, write_evidence, write_redirections
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.backbone import load_backbone, load_transformer
 from naics_embed.text.encoding import read_encoding
@@ -83,6 +83,7 @@ def write(
     target = out / 'coder'
     target.mkdir()
     write_evidence(target, evidence, fusion, [taxonomy.codes[leaf] for leaf in leaves])
+    write_redirections(target, frame_of(inputs['redirections']))
     write_difference(target / FROZEN, load_backbone(backbone_of(inputs)), load_transformer(folder))
     (out / 'figures.json').write_text(
         json.dumps(figures, indent=2, sort_keys=True), encoding='utf-8'
@@ -179,6 +180,8 @@ def _figures(
 ) -> dict[str, float]:
     named = replace(group, prefix=f'{PREFIX}{group.prefix}')
     figures = named.figures(torch.from_numpy(probabilities), Tree.of(taxonomy))
+    if HOLDOUT_PREFIX in group.prefix:
+        return figures
     decided = decisions(probabilities, _truth(group), taxonomy)
     return figures | {
         f'{named.split}/{named.prefix}{name}': value

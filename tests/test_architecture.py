@@ -34,6 +34,7 @@ FLOORS = {
     'search': 6,
     'export': 6,
     'report': 6,
+    'estimators': 7,
     'cli': 7,
 }
 """A room may import itself and rooms of its own floor or below."""

@@ -20,16 +20,23 @@ from naics_embed.evidence.known_texts import Linear, index_texts
 from naics_embed.evidence.settings import EvidenceSettings
 from naics_embed.geometry.lorentz import log0
 from naics_embed.search.coder import FUSED
-from naics_embed.search.storage import FROZEN, write_evidence
+from naics_embed.search.storage import FROZEN, write_evidence, write_redirections
 from naics_embed.taxonomy import Taxonomy, official_code
 from naics_embed.text.backbone import load_transformer
-from naics_embed.text.frozen import embed_texts, write_difference
+from naics_embed.text.frozen import PairedEncoder, write_difference
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.inference import place_texts
 from naics_embed.text.tokens import load_tokenizer
 
 WIDTH = 32
 SPACE = Space(dim=8, curvature=0.7, r_max=5.0, temperature=2.5, window=16)
+REDIRECTIONS = pl.DataFrame(
+    {
+        'code': ['111120', '111120'],
+        'phrase': ['Growing soybeans', None],
+        'targets': [['111110'], ['111110']],
+    }
+)
 EVIDENCE = EvidenceSettings(20.0, 3, 5, 1, 1.2, 0.4, 2000)
 VINTAGE = 2022
 UNSUPERVISED = ('111110', '812910')
@@ -126,7 +133,8 @@ def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Pat
     leaves = codebook.filter(pl.col('level') == 6)
     titles = leaves['title'].to_list()
     tokenizer = load_tokenizer(encoder, SPACE.window)
-    embeddings = embed_texts(titles, tokenizer, frozen, 2048).numpy()
+    encoder_pair = PairedEncoder(tokenizer, frozen, frozen)
+    embeddings = encoder_pair.embed(titles, 2048)[0].numpy()
     linear = Linear(embeddings.T.copy(), np.zeros(len(titles), dtype=np.float32))
     evidence = index_texts(titles, np.arange(len(titles)), embeddings, linear, EVIDENCE)
     weights = np.zeros((len(GATES), len(FUSED)))
@@ -134,6 +142,7 @@ def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Pat
     weights[1] = 0.05
     fusion = Fusion(FUSED, weights, np.ones(len(FUSED)))
     write_evidence(folder, evidence, fusion, leaves['code'].to_list())
+    write_redirections(folder, REDIRECTIONS)
     write_difference(folder / FROZEN, frozen, trained)
     return folder
 
@@ -141,7 +150,7 @@ def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Pat
 def write_tiny_bundle(path: Path, encoder: Path, *, coder: bool = False) -> Path:
     """Write the bundle that the tests search in."""
     codebook = tiny_codebook()
-    folder = encoder.parent / f'{path.name}-coder'
+    folder = path.with_name(f'{path.name}-coder')
     write_bundle(
         path,
         codebook,

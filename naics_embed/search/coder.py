@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from naics_embed.bundle import CODER
 from naics_embed.errors import ArtifactError, UserError
@@ -23,7 +22,7 @@ from naics_embed.search.searcher import (
 )
 from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
 from naics_embed.taxonomy import canonical_code
-from naics_embed.text.frozen import embed_texts, read_frozen
+from naics_embed.text.frozen import PairedEncoder, read_frozen
 
 FUSED = ('distance', *COLUMNS)
 """The scores that are fused: the negated Lorentz distance, and the evidence."""
@@ -77,13 +76,13 @@ class Coder:
     """
 
     def __init__(
-        self, searcher: Searcher, evidence: KnownTexts, fusion: Fusion, frozen: torch.nn.Module
+        self, searcher: Searcher, evidence: KnownTexts, fusion: Fusion, encoder: PairedEncoder
     ) -> None:
         """Use `load`."""
         self.searcher = searcher
         self.evidence = evidence
         self.fusion = fusion
-        self._frozen = frozen
+        self.encoder = encoder
         self.leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
         self._levels = {level: self._above(level) for level in LEVELS}
 
@@ -119,7 +118,9 @@ class Coder:
                 f'bundle {searcher.bundle.path} fuses {", ".join(fusion.columns)}, which this '
                 'version does not; export it again'
             )
-        return cls(searcher, evidence, fusion, read_frozen(folder / FROZEN, searcher.backbone))
+        frozen = read_frozen(folder / FROZEN, searcher.backbone)
+        encoder = PairedEncoder(searcher.tokenizer, searcher.backbone, frozen)
+        return cls(searcher, evidence, fusion, encoder)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of each six-digit code, float64 ``(len(texts), leaves)``.
@@ -180,9 +181,10 @@ class Coder:
         searcher = self.searcher
         for start in range(0, len(texts), CHUNK):
             part = texts[start : start + CHUNK]
-            points = searcher.encode(part)
+            trained, frozen = self.encoder.embed(part, BATCH_TOKENS)
+            points = searcher.place(trained)
             far = pairwise_distance(points, searcher.points, c=searcher.space.curvature).numpy()
-            embeddings = embed_texts(part, searcher.tokenizer, self._frozen, BATCH_TOKENS).numpy()
+            embeddings = frozen.numpy()
             scores, gates = leaf_scores(far[:, self.leaves], part, embeddings, self.evidence)
             yield far, embeddings, self.fusion.probabilities(scores, gates)
 

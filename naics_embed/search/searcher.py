@@ -102,6 +102,11 @@ class Searcher:
             texts, self.tokenizer, self.backbone, self._head, batch_tokens=BATCH_TOKENS
         )
 
+    @torch.no_grad()
+    def place(self, embeddings: Tensor) -> Tensor:
+        """Return the points of unit embeddings ``(q, width)`` by the bundle's transformer."""
+        return self._head(embeddings)
+
     def search(self, texts: Sequence[str], k: int = 5, level: int = LEAF_LEVEL) -> list[list[Hit]]:
         """Return the k nearest codes of one level for each text, nearest first.
 

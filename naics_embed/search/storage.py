@@ -2,7 +2,8 @@
 
 ``coder/`` holds ``texts.parquet`` (the known texts and their codes), ``terms.parquet`` (the
 vocabularies), ``evidence.safetensors`` (embeddings, classifier, postings), ``frozen.safetensors``
-(the weights in which the frozen backbone differs from the trained encoder) and ``fusion.json``.
+(the weights in which the frozen backbone differs from the trained encoder), ``fusion.json`` and
+``redirections.parquet`` (cross references: code, phrase, targets).
 """
 
 from dataclasses import asdict
@@ -25,7 +26,8 @@ TERMS = 'terms.parquet'
 EVIDENCE = 'evidence.safetensors'
 FROZEN = 'frozen.safetensors'
 FUSION = 'fusion.json'
-CODER_FILES = (TEXTS, TERMS, EVIDENCE, FROZEN, FUSION)
+REDIRECTIONS = 'redirections.parquet'
+CODER_FILES = (TEXTS, TERMS, EVIDENCE, FROZEN, FUSION, REDIRECTIONS)
 INDEXES = ('words', 'characters')
 
 
@@ -71,6 +73,13 @@ def write_evidence(folder: Path, evidence: KnownTexts, fusion: Fusion, leaves: l
     )
     pl.concat(vocabularies).write_parquet(folder / TERMS)
     write_json(folder / FUSION, {**fusion.to_dict(), 'settings': asdict(evidence.settings)})
+
+
+def write_redirections(folder: Path, redirections: pl.DataFrame) -> None:
+    """Write the cross references that name an activity and where it belongs."""
+    redirections.filter(pl.col('phrase').is_not_null() & (pl.col('targets').list.len() > 0)).select(
+        'code', 'phrase', 'targets'
+    ).write_parquet(folder / REDIRECTIONS)
 
 
 def read_evidence(folder: Path, leaves: list[str]) -> tuple[KnownTexts, Fusion]:

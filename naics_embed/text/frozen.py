@@ -59,18 +59,75 @@ def read_frozen(path: Path, trained: PreTrainedModel) -> PreTrainedModel:
     return frozen.eval()
 
 
-@torch.inference_mode()
-def embed_texts(
-    texts: Sequence[str], tokenizer: Tokenizer, backbone: PreTrainedModel, batch_tokens: int
-) -> Tensor:
-    """Return unit sentence embeddings of texts, float32 ``(len(texts), width)``.
+class PairedEncoder:
+    """A trained transformer and its frozen origin, with one pass through the layers they share.
 
-    Each distinct text is encoded once, in batches of similar length.
+    Attributes:
+        shared: lower layers whose weights are the same in both.
     """
-    table = TokenTable.build(texts, tokenizer)
-    embeddings = torch.empty(len(table), backbone.config.hidden_size)
-    for rows in length_batches(table.lengths, batch_tokens):
-        ids, mask = (torch.from_numpy(array) for array in table.padded(rows))
-        hidden = backbone(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        embeddings[torch.from_numpy(rows)] = mean_pool(hidden, mask)
-    return embeddings[torch.from_numpy(table.rows(texts))]
+
+    def __init__(
+        self, tokenizer: Tokenizer, trained: PreTrainedModel, frozen: PreTrainedModel
+    ) -> None:
+        """Pair two transformers of the BERT family, both in evaluation mode."""
+        self.tokenizer = tokenizer
+        self.trained = trained
+        self.frozen = frozen
+        self.shared = _shared_layers(trained, frozen)
+
+    @torch.inference_mode()
+    def embed(self, texts: Sequence[str], batch_tokens: int) -> tuple[Tensor, Tensor]:
+        """Return unit embeddings by the trained and by the frozen transformer.
+
+        Each distinct text is encoded once, in batches of similar length.
+
+        Args:
+            texts: the texts.
+            batch_tokens: tokens in a padded batch.
+
+        Returns:
+            twice float32 ``(len(texts), width)``.
+        """
+        table = TokenTable.build(texts, self.tokenizer)
+        width = self.trained.config.hidden_size
+        trained, frozen = torch.empty(len(table), width), torch.empty(len(table), width)
+        for rows in length_batches(table.lengths, batch_tokens):
+            ids, mask = (torch.from_numpy(array) for array in table.padded(rows))
+            place = torch.from_numpy(rows)
+            trained[place], frozen[place] = self._pair(ids, mask)
+        order = torch.from_numpy(table.rows(texts))
+        return trained[order], frozen[order]
+
+    def _pair(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        attention = None if bool(mask.all()) else mask[:, None, None, :]
+        hidden = self.trained.embeddings(input_ids=ids)
+        for layer in self.trained.encoder.layer[: self.shared]:
+            hidden = layer(hidden, attention)
+        if self.trained is self.frozen:
+            pooled = mean_pool(hidden, mask)
+            return pooled, pooled
+        upper = hidden
+        for layer in self.trained.encoder.layer[self.shared :]:
+            upper = layer(upper, attention)
+        if self.shared == 0:
+            hidden = self.frozen.embeddings(input_ids=ids)
+        for layer in self.frozen.encoder.layer[self.shared :]:
+            hidden = layer(hidden, attention)
+        return mean_pool(upper, mask), mean_pool(hidden, mask)
+
+
+def _shared_layers(trained: PreTrainedModel, frozen: PreTrainedModel) -> int:
+    """Return how many lower layers, embeddings included, have the same weights; 0 where none."""
+    if not _same(trained.embeddings, frozen.embeddings):
+        return 0
+    shared = 0
+    for one, other in zip(trained.encoder.layer, frozen.encoder.layer, strict=True):
+        if not _same(one, other):
+            break
+        shared += 1
+    return shared
+
+
+def _same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    there = other.state_dict()
+    return all(torch.equal(value, there[name]) for name, value in one.state_dict().items())

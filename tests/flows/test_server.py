@@ -104,3 +104,22 @@ def test_a_server_in_the_settings_is_used_and_nothing_is_started(monkeypatch):
         with server.prefect_server() as ready:
             ready()
         assert PREFECT_API_URL.value() == 'http://127.0.0.1:9/api'
+
+
+@pytest.mark.slow
+def test_a_password_on_the_api_is_asked_for_and_given(tmp_path):
+    password = {
+        'PREFECT_SERVER_API_AUTH_STRING': 'someone:secret',
+        'PREFECT_API_AUTH_STRING': 'someone:secret',
+    }
+    run = start(tmp_path, 'wait', **password)
+    try:
+        url = run.stdout.readline().strip()
+        assert url, run.communicate()[1]
+        body = {'limit': 1}
+        assert httpx.post(f'{url}/flows/filter', json=body, timeout=60).status_code == 401
+        known = httpx.post(f'{url}/flows/filter', json=body, auth=('someone', 'secret'), timeout=60)
+        assert [flow['name'] for flow in known.json()] == ['double']
+    finally:
+        run.kill()
+        run.wait()

@@ -230,6 +230,26 @@ def test_refresh_computes_the_named_stage_only(laboratory, words, source):
 
 
 @pytest.mark.slow
+def test_refresh_computes_what_stands_on_the_stage_although_its_content_is_the_same(
+    laboratory, words, source
+):
+    after = Words()
+    after.stage = Stage('letters', after.body, ('naics_embed.errors',))
+    aside = Words()
+    aside.stage = Stage('aside', aside.body, ('naics_embed.errors',))
+
+    def both(run: Run) -> Record:
+        first = words.stage(run, {'source': Artifact.of(source)})
+        return after.stage(run, {'source': first['words']})
+
+    laboratory.flow(both, aside.call(source))
+    laboratory.flow(both, aside.call(source), refresh=['words'])
+    assert (words.computed, after.computed, aside.computed) == (2, 2, 1)
+    laboratory.flow(both, aside.call(source), refresh=['letters'])
+    assert (words.computed, after.computed, aside.computed) == (2, 3, 1)
+
+
+@pytest.mark.slow
 def test_every_stage_is_visible_in_mlflow(laboratory, words, source):
     words.metrics = {'infinite': float('inf'), 'undefined': float('nan'), 'share': 0.25}
     first, second = laboratory.flow(
@@ -244,6 +264,7 @@ def test_every_stage_is_visible_in_mlflow(laboratory, words, source):
     assert computed.data.tags['cached'] == 'false'
     assert 'computed_by' not in computed.data.tags
     assert set(computed.data.metrics) == {'letters', 'share', 'seconds'}
+    assert computed.data.tags['key'] == first.key
     assert computed.data.params == {'key': first.key, 'settings.depth.of': '3'}
 
     assert cached.data.tags['cached'] == 'true'

@@ -1,0 +1,203 @@
+"""Commands that take codes: similar, compare, concord, cluster."""
+
+import enum
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from naics_embed.cli.table import AsJson, TableOption
+from naics_embed.errors import UserError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from naics_embed.search.codes import CodeTable
+    from naics_embed.search.concordance import Likelihood
+
+
+class Shares(enum.StrEnum):
+    """How shares of a code that was split are estimated."""
+
+    EQUAL = 'equal'
+    TEXT = 'text'
+
+
+class Method(enum.StrEnum):
+    """How codes are clustered."""
+
+    KMEANS = 'kmeans'
+    AGGLOMERATIVE = 'agglomerative'
+
+
+def similar(
+    code: Annotated[str, typer.Argument(help='A code.')],
+    k: Annotated[int, typer.Option('-k', help='How many codes.')] = 10,
+    level: Annotated[
+        int | None, typer.Option(help='Digits of the codes shown; those of CODE by default.')
+    ] = None,
+    as_json: AsJson = False,
+    table: TableOption = None,
+) -> None:
+    """Show the codes nearest to a code."""
+    found = [asdict(near) for near in _table(table).similar(code, k, level)]
+    columns = ('official', 'title', 'distance', 'tree_distance', 'shared')
+    _show(found, columns, as_json=as_json)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help='A code.')],
+    second: Annotated[str, typer.Argument(help='Another code.')],
+    as_json: AsJson = False,
+    table: TableOption = None,
+) -> None:
+    """Compare two codes: common ancestor, distances, cross references between them."""
+    codes = _table(table)
+    found = codes.compare(first, second)
+    between = [
+        redirection
+        for one, other in ((found.first, found.second), (found.second, found.first))
+        for redirection in (codes.redirections(one.code) if codes.has_redirections else ())
+        if other in redirection.targets
+    ]
+    if as_json:
+        content = {**asdict(found), 'redirections': [asdict(item) for item in between]}
+        sys.stdout.write(json.dumps(content, indent=2) + '\n')
+        return
+    common = found.common
+    lines = [
+        f'{found.first.official}  {found.first.title}',
+        f'{found.second.official}  {found.second.title}',
+        f'common ancestor   {f"{common.official} {common.title}" if common else "none"}',
+        f'tree distance     {found.tree_distance}',
+        f'geodesic distance {found.distance:.3f}',
+        f'nearer to {found.first.official}: {found.nearer:.1%} of codes of '
+        f'{found.second.level} digits',
+    ]
+    for item in between:
+        targets = ', '.join(target.official for target in item.targets)
+        lines.append(f'{item.source.official} sends "{item.activity}" to {targets}')
+    sys.stdout.write('\n'.join(lines) + '\n')
+
+
+def concord(
+    codes: Annotated[
+        list[str] | None, typer.Argument(help='Six-digit codes; all where none is given.')
+    ] = None,
+    source: Annotated[int, typer.Option('--from', help='Vintage of the codes.')] = 2017,
+    target: Annotated[int, typer.Option('--to', help='Vintage wanted.')] = 2022,
+    shares: Annotated[
+        Shares, typer.Option(help='How shares of a code that was split are estimated.')
+    ] = Shares.EQUAL,
+    out: Annotated[
+        Path | None, typer.Option('-o', '--out', help='A csv or parquet file to write.')
+    ] = None,
+    as_json: AsJson = False,
+    table: TableOption = None,
+) -> None:
+    """Translate codes between 2017 and 2022; shares of codes that were split are estimates."""
+    import polars as pl
+
+    from naics_embed.search.concordance import Concordance
+
+    concordance = Concordance(source, target)
+    likelihood = _text_likelihood(table) if shares is Shares.TEXT else None
+    links = [
+        asdict(link)
+        for code in (codes or concordance.codes)
+        for link in concordance.links(code, likelihood)
+    ]
+    if out is not None:
+        _write(pl.DataFrame(links), out)
+        return
+    columns = ('source', 'source_title', 'target', 'target_title', 'share', 'share_is')
+    _show(links, columns, as_json=as_json)
+
+
+def cluster(
+    k: Annotated[int, typer.Option('-k', help='How many clusters.')],
+    level: Annotated[int, typer.Option(help='Digits of the codes.')] = 6,
+    method: Annotated[Method, typer.Option(help='How.')] = Method.KMEANS,
+    seed: Annotated[int, typer.Option(help='Seed of k-means.')] = 0,
+    out: Annotated[
+        Path | None, typer.Option('-o', '--out', help='A csv or parquet file to write.')
+    ] = None,
+    as_json: AsJson = False,
+    table: TableOption = None,
+) -> None:
+    """Cluster the codes of a level by their geodesic distances."""
+    from naics_embed.search.clusters import cluster_codes
+
+    found = cluster_codes(_table(table), k, level=level, method=method.value, seed=seed)
+    if out is not None:
+        _write(found, out)
+        return
+    _show(found.to_dicts(), ('code', 'title', 'cluster'), as_json=as_json)
+
+
+def _text_likelihood(table: Path | None) -> 'Likelihood':
+    """Weigh targets by the geodesic distance of their titles from the title of the source."""
+    import numpy as np
+    import torch
+
+    from naics_embed.geometry.lorentz import pairwise_distance
+    from naics_embed.search.searcher import Searcher
+
+    searcher = Searcher.load(table)
+
+    def likelihood(title: str, names: list[str]) -> np.ndarray:
+        points = searcher.encode([title, *names])
+        far = pairwise_distance(points[:1], points[1:], c=searcher.space.curvature)[0]
+        return torch.softmax(-far, dim=0).numpy()
+
+    return likelihood
+
+
+def _table(table: Path | None) -> 'CodeTable':
+    from naics_embed.search.promotion import promoted_bundle
+
+    path = table or promoted_bundle()
+    from naics_embed.search.codes import CodeTable
+
+    return CodeTable.load(path)
+
+
+def _write(frame: 'pl.DataFrame', out: Path) -> None:
+    from naics_embed.artifacts import atomic_file
+
+    ending = out.suffix.lower()
+    if ending not in ('.csv', '.parquet'):
+        raise UserError(f'{out} must end in .csv or .parquet')
+    if not out.parent.is_dir():
+        raise UserError(f'{out.parent} does not exist; name a folder that does')
+    with atomic_file(out) as temporary:
+        if ending == '.csv':
+            frame.write_csv(temporary)
+        else:
+            frame.write_parquet(temporary)
+    typer.echo(f'{len(frame):,} rows written to {out}', err=True)
+
+
+def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2) + '\n')
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False)
+    for name in columns:
+        numeric = bool(rows) and isinstance(rows[0][name], (int, float))
+        shown.add_column(name.replace('_', ' '), justify='right' if numeric else 'left')
+    for row in rows:
+        shown.add_row(*(_cell(row[name]) for name in columns))
+    Console(highlight=False, markup=False, emoji=False).print(shown)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ''
+    return f'{value:.3f}' if isinstance(value, float) else str(value)

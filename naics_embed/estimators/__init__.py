@@ -1,0 +1,1 @@
+"""scikit-learn transformers: codes and texts as columns of coordinates."""
