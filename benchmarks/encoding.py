@@ -110,13 +110,14 @@ def main() -> None:
     ).train()
     optimizer = module.configure_optimizers()['optimizer']
     timed = batches[: arguments.steps + 1]
-    seconds = []
+    seconds, cpu = [], []
     for batch in timed:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         optimizer.zero_grad()
         module.terms(batch, 0.5).total.backward()
         optimizer.step()
         seconds.append(time.perf_counter() - start)
+        cpu.append(time.process_time() - cpu_start)
     measured = count(timed[1:], 0, work.codes)
     step_s = float(np.mean(seconds[1:]))
     original = ORIGINAL_SEQUENCES * work.codes
@@ -126,6 +127,7 @@ def main() -> None:
         'padding': work.padding,
         'step_s': step_s,
         'epoch_s': step_s * work.steps,
+        'epoch_cpu_s': float(np.mean(cpu[1:])) * work.steps,
         'tokens_per_s': measured.tokens / sum(seconds[1:]),
         'threads': torch.get_num_threads(),
         'original_sequences_per_code': ORIGINAL_SEQUENCES,
@@ -144,6 +146,7 @@ def main() -> None:
     table.add_row('tokens with padding', f'{work.padded:,}', f'{original * ORIGINAL_PADDED:,}', '')
     table.add_row('tokens a second', f'{result["tokens_per_s"]:,.0f}', '', '')
     table.add_row('seconds', f'{result["epoch_s"]:.0f}', '', '')
+    table.add_row('CPU seconds', f'{result["epoch_cpu_s"]:.0f}', '', '')
     Console().print(table)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + '\n', encoding='utf-8')
