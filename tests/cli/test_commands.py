@@ -265,7 +265,7 @@ def test_config_of_another_folder(cli, tmp_path):
         (['model.dims=12'], 'did you mean model.dim?'),
         (['model.dim=wide'], 'is not of type int'),
         (['model.dim'], 'key=value'),
-        (['--profile', 'none'], "no profile 'none'; profiles: cpu, gpu, smoke"),
+        (['--profile', 'none'], "no profile 'none'; profiles: ablation, cpu, gpu, smoke"),
         (['--config-folder', '/nonexistent'], '--config-folder'),
     ],
 )
