@@ -125,6 +125,7 @@ def _log(uri: str, run_id: str, bundle: Path) -> str:
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
         # The signature is given; an example would load the model to try it.
         warnings.filterwarnings('ignore', message='.*input example was not provided.*')
+        warnings.filterwarnings('ignore', message='.*Add type hints to the `predict`.*')
         # Named requirements keep MLflow from importing the model to guess them.
         info = mlflow.pyfunc.log_model(
             name=ARTIFACT,

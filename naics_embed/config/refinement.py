@@ -22,8 +22,10 @@ class GraphConfig:
         queries: training queries drawn a step for the anchor term.
         anchor_queries: training queries that are encoded for it in all.
         triplets: triplets drawn a step.
+        stress_codes: codes drawn a step, all pairs of which enter the stress term.
         triplet: weight of the hinge on triplets.
         radius: weight of the radial term.
+        stress: weight of the stress between distances and D*.
         anchor: weight of the cross-entropy of queries against the refined codes.
         uncertainty: learn a factor on each weight, from the noise of its term.
         huber_delta: difference from the usual radius of a level from which the pull is constant.
@@ -32,8 +34,10 @@ class GraphConfig:
         weight_decay: decay of the message transforms; nothing else has any.
         clip: largest norm of the gradient.
         patience: epochs without a better validation figure before refinement stops.
-        tree_weight: weight of parent@1 beside the mean MRR in the figure that picks the epoch.
+        tree_weight: weight of the Spearman with D* in the figure that picks the epoch, beside the
+            mean MRR over kinds of queries.
         tolerance: largest loss of validation MRR, of any kind of query, that an epoch may cost.
+        tree_tolerance: largest loss of the Spearman that an epoch may cost.
         smoothing_shares: shares of the way to the neighbours that plain smoothing is tried with.
     """
 
@@ -45,8 +49,10 @@ class GraphConfig:
     queries: int
     anchor_queries: int
     triplets: int
+    stress_codes: int
     triplet: float
     radius: float
+    stress: float
     anchor: float
     uncertainty: bool
     huber_delta: float
@@ -57,16 +63,26 @@ class GraphConfig:
     patience: int
     tree_weight: float
     tolerance: float
+    tree_tolerance: float
     smoothing_shares: tuple[float, ...]
 
     def __post_init__(self) -> None:
         for name in ('layers', 'steps', 'queries', 'anchor_queries', 'triplets'):
             count = getattr(self, name)
             require(count >= 1, f'graph.{name}', count, 'at least 1')
-        for name in ('triplet', 'radius', 'anchor', 'lr', 'lr_curvature', 'weight_decay', 'clip'):
+        drawn = self.stress_codes
+        require(drawn >= 2, 'graph.stress_codes', drawn, 'at least 2')
+        for name in ('triplet', 'radius', 'stress', 'anchor', 'lr', 'lr_curvature', 'clip'):
             value = getattr(self, name)
             require(value >= 0, f'graph.{name}', value, 'at least 0')
-        for name in ('max_epochs', 'patience', 'tree_weight', 'tolerance'):
+        for name in (
+            'weight_decay',
+            'max_epochs',
+            'patience',
+            'tree_weight',
+            'tolerance',
+            'tree_tolerance',
+        ):
             value = getattr(self, name)
             require(value >= 0, f'graph.{name}', value, 'at least 0')
         require(self.huber_delta > 0, 'graph.huber_delta', self.huber_delta, 'positive')

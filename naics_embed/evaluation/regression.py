@@ -80,6 +80,8 @@ def read_outcomes(path: Path, taxonomy: Taxonomy) -> Outcomes:
         raise ArtifactError(
             f'{path}: row {bad[0]} and {len(bad) - 1} others have no finite value; drop them'
         )
+    if len(frame) < 2 or np.ptp(values) == 0:
+        raise ArtifactError(f'{path}: all values are equal, so there is nothing to predict')
     positions = np.empty(len(frame), dtype=np.int64)
     known: dict[str | int, int] = {}
     for row, code in enumerate(frame[CODE].to_list()):

@@ -1,4 +1,4 @@
-"""What refinement is trained on: triplets of the tree, the radius by level, fixed queries."""
+"""What refinement is trained on: the tree, the radius by level, queries that stay put."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,11 @@ from torch import Tensor
 from naics_embed.geometry.lorentz import distance, exp0, pairwise_distance
 from naics_embed.losses.radius import radius_huber
 from naics_embed.losses.retrieval import level_cross_entropy
+from naics_embed.losses.stress import tree_stress
 from naics_embed.losses.triplet import triplet_hinge
 from naics_embed.supervision.sampling import Triplets
 
-TERMS = ('triplet', 'radius', 'anchor')
+TERMS = ('triplet', 'radius', 'stress', 'anchor')
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +34,14 @@ class Queries:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """The three terms, in the fixed space that queries and codes share.
+    """The terms of refinement, in the fixed space that queries and codes share.
 
     Attributes:
         curvature: c > 0 of that space.
         temperature: factor on the distance in the cross-entropy, from text training.
         level: int64 ``(n,)``.
         supervised: bool ``(n,)``; hidden codes enter no term.
+        tree_distance: uint8 ``(n, n)``, D*.
         usual_radius: float64 ``(n,)``, the radius that each code's level had before.
         huber_delta: see `losses.radius.radius_huber`.
     """
@@ -48,17 +50,31 @@ class Objective:
     temperature: float
     level: Tensor
     supervised: Tensor
+    tree_distance: Tensor
     usual_radius: Tensor
     huber_delta: float
 
-    def losses(self, tangents: Tensor, queries: Queries, triplets: Triplets) -> dict[str, Tensor]:
-        """Return each of `TERMS` for a refined table ``(n, dim)`` and the draws of one step."""
+    def losses(
+        self, tangents: Tensor, queries: Queries, triplets: Triplets, drawn: Tensor
+    ) -> dict[str, Tensor]:
+        """Return each of `TERMS` for a refined table.
+
+        Args:
+            tangents: float64 ``(n, dim)``.
+            queries: training queries of this step.
+            triplets: triplets of this step.
+            drawn: int64 ``(k,)``, supervised codes all pairs of which enter the stress.
+        """
         codes = exp0(tangents, c=self.curvature)
         anchor, positive, negative = (
             codes[torch.from_numpy(index.astype(np.int64))]
             for index in (triplets.anchor, triplets.positive, triplets.negative)
         )
         chosen = self.supervised
+        # Codes of other levels are no candidates, and distances to them would only cost time.
+        wanted = torch.isin(self.level, self.level[queries.target].unique())
+        ranked = torch.nonzero(wanted & chosen).squeeze(1)
+        apart = torch.triu(torch.ones(len(drawn), len(drawn), dtype=torch.bool), diagonal=1)
         return {
             'triplet': triplet_hinge(
                 distance(anchor, positive, c=self.curvature),
@@ -71,11 +87,15 @@ class Objective:
                 self.level[chosen],
                 self.huber_delta,
             ),
+            'stress': tree_stress(
+                pairwise_distance(codes[drawn], codes[drawn], c=self.curvature)[apart],
+                self.tree_distance[drawn][:, drawn][apart].double(),
+            ),
             'anchor': level_cross_entropy(
-                pairwise_distance(queries.points, codes, c=self.curvature),
-                queries.target,
-                self.level,
-                self.supervised,
+                pairwise_distance(queries.points, codes[ranked], c=self.curvature),
+                torch.searchsorted(ranked, queries.target),
+                self.level[ranked],
+                torch.ones_like(ranked, dtype=torch.bool),
                 self.temperature,
             ),
         }

@@ -94,8 +94,8 @@ def refine(
     """Train a graph network on a table and return the table of its best epoch.
 
     An epoch counts only if no kind of validation query has lost more than
-    ``settings.tolerance`` of its MRR; where none is better than the start, the table comes back
-    as it was.
+    ``settings.tolerance`` of its MRR, and the tree no more than ``settings.tree_tolerance`` of its
+    Spearman; where none is better than the start, the table comes back as it was.
 
     Args:
         inputs: what to start from.
@@ -116,6 +116,7 @@ def refine(
         inputs.temperature,
         level,
         supervised,
+        torch.from_numpy(taxonomy.tree_distance.copy()),
         level_radii(tangents.norm(dim=-1), level, supervised),
         settings.huber_delta,
     )
@@ -152,7 +153,9 @@ def refine(
         log.info('refinement epoch %d: %s', epoch, _line(shown))
         if report is not None:
             report(epoch, shown)
-        if figures[SELECTION] > best and validate.allowed(figures, before, settings.tolerance):
+        if figures[SELECTION] > best and validate.allowed(
+            figures, before, settings.tolerance, settings.tree_tolerance
+        ):
             best, best_epoch, kept = figures[SELECTION], epoch, refined
             described = _describe(network, scales)
         elif epoch - best_epoch >= settings.patience:
@@ -223,10 +226,12 @@ def _step(
     settings: GraphConfig,
     random: np.random.Generator,
 ) -> dict[str, float]:
-    drawn = torch.from_numpy(_draw(random, len(inputs.train), settings.queries))
-    queries = Queries(inputs.train.points[drawn], inputs.train.target[drawn])
+    asked = torch.from_numpy(_draw(random, len(inputs.train), settings.queries))
+    queries = Queries(inputs.train.points[asked], inputs.train.target[asked])
     triplets = inputs.triplets.take(_draw(random, len(inputs.triplets), settings.triplets))
-    losses = objective.losses(network(inputs.tangents, inputs.graph), queries, triplets)
+    known = np.flatnonzero(inputs.supervised)
+    drawn = torch.from_numpy(known[_draw(random, len(known), settings.stress_codes)])
+    losses = objective.losses(network(inputs.tangents, inputs.graph), queries, triplets, drawn)
     weighted = {name: getattr(settings, name) * loss for name, loss in losses.items()}
     loss = scales(weighted) if settings.uncertainty else torch.stack(list(weighted.values())).sum()
     optimiser.zero_grad()

@@ -1,4 +1,4 @@
-"""What picks the epoch of a refinement: queries by kind, and whether codes find their parent."""
+"""What picks the epoch of a refinement: queries by kind, and the tree on a sample of codes."""
 
 from collections.abc import Mapping
 
@@ -8,13 +8,12 @@ from torch import Tensor
 from naics_embed.errors import ConfigError
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.graph.objective import Queries
-from naics_embed.metrics.distances import DistanceRows
-from naics_embed.metrics.placement import parent_metrics
+from naics_embed.metrics.correlation import spearman
 from naics_embed.metrics.retrieval import retrieval_metrics, score_queries
 from naics_embed.metrics.tree import Tree
 
 SELECTION = 'selection'
-CHUNK = 512
+SAMPLE = 512
 
 
 class RefinementValidator:
@@ -25,7 +24,7 @@ class RefinementValidator:
         tree: the tree.
         supervised: bool ``(n,)``.
         curvature: c of the table's space.
-        tree_weight: weight of parent@1 beside the mean MRR.
+        tree_weight: weight of the Spearman of distance with D* beside the mean MRR.
 
     Raises:
         ConfigError: there are no queries.
@@ -50,12 +49,14 @@ class RefinementValidator:
         self.curvature = curvature
         self.tree_weight = tree_weight
         self.supervised = supervised
-        self.branching = torch.nonzero(supervised & ~tree.only_child & (tree.parent >= 0)).squeeze(
-            1
-        )
+        known = torch.nonzero(supervised).squeeze(1)
+        draw = torch.randperm(len(known), generator=torch.Generator().manual_seed(0))
+        self.sample = known[draw[:SAMPLE]]
+        self.pairs = torch.triu_indices(len(self.sample), len(self.sample), offset=1).unbind()
+        self.edges = tree.tree_distance[self.sample][:, self.sample][self.pairs].double()
 
     def __call__(self, tangents: Tensor) -> dict[str, float]:
-        """Return ``KIND_mrr``, ``parent_at_1`` and `SELECTION`, their weighted sum."""
+        """Return ``KIND_mrr``, ``spearman`` and `SELECTION`, their weighted sum."""
         codes = exp0(tangents.detach().double(), c=self.curvature)
         figures: dict[str, float] = {}
         for kind, part in self.queries.items():
@@ -65,19 +66,20 @@ class RefinementValidator:
             truth = torch.searchsorted(candidates, part.target)
             figures[f'{kind}_mrr'] = retrieval_metrics(score_queries(scores, truth))['mrr']
         mean = sum(figures.values()) / len(figures)
-        figures['parent_at_1'] = parent_metrics(
-            DistanceRows.of_space(codes, c=self.curvature),
-            self.tree,
-            chunk=CHUNK,
-            queries=self.branching,
-        )['parent_at_1']
-        figures[SELECTION] = mean + self.tree_weight * figures['parent_at_1']
+        sampled = codes[self.sample]
+        distances = pairwise_distance(sampled, sampled, c=self.curvature)[self.pairs]
+        figures['spearman'] = spearman(self.edges, distances)
+        figures[SELECTION] = mean + self.tree_weight * figures['spearman']
         return figures
 
     def allowed(
-        self, figures: Mapping[str, float], before: Mapping[str, float], tolerance: float
+        self,
+        figures: Mapping[str, float],
+        before: Mapping[str, float],
+        tolerance: float,
+        tree_tolerance: float,
     ) -> bool:
-        """Whether no kind of query has lost more than ``tolerance`` of its MRR."""
-        return all(
+        """Whether no kind of query has lost more MRR, and the tree no more Spearman, than that."""
+        return figures['spearman'] >= before['spearman'] - tree_tolerance and all(
             figures[f'{kind}_mrr'] >= before[f'{kind}_mrr'] - tolerance for kind in self.queries
         )

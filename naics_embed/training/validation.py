@@ -12,6 +12,7 @@ from naics_embed.metrics.retrieval import retrieval_metrics, score_queries
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.training.module import SELECTION
 
+INDEX = 'index'
 LEAF_LEVEL = 6
 
 
@@ -53,7 +54,10 @@ class Validator:
         self.edges = edges[self.pairs].double()
 
     def __call__(self, queries: Tensor, codes: Tensor) -> dict[str, float]:
-        """Return top-1 and MRR by kind, their mean MRR as `SELECTION`, and the Spearman.
+        """Return top-1 and MRR by kind, what selects, and the Spearman.
+
+        `SELECTION` is the mean of two MRRs, over index entries and over all plain language, so
+        that neither the many entries nor a kind of few queries decides alone.
 
         Args:
             queries: float64 ``(m, ·)`` points of all queries, kind after kind.
@@ -67,8 +71,17 @@ class Validator:
             scores = -self.space.pairwise(points, codes[self.candidates])
             found = retrieval_metrics(score_queries(scores, self.truth[kind]))
             figures |= {f'validation/{kind}_{name}': found[name] for name in ('top1', 'mrr')}
-        kinds = [figures[f'validation/{kind}_mrr'] for kind in self.sizes]
-        figures[SELECTION] = sum(kinds) / len(kinds)
+        registers = [
+            {kind: size for kind, size in self.sizes.items() if (kind == INDEX) is index}
+            for index in (True, False)
+        ]
+        means = [
+            sum(size * figures[f'validation/{kind}_mrr'] for kind, size in sizes.items())
+            / sum(sizes.values())
+            for sizes in registers
+            if sizes
+        ]
+        figures[SELECTION] = sum(means) / len(means)
         sampled = codes[self.sample]
         distances = self.space.pairwise(sampled, sampled)[self.pairs]
         figures['validation/spearman'] = spearman(self.edges, distances)

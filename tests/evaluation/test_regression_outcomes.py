@@ -60,6 +60,8 @@ def test_bad_outcomes_are_named(tmp_path, taxonomy):
         read_outcomes(write(path, code=['55', '999999'], value=[1.0, 2.0]), taxonomy)
     with pytest.raises(ArtifactError, match='row 1 and 0 others have no finite value'):
         read_outcomes(write(path, code=['55', '61'], value=[1.0, math.inf]), taxonomy)
+    with pytest.raises(ArtifactError, match='all values are equal'):
+        read_outcomes(write(path, code=['55', '61'], value=[2.0, 2.0]), taxonomy)
     with pytest.raises(ArtifactError, match='must hold numbers'):
         read_outcomes(write(path, code=['55'], value=['much']), taxonomy)
 

@@ -241,7 +241,7 @@ def test_the_table_is_compared_as_regressors(first):
 
 def test_own_outcomes_are_regressed_upon(first, workshop, miniature, tmp_path):
     codes = [miniature.taxonomy.codes[i] for i in miniature.taxonomy.at_level(6)]
-    values = [float(code[2]) for code in codes]
+    values = [float(code[0]) for code in codes]
     path = tmp_path / 'outcomes.parquet'
     pl.DataFrame({'code': codes, 'value': values}).write_parquet(path)
     summary = workshop.run(f'regression.outcomes={path}', target='regression')
@@ -260,7 +260,7 @@ def test_the_champion_is_registered_and_a_level_run_leaves_it(first, second, wor
     assert first['promotion'] == 'nothing was in use before'
     assert second['promotion'] == 'it is in use already'
     margins = ['promotion.non_inferiority=1000', 'promotion.superiority=1000']
-    other = workshop.run('model.adapter_alpha=4', *margins)
+    other = workshop.run('model.adapter_alpha=3', *margins)
     assert other['table'] == 'text'
     assert not other['promoted']
     assert 'no figure is better' in other['promotion']
@@ -269,7 +269,7 @@ def test_the_champion_is_registered_and_a_level_run_leaves_it(first, second, wor
     shown = {file.path for file in client.list_artifacts(other['run_id'])}
     assert 'promotion.json' in shown
 
-    told = workshop.run('model.adapter_alpha=4', *margins, 'promotion.force=true')
+    told = workshop.run('model.adapter_alpha=3', *margins, 'promotion.force=true')
     assert told['promoted']
     assert promoted_bundle(workshop.root) == Path(told['bundle'])
     newer = client.get_model_version_by_alias(name, 'champion')

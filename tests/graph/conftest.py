@@ -21,7 +21,13 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SECTORS = ('22', '55', '61')
 HIDDEN = ('221117', '221118', '611692')
 DIM = 6
-SMALL = ['graph.max_epochs=3', 'graph.steps=5', 'graph.queries=128', 'graph.triplets=256']
+SMALL = [
+    'graph.max_epochs=3',
+    'graph.steps=5',
+    'graph.queries=128',
+    'graph.triplets=256',
+    'graph.stress=0.1',
+]
 
 
 @pytest.fixture(scope='module', autouse=True)

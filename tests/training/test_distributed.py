@@ -21,6 +21,9 @@ from naics_embed.training.module import Course
 WORLD = 2
 OVERRIDES = (
     'model.dropout=0',
+    'model.embedding_dropout=0',
+    'training.warm.embedding_dropout=0',
+    'training.warm.embedding_noise=0',
     'objective.dcl.weight=0.3',
     'objective.anchor.weight=0.2',
     'objective.retrieval.ancestor_credit=0.3',
