@@ -108,6 +108,15 @@ def encoder_step(
     return lambda: encoder.upper(hidden, mask).float().sum()
 
 
+def layer_step(
+    encoder: SentenceEncoder, batch: int, tokens: int, device: torch.device
+) -> Callable[[], Tensor]:
+    """Return a step through the last layer alone: what recomputation holds at a time."""
+    hidden = torch.randn(batch, tokens, encoder.width, device=device)
+    layer = encoder.backbone.encoder.layer[-1]
+    return lambda: layer(hidden.requires_grad_(), None).float().sum()
+
+
 def measure_batch(
     encoder: SentenceEncoder,
     *,
@@ -152,6 +161,8 @@ def measure_batch(
                 )
             else:
                 bytes_used = float(saved_bytes(run) + weight_bytes(encoder))
+                if encoder.checkpointing:
+                    bytes_used += saved_bytes(layer_step(encoder, size, tokens, device))
         found.append((size, bytes_used))
     return plan_batch(found[0], found[1], total, share=share, step=step, measured=on_gpu)
 

@@ -181,10 +181,11 @@ class Objective(nn.Module):
 
     def _live(self, model: TextModel, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """Encode the placed codes of all processes, each distinct one once in the result."""
-        if not len(gather_rows(batch.placed)):
+        codes = gather_rows(batch.placed)
+        if not len(codes):
             return None, None
         own = encode_channels(model.encoder, self.names, batch.channels, batch.present)
-        codes, live = gather_rows(batch.placed), gather_rows(own)
+        live = gather_rows(own)
         distinct, inverse = codes.unique(return_inverse=True)
         if len(distinct) < len(codes):
             places = torch.arange(len(codes), device=codes.device)

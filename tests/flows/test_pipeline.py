@@ -115,7 +115,7 @@ def test_no_held_out_entry_leaks(first):
 
 def test_queries_come_from_every_origin(first, miniature):
     queries = pl.read_parquet(first['stages']['queries']['files']['queries'])
-    kinds = {'index', 'title', 'description', 'redirection', 'plain', 'panel'}
+    kinds = {'index', 'example', 'title', 'description', 'redirection', 'plain', 'panel'}
     assert set(queries['kind']) == kinds
     assert set(queries['code']) <= set(miniature.taxonomy.codes)
     assert first['stages']['queries']['metrics']['plain_language_of_other_codes'] > 1000
@@ -330,7 +330,7 @@ def test_a_kind_of_query_that_is_switched_off_is_left_out(first, workshop):
     assert list(summary['stages']) == ['codebook', 'redirections', 'index_roles', 'queries']
     assert computed(summary) == {'queries'}
     kinds = set(pl.read_parquet(summary['stages']['queries']['files']['queries'])['kind'])
-    assert kinds == {'index', 'title', 'description', 'plain', 'panel'}
+    assert kinds == {'index', 'example', 'title', 'description', 'plain', 'panel'}
 
 
 def test_the_data_target_stops_after_the_data(second, workshop):

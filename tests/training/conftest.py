@@ -35,6 +35,14 @@ SMALL = [
     'training.epochs=2',
     f'backbone.frozen_layers={FROZEN}',
     'backbone.batch_tokens=512',
+    'model.embedding_dropout=0',
+    'objective.temperature=7',
+    'objective.stress=0.3',
+    'training.lr_adapter=1e-3',
+    'training.lr_head=1e-3',
+    'training.lr_table=1e-2',
+    'training.lr_temperature=1e-2',
+    'training.warm.epochs=0',
 ]
 
 

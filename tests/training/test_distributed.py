@@ -19,6 +19,7 @@ from naics_embed.training.gather import gather_rows
 from naics_embed.training.module import Course
 
 WORLD = 2
+# Without noise on embeddings: it would fall on rows in another order.
 OVERRIDES = (
     'model.dropout=0',
     'model.embedding_dropout=0',

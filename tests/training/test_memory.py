@@ -22,6 +22,7 @@ from naics_embed.training.memory import (
 )
 
 GIB = 2**30
+CPU = torch.device('cpu')
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
@@ -48,7 +49,7 @@ def test_memory_grows_with_the_batch_and_falls_with_recomputation(tiny_backbone)
     plain = encoder(tiny_backbone).train()
     less = encoder(tiny_backbone, checkpointing=True).train()
     kept = {
-        (name, size): saved_bytes(encoder_step(made, size, 20, torch.device('cpu')))
+        (name, size): saved_bytes(encoder_step(made, size, 20, CPU))
         for name, made in (('plain', plain), ('less', less))
         for size in (4, 8, 16)
     }
@@ -67,9 +68,13 @@ def test_advice_without_a_gpu(tiny_backbone):
     assert plan.batch % 8 == 0
     twice = measure_batch(encoder(tiny_backbone), memory=GIB // 4, **options)
     assert twice.batch == pytest.approx(2 * plan.batch, rel=0.1)
-    used = saved_bytes(encoder_step(encoder(tiny_backbone).train(), 16, 20, torch.device('cpu')))
+    used = saved_bytes(encoder_step(encoder(tiny_backbone).train(), 16, 20, CPU))
     predicted = plan.fixed - weight_bytes(encoder(tiny_backbone)) + 16 * plan.per_query
     assert predicted == pytest.approx(used, rel=0.05)
+    less = measure_batch(encoder(tiny_backbone, checkpointing=True), memory=GIB // 8, **options)
+    step = encoder_step(encoder(tiny_backbone, checkpointing=True).train(), 16, 20, CPU)
+    kept_only = (saved_bytes(step)) / 16
+    assert kept_only < less.per_query < plan.per_query, 'a layer at a time is held as well'
     with pytest.raises(ConfigError, match='no GPU here'):
         measure_batch(encoder(tiny_backbone), memory=None, **options)
 

@@ -222,6 +222,15 @@ def test_frozen_mode_reads_embeddings_only(step):
     assert bool((module.model.table.grad != 0).any())
 
 
+def test_noise_perturbs_texts_in_training_only(step):
+    module, batch = step('model.embedding_dropout=0.3', 'model.embedding_noise=0.2')
+    one, other = (float(module.terms(batch, 0.5).total.detach()) for _ in range(2))
+    assert one != other
+    module.eval()
+    one, other = (float(module.terms(batch, 0.5).total.detach()) for _ in range(2))
+    assert one == other
+
+
 @pytest.mark.parametrize('geometry', ['euclidean', 'spherical'])
 def test_other_geometries_train(step, geometry):
     module, batch = step(f'model.geometry={geometry}', 'model.r_max=3', on('radial'))
