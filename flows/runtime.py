@@ -16,6 +16,7 @@ DEFAULTS = {
     'MLFLOW_DISABLE_TELEMETRY': 'true',
     # The address of each run, in the middle of what `--json` prints.
     'MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT': 'true',
+    'MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR': 'false',
     'TOKENIZERS_PARALLELISM': 'false',
     # Threads that spin while they wait make small work ten times slower on a busy machine.
     'OMP_WAIT_POLICY': 'PASSIVE',

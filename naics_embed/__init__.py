@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from naics_embed.bundle import Bundle
+    from naics_embed.search.coder import Answer, Coder
     from naics_embed.search.searcher import Hit, Searcher
     from naics_embed.taxonomy import Taxonomy
 
 __version__ = '0.1.0'
-__all__ = ['Bundle', 'Hit', 'Searcher', 'Taxonomy', '__version__']
+__all__ = ['Answer', 'Bundle', 'Coder', 'Hit', 'Searcher', 'Taxonomy', '__version__']
 
 _HOMES = {
+    'Answer': 'naics_embed.search.coder',
+    'Coder': 'naics_embed.search.coder',
     'Bundle': 'naics_embed.bundle',
     'Hit': 'naics_embed.search.searcher',
     'Searcher': 'naics_embed.search.searcher',

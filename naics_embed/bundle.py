@@ -4,6 +4,7 @@
   ``radius`` and the tangent coordinates at the origin, ``x00`` … (float32);
 - ``encoder/``: ``config.json``, ``model.safetensors``, ``tokenizer.json`` of a plain transformer,
   and ``head.safetensors``;
+- ``coder/``, where the run fitted one: what `naics_embed.Coder` weighs beside the distance;
 - ``metrics.json``: ``split/metric`` → value, reference, name of the reference;
 - ``manifest.json``: what the table is, which distance to use, where it came from, and the checksum
   of every other file.
@@ -11,7 +12,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, copytree
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ FORMAT = 1
 CODES = 'codes.parquet'
 METRICS = 'metrics.json'
 ENCODER = 'encoder'
+CODER = 'coder'
 HEAD = 'head.safetensors'
 ENCODER_FILES = ('config.json', 'model.safetensors', 'tokenizer.json', HEAD)
 BUNDLE_FILES = (CODES, METRICS, *(f'{ENCODER}/{name}' for name in ENCODER_FILES))
@@ -155,6 +157,7 @@ def write_bundle(
     space: Space,
     metrics: dict[str, dict[str, Any]],
     facts: dict[str, Any],
+    coder: Path | None = None,
 ) -> None:
     """Write a bundle, whole or not at all.
 
@@ -167,6 +170,7 @@ def write_bundle(
         space: the Lorentz space.
         metrics: figures of the run.
         facts: anything else for the manifest: source, configuration, revision.
+        coder: directory with what a `naics_embed.Coder` needs; None for a bundle without.
 
     Raises:
         ArtifactError: the encoder lacks a file, or the table does not fit the space.
@@ -202,6 +206,8 @@ def write_bundle(
         (out / ENCODER).mkdir()
         for name in ENCODER_FILES:
             copyfile(encoder / name, out / ENCODER / name)
+        if coder is not None:
+            copytree(coder, out / CODER)
         write_json(out / METRICS, metrics)
         files = {
             file.relative_to(out).as_posix(): checksum(file)[0]

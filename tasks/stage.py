@@ -119,6 +119,7 @@ class Run:
         tracker: where runs are logged.
         refresh: stages to compute again although they are cached, and all that stands on them.
         resume: what training does about checkpoints of its key: see `training.fit.train_text`.
+        experiment: name of the MLflow experiment; checkpoints lie in a folder of that name.
         renewed: outputs that were computed again because of ``refresh``, so far.
     """
 
@@ -126,6 +127,7 @@ class Run:
     tracker: Tracker
     refresh: frozenset[str] = frozenset()
     resume: str = 'auto'
+    experiment: str = 'default'
     renewed: set[str] = field(default_factory=set)
 
 

@@ -20,6 +20,7 @@ FLOORS = {
     'losses': 2,
     'metrics': 2,
     'data': 2,
+    'evidence': 3,
     'census': 2,
     'baselines': 2,
     'supervision': 3,

@@ -15,15 +15,22 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel
 
 from naics_embed.bundle import HEAD, Space, write_bundle
+from naics_embed.evidence.fusion import GATES, Fusion
+from naics_embed.evidence.known_texts import Linear, index_texts
+from naics_embed.evidence.settings import EvidenceSettings
 from naics_embed.geometry.lorentz import log0
+from naics_embed.search.coder import FUSED
+from naics_embed.search.storage import FROZEN, write_evidence
 from naics_embed.taxonomy import Taxonomy, official_code
 from naics_embed.text.backbone import load_transformer
+from naics_embed.text.frozen import embed_texts, write_difference
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.inference import place_texts
 from naics_embed.text.tokens import load_tokenizer
 
 WIDTH = 32
 SPACE = Space(dim=8, curvature=0.7, r_max=5.0, temperature=2.5, window=16)
+EVIDENCE = EvidenceSettings(20.0, 3, 5, 1, 1.2, 0.4, 2000)
 VINTAGE = 2022
 UNSUPERVISED = ('111110', '812910')
 SPECIAL = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]')
@@ -107,9 +114,34 @@ def title_tangents(encoder: Path, titles: list[str]) -> np.ndarray:
     return log0(points, c=SPACE.curvature).numpy()
 
 
-def write_tiny_bundle(path: Path, encoder: Path) -> Path:
+def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Path:
+    """Write what a coder weighs: titles as known texts, and weights that were not fitted."""
+    folder.mkdir(parents=True)
+    trained = load_transformer(encoder)
+    frozen = load_transformer(encoder)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        weight = frozen.encoder.layer[-1].output.dense.weight
+        weight.data += 0.1 * torch.randn_like(weight)
+    leaves = codebook.filter(pl.col('level') == 6)
+    titles = leaves['title'].to_list()
+    tokenizer = load_tokenizer(encoder, SPACE.window)
+    embeddings = embed_texts(titles, tokenizer, frozen, 2048).numpy()
+    linear = Linear(embeddings.T.copy(), np.zeros(len(titles), dtype=np.float32))
+    evidence = index_texts(titles, np.arange(len(titles)), embeddings, linear, EVIDENCE)
+    weights = np.zeros((len(GATES), len(FUSED)))
+    weights[0] = (0.5, 1.0, 1.0, 1.0, 1.0, 0.5, 5.0)
+    weights[1] = 0.05
+    fusion = Fusion(FUSED, weights, np.ones(len(FUSED)))
+    write_evidence(folder, evidence, fusion, leaves['code'].to_list())
+    write_difference(folder / FROZEN, frozen, trained)
+    return folder
+
+
+def write_tiny_bundle(path: Path, encoder: Path, *, coder: bool = False) -> Path:
     """Write the bundle that the tests search in."""
     codebook = tiny_codebook()
+    folder = encoder.parent / f'{path.name}-coder'
     write_bundle(
         path,
         codebook,
@@ -119,6 +151,7 @@ def write_tiny_bundle(path: Path, encoder: Path) -> Path:
         SPACE,
         METRICS,
         FACTS,
+        write_tiny_coder(folder, encoder, codebook) if coder else None,
     )
     return path
 

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from naics_embed import __version__
-from naics_embed.cli import config, table
+from naics_embed.cli import config, gpu, table
 from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
 COMMANDS_GROUP = 'naics_embed.commands'
-PIPELINE_COMMANDS = ('run', 'data', 'train', 'evaluate', 'bundle')
+PIPELINE_COMMANDS = ('run', 'data', 'train', 'evaluate', 'bundle', 'refine', 'regress', 'promote')
 
 app = typer.Typer(
     name='naics-embed',
@@ -26,6 +26,7 @@ app.command()(table.search)
 app.command()(table.metrics)
 app.command()(table.export)
 app.command()(config.config)
+app.command()(gpu.gpu)
 
 
 @app.callback(invoke_without_command=True)

@@ -14,6 +14,7 @@ from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
     from naics_embed.bundle import Bundle
+    from naics_embed.search.coder import Answer
     from naics_embed.search.searcher import Hit
 
 TableOption = Annotated[
@@ -36,14 +37,34 @@ def search(
     texts: Annotated[list[str], typer.Argument(help='Descriptions of businesses.')],
     k: Annotated[int, typer.Option('-k', help='How many codes.')] = 5,
     level: Annotated[int, typer.Option(help='Digits of the codes, 2 to 6.')] = 6,
+    confidence: Annotated[
+        float, typer.Option(help='Least probability of the code that is given as the answer.')
+    ] = 0.8,
+    support: Annotated[int, typer.Option(help='Known texts and words to show for each code.')] = 0,
+    distance: Annotated[
+        bool, typer.Option('--distance', help='Rank by the distance alone; not calibrated.')
+    ] = False,
     as_json: AsJson = False,
     table: TableOption = None,
 ) -> None:
     """Find the codes of descriptions."""
+    from naics_embed.bundle import CODER
     from naics_embed.search.promotion import promoted_bundle
 
     # Asked before torch is loaded, so that a first user without a table knows at once.
     path = table or promoted_bundle()
+    if not distance and (path / CODER).is_dir():
+        from naics_embed.search.coder import Coder
+
+        answers = Coder.load(path).search(
+            texts, k=k, level=level, confidence=confidence, support=support
+        )
+        if as_json:
+            _print_json([asdict(answer) for answer in answers])
+            return
+        for answer in answers:
+            _print_answer(answer)
+        return
     from naics_embed.search.searcher import Searcher
 
     found = Searcher.load(path).search(texts, k=k, level=level)
@@ -151,6 +172,23 @@ def _bundle(table: Path | None) -> 'Bundle':
 
 def _print_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, indent=2) + '\n')
+
+
+def _print_answer(answer: 'Answer') -> None:
+    from rich.console import Console
+
+    _print_hits(answer.text, answer.hits)
+    lines = [
+        f'  {hit.official}: ' + '; '.join(text for text, _ in support.texts)
+        for hit, support in zip(answer.hits, answer.support, strict=False)
+        if support.texts
+    ]
+    if answer.chosen is None:
+        lines.append(f'no code passes {answer.confidence:.0%}')
+    else:
+        sure = answer.chosen
+        lines.append(f'sure of {sure.official} {sure.title} ({sure.probability:.0%})')
+    Console(highlight=False, markup=False, emoji=False).print('\n'.join(lines) + '\n')
 
 
 def _print_hits(text: str, hits: 'Iterable[Hit]') -> None:

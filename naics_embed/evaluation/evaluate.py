@@ -76,7 +76,7 @@ def retrieval_figures(
     for group, placed in zip(groups, points, strict=True):
         scores = -pairwise_distance(placed, codes[group.candidates], c=table.curvature)
         for key, value in group.figures(scores, tree).items():
-            result[key] = _beside(key, value, baselines)
+            result[key] = beside(key, value, baselines)
     return result
 
 
@@ -145,10 +145,21 @@ def subtree(tree: Tree, chosen: Tensor) -> Tree:
     )
 
 
-def _beside(key: str, value: float, baselines: Mapping[str, Mapping[str, float]]) -> Figure:
+def beside(
+    key: str, value: float, baselines: Mapping[str, Mapping[str, float]], *, prefix: str = ''
+) -> Figure:
+    """Return a figure beside the best baseline.
+
+    Args:
+        key: ``split/metric`` of the figure.
+        value: the figure.
+        baselines: name → figures.
+        prefix: what the metric's name begins with and those of the baselines do not.
+    """
     if key.endswith(('_se', 'queries')):
         return Figure(value)
-    there = {name: figures[key] for name, figures in baselines.items() if key in figures}
+    plain = key.replace(f'/{prefix}', '/', 1)
+    there = {name: figures[plain] for name, figures in baselines.items() if plain in figures}
     if not there:
         return Figure(value)
     best = max(there, key=lambda name: there[name])

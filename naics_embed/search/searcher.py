@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -66,8 +65,8 @@ class Searcher:
         self.titles: tuple[str, ...] = tuple(table['title'])
         self.level: np.ndarray = table['level'].to_numpy()
         self.points: Tensor = exp0(torch.from_numpy(bundle.tangents()), c=self.space.curvature)
-        self._tokenizer = tokenizer
-        self._backbone = backbone
+        self.tokenizer = tokenizer
+        self.backbone = backbone
         self._head = head
 
     @classmethod
@@ -84,11 +83,9 @@ class Searcher:
         bundle = Bundle.load(Path(path) if path else promoted_bundle(), verify=verify)
         backbone = load_transformer(bundle.encoder)
         space = bundle.space
-        width = int(backbone.config.hidden_size)
-        head = LorentzHead(width, space.dim, c=space.curvature, r_max=space.r_max)
-        head.load_state_dict(load_file(bundle.encoder / HEAD))
+        head = LorentzHead.load(bundle.encoder / HEAD, c=space.curvature, r_max=space.r_max)
         tokenizer = load_tokenizer(bundle.encoder, space.window)
-        return cls(bundle, tokenizer, backbone, head.eval())
+        return cls(bundle, tokenizer, backbone, head)
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Return the points of texts, space parts float64 ``(len(texts), dim)``.
@@ -98,16 +95,11 @@ class Searcher:
         """
         if isinstance(texts, str):
             raise UserError('give a list of texts, not a single string')
-        for position, text in enumerate(texts):
-            if not isinstance(text, str) or not text.strip():
-                raise UserError(f'text {position} is empty: give a description of a business')
-            # Bytes of a command line that are no UTF-8 arrive as lone surrogates.
-            if any('\ud800' <= character <= '\udfff' for character in text):
-                raise UserError(f'text {position} is not valid Unicode: give it in UTF-8')
+        check_texts(texts)
         if len(texts) == 0:
             return torch.empty(0, self.space.dim, dtype=torch.float64)
         return place_texts(
-            texts, self._tokenizer, self._backbone, self._head, batch_tokens=BATCH_TOKENS
+            texts, self.tokenizer, self.backbone, self._head, batch_tokens=BATCH_TOKENS
         )
 
     def search(self, texts: Sequence[str], k: int = 5, level: int = LEAF_LEVEL) -> list[list[Hit]]:
@@ -121,10 +113,7 @@ class Searcher:
         Raises:
             UserError: a text is empty, or k or level is out of range.
         """
-        if k < 1:
-            raise UserError(f'k must be at least 1, not {k}')
-        if level not in LEVELS:
-            raise UserError(f'level must be one of {", ".join(map(str, LEVELS))}, not {level}')
+        check_k_and_level(k, level)
         candidates = torch.from_numpy(np.flatnonzero(self.level == level))
         distances = pairwise_distance(
             self.encode(texts), self.points[candidates], c=self.space.curvature
@@ -149,3 +138,29 @@ class Searcher:
             distance,
             probability,
         )
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Raise UserError where a text is empty, no string or no Unicode, naming its position."""
+    for position, text in enumerate(texts):
+        fault = text_fault(text)
+        if fault is not None:
+            raise UserError(f'text {position} {fault}')
+
+
+def text_fault(text: object) -> str | None:
+    """Return what is wrong with a text, or None."""
+    if not isinstance(text, str) or not text.strip():
+        return 'is empty: give a description of a business'
+    # Bytes of a command line that are no UTF-8 arrive as lone surrogates.
+    if any('\ud800' <= character <= '\udfff' for character in text):
+        return 'is not valid Unicode: give it in UTF-8'
+    return None
+
+
+def check_k_and_level(k: int, level: int) -> None:
+    """Raise UserError where the number of codes or the level is out of range."""
+    if k < 1:
+        raise UserError(f'k must be at least 1, not {k}')
+    if level not in LEVELS:
+        raise UserError(f'level must be one of {", ".join(map(str, LEVELS))}, not {level}')

@@ -16,13 +16,35 @@ class QuerySet:
     Attributes:
         rows: int64 ``(m,)``, rows of the token table.
         targets: int64 ``(m,)``, positions of the codes.
+        against: int64 ``(m, r)``, positions of codes that a text was redirected from, so that they
+            are wrong answers; −1 where there are fewer. None where nothing is known.
     """
 
     rows: np.ndarray
     targets: np.ndarray
+    against: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+@dataclass
+class TextBatch:
+    """Texts that are encoded together.
+
+    Attributes:
+        frozen: float32 ``(b, width)``, their embeddings by the frozen backbone.
+        hidden: float32 ``(b, t, width)``, padded states after the frozen layers; None where frozen
+            embeddings are all that is wanted.
+        mask: bool ``(b, t)``, or None.
+    """
+
+    frozen: Tensor
+    hidden: Tensor | None
+    mask: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.frozen)
 
 
 @dataclass(frozen=True)
@@ -40,6 +62,27 @@ class TextCorpus:
     embeddings: np.ndarray
     states: np.ndarray
     channels: np.ndarray
+
+    def batch(
+        self, rows: np.ndarray, limit: int | None = None, *, states: bool = True
+    ) -> TextBatch:
+        """Collect some texts, ``rows`` int ``(b,)``; without ``states``, frozen embeddings only."""
+        frozen = torch.from_numpy(self.embeddings[rows])
+        if not states or not len(rows):
+            return TextBatch(frozen, None, None)
+        return TextBatch(frozen, *self.hidden(rows, limit))
+
+    def channel_embeddings(self) -> tuple[Tensor, Tensor]:
+        """Return the frozen embeddings of all channels.
+
+        Returns:
+            float32 ``(codes, channels, width)``, zero where absent, and which are present, bool
+            ``(codes, channels)``.
+        """
+        present = self.channels >= 0
+        found = np.zeros((*present.shape, self.embeddings.shape[1]), dtype=np.float32)
+        found[present] = self.embeddings[self.channels[present]]
+        return torch.from_numpy(found), torch.from_numpy(present)
 
     def hidden(self, rows: np.ndarray, limit: int | None = None) -> tuple[Tensor, Tensor]:
         """Return padded hidden states ``(b, t, width)`` float32 and mask ``(b, t)`` of some texts.

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from naics_embed.errors import HealthError
+from naics_embed.geometry.lorentz import exp0
 from naics_embed.metrics.health import HealthLimits, health_report, violations
 from naics_embed.training.module import TextModule
 
@@ -47,7 +48,9 @@ class HealthGuard(L.Callback):
         if trainer.sanity_checking or not isinstance(pl_module, TextModule):
             return
         model = pl_module.model
-        points = model.code_points().detach().cpu()[pl_module.supervised.cpu()]
+        # As points of the Lorentz space: its limits of radius and rank suit any tangents.
+        tangents = model.code_tangents().detach().cpu()
+        points = exp0(tangents[pl_module.objective.supervised.cpu()], c=model.head.c)
         report = health_report(points, c=model.head.c, r_max=model.head.r_max)
         pl_module.log_dict({f'{HEALTH}{name}': report[name] for name in HEALTH_FIGURES})
         found = violations(report, self.limits)

@@ -1,0 +1,1 @@
+"""Evidence for a code beside the distance, and its fusion to one probability."""

@@ -1,0 +1,90 @@
+"""Figures of probabilities over the tree: calibration at each level, and back-off."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from naics_embed.metrics.calibration import confidence_metrics
+from naics_embed.taxonomy import LEVELS, Taxonomy
+
+BINS = 15
+COVERAGES = (0.8,)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What probabilities of leaves say at one level.
+
+    Attributes:
+        confidence: float64 ``(q,)``, probability of the best code of the level.
+        correct: bool ``(q,)``, whether the right leaf lies below it.
+    """
+
+    confidence: Tensor
+    correct: Tensor
+
+
+def decisions(
+    probabilities: np.ndarray, truth: np.ndarray, taxonomy: Taxonomy
+) -> dict[int, Decisions]:
+    """Sum leaf probabilities to each level and take the best code there.
+
+    Args:
+        probabilities: float64 ``(q, leaves)``, six-digit codes in the order of the taxonomy.
+        truth: int64 ``(q,)``, columns of the right leaves.
+        taxonomy: the tree.
+
+    Returns:
+        level → its decisions.
+    """
+    leaves = taxonomy.at_level(LEVELS[-1])
+    found: dict[int, Decisions] = {}
+    for column, level in enumerate(LEVELS):
+        ancestor = taxonomy.ancestors[leaves, column]
+        _, first, place = np.unique(ancestor, return_index=True, return_inverse=True)
+        sums = np.add.reduceat(probabilities, first, axis=1)
+        found[level] = Decisions(
+            torch.from_numpy(sums.max(axis=1)).clamp(max=1.0),
+            torch.from_numpy(sums.argmax(axis=1) == place[truth]),
+        )
+    return found
+
+
+def confidence_figures(found: dict[int, Decisions], confidence: float) -> dict[str, float]:
+    """Return calibration and back-off figures.
+
+    Args:
+        found: from `decisions`.
+        confidence: least probability of a code that is given as the answer.
+
+    Returns:
+        ``ece``, ``aurc`` and ``accuracy_at_coverage_0.8`` of six-digit answers; ``level4_ece`` and
+        ``level4_accuracy`` and so on; ``backoff_accuracy``, the share of answers that hold when
+        each text gets the deepest code whose probability passes ``confidence``;
+        ``backoff_answered``, the share of texts that get any; and ``backoff_level``, the mean
+        digits of those answers.
+    """
+    figures: dict[str, float] = {}
+    for level, decided in found.items():
+        own = confidence_metrics(
+            decided.confidence, decided.correct, bins=BINS, coverages=COVERAGES
+        )
+        if level == LEVELS[-1]:
+            wanted = ('ece', 'aurc', *(f'accuracy_at_coverage_{share:g}' for share in COVERAGES))
+            figures |= {name: own[name] for name in wanted}
+        else:
+            figures |= {f'level{level}_{name}': own[name] for name in ('accuracy', 'ece')}
+    depth = torch.zeros(len(found[LEVELS[-1]].correct), dtype=torch.int64)
+    right = torch.zeros_like(depth, dtype=torch.bool)
+    for level in LEVELS:
+        sure = found[level].confidence >= confidence
+        depth[sure] = level
+        right[sure] = found[level].correct[sure]
+    answered = depth > 0
+    figures['backoff_answered'] = float(answered.double().mean())
+    if bool(answered.any()):
+        figures['backoff_accuracy'] = float(right[answered].double().mean())
+        figures['backoff_level'] = float(depth[answered].double().mean())
+    return figures

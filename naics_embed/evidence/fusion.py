@@ -1,0 +1,163 @@
+"""The fusion: one logit a code from several scores, with weights shared by all codes.
+
+A phrase of an index and a sentence of an owner are not read alike: the weights of the scores
+depend on a few facts about the query (its gates), linearly, so that the fit stays convex.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from naics_embed.errors import ArtifactError
+from naics_embed.evidence.settings import FusionSettings
+
+GATES = ('always', 'length', 'familiarity')
+"""Facts about a query: 1; log of its words; greatest cosine with a known text."""
+
+MOST_WORDS = 64
+"""Words beyond these do not make a query longer: no text of the fit is longer."""
+
+
+def gate_values(texts: Sequence[str], nearest: np.ndarray) -> np.ndarray:
+    """Return the gates of queries, float64 ``(q, len(GATES))``, each roughly within ±1.
+
+    Args:
+        texts: the queries.
+        nearest: ``(q, codes)``, cosine with the nearest known text of each code.
+    """
+    count = np.array([min(len(text.split()), MOST_WORDS) for text in texts], dtype=np.float64)
+    gates = np.ones((len(texts), len(GATES)))
+    gates[:, 1] = np.log1p(count) - 2.0
+    gates[:, 2] = 4.0 * (nearest.max(axis=1) - 0.7)
+    return gates
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Weights of scores in the logit of a code; the softmax over codes is the probability.
+
+    Fitted by maximum likelihood, so the probabilities need no temperature of their own.
+
+    Attributes:
+        columns: names of the scores.
+        weights: float64 ``(len(GATES), k)``; a query's weights are its gates times these.
+        spread: float64 ``(k,)``, mean standard deviation of each score over codes on the queries
+            of the fit; weight × spread tells how much a score moves the logits.
+    """
+
+    columns: tuple[str, ...]
+    weights: np.ndarray
+    spread: np.ndarray
+
+    def probabilities(self, scores: np.ndarray, gates: np.ndarray) -> np.ndarray:
+        """Return probabilities of codes, float64 ``(q, codes)``; rows add up to 1.
+
+        Args:
+            scores: ``(q, codes, k)``.
+            gates: ``(q, len(GATES))``.
+        """
+        own = gates @ self.weights
+        logits = np.matmul(scores, own[:, :, None].astype(scores.dtype))[..., 0].astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(axis=1, keepdims=True)
+        return logits
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            'columns': list(self.columns),
+            'gates': list(GATES),
+            'weights': self.weights.tolist(),
+            'spread': self.spread.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> 'Fusion':
+        """Rebuild from `to_dict`. Raises ArtifactError where the values do not fit together."""
+        try:
+            columns, gates = tuple(values['columns']), tuple(values['gates'])
+            weights = np.array(values['weights'], dtype=np.float64)
+            spread = np.array(values['spread'], dtype=np.float64)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f'the fusion of the bundle is damaged ({error}); export the table again'
+            ) from error
+        shape = (len(GATES), len(columns))
+        if gates != GATES or weights.shape != shape or spread.shape != shape[1:]:
+            raise ArtifactError(
+                'the fusion of the bundle is of another version; export the table again'
+            )
+        return cls(columns, weights, spread)
+
+
+def one_score(columns: Sequence[str], column: str, weight: float) -> Fusion:
+    """Return the fusion that looks at one score only, for want of queries to fit another."""
+    weights = np.zeros((len(GATES), len(columns)))
+    weights[0, list(columns).index(column)] = weight
+    return Fusion(tuple(columns), weights, np.ones(len(columns)))
+
+
+def fit_fusion(
+    columns: Sequence[str],
+    scores: np.ndarray,
+    gates: np.ndarray,
+    truth: np.ndarray,
+    groups: Sequence[str],
+    settings: FusionSettings,
+) -> Fusion:
+    """Fit the weights of a conditional logit (McFadden 1974) to labelled queries.
+
+    Each group of queries (index entries, plain language, …) has the same weight in all, whatever
+    its size. A score that is the same for all codes gets the weight 0.
+
+    Args:
+        columns: names of the scores.
+        scores: float32 ``(q, codes, k)``, finite.
+        gates: ``(q, len(GATES))``.
+        truth: int64 ``(q,)``, columns of the right codes.
+        groups: the group of each query.
+        settings: penalty and iterations.
+
+    Raises:
+        ValueError: there is no query, or a score is not finite.
+    """
+    from scipy.optimize import minimize
+
+    if len(scores) == 0:
+        raise ValueError('the fusion needs at least one labelled query')
+    if not np.isfinite(scores).all():
+        raise ValueError('the fusion needs finite scores')
+    spread = scores.std(axis=1, dtype=np.float64).mean(axis=0)
+    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+    scaled = (scores - scores.mean(axis=1, keepdims=True)) * scale.astype(np.float32)
+    names, group = np.unique(np.asarray(groups), return_inverse=True)
+    weight = (1.0 / np.bincount(group) / len(names))[group]
+    right = scaled[np.arange(len(scaled)), truth].astype(np.float64)
+    shape = (len(GATES), len(columns))
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        own = gates @ flat.reshape(shape)
+        logits = np.matmul(scaled, own[:, :, None].astype(np.float32))[..., 0].astype(np.float64)
+        top = logits.max(axis=1, keepdims=True)
+        p = np.exp(logits - top)
+        total = p.sum(axis=1, keepdims=True)
+        p /= total
+        expected = np.matmul(p[:, None, :].astype(np.float32), scaled)[:, 0]
+        log_p = np.einsum('qk,qk->q', right, own) - top[:, 0] - np.log(total[:, 0])
+        slope = gates.T @ (weight[:, None] * (expected - right))
+        value = settings.penalty * float(flat @ flat) - float(weight @ log_p)
+        return value, slope.reshape(-1) + 2 * settings.penalty * flat
+
+    start = np.zeros(shape)
+    start[0] = spread > 0
+    found = minimize(
+        loss,
+        start.reshape(-1),
+        jac=True,
+        method='L-BFGS-B',
+        options={'maxiter': settings.iterations},
+    )
+    return Fusion(tuple(columns), found.x.reshape(shape) * scale, spread)

@@ -1,0 +1,172 @@
+"""Known texts as evidence for six-digit codes: frozen embeddings, words, neighbours.
+
+All of it is made from training texts: titles, descriptions, examples and labelled texts of the
+training split. Labels are columns of the leaves, the six-digit codes in the order of the table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from naics_embed.evidence.postings import Postings, bm25_postings, tfidf_postings
+from naics_embed.evidence.settings import EvidenceSettings
+from naics_embed.evidence.terms import grams, plain, words
+
+NEAREST = 'nearest'
+COLUMNS = ('class_mean', 'linear', NEAREST, 'neighbours', 'words', 'characters')
+"""The scores of `KnownTexts.columns`, in this order; more is better in each."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear classifier of sentence embeddings.
+
+    Attributes:
+        weights: float32 ``(width, leaves)``.
+        bias: float32 ``(leaves,)``.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class KnownTexts:
+    """Training texts, ready to be compared with queries.
+
+    Attributes:
+        texts: m training texts, those of one leaf together.
+        labels: int64 ``(m,)``, ascending; every leaf occurs.
+        embeddings: float32 ``(m, width)`` unit embeddings by the frozen backbone.
+        linear: a classifier of frozen embeddings.
+        words: BM25 over one document a leaf.
+        characters: TF-IDF of character n-grams over the texts.
+        settings: how terms are made and neighbours weighed.
+    """
+
+    texts: Sequence[str]
+    labels: np.ndarray
+    embeddings: np.ndarray
+    linear: Linear
+    words: Postings
+    characters: Postings
+    settings: EvidenceSettings
+
+    @property
+    def leaves(self) -> int:
+        """How many codes are scored."""
+        return len(self.linear.bias)
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        """int64 ``(leaves,)``: the first text of each leaf."""
+        return np.searchsorted(self.labels, np.arange(self.leaves))
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """float32 ``(leaves, width)``: unit means of the embeddings of each leaf."""
+        sums = np.add.reduceat(self.embeddings.astype(np.float64), self.first, axis=0)
+        return (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
+
+    def columns(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
+        """Score leaves for queries, float32 ``(q, leaves, len(COLUMNS))``.
+
+        Args:
+            texts: the queries.
+            embeddings: float32 ``(q, width)``, their unit embeddings by the frozen backbone.
+        """
+        scores = np.empty((len(texts), self.leaves, len(COLUMNS)), dtype=np.float32)
+        scores[..., 0] = embeddings @ self.means.T
+        scores[..., 1] = embeddings @ self.linear.weights + self.linear.bias
+        cosine = embeddings @ self.embeddings.T
+        scores[..., 2] = np.maximum.reduceat(cosine, self.first, axis=1)
+        sharpness = np.float32(self.settings.sharpness)
+        cosine -= 1
+        cosine *= sharpness
+        np.exp(cosine, out=cosine)
+        density = np.add.reduceat(cosine, self.first, axis=1)
+        # Cosines are at least −1, so the density is never 0 by more than rounding.
+        scores[..., 3] = np.log(density + np.finfo(np.float32).tiny) / sharpness
+        for row, text in enumerate(texts):
+            kept = plain(text, self.settings.characters_read)
+            scores[row, :, 4] = self.words.scores(self.words.counted(words(kept)))
+            alike = self.characters.scores(self.characters.tfidf(self._grams(kept)))
+            scores[row, :, 5] = np.maximum.reduceat(alike, self.first)
+        return scores
+
+    def nearest_texts(
+        self, embedding: np.ndarray, leaf: int, count: int
+    ) -> list[tuple[str, float]]:
+        """Return the training texts of a leaf that are most like a query, with their cosines.
+
+        Args:
+            embedding: float32 ``(width,)``, of the query.
+            leaf: column of the leaf.
+            count: at most so many.
+        """
+        begin = int(self.first[leaf])
+        end = int(np.searchsorted(self.labels, leaf, side='right'))
+        cosine = self.embeddings[begin:end] @ embedding
+        order = np.argsort(-cosine, kind='stable')[:count]
+        return [(self.texts[begin + int(i)], float(cosine[i])) for i in order]
+
+    def telling_words(self, text: str, leaf: int, count: int) -> list[tuple[str, float]]:
+        """Return the words of a query that speak most for a leaf, with their part of its BM25."""
+        shown: dict[str, float] = {}
+        for word in plain(text, self.settings.characters_read).split():
+            for term in words(word):
+                weight = self.words.of(term, leaf)
+                if weight > 0:
+                    shown[word] = weight
+        return sorted(shown.items(), key=lambda item: (-item[1], item[0]))[:count]
+
+    def _grams(self, kept: str) -> list[str]:
+        return grams(kept, self.settings.shortest_gram, self.settings.longest_gram)
+
+
+def index_texts(
+    texts: Sequence[str],
+    labels: np.ndarray,
+    embeddings: np.ndarray,
+    linear: Linear,
+    settings: EvidenceSettings,
+) -> KnownTexts:
+    """Index training texts.
+
+    Args:
+        texts: m training texts.
+        labels: int ``(m,)``, columns of their leaves.
+        embeddings: float32 ``(m, width)`` by the frozen backbone.
+        linear: classifier with a column for each leaf.
+        settings: how terms are made and neighbours weighed.
+
+    Raises:
+        ValueError: a leaf has no text.
+    """
+    leaves = len(linear.bias)
+    counts = np.bincount(labels, minlength=leaves)
+    if len(counts) > leaves or not counts.all():
+        raise ValueError(f'every one of {leaves} leaves needs a training text, and no other label')
+    order = np.argsort(labels, kind='stable')
+    labels = labels[order].astype(np.int64)
+    # In half precision, as they are stored: the fit sees what users will see.
+    rounded = embeddings[order].astype(np.float16).astype(np.float32)
+    ordered = [texts[i] for i in order]
+    kept = [plain(text, settings.characters_read) for text in ordered]
+    documents: list[list[str]] = [[] for _ in range(leaves)]
+    for label, text in zip(labels.tolist(), kept, strict=True):
+        documents[label] += words(text)
+    return KnownTexts(
+        ordered,
+        labels,
+        rounded,
+        linear,
+        bm25_postings(documents, k1=settings.bm25_k1, b=settings.bm25_b),
+        tfidf_postings(
+            [grams(text, settings.shortest_gram, settings.longest_gram) for text in kept],
+            least=settings.least_texts,
+        ),
+        settings,
+    )

@@ -1,0 +1,51 @@
+"""Words and character n-grams of a text, as the lexical evidence counts them."""
+
+import re
+import unicodedata
+
+_WORD = re.compile(r'[^\W_]+')
+_NOT_WORD = re.compile(r'[\W_]+')
+
+
+def plain(text: str, limit: int) -> str:
+    """Return lower-case letters and digits without accents, words parted by single blanks.
+
+    Args:
+        text: any text.
+        limit: characters read; the lexical evidence of a longer text is that of its beginning.
+    """
+    folded = unicodedata.normalize('NFKD', text[:limit].casefold())
+    kept = ''.join(letter for letter in folded if not unicodedata.combining(letter))
+    return _NOT_WORD.sub(' ', kept).strip()
+
+
+def stem(word: str) -> str:
+    """Return a word without its plural ending (the S-stemmer of Harman, JASIS 1991)."""
+    if len(word) > 4 and word.endswith('ies') and word[-4] not in 'ae':
+        return f'{word[:-3]}y'
+    if len(word) > 4 and word.endswith('es') and word[-3] not in 'aeo':
+        return word[:-1]
+    if len(word) > 3 and word.endswith('s') and word[-2] not in 'us':
+        return word[:-1]
+    return word
+
+
+def words(text: str) -> list[str]:
+    """Return the stems of the words of a `plain` text, single letters left out."""
+    return [stem(word) for word in _WORD.findall(text) if len(word) > 1]
+
+
+def grams(text: str, shortest: int, longest: int) -> list[str]:
+    """Return the character n-grams inside the words of a `plain` text, blanks at both ends.
+
+    They are those of scikit-learn's analyzer ``char_wb``.
+    """
+    found: list[str] = []
+    for word in text.split():
+        padded = f' {word} '
+        for size in range(shortest, longest + 1):
+            if size >= len(padded):
+                found.append(padded)
+                break
+            found += [padded[i : i + size] for i in range(len(padded) - size + 1)]
+    return found

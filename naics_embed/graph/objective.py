@@ -1,0 +1,81 @@
+"""What refinement is trained on: triplets of the tree, the radius by level, fixed queries."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from naics_embed.geometry.lorentz import distance, exp0, pairwise_distance
+from naics_embed.losses.radius import radius_huber
+from naics_embed.losses.retrieval import level_cross_entropy
+from naics_embed.losses.triplet import triplet_hinge
+from naics_embed.supervision.sampling import Triplets
+
+TERMS = ('triplet', 'radius', 'anchor')
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Texts as points that stay where they are.
+
+    Attributes:
+        points: float64 ``(m, dim)``, space parts in the space of the table.
+        target: int64 ``(m,)``, positions of their codes.
+    """
+
+    points: Tensor
+    target: Tensor
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The three terms, in the fixed space that queries and codes share.
+
+    Attributes:
+        curvature: c > 0 of that space.
+        temperature: factor on the distance in the cross-entropy, from text training.
+        level: int64 ``(n,)``.
+        supervised: bool ``(n,)``; hidden codes enter no term.
+        usual_radius: float64 ``(n,)``, the radius that each code's level had before.
+        huber_delta: see `losses.radius.radius_huber`.
+    """
+
+    curvature: float
+    temperature: float
+    level: Tensor
+    supervised: Tensor
+    usual_radius: Tensor
+    huber_delta: float
+
+    def losses(self, tangents: Tensor, queries: Queries, triplets: Triplets) -> dict[str, Tensor]:
+        """Return each of `TERMS` for a refined table ``(n, dim)`` and the draws of one step."""
+        codes = exp0(tangents, c=self.curvature)
+        anchor, positive, negative = (
+            codes[torch.from_numpy(index.astype(np.int64))]
+            for index in (triplets.anchor, triplets.positive, triplets.negative)
+        )
+        chosen = self.supervised
+        return {
+            'triplet': triplet_hinge(
+                distance(anchor, positive, c=self.curvature),
+                distance(anchor, negative, c=self.curvature),
+                torch.from_numpy(triplets.margin.astype(np.float64)),
+            ),
+            'radius': radius_huber(
+                tangents[chosen].norm(dim=-1),
+                self.usual_radius[chosen],
+                self.level[chosen],
+                self.huber_delta,
+            ),
+            'anchor': level_cross_entropy(
+                pairwise_distance(queries.points, codes, c=self.curvature),
+                queries.target,
+                self.level,
+                self.supervised,
+                self.temperature,
+            ),
+        }

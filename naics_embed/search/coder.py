@@ -1,0 +1,248 @@
+"""Descriptions in, codes out, with a probability to act on and what speaks for each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from naics_embed.bundle import CODER
+from naics_embed.errors import ArtifactError, UserError
+from naics_embed.evidence.fusion import Fusion, gate_values
+from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
+from naics_embed.geometry.lorentz import pairwise_distance
+from naics_embed.search.searcher import (
+    BATCH_TOKENS,
+    LEAF_LEVEL,
+    LEVELS,
+    Hit,
+    Searcher,
+    check_k_and_level,
+    check_texts,
+)
+from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
+from naics_embed.taxonomy import canonical_code
+from naics_embed.text.frozen import embed_texts, read_frozen
+
+FUSED = ('distance', *COLUMNS)
+"""The scores that are fused: the negated Lorentz distance, and the evidence."""
+
+CHUNK = 256
+"""Texts scored at a time; bounds the memory of a long list."""
+
+CONFIDENCE = 0.8
+
+
+@dataclass(frozen=True)
+class Support:
+    """What speaks for a code.
+
+    Attributes:
+        texts: known texts of the code most like the query, with their cosine.
+        words: words of the query that the code's texts hold, with their weight, heaviest first.
+    """
+
+    texts: tuple[tuple[str, float], ...]
+    words: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for a text.
+
+    Attributes:
+        text: the query.
+        hits: ranked codes of the level asked for; their probability is calibrated.
+        path: the best six-digit code's ancestors and itself, sector first; the probability of each
+            is that of all six-digit codes below it.
+        chosen: the deepest code of ``path`` whose probability passes the confidence; None where
+            not even the sector's does.
+        confidence: the confidence asked for.
+        support: what speaks for each hit, if it was asked for; of six-digit codes only.
+    """
+
+    text: str
+    hits: tuple[Hit, ...]
+    path: tuple[Hit, ...]
+    chosen: Hit | None
+    confidence: float
+    support: tuple[Support, ...] = ()
+
+
+class Coder:
+    """Codes for descriptions, by a fusion of distance, words and known texts.
+
+    Deterministic, offline, and safe to share between threads.
+    """
+
+    def __init__(
+        self, searcher: Searcher, evidence: KnownTexts, fusion: Fusion, frozen: torch.nn.Module
+    ) -> None:
+        """Use `load`."""
+        self.searcher = searcher
+        self.evidence = evidence
+        self.fusion = fusion
+        self._frozen = frozen
+        self.leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
+        self._levels = {level: self._above(level) for level in LEVELS}
+
+    @classmethod
+    def load(cls, path: Path | str | None = None, *, verify: bool = True) -> 'Coder':
+        """Load a bundle, or the promoted one.
+
+        Args:
+            path: directory of the bundle; None for the one that the last run promoted.
+            verify: compare every file with its checksum first.
+
+        Raises:
+            ArtifactError: there is no such bundle, it is damaged, or it was exported without what
+                a coder needs.
+        """
+        searcher = Searcher.load(path, verify=verify)
+        folder = searcher.bundle.path / CODER
+        listed = searcher.bundle.manifest['files']
+        missing = [name for name in CODER_FILES if f'{CODER}/{name}' not in listed]
+        if missing:
+            raise ArtifactError(
+                f'bundle {searcher.bundle.path} was exported without {CODER}/{missing[0]}; '
+                'export it again, or search by distance with naics_embed.Searcher'
+            )
+        codes = [
+            code
+            for code, level in zip(searcher.codes, searcher.level, strict=True)
+            if level == LEAF_LEVEL
+        ]
+        evidence, fusion = read_evidence(folder, codes)
+        if fusion.columns != FUSED:
+            raise ArtifactError(
+                f'bundle {searcher.bundle.path} fuses {", ".join(fusion.columns)}, which this '
+                'version does not; export it again'
+            )
+        return cls(searcher, evidence, fusion, read_frozen(folder / FROZEN, searcher.backbone))
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the probability of each six-digit code, float64 ``(len(texts), leaves)``.
+
+        Raises:
+            UserError: a text is empty, no string or no Unicode; the message names its position.
+        """
+        check_texts(texts)
+        found = np.empty((len(texts), len(self.leaves)))
+        done = 0
+        for _, _, p in self._scored(texts):
+            found[done : done + len(p)] = p
+            done += len(p)
+        return found
+
+    def search(
+        self,
+        texts: str | Sequence[str],
+        k: int = 5,
+        level: int = LEAF_LEVEL,
+        *,
+        confidence: float = CONFIDENCE,
+        support: int = 0,
+    ) -> list[Answer]:
+        """Return ranked codes, and the deepest that is sure enough, for each text.
+
+        Args:
+            texts: descriptions; one string is a list of one.
+            k: how many codes.
+            level: digits of the codes ranked, 2 to 6.
+            confidence: least probability of the code chosen.
+            support: known texts and words to show for each hit.
+
+        Raises:
+            UserError: a text is empty, or k, level or confidence is out of range.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        check_k_and_level(k, level)
+        check_texts(texts)
+        if not 0 < confidence <= 1:
+            raise UserError(f'confidence must be above 0 and at most 1, not {confidence}')
+        answers: list[Answer] = []
+        for distances, embeddings, p in self._scored(texts):
+            for row in range(len(p)):
+                text = texts[len(answers)]
+                hits, path = self._ranked(p[row], distances[row], k, level)
+                sure = [hit for hit in path if hit.probability >= confidence]
+                speaks = tuple(
+                    self._support(text, embeddings[row], hit, support)
+                    for hit in (hits if support and level == LEAF_LEVEL else ())
+                )
+                chosen = sure[-1] if sure else None
+                answers.append(Answer(text, hits, path, chosen, confidence, speaks))
+        return answers
+
+    def _scored(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield distances to all codes, frozen embeddings, probabilities of leaves, by chunks."""
+        searcher = self.searcher
+        for start in range(0, len(texts), CHUNK):
+            part = texts[start : start + CHUNK]
+            points = searcher.encode(part)
+            far = pairwise_distance(points, searcher.points, c=searcher.space.curvature).numpy()
+            embeddings = embed_texts(part, searcher.tokenizer, self._frozen, BATCH_TOKENS).numpy()
+            scores, gates = leaf_scores(far[:, self.leaves], part, embeddings, self.evidence)
+            yield far, embeddings, self.fusion.probabilities(scores, gates)
+
+    def _above(self, level: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the codes of a level that have leaves, and where the leaves of each begin."""
+        codes = self.searcher.codes
+        own = {code: i for i, code in enumerate(codes)}
+        place = [own[canonical_code(codes[leaf][:level])] for leaf in self.leaves.tolist()]
+        return np.unique(np.array(place), return_index=True)
+
+    def _ranked(
+        self, p: np.ndarray, distances: np.ndarray, k: int, level: int
+    ) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
+        sums = {
+            at: np.add.reduceat(p, first) if at < LEAF_LEVEL else p
+            for at, (_, first) in self._levels.items()
+        }
+        places, _ = self._levels[level]
+        order = np.argsort(-sums[level], kind='stable')[:k]
+        hits = tuple(
+            self._hit(int(places[i]), distances, float(min(sums[level][i], 1.0))) for i in order
+        )
+        best = int(np.argmax(p))
+        path = []
+        for at, (codes, first) in self._levels.items():
+            i = int(np.searchsorted(first, best, side='right')) - 1
+            path.append(self._hit(int(codes[i]), distances, float(min(sums[at][i], 1.0))))
+        return hits, tuple(path)
+
+    def _hit(self, code: int, distances: np.ndarray, probability: float) -> Hit:
+        searcher = self.searcher
+        return Hit(
+            searcher.codes[code],
+            searcher.official[code],
+            searcher.titles[code],
+            int(searcher.level[code]),
+            float(distances[code]),
+            probability,
+        )
+
+    def _support(self, text: str, embedding: np.ndarray, hit: Hit, count: int) -> Support:
+        place = int(np.searchsorted(self.leaves, self.searcher.codes.index(hit.code)))
+        return Support(
+            tuple(self.evidence.nearest_texts(embedding, place, count)),
+            tuple(self.evidence.telling_words(text, place, count)),
+        )
+
+
+def leaf_scores(
+    distances: np.ndarray, texts: Sequence[str], embeddings: np.ndarray, evidence: KnownTexts
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is fused: scores float32 ``(q, leaves, len(FUSED))`` and gates of the queries.
+
+    Args:
+        distances: ``(q, leaves)``, geodesic distances of the trained encoder.
+        texts: the queries.
+        embeddings: float32 ``(q, width)``, by the frozen backbone.
+        evidence: known texts.
+    """
+    scores = np.empty((*distances.shape, len(FUSED)), dtype=np.float32)
+    scores[..., 0] = -distances
+    scores[..., 1:] = evidence.columns(texts, embeddings)
+    return scores, gate_values(texts, scores[..., FUSED.index(NEAREST)])

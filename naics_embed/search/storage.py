@@ -1,0 +1,119 @@
+"""The part of a bundle that a `Coder` needs beside the table and its encoder.
+
+``coder/`` holds ``texts.parquet`` (the known texts and their codes), ``terms.parquet`` (the
+vocabularies), ``evidence.safetensors`` (embeddings, classifier, postings), ``frozen.safetensors``
+(the weights in which the frozen backbone differs from the trained encoder) and ``fusion.json``.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from naics_embed.artifacts import read_json, write_json
+from naics_embed.errors import ArtifactError
+from naics_embed.evidence.fusion import Fusion
+from naics_embed.evidence.known_texts import KnownTexts, Linear
+from naics_embed.evidence.postings import Postings
+from naics_embed.evidence.settings import EvidenceSettings
+
+TEXTS = 'texts.parquet'
+TERMS = 'terms.parquet'
+EVIDENCE = 'evidence.safetensors'
+FROZEN = 'frozen.safetensors'
+FUSION = 'fusion.json'
+CODER_FILES = (TEXTS, TERMS, EVIDENCE, FROZEN, FUSION)
+INDEXES = ('words', 'characters')
+
+
+def write_evidence(folder: Path, evidence: KnownTexts, fusion: Fusion, leaves: list[str]) -> None:
+    """Write everything but the frozen backbone into an existing folder.
+
+    Args:
+        folder: where to.
+        evidence: known texts.
+        fusion: weights.
+        leaves: codes of the columns.
+    """
+    pl.DataFrame(
+        {
+            'text': list(evidence.texts),
+            'code': pl.Series([leaves[label] for label in evidence.labels.tolist()]),
+        }
+    ).write_parquet(folder / TEXTS)
+    arrays = {
+        'embeddings': evidence.embeddings.astype(np.float16),
+        'linear_weights': evidence.linear.weights.astype(np.float32),
+        'linear_bias': evidence.linear.bias.astype(np.float32),
+    }
+    vocabularies = []
+    for name in INDEXES:
+        index: Postings = getattr(evidence, name)
+        arrays |= {
+            f'{name}_starts': index.starts,
+            f'{name}_documents': index.documents,
+            f'{name}_weights': index.weights,
+        }
+        vocabularies.append(
+            pl.DataFrame(
+                {
+                    'index': pl.Series([name] * len(index.terms), dtype=pl.String),
+                    'term': pl.Series(list(index.terms), dtype=pl.String),
+                    'idf': index.idf,
+                }
+            )
+        )
+    save_file(
+        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / EVIDENCE
+    )
+    pl.concat(vocabularies).write_parquet(folder / TERMS)
+    write_json(folder / FUSION, {**fusion.to_dict(), 'settings': asdict(evidence.settings)})
+
+
+def read_evidence(folder: Path, leaves: list[str]) -> tuple[KnownTexts, Fusion]:
+    """Read what `write_evidence` wrote.
+
+    Args:
+        folder: where from.
+        leaves: codes of the columns, as they were written.
+
+    Raises:
+        ArtifactError: a file is damaged, or they do not fit each other.
+    """
+    stored = read_json(folder / FUSION)
+    fusion = Fusion.from_dict(stored)
+    try:
+        settings = EvidenceSettings(**stored['settings'])
+        arrays = load_file(folder / EVIDENCE)
+        texts = pl.read_parquet(folder / TEXTS)
+        terms = pl.read_parquet(folder / TERMS)
+        column = {code: i for i, code in enumerate(leaves)}
+        labels = np.array([column[code] for code in texts['code'].to_list()], dtype=np.int64)
+        embeddings = arrays['embeddings'].astype(np.float32)
+        linear = Linear(arrays['linear_weights'], arrays['linear_bias'])
+        sizes = {'words': len(leaves), 'characters': len(labels)}
+        indexes = {name: _postings(arrays, terms, name, sizes[name]) for name in INDEXES}
+    except (KeyError, TypeError, SafetensorError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(
+            f'{folder} is damaged ({type(error).__name__}: {error}); export the table again'
+        ) from error
+    if len(embeddings) != len(labels) or linear.weights.shape[1] != len(leaves):
+        raise ArtifactError(f'the files of {folder} do not fit each other; export the table again')
+    return KnownTexts(
+        texts['text'].to_list(), labels, embeddings, linear, **indexes, settings=settings
+    ), fusion
+
+
+def _postings(arrays: dict[str, np.ndarray], terms: pl.DataFrame, name: str, size: int) -> Postings:
+    own = terms.filter(pl.col('index') == name)
+    return Postings(
+        own['term'].to_list(),
+        arrays[f'{name}_starts'],
+        arrays[f'{name}_documents'],
+        arrays[f'{name}_weights'],
+        own['idf'].to_numpy(),
+        size,
+    )

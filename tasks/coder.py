@@ -1,0 +1,201 @@
+"""Stage: what a `Coder` weighs, fitted on validation queries and measured on test queries."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import load_file
+
+from naics_embed.artifacts import Artifact, read_json
+from naics_embed.baselines.logistic import fit_logistic
+from naics_embed.baselines.settings import BaselineSettings
+from naics_embed.config.schema import CoderConfig, ModelConfig
+from naics_embed.evaluation.evaluate import beside
+from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups
+from naics_embed.evidence.confidence import confidence_figures, decisions
+from naics_embed.evidence.fusion import Fusion, fit_fusion, one_score
+from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
+from naics_embed.geometry.lorentz import exp0, pairwise_distance
+from naics_embed.metrics.tree import Tree
+from naics_embed.search.coder import FUSED, leaf_scores
+from naics_embed.search.storage import FROZEN, write_evidence
+from naics_embed.taxonomy import Taxonomy
+from naics_embed.text.backbone import load_backbone, load_transformer
+from naics_embed.text.encoding import read_encoding
+from naics_embed.text.frozen import write_difference
+from naics_embed.text.head import LorentzHead
+from naics_embed.text.inference import place_texts
+from naics_embed.text.tokens import TokenTable, load_tokenizer
+from tasks.encoding import backbone_of
+from tasks.frames import frame_of, splits_of, taxonomy_of
+from tasks.stage import Result, Stage, StageContext
+from tasks.texts import LEAF_LEVEL, leaf_rows
+
+PREFIX = 'hybrid_'
+CHANNELS = ('title', 'description')
+
+
+def write(
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    coder: CoderConfig,
+    baselines: BaselineSettings,
+    model: ModelConfig,
+    temperature: float,
+    jaccard: float,
+    window: int,
+    batch_tokens: int,
+) -> Result:
+    """Write the directory ``coder``, and ``figures.json``: those of the evaluation and its own."""
+    taxonomy = taxonomy_of(inputs['codebook'])
+    leaves = taxonomy.at_level(LEAF_LEVEL)
+    tokens = TokenTable.read(Path(inputs['tokens'].path))
+    frozen, _ = read_encoding(Path(inputs['encoding'].path))
+    evidence = _known(inputs, taxonomy, leaves, tokens, frozen, coder, baselines)
+    structure = splits_of(inputs['structure_holdout'], taxonomy)
+    groups = [
+        group
+        for group in query_groups(frame_of(inputs['queries']), taxonomy, structure, jaccard=jaccard)
+        if int(taxonomy.level[group.candidates[0]]) == LEAF_LEVEL
+    ]
+    folder = Path(inputs['model'].path)
+    tangents = load_file(inputs['table'].path)['tangents'].double()
+    points = exp0(tangents, c=model.curvature)[torch.from_numpy(leaves)]
+    distances = _distances(folder, points, model, window, batch_tokens, groups)
+    scores = [
+        leaf_scores(far, group.texts, frozen[tokens.rows(group.texts)], evidence)
+        for group, far in zip(groups, distances, strict=True)
+    ]
+    fusion = _fit(groups, scores, temperature, coder)
+    found: dict[str, float] = {}
+    for group, own in zip(groups, scores, strict=True):
+        found |= _figures(group, fusion.probabilities(*own), taxonomy, coder)
+    baselines_found = read_json(Path(inputs['baselines'].path))
+    figures = read_json(Path(inputs['metrics'].path)) | {
+        name: asdict(beside(name, value, baselines_found, prefix=PREFIX))
+        for name, value in found.items()
+    }
+    target = out / 'coder'
+    target.mkdir()
+    write_evidence(target, evidence, fusion, [taxonomy.codes[leaf] for leaf in leaves])
+    write_difference(target / FROZEN, load_backbone(backbone_of(inputs)), load_transformer(folder))
+    (out / 'figures.json').write_text(
+        json.dumps(figures, indent=2, sort_keys=True), encoding='utf-8'
+    )
+    effects = dict(zip(FUSED, (fusion.weights[0] * fusion.spread).tolist(), strict=True))
+    context.tracking.artifact(target / 'fusion.json')
+    return Result(
+        {'coder': 'coder', 'figures': 'figures.json'},
+        {**found, 'known_texts': len(evidence.texts)},
+        {'effects': effects},
+    )
+
+
+def _known(
+    inputs: dict[str, Artifact],
+    taxonomy: Taxonomy,
+    leaves: np.ndarray,
+    tokens: TokenTable,
+    frozen: np.ndarray,
+    coder: CoderConfig,
+    baselines: BaselineSettings,
+) -> KnownTexts:
+    """Index the training texts of all leaves.
+
+    Codes whose place in the tree is hidden from training keep their texts here: what is hidden is
+    their point, and the coder is to know every industry.
+    """
+    train = frame_of(inputs['queries']).filter(pl.col('split') == 'train').select('text', 'code')
+    channels = frame_of(inputs['channels'])
+    own = [channels.select(pl.col(name).alias('text'), 'code') for name in CHANNELS]
+    entries = frame_of(inputs['index_entries'])
+    examples = entries.filter(pl.col('role') == 'examples').select('text', 'code')
+    rows = leaf_rows(pl.concat([train, *own, examples]).drop_nulls()).unique(maintain_order=True)
+    labels = np.searchsorted(leaves, taxonomy.indices(rows['code'].to_list()))
+    texts = rows['text'].to_list()
+    embeddings = frozen[tokens.rows(texts)]
+    fitted = fit_logistic(embeddings, labels, len(leaves), baselines)
+    linear = Linear(fitted.weights.astype(np.float32), fitted.bias.astype(np.float32))
+    return index_texts(texts, labels, embeddings, linear, coder.evidence)
+
+
+def _distances(
+    folder: Path,
+    points: torch.Tensor,
+    model: ModelConfig,
+    window: int,
+    batch_tokens: int,
+    groups: list[QueryGroup],
+) -> list[np.ndarray]:
+    backbone = load_transformer(folder)
+    head = LorentzHead.load(folder / 'head.safetensors', c=model.curvature, r_max=model.r_max)
+    tokenizer = load_tokenizer(folder, window)
+    return [
+        pairwise_distance(
+            place_texts(group.texts, tokenizer, backbone, head, batch_tokens),
+            points,
+            c=model.curvature,
+        ).numpy()
+        for group in groups
+    ]
+
+
+def _fit(
+    groups: list[QueryGroup],
+    scores: list[tuple[np.ndarray, np.ndarray]],
+    temperature: float,
+    coder: CoderConfig,
+) -> Fusion:
+    chosen = [i for i, group in enumerate(groups) if group.split == 'validation']
+    if not chosen:
+        return one_score(FUSED, 'distance', temperature)
+    return fit_fusion(
+        FUSED,
+        np.concatenate([scores[i][0] for i in chosen]),
+        np.concatenate([scores[i][1] for i in chosen]),
+        np.concatenate([_truth(groups[i]) for i in chosen]),
+        [_register(groups[i]) for i in chosen for _ in groups[i].texts],
+        coder.fusion,
+    )
+
+
+def _register(group: QueryGroup) -> str:
+    """Name the way of writing: phrases of the index, or plain language."""
+    index = group.prefix.removeprefix(HOLDOUT_PREFIX) == PREFIXES['index']
+    return 'index' if index else 'plain language'
+
+
+def _truth(group: QueryGroup) -> np.ndarray:
+    return torch.searchsorted(group.candidates, group.target).numpy()
+
+
+def _figures(
+    group: QueryGroup, probabilities: np.ndarray, taxonomy: Taxonomy, coder: CoderConfig
+) -> dict[str, float]:
+    named = replace(group, prefix=f'{PREFIX}{group.prefix}')
+    figures = named.figures(torch.from_numpy(probabilities), Tree.of(taxonomy))
+    decided = decisions(probabilities, _truth(group), taxonomy)
+    return figures | {
+        f'{named.split}/{named.prefix}{name}': value
+        for name, value in confidence_figures(decided, coder.confidence).items()
+    }
+
+
+coder = Stage(
+    'coder',
+    write,
+    (
+        'naics_embed.search.coder',
+        'naics_embed.search.storage',
+        'naics_embed.evaluation.evaluate',
+        'naics_embed.evaluation.queries',
+        'naics_embed.evidence.confidence',
+        'naics_embed.baselines.logistic',
+        'naics_embed.text.encoding',
+    ),
+)

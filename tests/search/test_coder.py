@@ -1,0 +1,182 @@
+import itertools
+import json
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from tiny_bundle import write_tiny_bundle
+
+import naics_embed
+from naics_embed.artifacts import read_json
+from naics_embed.errors import ArtifactError, UserError
+from naics_embed.search.coder import Coder
+from naics_embed.search.searcher import LEVELS, Searcher
+from naics_embed.search.storage import CODER_FILES
+from naics_embed.taxonomy import canonical_code
+
+TEXTS = ('corn farming', 'dental offices', 'we repair shoes and leather goods', 'xylophone zzz')
+
+
+@pytest.fixture(scope='module')
+def path(encoder, tmp_path_factory):
+    return write_tiny_bundle(tmp_path_factory.mktemp('coder') / 'bundle', encoder, coder=True)
+
+
+@pytest.fixture(scope='module')
+def coder(path) -> Coder:
+    return Coder.load(path)
+
+
+def test_a_title_finds_its_code(coder):
+    rows = [i for i in coder.leaves.tolist() if len(coder.searcher.titles[i].split()) < 8][::29]
+    texts = [coder.searcher.titles[row] for row in rows]
+    found = [answer.hits[0].code for answer in coder.search(texts, k=1)]
+    assert found == [coder.searcher.codes[row] for row in rows]
+
+
+def test_misspelt_words_are_found_by_their_letters(coder):
+    [answer] = coder.search('Footwere and lether goods repairs')
+    assert '811430' in [hit.code for hit in answer.hits]
+
+
+@pytest.mark.parametrize('level', LEVELS)
+def test_probabilities_of_a_level_are_sums_of_those_below(coder, level):
+    p = coder.probabilities(TEXTS)
+    codes = [coder.searcher.codes[leaf] for leaf in coder.leaves]
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    for row, answer in enumerate(coder.search(TEXTS, k=2000, level=level)):
+        wanted: dict[str, float] = {}
+        for code, value in zip(codes, p[row], strict=True):
+            above = canonical_code(code[:level])
+            wanted[above] = wanted.get(above, 0.0) + value
+        assert {hit.code: hit.probability for hit in answer.hits} == pytest.approx(wanted)
+        shares = [hit.probability for hit in answer.hits]
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_the_path_leads_to_the_best_leaf(coder):
+    for answer in coder.search(TEXTS):
+        best = answer.hits[0].code
+        assert [hit.code for hit in answer.path] == [canonical_code(best[:n]) for n in LEVELS]
+        shares = [hit.probability for hit in answer.path]
+        assert all(a >= b - 1e-12 for a, b in itertools.pairwise(shares))
+
+
+def test_the_deepest_code_that_is_sure_enough_is_chosen(coder):
+    for confidence in (0.05, 0.3, 0.9, 1.0):
+        for answer in coder.search(TEXTS, confidence=confidence):
+            sure = [hit for hit in answer.path if hit.probability >= confidence]
+            assert answer.chosen == (sure[-1] if sure else None)
+    vague = coder.search('xylophone zzz', confidence=1.0)[0]
+    assert vague.chosen is None
+
+
+def test_distance_is_that_of_the_searcher(coder, path):
+    wanted = {hit.code: hit.distance for hit in Searcher.load(path).search([TEXTS[0]], k=2000)[0]}
+    [answer] = coder.search(TEXTS[0], k=2000)
+    assert {hit.code: hit.distance for hit in answer.hits} == pytest.approx(wanted, abs=1e-6)
+
+
+def test_support_names_texts_and_words(coder):
+    [answer] = coder.search('repair of shoes, all kinds', support=3)
+    best = answer.support[0]
+    assert best.texts[0][0] == answer.hits[0].title
+    assert len(answer.support) == len(answer.hits)
+    [dental] = coder.search('dental offices', support=3)
+    place = [hit.code for hit in dental.hits].index('621210')
+    assert {'dental', 'offices'} & {word for word, _ in dental.support[place].words}
+
+
+def test_answers_do_not_depend_on_their_batch(coder, monkeypatch):
+    together = coder.probabilities(TEXTS)
+    monkeypatch.setattr('naics_embed.search.coder.CHUNK', 1)
+    np.testing.assert_allclose(coder.probabilities(TEXTS), together, atol=1e-5)
+
+
+def test_repetition_and_threads_give_equal_answers(coder, path):
+    wanted = coder.search(TEXTS)
+    assert coder.search(TEXTS) == wanted
+    assert Coder.load(path).search(TEXTS) == wanted
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(coder.search(TEXTS))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    for answers in found:
+        assert [[hit.code for hit in a.hits] for a in answers] == [
+            [hit.code for hit in a.hits] for a in wanted
+        ]
+
+
+def test_no_texts_no_answers(coder):
+    assert coder.search([]) == []
+    assert coder.probabilities([]).shape == (0, len(coder.leaves))
+
+
+@pytest.mark.parametrize(
+    'text', ['寿司屋', '\x00\x07', '🍣', 'a' * 50_000, 'é ' * 3000, '!!!', '123 456', 'x\u202ey']
+)
+def test_any_text_has_an_answer(coder, text):
+    [answer] = coder.search(text)
+    assert len(answer.hits) == 5
+    assert all(np.isfinite(hit.probability) for hit in answer.hits)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'match'),
+    [
+        ({'texts': ['farm', '']}, 'text 1 is empty'),
+        ({'texts': ['farm', None]}, 'text 1 is empty'),
+        ({'texts': ['caf\udce9']}, 'not valid Unicode'),
+        ({'texts': ['farm'], 'k': 0}, 'k must be at least 1'),
+        ({'texts': ['farm'], 'level': 7}, 'level must be one of'),
+        ({'texts': ['farm'], 'confidence': 0}, 'confidence must be'),
+        ({'texts': ['farm'], 'confidence': float('nan')}, 'confidence must be'),
+    ],
+)
+def test_bad_arguments_are_named(coder, arguments, match):
+    with pytest.raises(UserError, match=match):
+        coder.search(**arguments)
+
+
+def test_a_bundle_without_coder_says_so(bundle_path):
+    with pytest.raises(ArtifactError, match='exported without coder/'):
+        Coder.load(bundle_path)
+
+
+@pytest.mark.parametrize('name', CODER_FILES)
+def test_a_damaged_file_is_an_error(path, tmp_path, name):
+    copy = shutil.copytree(path, tmp_path / 'copy')
+    content = (copy / 'coder' / name).read_bytes()
+    (copy / 'coder' / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ArtifactError, match='was altered'):
+        Coder.load(copy)
+    with pytest.raises(ArtifactError, match='damaged'):
+        Coder.load(copy, verify=False)
+
+
+def test_a_fusion_of_other_scores_is_refused(path, tmp_path):
+    copy = shutil.copytree(path, tmp_path / 'copy')
+    file = copy / 'coder' / 'fusion.json'
+    content = read_json(file)
+    content['columns'][0] = 'other'
+    file.write_text(json.dumps(content), encoding='utf-8')
+    with pytest.raises(ArtifactError, match='fuses other'):
+        Coder.load(copy, verify=False)
+
+
+def test_the_frozen_backbone_is_not_the_trained_one(coder):
+    trained = coder.searcher.backbone.state_dict()
+    changed = [
+        name
+        for name, value in coder._frozen.state_dict().items()
+        if not (value == trained[name]).all()
+    ]
+    assert changed == ['encoder.layer.1.output.dense.weight']
+
+
+def test_public_names():
+    assert naics_embed.Coder is Coder
