@@ -20,8 +20,9 @@ import typer
 import yaml
 
 from flows.postgres import Server, own_server
-from flows.runtime import CHECKOUT, ROOT_VARIABLE, prepare
+from flows.runtime import CHECKOUT, prepare
 from naics_embed.errors import UserError
+from naics_embed.search.promotion import ROOT_VARIABLE
 
 HOST = '127.0.0.1'
 DEPLOYMENTS = CHECKOUT / 'deployments'

@@ -14,7 +14,7 @@ from prefect.runtime import flow_run
 
 from flows.dag import DATA_STAGES, STAGES, Dag
 from flows.routing import Request
-from flows.runtime import CHECKOUT, with_worker_root
+from flows.runtime import CHECKOUT, with_root
 from naics_embed import __version__
 from naics_embed.artifacts import content_key, read_json
 from naics_embed.config.load import flat, load_config, to_dict
@@ -92,7 +92,7 @@ def pipeline(
     _check_stages('target', [target], TARGETS)
     _check_stages('refresh', refresh or [], STAGES)
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    overrides = with_worker_root(overrides)
+    overrides = with_root(overrides)
     config = load_config(folder, profile, overrides).config
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
     root = Path(config.runtime.root).expanduser().resolve()

@@ -5,6 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from naics_embed.search.promotion import ROOT_VARIABLE
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 DEFAULTS = {
@@ -14,16 +16,14 @@ DEFAULTS = {
     'PREFECT_CLI_PROMPT': 'false',
     'DO_NOT_TRACK': 'true',
     'MLFLOW_DISABLE_TELEMETRY': 'true',
-    'MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR': 'false',
     # The address of each run, in the middle of what `--json` prints.
     'MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT': 'true',
+    'MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR': 'false',
     'TOKENIZERS_PARALLELISM': 'false',
     # Threads that spin while they wait make small work ten times slower on a busy machine.
     'OMP_WAIT_POLICY': 'PASSIVE',
     'GIT_PYTHON_REFRESH': 'quiet',
 }
-ROOT_VARIABLE = 'NAICS_ROOT'
-"""Artifact root of a worker's runs, where neither the caller nor a flow's parameters name one."""
 QUIET = {'PREFECT_LOGGING_LEVEL': 'CRITICAL', 'PREFECT_SERVER_LOGGING_LEVEL': 'CRITICAL'}
 
 
@@ -41,7 +41,7 @@ def prepare(*, quiet: bool) -> None:
             os.environ.setdefault(name, value)
 
 
-def with_worker_root(overrides: Sequence[str] | None) -> list[str]:
-    """Return overrides with the worker's own artifact root before them; later ones win."""
+def with_root(overrides: Sequence[str] | None) -> list[str]:
+    """Return overrides with the environment's artifact root before them; later ones win."""
     root = os.environ.get(ROOT_VARIABLE)
     return [*([f'runtime.root={json.dumps(root)}'] if root else []), *(overrides or ())]

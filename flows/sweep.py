@@ -17,7 +17,7 @@ from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
 
 from flows.pipeline import pipeline, tracking_uri
-from flows.runtime import CHECKOUT, with_worker_root
+from flows.runtime import CHECKOUT, with_root
 from naics_embed.config.load import load_config
 from naics_embed.errors import ConfigError, RemoteRunError
 from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, pipeline_run, run_of_flow
@@ -102,7 +102,7 @@ def sweep(
             'the cells on its work pool'
         )
     cells = cells_of(grid or {}, listed or [], seeds or [0])
-    shared = with_worker_root(overrides)
+    shared = with_root(overrides)
     configs = [
         load_config(CHECKOUT / 'configs', profile, [*shared, *cell.overrides]).config
         for cell in cells

@@ -108,6 +108,12 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def discard_leftovers(path: Path) -> None:
+    """Remove what killed processes left of `atomic_directory`; nobody else may be writing it."""
+    for left in path.parent.glob(f'.{path.name}.*'):
+        shutil.rmtree(left)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON, atomically."""
     with atomic_file(path) as temporary:

@@ -26,7 +26,13 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import Timeout as RequestsTimeout
 from sqlalchemy.exc import OperationalError
 
-from naics_embed.artifacts import Artifact, atomic_directory, content_key, source_fingerprint
+from naics_embed.artifacts import (
+    Artifact,
+    atomic_directory,
+    content_key,
+    discard_leftovers,
+    source_fingerprint,
+)
 from naics_embed.config.load import to_dict
 from naics_embed.errors import ArtifactError
 from tasks.locks import FlockLockManager
@@ -245,6 +251,8 @@ class Stage:
                     'run again to compute it'
                 )
         target = run.root / self.name / key
+        # The lock of the key is held: whoever began to write here is dead.
+        discard_leftovers(target)
         start = time.perf_counter()
         attempt = {'stage': self.name, 'key': key, 'root': str(run.root)}
         with run.tracker.stage(self.name, {'cached': 'false'}, resume=attempt) as stage_run:

@@ -41,7 +41,7 @@ def prefect_server():
     """One Prefect server on a database of its own; a flow needs it, a task's function does not."""
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=600):
         yield
 
 
