@@ -51,7 +51,7 @@ def export_safetensors(bundle: Bundle, out: Path) -> None:
     with atomic_file(out) as temporary:
         save_file(
             {
-                # The file takes memory as it lies, so that a transposed array would be stored wrongly.
+                # The file takes memory as it lies: a transposed array would be stored wrongly.
                 'coordinates': np.ascontiguousarray(bundle.tangents(), dtype=np.float32),
                 'level': frame['level'].to_numpy().astype(np.int64),
             },
