@@ -12,10 +12,11 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run smoke test lint format setup clean help
+.PHONY: run smoke platform test lint format setup clean help
 
 help:
 	@echo 'make run [PROFILE=cpu|smoke|gpu] [CENSUS=folder] [ARGS="key=value ..."]   the whole job'
+	@echo 'make platform [DB=postgres]                                            servers and workers'
 	@echo 'make test                                                              all tests'
 	@echo 'make lint | format | setup | clean'
 
@@ -25,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "naics-embed needs Python 3.11 or newer; name one with PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'torch==2.13.0'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,platform,dev]'
 	@touch $(STAMP)
 
 run: $(STAMP)
@@ -33,6 +34,10 @@ run: $(STAMP)
 
 smoke: PROFILE := smoke
 smoke: run
+
+# DB=postgres keeps both servers' data in PostgreSQL: our own, or POSTGRES=user:password@host:port.
+platform: $(STAMP)
+	$(BIN)/python -m flows.local_platform up --db $(or $(DB),sqlite) $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
@@ -46,4 +51,4 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) artifacts .prefect .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) artifacts .prefect .platform .pytest_cache .ruff_cache .hypothesis dist build

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -102,6 +103,70 @@ def bundle(
     _run('export', profile, overrides, refresh, as_json=as_json, quiet=quiet)
 
 
+@app.command()
+def refine(
+    overrides: Overrides = None,
+    profile: Profile = 'cpu',
+    refresh: Refresh = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Refine the trained table over the graph of the taxonomy, after what that stands on."""
+    _run('refinement', profile, overrides, refresh, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def regress(
+    outcomes: Annotated[
+        Path | None,
+        typer.Argument(help='Parquet with the columns code and value; an example by default.'),
+    ] = None,
+    overrides: Overrides = None,
+    profile: Profile = 'cpu',
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the table as regressors with one-hot columns, ancestors and frozen texts."""
+    given = list(overrides or ())
+    if outcomes is not None:
+        given.append(f'regression.outcomes={json.dumps(str(outcomes.resolve()))}')
+    summary = _summary('regression', profile, given, None, 'auto', quiet=quiet or as_json)
+    figures = json.loads(
+        Path(summary['stages']['regression']['files']['regression']).read_text(encoding='utf-8')
+    )
+    if as_json:
+        sys.stdout.write(json.dumps(figures, indent=2) + '\n')
+        return
+    from rich.console import Console
+
+    from flows.summary import print_regression
+
+    print_regression(figures, Console(highlight=False))
+
+
+@app.command()
+def promote(
+    bundle: Annotated[Path | None, typer.Argument(help='Directory of a bundle.')] = None,
+    back: Annotated[
+        bool, typer.Option('--rollback', help='Go back to the bundle in use before.')
+    ] = False,
+    root: Annotated[
+        Path | None, typer.Option(help='Artifact root; $NAICS_EMBED_HOME or artifacts by default.')
+    ] = None,
+) -> None:
+    """Use this bundle from now on, whatever its figures; or with --rollback the one before."""
+    if back == (bundle is not None):
+        raise UserError('give either the directory of a bundle, or --rollback')
+    from naics_embed.search.promotion import artifact_root
+    from tasks.promotion import promote_bundle, roll_back
+
+    folder = root or artifact_root()
+    record = roll_back(folder) if bundle is None else promote_bundle(folder, bundle)
+    registry = record.get('registry')
+    where = f'; in MLflow, {registry["model"]} version {registry["version"]}' if registry else ''
+    typer.echo(f'in use: {folder / record["bundle"]}{where}', err=True)
+
+
 def _run(
     target: str,
     profile: str,
@@ -112,25 +177,40 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
+    summary = _summary(target, profile, overrides, refresh, resume, quiet=quiet or as_json)
+    if as_json:
+        sys.stdout.write(json.dumps(summary, indent=2) + '\n')
+        return
+    from rich.console import Console
+
+    from flows.summary import print_summary
+
+    print_summary(summary, Console(highlight=False))
+
+
+def _summary(
+    target: str,
+    profile: str,
+    overrides: Sequence[str] | None,
+    refresh: Sequence[str] | None,
+    resume: str,
+    *,
+    quiet: bool,
+) -> dict[str, Any]:
     if importlib.util.find_spec('prefect') is None:
         raise UserError("the pipeline needs the extra 'train': pip install -e '.[train]'")
     from flows.runtime import prepare
 
     prepare(quiet=True)
-    _log_to_terminal(logging.WARNING if quiet or as_json else logging.INFO)
-    from rich.console import Console
-
-    from flows.pipeline import pipeline
-    from flows.summary import print_summary
+    _log_to_terminal(logging.WARNING if quiet else logging.INFO)
+    from flows.server import prefect_server
 
     names = [name.replace('-', '_') for name in refresh or ()]
-    summary: dict[str, Any] = pipeline(
-        profile, list(overrides or ()), target=target, refresh=names, resume=resume
-    )
-    if as_json:
-        sys.stdout.write(json.dumps(summary, indent=2) + '\n')
-    else:
-        print_summary(summary, Console(highlight=False))
+    with prefect_server() as ready:
+        from flows.pipeline import pipeline
+
+        ready()
+        return pipeline(profile, list(overrides or ()), target=target, refresh=names, resume=resume)
 
 
 def _log_to_terminal(level: int) -> None:

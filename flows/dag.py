@@ -1,13 +1,19 @@
 """The DAG: each stage as a property that computes what it stands on first, once."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+from flows.routing import Request, computed_elsewhere
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
-from naics_embed.config.schema import Config
+from naics_embed.config.schema import Config, RuntimeConfig, TrainingConfig
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.text.backbone import locate_backbone
 from tasks.baselines import BASELINE_CHANNELS, fit_baselines
+from tasks.candidates import candidates, selection
 from tasks.codebook import codebook
 from tasks.coder import coder
 from tasks.construction import construction
@@ -17,10 +23,13 @@ from tasks.evaluation import evaluation
 from tasks.export import export
 from tasks.index_roles import index_roles
 from tasks.queries import queries
+from tasks.query_points import query_points
 from tasks.redirections import redirections
+from tasks.refinement import refinement
+from tasks.regression import OUTCOMES, regression
 from tasks.relations import relations
 from tasks.source import acquire_source, describe_source, source_inputs
-from tasks.stage import Record, Run
+from tasks.stage import Record, Run, Stage
 from tasks.structure_holdout import structure_holdout
 from tasks.text_training import text_training
 from tasks.tokens import tokens
@@ -35,6 +44,8 @@ DATA_STAGES = (
     'distances',
     'triplets',
 )
+SHARED_STAGES = (*DATA_STAGES, 'queries', 'tokens', 'encoding')
+"""What does not change between seeds of one controls flow: data, texts, frozen encodings."""
 STAGES = (
     *DATA_STAGES,
     'queries',
@@ -43,7 +54,12 @@ STAGES = (
     'construction',
     'baselines',
     'text_training',
+    'query_points',
+    'refinement',
+    'candidates',
+    'selection',
     'evaluation',
+    'regression',
     'coder',
     'export',
 )
@@ -52,9 +68,10 @@ STAGES = (
 class Dag:
     """The stages of one pipeline run, each computed at most once and on demand."""
 
-    def __init__(self, config: Config, run: Run) -> None:
+    def __init__(self, config: Config, run: Run, request: Request | None = None) -> None:
         self.config = config
         self.run = run
+        self.request = request
 
     def records(self) -> dict[str, Record]:
         """Return the records of the stages that were asked for so far."""
@@ -180,6 +197,23 @@ class Dag:
             batch_tokens=self.config.backbone.batch_tokens,
         )
 
+    def reseeded(self, seed: int) -> 'Dag':
+        """Return a DAG on the same data whose training stages have another seed."""
+        return self._derived(replace(self.config.runtime, seed=seed), self.config.training)
+
+    def longer(self, epochs: int) -> 'Dag':
+        """Return a DAG on the same data whose text stage trains more epochs."""
+        training = replace(self.config.training, epochs=self.config.training.epochs + epochs)
+        other = self._derived(self.config.runtime, training)
+        other.__dict__['construction'] = self.construction
+        return other
+
+    def _derived(self, runtime: RuntimeConfig, training: TrainingConfig) -> 'Dag':
+        other = Dag(replace(self.config, runtime=runtime, training=training), self.run)
+        for name in ('source', 'corpus', 'backbone', *SHARED_STAGES):
+            other.__dict__[name] = getattr(self, name)
+        return other
+
     @property
     def _texts(self) -> dict[str, Artifact]:
         return {
@@ -213,19 +247,117 @@ class Dag:
             jaccard=self.config.data.roles.jaccard,
         )
 
+    @property
+    def training_inputs(self) -> dict[str, Artifact]:
+        """What text training reads."""
+        return {
+            **self._texts,
+            **self.construction.files,
+            **self.redirections.files,
+            **self.backbone,
+        }
+
     @cached_property
     def text_training(self) -> Record:
         """Query encoder and code table."""
-        return text_training(
-            self.run,
-            {**self._texts, **self.construction.files, **self.backbone},
+        return self._placed(
+            text_training,
+            self.training_inputs,
             model=self.config.model,
             objective=self.config.objective,
+            curriculum=self.config.curriculum,
             training=self.config.training,
             shrink=self.config.construction.shrink,
             frozen_layers=self.config.backbone.frozen_layers,
             batch_tokens=self.config.backbone.batch_tokens,
             seed=self.config.runtime.seed,
+        )
+
+    @cached_property
+    def query_points(self) -> Record:
+        """Queries as points of the trained space."""
+        return query_points(
+            self.run,
+            {
+                **self.codebook.files,
+                **self.structure_holdout.files,
+                **self.queries.files,
+                **self.text_training.files,
+            },
+            model=self.config.model,
+            window=self.config.backbone.window,
+            batch_tokens=self.config.backbone.batch_tokens,
+            train_queries=self.config.graph.anchor_queries,
+            seed=self.config.runtime.seed,
+        )
+
+    @cached_property
+    def refinement(self) -> Record:
+        """The table refined over the graph, and smoothed over it."""
+        return self._refinement(shuffle=False)
+
+    def _refinement(self, *, shuffle: bool) -> Record:
+        return refinement(
+            self.run,
+            {
+                **self.codebook.files,
+                **self.structure_holdout.files,
+                **self.queries.files,
+                **self.redirections.files,
+                **self.triplets.files,
+                **self.text_training.files,
+                **self.query_points.files,
+            },
+            graph=self.config.graph,
+            model=self.config.model,
+            temperature=self.text_training.facts['temperature'],
+            shuffle=shuffle,
+            seed=self.config.runtime.seed,
+        )
+
+    @cached_property
+    def candidates(self) -> Record:
+        """Every candidate table on validation."""
+        return self._candidates(self.refinement.files)
+
+    def _candidates(self, tables: Mapping[str, Artifact]) -> Record:
+        return candidates(
+            self.run,
+            {
+                **self._texts,
+                **self.text_training.files,
+                **self.query_points.files,
+                **tables,
+            },
+            model=self.config.model,
+            evaluation=self.config.evaluation,
+            regression=replace(self.config.regression, outcomes=None),
+            shrink=self.config.construction.shrink,
+            jaccard=self.config.data.roles.jaccard,
+        )
+
+    @cached_property
+    def control_refinement(self) -> Record:
+        """Like `refinement`, with the network on shuffled text too."""
+        return self._refinement(shuffle=True)
+
+    @cached_property
+    def control_candidates(self) -> Record:
+        """All tables of the controls on validation."""
+        return self._candidates({**self.control_refinement.files, **self.construction.files})
+
+    @cached_property
+    def text_candidates(self) -> Record:
+        """The text table alone on validation."""
+        return self._candidates({})
+
+    @cached_property
+    def selection(self) -> Record:
+        """The table that the promotion rule picks."""
+        return selection(
+            self.run,
+            {**self.text_training.files, **self.refinement.files, **self.candidates.files},
+            promotion=self.config.promotion,
         )
 
     @cached_property
@@ -236,14 +368,24 @@ class Dag:
             {
                 **self._texts,
                 **self.construction.files,
-                **self.text_training.files,
+                **self.query_points.files,
+                **self.selection.files,
                 **self.baselines.files,
             },
             model=self.config.model,
             evaluation=self.config.evaluation,
             jaccard=self.config.data.roles.jaccard,
-            window=self.config.backbone.window,
-            batch_tokens=self.config.backbone.batch_tokens,
+        )
+
+    @cached_property
+    def regression(self) -> Record:
+        """The champion as regressors, on the user's outcomes or the example's."""
+        outcomes = self.config.regression.outcomes
+        own = {OUTCOMES: Artifact.of(Path(outcomes).expanduser())} if outcomes else {}
+        return regression(
+            self.run,
+            {**self._texts, **self.selection.files, **own},
+            regression=replace(self.config.regression, outcomes=None),
         )
 
     @cached_property
@@ -257,16 +399,16 @@ class Dag:
                 **self.redirections.files,
                 **self.backbone,
                 **self.text_training.files,
+                **self.query_points.files,
+                **self.selection.files,
                 **self.baselines.files,
                 **self.evaluation.files,
             },
             coder=self.config.coder,
             baselines=self.config.evaluation.baselines,
-            model=self.config.model,
+            curvature=self.config.model.curvature,
             temperature=self.text_training.facts['temperature'],
             jaccard=self.config.data.roles.jaccard,
-            window=self.config.backbone.window,
-            batch_tokens=self.config.backbone.batch_tokens,
         )
 
     @cached_property
@@ -278,9 +420,18 @@ class Dag:
                 **self.codebook.files,
                 **self.structure_holdout.files,
                 **self.text_training.files,
+                **self.selection.files,
                 **self.coder.files,
             },
             temperature=self.text_training.facts['temperature'],
+            champion=self.selection.facts['champion'],
             source=describe_source(self.source),
             configuration=self.config,
         )
+
+    def _placed(self, stage: Stage, inputs: Mapping[str, Artifact], **settings: Any) -> Record:
+        """Compute a stage where the configuration says: by a deployment, or in this process."""
+        deployment = self.config.platform.text_training
+        if deployment is None or self.request is None:
+            return stage(self.run, inputs, **settings)
+        return computed_elsewhere(stage, self.run, inputs, settings, deployment, self.request)

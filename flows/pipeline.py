@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,25 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
 from flows.dag import DATA_STAGES, STAGES, Dag
-from flows.runtime import CHECKOUT
+from flows.routing import Request
+from flows.runtime import CHECKOUT, with_worker_root
 from naics_embed import __version__
-from naics_embed.artifacts import read_json
+from naics_embed.artifacts import content_key, read_json
 from naics_embed.config.load import flat, load_config, to_dict
 from naics_embed.config.schema import Config
 from naics_embed.errors import ConfigError
-from naics_embed.search.promotion import promote
+from naics_embed.evaluation.candidates import promotion_rule
+from tasks.promotion import Contender, Outcome, promote_run
 from tasks.source import describe_source
 from tasks.stage import Record, Run
-from tasks.tracking import git_revision, pipeline_run, set_tags
+from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run, set_tags
 
 log = logging.getLogger('naics_embed.pipeline')
 
 TARGETS = ('all', 'data', *STAGES)
 FIGURES_ARTIFACT = 'lorentz-metrics'
+SELECTION_ARTIFACT = 'table-selection'
+PROMOTION_ARTIFACT = 'promotion'
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,10 @@ class Summary:
         warnings: what the source had to say.
         stages: stage → seconds, key, whether it was cached, its files.
         figures: ``split/metric`` → value, reference, name of the reference.
+        table: which candidate table the promotion rule picked, if the run got that far.
         bundle: directory of the exported bundle, if the run got that far.
         promoted: whether the bundle is the one that ``naics-embed search`` uses.
+        promotion: why, or why not.
         seconds: duration of the run.
     """
 
@@ -54,8 +60,10 @@ class Summary:
     warnings: list[str]
     stages: dict[str, dict[str, Any]]
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    table: str | None = None
     bundle: str | None = None
     promoted: bool = False
+    promotion: str | None = None
     seconds: float = 0.0
 
 
@@ -67,39 +75,54 @@ def pipeline(
     refresh: list[str] | None = None,
     resume: str = 'auto',
     config_folder: str | None = None,
+    parent_run: str | None = None,
 ) -> dict[str, Any]:
     """Run the stages up to a target and return a summary.
 
     Args:
-        profile: a file in ``configs/profiles``.
+        profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``training.epochs=3``.
         target: ``all``, ``data``, or the last stage wanted.
-        refresh: stages to compute again although they are cached.
+        refresh: stages to compute again although they are cached, and all that stands on them.
         resume: ``auto``, ``last``, ``never`` or the path of a checkpoint, for text training.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
+        parent_run: MLflow run under which this one is nested.
     """
     start = time.perf_counter()
     _check_stages('target', [target], TARGETS)
     _check_stages('refresh', refresh or [], STAGES)
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    config = load_config(folder, profile, overrides or ()).config
+    overrides = with_worker_root(overrides)
+    config = load_config(folder, profile, overrides).config
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
     root = Path(config.runtime.root).expanduser().resolve()
     root.mkdir(parents=True, exist_ok=True)
-    uri = config.tracking.uri or f'sqlite:///{root / "mlflow.db"}'
+    uri = tracking_uri(config, root)
     tags = {
         'profile': profile,
         'library_version': __version__,
         'git_revision': git_revision(CHECKOUT),
-        'prefect.flow_run_id': str(flow_run.id or 'none'),
+        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
     }
     with pipeline_run(
-        uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config)
+        uri,
+        config.tracking.experiment,
+        root / 'mlartifacts',
+        tags,
+        flat(config),
+        name='pipeline' if target == 'all' else target,
+        parent=parent_run,
     ) as tracker:
         run = Run(
-            root, tracker, frozenset(name.replace('_', '-') for name in refresh or ()), resume
+            root,
+            tracker,
+            frozenset(name.replace('_', '-') for name in refresh or ()),
+            resume,
+            config.tracking.experiment,
         )
-        dag = Dag(config, run)
+        made_explicit = (f'runtime.root={root}', f'tracking.uri={uri}')
+        request = Request(profile, (*overrides, *made_explicit), resume, tracker.parent_run_id)
+        dag = Dag(config, run, request)
         described = describe_source(dag.source)
         tracker.pipeline().content(to_dict(config), 'config.yaml')
         set_tags(tracker, {'source': dag.source.kind, **_source_tags(described)})
@@ -118,6 +141,12 @@ def pipeline(
     return asdict(summary)
 
 
+def tracking_uri(config: Config, root: Path) -> str:
+    """Return the configured tracking URI, else the environment's, else a file under the root."""
+    given = config.tracking.uri or os.environ.get('MLFLOW_TRACKING_URI')
+    return given or f'sqlite:///{root / "mlflow.db"}'
+
+
 def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:
     records = dag.records()
     changes: dict[str, Any] = {}
@@ -128,13 +157,69 @@ def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:
             else records['evaluation'].path('metrics')
         )
         _publish(changes['figures'], dag.run)
+    if 'selection' in records:
+        changes['table'] = records['selection'].facts['champion']
+        _publish_selection(records['selection'], dag.run)
     if 'export' in records:
-        bundle = records['export'].path('bundle')
-        changes['bundle'] = str(bundle)
+        changes['bundle'] = str(records['export'].path('bundle'))
         if config.runtime.promote:
-            promote(Path(summary.root), bundle, {'run': summary.run_id, 'source': summary.source})
-            changes['promoted'] = True
+            outcome = _promote(summary, dag, config)
+            changes |= {'promoted': outcome.promoted, 'promotion': outcome.reason}
     return Summary(**{**asdict(summary), **changes})
+
+
+def _promote(summary: Summary, dag: Dag, config: Config) -> Outcome:
+    """Promote the bundle if it is better than the one in use, and show how that was decided."""
+    selected = dag.selection.facts
+    judged_on = {
+        name: artifact.sha256
+        for name, artifact in {
+            **dag.codebook.files,
+            **dag.structure_holdout.files,
+            **dag.queries.files,
+        }.items()
+    }
+    contender = Contender(
+        bundle=dag.export.path('bundle'),
+        champion=selected['champion'],
+        figures=selected['figures'],
+        data=content_key([judged_on, to_dict(replace(config.regression, outcomes=None))]),
+        source=summary.source,
+    )
+    outcome = promote_run(
+        Path(summary.root),
+        dag.run.tracker,
+        contender,
+        promotion_rule(config.promotion),
+        model=config.promotion.model,
+        force=config.promotion.force,
+    )
+    set_tags(
+        dag.run.tracker,
+        {'promoted': str(outcome.promoted).lower(), 'promotion.reason': outcome.reason},
+    )
+    _table(outcome.rows, PROMOTION_ARTIFACT, outcome.reason, dag.run)
+    return outcome
+
+
+def _publish_selection(selection: Record, run: Run) -> None:
+    """Show which candidate table the rule picked, and by which figures."""
+    content = read_json(selection.path('selection'))
+    set_tags(run.tracker, {'table': content['champion']})
+    reasons = [
+        f'{verdict["challenger"]} against {verdict["incumbent"]}: {verdict["reason"]}'
+        for verdict in content['verdicts']
+    ]
+    text = f'Table picked: {content["champion"]}. ' + ' '.join(reasons)
+    _table(content['comparisons'], SELECTION_ARTIFACT, text, run)
+
+
+def _table(rows: list[dict[str, Any]], key: str, text: str, run: Run) -> None:
+    """Log rows in MLflow and show them in Prefect; nothing where there are none."""
+    if rows:
+        create_table_artifact(rows, key=key, description=text)
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        run.tracker.pipeline().table(columns, f'{key}.json')
 
 
 def _publish(figures: dict[str, dict[str, Any]], run: Run) -> None:

@@ -44,7 +44,9 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     console.print(f'files    {_short(summary["root"])}')
     if summary['bundle']:
         state = 'promoted' if summary['promoted'] else 'not promoted'
-        console.print(f'bundle   {_short(summary["bundle"])} ({state})')
+        reason = f': {summary["promotion"]}' if summary['promotion'] else ''
+        console.print(f'table    {summary["table"]}')
+        console.print(f'bundle   {_short(summary["bundle"])} ({state}{reason})', markup=False)
     console.print('\n[bold]next[/]')
     table = (
         '' if summary['promoted'] else f' --table {shlex.quote(_short(summary["bundle"] or ""))}'
@@ -64,6 +66,30 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     )
 
 
+PANEL = {'held_out_r2': 'R², held out', 'held_out_r2_se': '± s.e.', 'seen_r2': 'R², seen'}
+
+
+def print_regression(figures: dict[str, dict[str, Any]], console: Console) -> None:
+    """Print the regressor panel: one line a set of regressors."""
+    if not figures:
+        console.print('too few families of codes for the folds, or outcomes that do not vary')
+        return
+    shown = [key for key in PANEL if any(name.endswith(f'/{key}') for name in figures)]
+    table = Table(box=None, pad_edge=False)
+    table.add_column('regressors')
+    for key in shown:
+        table.add_column(PANEL[key], justify='right')
+    for name in dict.fromkeys(name.partition('/')[0] for name in figures):
+        cells = (figures[f'{name}/{key}']['value'] for key in shown)
+        table.add_row(name, *('' if cell is None else f'{cell:.3f}' for cell in cells))
+    ceilings = [
+        figure['reference'] for figure in figures.values() if figure['reference'] is not None
+    ]
+    console.print(table)
+    if ceilings:
+        console.print(f'ceiling of R², codes known exactly: {ceilings[0]:.3f}')
+
+
 def _figures_table(figures: dict[str, dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column('figure')
@@ -76,7 +102,7 @@ def _figures_table(figures: dict[str, dict[str, Any]]) -> Table:
             reference = figure['reference']
             table.add_row(
                 label,
-                f'{figure["value"]:.3f}',
+                'undefined' if figure['value'] is None else f'{figure["value"]:.3f}',
                 '' if reference is None else f'{reference:.3f}',
                 '' if reference is None else str(figure['reference_name']),
             )

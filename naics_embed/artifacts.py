@@ -130,39 +130,45 @@ def content_key(parts: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:20]
 
 
-def source_fingerprint(modules: Iterable[str]) -> str:
-    """Return a hash of library modules and of all library modules that they import.
+def source_fingerprint(
+    modules: Iterable[str], root: Path | None = None, skipped: Iterable[str] = ()
+) -> str:
+    """Return a hash of modules and of all modules of the same package that they import.
 
     Args:
-        modules: dotted names inside ``naics_embed``.
+        modules: dotted names inside the package.
+        root: directory of the package; ``naics_embed``'s own where None.
+        skipped: dotted names that do not count, with what they alone import.
 
     Raises:
         ArtifactError: a module does not exist.
     """
+    root = root or PACKAGE_ROOT
+    out = {_find_module(name, root) for name in skipped}
     sources: dict[Path, bytes] = {}
-    waiting = [_module_file(name) for name in modules]
+    waiting = [_module_file(name, root) for name in modules]
     while waiting:
         file = waiting.pop()
         if file not in sources:
             sources[file] = file.read_bytes()
-            found = (_find_module(name) for name in _imported_names(sources[file]))
-            waiting.extend(other for other in found if other is not None)
+            found = (_find_module(name, root) for name in _imported_names(sources[file], root.name))
+            waiting.extend(other for other in found if other is not None and other not in out)
     digest = hashlib.sha256()
     for file in sorted(sources):
-        digest.update(file.relative_to(PACKAGE_ROOT).as_posix().encode())
+        digest.update(file.relative_to(root).as_posix().encode())
         digest.update(sources[file])
     return digest.hexdigest()
 
 
-def _module_file(name: str) -> Path:
-    file = _find_module(name)
+def _module_file(name: str, root: Path) -> Path:
+    file = _find_module(name, root)
     if file is None:
         raise ArtifactError(f'there is no module {name} to fingerprint')
     return file
 
 
-def _find_module(name: str) -> Path | None:
-    base = PACKAGE_ROOT.joinpath(*name.split('.')[1:])
+def _find_module(name: str, root: Path) -> Path | None:
+    base = root.joinpath(*name.split('.')[1:])
     for candidate in (base.with_suffix('.py'), base / '__init__.py'):
         if candidate.is_file():
             return candidate
@@ -170,8 +176,8 @@ def _find_module(name: str) -> Path | None:
 
 
 @cache
-def _imported_names(source: bytes) -> tuple[str, ...]:
-    """Return the names inside the library that a source file imports, wherever in it."""
+def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
+    """Return the names inside a package that a source file imports, wherever in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -179,4 +185,4 @@ def _imported_names(source: bytes) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names.update(f'{node.module}.{alias.name}' for alias in node.names)
-    return tuple(sorted(name for name in names if name.split('.')[0] == PACKAGE_ROOT.name))
+    return tuple(sorted(name for name in names if name.split('.')[0] == package))

@@ -26,5 +26,13 @@ class CodeError(UserError, ValueError):
     """A string is not a code of this vintage of NAICS."""
 
 
+class TrackingError(UserError):
+    """The tracking server gives no answer."""
+
+
+class RemoteRunError(UserError):
+    """A flow run on another host did not complete."""
+
+
 class HealthError(UserError):
     """Training left the range in which its numbers can be trusted."""

@@ -1,24 +1,27 @@
 """Figures of a run, as matplotlib figures; the caller saves or logs them."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure as Plot
 from torch import Tensor
 
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.metrics.tree import Tree
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Plot
+
 SIZE = (7.0, 4.0)
 
 
-def training_curves(history: Sequence[Mapping[str, float]]) -> Plot:
+def training_curves(history: Sequence[Mapping[str, float]]) -> 'Plot':
     """Plot each term of the objective, and the validation figures, by epoch.
 
     Args:
         history: figures of each epoch; keys begin with ``train/`` or ``validation/``.
     """
-    plot = Plot(figsize=(2 * SIZE[0], SIZE[1]), layout='constrained')
+    plot = _plot(2 * SIZE[0], SIZE[1])
     for axes, part in zip(plot.subplots(1, 2), ('train', 'validation'), strict=True):
         names = sorted({key for epoch in history for key in epoch if key.startswith(f'{part}/')})
         for name in names:
@@ -31,7 +34,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> Plot:
     return plot
 
 
-def radius_by_level(tangents: Tensor, tree: Tree) -> Plot:
+def radius_by_level(tangents: Tensor, tree: Tree) -> 'Plot':
     """Plot the distance from the origin of the codes of each level.
 
     Args:
@@ -40,7 +43,7 @@ def radius_by_level(tangents: Tensor, tree: Tree) -> Plot:
     """
     radius = tangents.norm(dim=-1)
     levels = tree.level.unique().tolist()
-    plot = Plot(figsize=SIZE, layout='constrained')
+    plot = _plot(*SIZE)
     axes = plot.subplots()
     axes.boxplot(
         [radius[tree.level == level].numpy() for level in levels],
@@ -54,7 +57,7 @@ def radius_by_level(tangents: Tensor, tree: Tree) -> Plot:
 
 def distance_by_tree_distance(
     tangents: Tensor, tree: Tree, *, curvature: float, sample: int, seed: int
-) -> Plot:
+) -> 'Plot':
     """Plot geodesic distance against tree distance, for the pairs of a sample of codes.
 
     Args:
@@ -70,7 +73,7 @@ def distance_by_tree_distance(
     distances = pairwise_distance(points, points, c=curvature).numpy()[rows, columns]
     edges = tree.tree_distance.numpy()[np.ix_(drawn, drawn)][rows, columns]
     steps = np.unique(edges)
-    plot = Plot(figsize=SIZE, layout='constrained')
+    plot = _plot(*SIZE)
     axes = plot.subplots()
     axes.boxplot(
         [distances[edges == step] for step in steps],
@@ -81,3 +84,10 @@ def distance_by_tree_distance(
     axes.set_ylabel('geodesic distance')
     axes.grid(alpha=0.3)
     return plot
+
+
+def _plot(width: float, height: float) -> 'Plot':
+    # Loaded where something is drawn: a run that finds its stages cached draws nothing.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout='constrained')

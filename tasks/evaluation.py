@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 
 from naics_embed.artifacts import Artifact, read_json
@@ -22,11 +21,8 @@ from naics_embed.evaluation.evaluate import (
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.figures import distance_by_tree_distance, radius_by_level
 from naics_embed.metrics.tree import Tree
-from naics_embed.text.backbone import load_transformer
-from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference import place_texts
-from naics_embed.text.tokens import load_tokenizer
 from tasks.frames import frame_of, splits_of, taxonomy_of
+from tasks.query_points import PointTable
 from tasks.stage import Result, Stage, StageContext
 
 
@@ -38,16 +34,13 @@ def write(
     model: ModelConfig,
     evaluation: EvaluationConfig,
     jaccard: float,
-    window: int,
-    batch_tokens: int,
 ) -> Result:
     """Write ``metrics.json``: ``split/metric`` → value, reference, name of the reference."""
     taxonomy = taxonomy_of(inputs['codebook'])
     structure = splits_of(inputs['structure_holdout'], taxonomy)
     tree = Tree.of(taxonomy)
-    folder = Path(inputs['model'].path)
     table = Table(
-        load_file(folder / 'tables.safetensors')['tangents'],
+        load_file(inputs['table'].path)['tangents'],
         model.curvature,
         model.r_max,
         tuple(structure),
@@ -55,7 +48,8 @@ def write(
     groups = query_groups(frame_of(inputs['queries']), taxonomy, structure, jaccard=jaccard)
     figures: dict[str, Figure] = {}
     if groups:
-        points = _points(folder, model, window, batch_tokens, groups)
+        placed = PointTable(inputs)
+        points = [placed.of(group.texts) for group in groups]
         baselines = read_json(Path(inputs['baselines'].path))
         figures |= retrieval_figures(table, groups, points, tree, baselines)
     figures |= tree_figures(table, tree, norm_weight=evaluation.norm_weight, chunk=evaluation.chunk)
@@ -82,18 +76,6 @@ def _finite(figure: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _points(
-    folder: Path, model: ModelConfig, window: int, batch_tokens: int, groups: list
-) -> list[torch.Tensor]:
-    backbone = load_transformer(folder)
-    width = backbone.config.hidden_size
-    head = LorentzHead(width, model.dim, c=model.curvature, r_max=model.r_max)
-    head.load_state_dict(load_file(folder / 'head.safetensors'))
-    texts = [text for group in groups for text in group.texts]
-    placed = place_texts(texts, load_tokenizer(folder, window), backbone, head.eval(), batch_tokens)
-    return list(placed.split([len(group.texts) for group in groups]))
-
-
 evaluation = Stage(
     'evaluation',
     write,
@@ -101,7 +83,5 @@ evaluation = Stage(
         'naics_embed.evaluation.evaluate',
         'naics_embed.evaluation.queries',
         'naics_embed.figures',
-        'naics_embed.text.backbone',
-        'naics_embed.text.inference',
     ),
 )

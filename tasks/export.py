@@ -19,6 +19,7 @@ def write(
     context: StageContext,
     *,
     temperature: float,
+    champion: str,
     source: dict[str, Any],
     configuration: Config,
 ) -> Result:
@@ -31,11 +32,11 @@ def write(
         out / 'bundle',
         frame_of(inputs['codebook']),
         supervised,
-        load_file(encoder / 'tables.safetensors')['tangents'].numpy(),
+        load_file(inputs['table'].path)['tangents'].numpy(),
         encoder,
         Space(model.dim, model.curvature, model.r_max, temperature, configuration.backbone.window),
         read_json(Path(inputs['figures'].path)),
-        {'source': source, 'configuration': to_dict(configuration)},
+        {'source': source, 'table': champion, 'configuration': to_dict(configuration)},
         Path(inputs['coder'].path),
     )
     context.tracking.artifact(out / 'bundle' / 'manifest.json')

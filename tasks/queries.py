@@ -12,7 +12,12 @@ from naics_embed.text.channels import channel_texts
 from tasks.frames import frame_of
 from tasks.stage import Result, Stage, StageContext
 
-SWITCHES = {'titles': 'title', 'descriptions': 'description', 'redirections': 'redirection'}
+SWITCHES = {
+    'titles': 'title',
+    'descriptions': 'description',
+    'redirections': 'redirection',
+    'examples': 'example',
+}
 """Configuration switch → kind of training query. What is off is not tokenised either."""
 
 

@@ -1,8 +1,8 @@
 """What a stage is: a cached Prefect task over one library function, logged to MLflow.
 
-A stage's key is a hash of its settings, of the content of its inputs and of the source of the
-library modules it runs. The same key means that nothing runs, once the recorded files have been
-checked; outputs lie under ``<root>/<stage>/<key>/``.
+A stage's key is a hash of its settings, of the content of its inputs, and of the source of its
+own file and of the library modules it runs. The same key means that nothing runs, once the
+recorded files have been checked; outputs lie under ``<root>/<stage>/<key>/``.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mlflow.exceptions import MlflowException
 from prefect import Task, task
 from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
@@ -40,6 +41,10 @@ TRANSIENT = (
     RequestsTimeout,
     OperationalError,
 )
+TASKS_ROOT = Path(__file__).resolve().parent
+NOT_KEYED = ('tasks.stage', 'tasks.locks', 'tasks.tracking', 'tasks.progress')
+"""Files that decide how a stage is run and logged, not what it writes."""
+
 RETRIES = 3
 BACKOFF_S = 2.0
 
@@ -112,15 +117,18 @@ class Run:
     Attributes:
         root: directory under which stages write.
         tracker: where runs are logged.
-        refresh: stages to compute again although they are cached; what follows from a changed
-            output follows by itself, and what does not change stays.
+        refresh: stages to compute again although they are cached, and all that stands on them.
         resume: what training does about checkpoints of its key: see `training.fit.train_text`.
+        experiment: name of the MLflow experiment; checkpoints lie in a folder of that name.
+        renewed: outputs that were computed again because of ``refresh``, so far.
     """
 
     root: Path
     tracker: Tracker
     refresh: frozenset[str] = frozenset()
     resume: str = 'auto'
+    experiment: str = 'default'
+    renewed: set[str] = field(default_factory=set)
 
 
 class GivenKey(CachePolicy):
@@ -164,6 +172,7 @@ class Stage:
                 'inputs': {name: artifact.sha256 for name, artifact in inputs.items()},
                 'settings': {name: _plain(value) for name, value in settings.items()},
                 'source': source_fingerprint(self.modules),
+                'body': _body_fingerprint(self.body.__module__),
             }
         )
 
@@ -174,7 +183,8 @@ class Stage:
         inputs = dict(inputs or {})
         key = self.key(inputs, settings)
         prepared = self._task(run.root)
-        if self.name in run.refresh:
+        renewed = self.renewed(run, inputs)
+        if renewed:
             prepared = prepared.with_options(refresh_cache=True)
         state = prepared(key, inputs, run, settings, return_state=True)
         record = Record.from_dict(_value(state), cached=state.name == 'Cached')
@@ -182,6 +192,8 @@ class Stage:
             log.warning('%s: a stored output is missing or altered; computing again', self.name)
             again = prepared.with_options(refresh_cache=True)
             record = Record.from_dict(again(key, inputs, run, settings))
+        if renewed:
+            run.renewed.update(artifact.path for artifact in record.files.values())
         if record.cached:
             _log_cached(run, record)
         log.info(
@@ -191,9 +203,21 @@ class Stage:
         )
         return record
 
+    def renewed(self, run: Run, inputs: Mapping[str, Artifact]) -> bool:
+        """Whether this run wants the stage computed again: itself, or one that it stands on."""
+        if self.name in run.refresh:
+            return True
+        return any(artifact.path in run.renewed for artifact in inputs.values())
+
+    def at_hand(
+        self, run: Run, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]
+    ) -> bool:
+        """Whether a record of this call is stored; its files are checked when it is called."""
+        return (_key_storage(run.root) / f'{self.name}-{self.key(inputs, settings)}').exists()
+
     def _task(self, root: Path) -> Task[..., dict[str, Any]]:
         policy = GivenKey().configure(
-            key_storage=root / '.keys',
+            key_storage=_key_storage(root),
             isolation_level=IsolationLevel.SERIALIZABLE,
             lock_manager=FlockLockManager(root / '.locks'),
         )
@@ -222,9 +246,11 @@ class Stage:
                 )
         target = run.root / self.name / key
         start = time.perf_counter()
-        with run.tracker.stage(self.name, {'key': key, 'cached': 'false'}) as stage_run:
+        attempt = {'stage': self.name, 'key': key, 'root': str(run.root)}
+        with run.tracker.stage(self.name, {'cached': 'false'}, resume=attempt) as stage_run:
             with atomic_directory(target) as out:
-                result = self.body(out, inputs, StageContext(run, stage_run, key), **settings)
+                context = StageContext(run, stage_run, key, self.renewed(run, inputs))
+                result = self.body(out, inputs, context, **settings)
             seconds = time.perf_counter() - start
             stage_run.params({'key': key, **_flat_settings(settings)})
             stage_run.metrics({**result.metrics, 'seconds': seconds})
@@ -242,16 +268,25 @@ class StageContext:
         run: the pipeline run.
         tracking: the open MLflow run of the stage.
         key: the stage's content key, for files that outlive an attempt (checkpoints).
+        renewed: whether it is computed again on purpose, and must not take up what is there.
     """
 
     run: Run
     tracking: StageRun
     key: str
+    renewed: bool = False
 
 
 def is_transient(task: Task[..., Any], task_run: Any, state: State[Any]) -> bool:
     """Whether a failure may pass by itself: network, time-out, a locked or absent database."""
-    return isinstance(state.result(raise_on_failure=False), TRANSIENT)
+    error = state.result(raise_on_failure=False)
+    # MLflow wraps what it could not mend by asking again.
+    cause = error.__cause__ or error.__context__ if isinstance(error, MlflowException) else None
+    return isinstance(error, TRANSIENT) or isinstance(cause, TRANSIENT)
+
+
+def _key_storage(root: Path) -> Path:
+    return root / '.keys'
 
 
 @lru_cache(maxsize=8)
@@ -271,6 +306,13 @@ def _log_cached(run: Run, record: Record) -> None:
     tags = {'key': record.key, 'cached': 'true', 'computed_by': record.run_id}
     with run.tracker.stage(record.stage, tags) as stage_run:
         stage_run.metrics(record.metrics)
+
+
+def _body_fingerprint(module: str) -> str | None:
+    """Return a hash of a stage's own file and of the tasks' files that it reads with."""
+    if module.partition('.')[0] != TASKS_ROOT.name:
+        return None
+    return source_fingerprint([module], TASKS_ROOT, NOT_KEYED)
 
 
 def _plain(value: Any) -> Any:

@@ -5,25 +5,30 @@ load, and a run that finds its stages cached needs neither.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from safetensors.torch import load_file, save_file
 
 from naics_embed.artifacts import Artifact
 from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
+from naics_embed.config.text import CurriculumConfig
+from naics_embed.errors import ConfigError
 from naics_embed.figures import training_curves
+from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.backbone import load_backbone
 from tasks.encoding import backbone_of
-from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
+from tasks.frames import SUPERVISED, frame_of, redirect_pairs, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
 from tasks.texts import corpus_of, leaf_rows, of_codes, query_set
 
 if TYPE_CHECKING:
-    from naics_embed.training.fit import TextInputs, TrainedText
+    from naics_embed.training.inputs import TextInputs, TrainedText
 
 
 def write(
@@ -33,30 +38,40 @@ def write(
     *,
     model: ModelConfig,
     objective: ObjectiveConfig,
+    curriculum: CurriculumConfig,
     training: TrainingConfig,
     shrink: float,
     frozen_layers: int,
     batch_tokens: int,
     seed: int,
 ) -> Result:
-    """Write the trained tables, head, transformer and history."""
-    from naics_embed.training.fit import TextSettings, train_text
+    """Write the trained tables, head, transformer, adapters and history."""
+    from naics_embed.training.fit import train_text
+    from naics_embed.training.inputs import TextSettings
 
-    settings = TextSettings(model, objective, training, frozen_layers, batch_tokens, seed)
-    prepared = _inputs(inputs, model, training, shrink, seed)
+    if model.geometry != 'lorentz':
+        raise ConfigError(
+            f'model.geometry={model.geometry} serves comparisons only (benchmarks/ablation.py); '
+            'the pipeline evaluates and exports the Lorentz geometry'
+        )
+    settings = TextSettings(
+        model, objective, training, frozen_layers, batch_tokens, seed, curriculum
+    )
+    prepared = prepare_inputs(inputs, model, training, shrink, seed)
     progress = create_progress_artifact(
         0.0, key='text-training', description='epochs of text training'
     )
 
     def report(epoch: int, figures: dict[str, float]) -> None:
         context.tracking.metrics(figures, step=epoch)
-        update_progress_artifact(progress, 100.0 * (epoch + 1) / training.epochs)
+        epochs = training.warm.epochs + training.epochs
+        update_progress_artifact(progress, 100.0 * (epoch + 1) / epochs)
 
     trained = train_text(
         prepared,
         settings,
-        context.run.root / 'checkpoints' / context.key,
-        resume=context.run.resume,
+        context.run.root / 'checkpoints' / context.run.experiment / context.key,
+        resume='never' if context.renewed and context.run.resume == 'auto' else context.run.resume,
         report=report,
     )
     context.tracking.figure(training_curves(trained.history), 'training_curves.png')
@@ -70,14 +85,15 @@ def write(
     )
 
 
-def _inputs(
+def prepare_inputs(
     inputs: dict[str, Artifact],
     model: ModelConfig,
     training: TrainingConfig,
     shrink: float,
     seed: int,
 ) -> 'TextInputs':
-    from naics_embed.training.fit import TextInputs
+    """Read what text training starts from, from the files of the stages before it."""
+    from naics_embed.training.inputs import TextInputs
 
     taxonomy = taxonomy_of(inputs['codebook'])
     supervised = splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED
@@ -86,21 +102,48 @@ def _inputs(
     train = labelled.filter(pl.col('split') == 'train')
     if training.max_queries is not None and len(train) > training.max_queries:
         train = train.sample(training.max_queries, seed=seed)
+    plain = train.filter(pl.col('kind') == 'plain')
+    train = pl.concat([train, *[plain] * (training.queries.plain_repeats - 1)])
     held = leaf_rows(labelled.filter(pl.col('split') == 'validation'))
     validation = {
         str(kind): query_set(rows, corpus.tokens, taxonomy)
         for (kind,), rows in held.group_by('kind', maintain_order=True)
     }
+    redirections = frame_of(inputs['redirections'])
     start = load_file(inputs['construction'].path)['supervised'] * shrink
     return TextInputs(
         taxonomy,
         supervised.astype(bool),
         corpus,
-        query_set(train, corpus.tokens, taxonomy),
+        replace(
+            query_set(train, corpus.tokens, taxonomy),
+            against=_against(train, redirections, taxonomy),
+        ),
         validation,
         start,
         load_backbone(backbone_of(inputs)),
+        redirect_pairs(redirections, taxonomy),
     )
+
+
+def _against(rows: pl.DataFrame, redirections: pl.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
+    """Return the codes that each activity phrase was redirected from, int64 ``(m, r)``, −1 if none.
+
+    An ancestor or descendant of the right code is no wrong answer, so lineal rows are left out.
+    """
+    known = redirections.filter(pl.col('phrase').is_not_null() & ~pl.col('lineal'))
+    sources: dict[str, dict[str, None]] = {}
+    for phrase, code in known.select('phrase', 'code').iter_rows():
+        sources.setdefault(phrase, {})[code] = None
+    found = [
+        [code for code in sources.get(text, {}) if code != own and kind == 'redirection']
+        for text, own, kind in rows.select('text', 'code', 'kind').iter_rows()
+    ]
+    width = max(1, max(map(len, found), default=1))
+    result = np.full((len(found), width), -1, dtype=np.int64)
+    for row, codes in enumerate(found):
+        result[row, : len(codes)] = taxonomy.indices(codes)
+    return result
 
 
 def _save(out: Path, trained: 'TrainedText', tokenizer: Path) -> None:
@@ -109,6 +152,11 @@ def _save(out: Path, trained: 'TrainedText', tokenizer: Path) -> None:
     copyfile(tokenizer, folder / 'tokenizer.json')
     save_file(trained.head.state_dict(), folder / 'head.safetensors')
     save_file({'tangents': trained.tangents}, folder / 'tables.safetensors')
+    save_file(trained.state, folder / 'state.safetensors')
+    # In a folder of their own: transformers would load an adapter that lies beside the weights.
+    (folder / 'adapters').mkdir()
+    for name, weights in trained.adapters.items():
+        save_file(weights, folder / 'adapters' / f'{name}.safetensors')
     (folder / 'history.json').write_text(json.dumps(trained.history), encoding='utf-8')
 
 

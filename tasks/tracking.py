@@ -4,22 +4,35 @@ import logging
 import math
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
-from matplotlib.figure import Figure
+import requests
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
+
+from naics_embed.errors import TrackingError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
 PARAM_BATCH = 100
 METRIC_BATCH = 500
+PARENT = 'mlflow.parentRunId'
+FLOW_RUN = 'prefect.flow_run_id'
+NO_FLOW_RUN = 'none'
+ANSWER_TRIES = 5
+ANSWER_S = 10.0
+ANSWER_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -46,21 +59,28 @@ class Tracker:
         return StageRun(self.client, self.parent_run_id)
 
     @contextmanager
-    def stage(self, name: str, tags: Mapping[str, str]) -> Iterator['StageRun']:
-        """Open a nested run; it ends FINISHED, or FAILED where the block raises."""
+    def stage(
+        self, name: str, tags: Mapping[str, str], *, resume: Mapping[str, str] | None = None
+    ) -> Iterator['StageRun']:
+        """Open a nested run; it ends FINISHED, or FAILED where the block raises.
+
+        Args:
+            name: the stage.
+            tags: tags of the run.
+            resume: tags that name an attempt. One with these tags that never ended, because its
+                process was killed, is taken up again in place of a new run.
+        """
         client = self.client
-        run = client.create_run(
-            self.experiment_id,
-            run_name=name,
-            tags={'mlflow.parentRunId': self.parent_run_id, 'stage': name, **tags},
+        tags = {PARENT: self.parent_run_id, 'stage': name, **tags, **(resume or {})}
+        killed = _unfinished(client, self.experiment_id, resume) if resume else None
+        run_id = (
+            killed or client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id
         )
-        opened = StageRun(client, run.info.run_id)
-        status = RunStatus.to_string(RunStatus.FAILED)
-        try:
-            yield opened
-            status = RunStatus.to_string(RunStatus.FINISHED)
-        finally:
-            client.set_terminated(run.info.run_id, status)
+        if killed is not None:
+            # It belongs to the pipeline run that finishes it.
+            client.set_tag(run_id, PARENT, self.parent_run_id)
+        with _ending(client, run_id):
+            yield StageRun(client, run_id)
 
 
 @dataclass(frozen=True)
@@ -86,7 +106,7 @@ class StageRun:
         """Log a mapping as YAML or JSON, by the ending of ``name``."""
         self.client.log_dict(self.run_id, dict(values), name)
 
-    def figure(self, plot: Figure, name: str) -> None:
+    def figure(self, plot: 'Figure', name: str) -> None:
         """Log a matplotlib figure as a picture."""
         self.client.log_figure(self.run_id, plot, name)
 
@@ -117,33 +137,107 @@ def log_params(client: MlflowClient, run_id: str, values: Mapping[str, Any]) -> 
 
 @contextmanager
 def pipeline_run(
-    uri: str, experiment: str, artifacts: Path, tags: Mapping[str, str], params: Mapping[str, Any]
+    uri: str,
+    experiment: str,
+    artifacts: Path,
+    tags: Mapping[str, str],
+    params: Mapping[str, Any],
+    *,
+    name: str = 'pipeline',
+    parent: str | None = None,
 ) -> Iterator[Tracker]:
     """Open the run of a pipeline, making the experiment where it is missing.
+
+    A flow run that Prefect retries goes on in the MLflow run that it began.
 
     Args:
         uri: MLflow tracking URI.
         experiment: name of the experiment.
         artifacts: directory for the artifacts of a new experiment on a local database.
-        tags: tags of the run.
+        tags: tags of the run; `FLOW_RUN` names Prefect's.
         params: its parameters.
+        name: name of the run.
+        parent: run that this one is nested under.
+
+    Raises:
+        TrackingError: no tracking server answers.
     """
+    _check_answer(uri)
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(tracking_uri=uri)
-    found = client.get_experiment_by_name(experiment)
-    if found is not None:
-        experiment_id = found.experiment_id
+    experiment_id = _experiment(client, experiment, artifacts, uri)
+    if parent is not None:
+        tags = {**tags, PARENT: parent}
+    run_id = run_of_flow(client, experiment_id, tags.get(FLOW_RUN, NO_FLOW_RUN))
+    if run_id is None:
+        run_id = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
     else:
-        location = None if uri.startswith('http') else artifacts.resolve().as_uri()
-        experiment_id = client.create_experiment(experiment, artifact_location=location)
-    run = client.create_run(experiment_id, run_name=tags.get('run_name', 'pipeline'), tags=tags)
+        client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+    with _ending(client, run_id):
+        log_params(client, run_id, params)
+        yield Tracker(uri, experiment_id, run_id)
+
+
+@contextmanager
+def _ending(client: MlflowClient, run_id: str) -> Iterator[None]:
+    """End a run FINISHED, or FAILED where the block raises."""
     status = RunStatus.to_string(RunStatus.FAILED)
     try:
-        log_params(client, run.info.run_id, params)
-        yield Tracker(uri, experiment_id, run.info.run_id)
+        yield
         status = RunStatus.to_string(RunStatus.FINISHED)
     finally:
-        client.set_terminated(run.info.run_id, status)
+        client.set_terminated(run_id, status)
+
+
+def _check_answer(uri: str) -> None:
+    """Ask a tracking server for its health: MLflow itself goes on asking for minutes."""
+    if not uri.startswith('http'):
+        return
+    for attempt in range(ANSWER_TRIES):
+        try:
+            # Any answer will do: a proxy may want a password here, and its refusal is clear.
+            requests.get(f'{uri.rstrip("/")}/health', timeout=ANSWER_S)
+        except requests.RequestException as error:
+            reason = error
+            time.sleep(ANSWER_PAUSE_S * attempt)
+        else:
+            return
+    raise TrackingError(
+        f'the MLflow server {uri} gives no answer ({reason}); start it, or correct tracking.uri or '
+        'MLFLOW_TRACKING_URI; without both, runs are kept in a file under runtime.root'
+    ) from reason
+
+
+def _experiment(client: MlflowClient, name: str, artifacts: Path, uri: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return found.experiment_id
+    location = None if uri.startswith('http') else artifacts.resolve().as_uri()
+    try:
+        return client.create_experiment(name, artifact_location=location)
+    except MlflowException:
+        # Another run may have made it in between.
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return found.experiment_id
+
+
+def _unfinished(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str | None:
+    """Return the run with these tags that says it is running, or None."""
+    wanted = [f"tags.{name} = '{value}'" for name, value in tags.items()]
+    found = client.search_runs(
+        [experiment_id], ' and '.join([*wanted, "attributes.status = 'RUNNING'"]), max_results=1
+    )
+    return found[0].info.run_id if found else None
+
+
+def run_of_flow(client: MlflowClient, experiment_id: str, flow_run: str) -> str | None:
+    """Return the MLflow run that a Prefect flow run began, or None."""
+    if flow_run == NO_FLOW_RUN:
+        return None
+    found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN}` = '{flow_run}'", max_results=1)
+    return found[0].info.run_id if found else None
 
 
 def set_tags(tracker: Tracker, tags: Mapping[str, str]) -> None:

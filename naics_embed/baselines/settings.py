@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from naics_embed.errors import ConfigError
 
+BASELINES = ('title', 'class_mean', 'logistic_regression', 'tfidf_svm', 'bm25')
+
 
 @dataclass(frozen=True)
 class BaselineSettings:

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from naics_embed import __version__
-from naics_embed.cli import codes, coding, config, table
+from naics_embed.cli import codes, coding, config, gpu, table
 from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
 COMMANDS_GROUP = 'naics_embed.commands'
-PIPELINE_COMMANDS = ('run', 'data', 'train', 'evaluate', 'bundle')
+PIPELINE_COMMANDS = ('run', 'data', 'train', 'evaluate', 'bundle', 'refine', 'regress', 'promote')
 
 app = typer.Typer(
     name='naics-embed',
@@ -27,6 +27,7 @@ app.command()(coding.code)
 app.command()(table.metrics)
 app.command()(table.export)
 app.command()(config.config)
+app.command()(gpu.gpu)
 for _command in (codes.similar, codes.compare, codes.concord, codes.cluster):
     app.command()(_command)
 

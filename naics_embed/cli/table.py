@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TableOption = Annotated[
     Path | None, typer.Option('--table', help='A bundle; the promoted one by default.')
 ]
+UNDEFINED = 'undefined'
+
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
 
 
@@ -101,7 +103,7 @@ def metrics(as_json: AsJson = False, table: TableOption = None) -> None:
         shown.add_row(
             name,
             _number(figure['value']),
-            _number(figure['reference']),
+            '' if figure['reference'] is None else _number(figure['reference']),
             figure['reference_name'] or '',
         )
     Console(highlight=False, markup=False).print(shown)
@@ -115,6 +117,8 @@ def export(
     table: TableOption = None,
 ) -> None:
     """Write codes and coordinates for other tools; the manifest is written beside them."""
+    from polars.exceptions import ComputeError
+
     chosen = file_format or _format_of(out)
     if not out.parent.is_dir():
         raise UserError(f'{out.parent} does not exist; name a folder that does')
@@ -123,6 +127,16 @@ def export(
     if out.is_dir():
         raise UserError(f'{out} is a folder; name a file to write')
     bundle = _bundle(table)
+    try:
+        _export(bundle, chosen, out)
+    except (OSError, ComputeError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise UserError(
+            f'{out} could not be written: {reason}; make room, or name another file with -o'
+        ) from error
+
+
+def _export(bundle: 'Bundle', chosen: ExportFormat, out: Path) -> None:
     if chosen is ExportFormat.SENTENCE_TRANSFORMERS:
         from naics_embed.export.sentence_transformer import export_sentence_transformer
 
@@ -137,7 +151,7 @@ def export(
 
 def _number(value: float | None) -> str:
     if value is None:
-        return ''
+        return UNDEFINED
     return f'{value:,.0f}' if float(value).is_integer() and abs(value) > 1 else f'{value:.4f}'
 
 

@@ -6,8 +6,23 @@ Values live in ``configs/``; a field without a default must be given there.
 import math
 from dataclasses import dataclass
 
-from naics_embed.baselines.settings import BaselineSettings
+from naics_embed.baselines.settings import BASELINES, BaselineSettings
 from naics_embed.census.download import HttpSettings
+from naics_embed.config.checks import one_of as _one_of
+from naics_embed.config.checks import require as _require
+from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
+from naics_embed.config.text import (
+    ConeConfig,
+    ContrastiveConfig,
+    CurriculumConfig,
+    FusionConfig,
+    HuberConfig,
+    RankConfig,
+    RetrievalConfig,
+    ScheduleConfig,
+    TermConfig,
+    WarmConfig,
+)
 from naics_embed.errors import ConfigError
 from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
 from naics_embed.supervision.sampling import TripletSettings
@@ -15,6 +30,11 @@ from naics_embed.supervision.sampling import TripletSettings
 SOURCE_KINDS = ('auto', 'census', 'folder', 'package')
 CHANNELS = ('title', 'description', 'examples', 'excluded')
 PRECISIONS = ('32-true', 'bf16-mixed', '16-mixed')
+MODES = ('frozen', 'adapters', 'full')
+CODE_POINTS = ('table', 'text', 'text+offset')
+OFFSET_STARTS = ('zero', 'construction')
+GEOMETRIES = ('lorentz', 'euclidean', 'spherical')
+SCHEDULES = ('cosine', 'plateau')
 
 
 @dataclass(frozen=True)
@@ -164,6 +184,18 @@ class ModelConfig:
         channels: texts of a code whose mean places it.
         channel_tokens: tokens kept of a channel text when a code is placed by its texts.
         head_ridge: penalty of the regression that the head starts from.
+        head_units: size of the head's hidden layer; null for that of an embedding.
+        embedding_dropout: share of a sentence embedding dropped in training, before the head.
+        embedding_noise: expected length of the Gaussian added to it in training.
+        mode: what is trained beside head and table: ``frozen`` nothing, ``adapters`` LoRA, ``full``
+            the layers above the frozen ones.
+        shared_adapter: one adapter for queries and channels, in place of one each.
+        checkpointing: recompute the layers in the backward pass; less memory, more time.
+        code_points: where a code lies: ``table`` a free point, ``text`` where its channels put it,
+            ``text+offset`` there, moved by a penalised offset of its own.
+        offset_start: offsets begin at ``zero``, or so that codes begin at the ``construction``.
+        geometry: lorentz; euclidean and spherical serve comparisons and are not exported.
+        fusion: how the channels of a code become one embedding.
     """
 
     dim: int
@@ -176,13 +208,26 @@ class ModelConfig:
     channels: tuple[str, ...]
     channel_tokens: int
     head_ridge: float
+    head_units: int | None
+    embedding_dropout: float
+    embedding_noise: float
+    mode: str
+    shared_adapter: bool
+    checkpointing: bool
+    code_points: str
+    offset_start: str
+    geometry: str
+    fusion: FusionConfig
 
     def __post_init__(self) -> None:
         _require(self.dim >= 3, 'model.dim', self.dim, 'at least 3')
         _require(0.1 <= self.curvature <= 10, 'model.curvature', self.curvature, 'in [0.1, 10]')
         _require(0 < self.r_max < math.inf, 'model.r_max', self.r_max, 'positive')
         _require(self.adapter_rank >= 1, 'model.adapter_rank', self.adapter_rank, 'at least 1')
-        for name in ('adapter_dropout', 'dropout'):
+        units, noise = self.head_units, self.embedding_noise
+        _require(units is None or units >= 1, 'model.head_units', units, 'at least 1')
+        _require(noise >= 0, 'model.embedding_noise', noise, 'at least 0')
+        for name in ('adapter_dropout', 'dropout', 'embedding_dropout'):
             share = getattr(self, name)
             _require(share is None or 0 <= share < 1, f'model.{name}', share, 'in [0, 1)')
         tokens = self.channel_tokens
@@ -192,6 +237,14 @@ class ModelConfig:
             raise ConfigError('model.channels must name at least one channel')
         for channel in self.channels:
             _one_of('model.channels', channel, CHANNELS)
+        _one_of('model.mode', self.mode, MODES)
+        _one_of('model.code_points', self.code_points, CODE_POINTS)
+        _one_of('model.offset_start', self.offset_start, OFFSET_STARTS)
+        _one_of('model.geometry', self.geometry, GEOMETRIES)
+        if self.geometry == 'spherical':
+            reach = math.pi / math.sqrt(self.curvature)
+            wanted = f'below {reach:.3f} on a sphere'
+            _require(self.r_max < reach, 'model.r_max', self.r_max, wanted)
 
 
 @dataclass(frozen=True)
@@ -206,6 +259,18 @@ class ObjectiveConfig:
         near_weight: weight of those near pairs beside the drawn ones.
         placement: weight of the cross-entropy that places a code by its channels' mean.
         placed_codes: codes placed at each step.
+        stress_schedule: when the tree term acts.
+        placement_schedule: when placement acts.
+        retrieval: options of the query → code cross-entropy.
+        dcl: decoupled contrast between codes.
+        hierarchy: correlation of distances with D*.
+        rank: order of distances by D*.
+        radial: radius by level.
+        cone: children in the entailment cones of their parents.
+        offset: penalty on the codes' own offsets, for ``model.code_points=text+offset``.
+        balance: even load of the experts, for ``model.fusion.kind=experts``.
+        teacher: codes near the points of the construction.
+        anchor: sentence embeddings near those of the frozen backbone.
     """
 
     temperature: float
@@ -215,6 +280,18 @@ class ObjectiveConfig:
     near_weight: float
     placement: float
     placed_codes: int
+    stress_schedule: ScheduleConfig
+    placement_schedule: ScheduleConfig
+    retrieval: RetrievalConfig
+    dcl: ContrastiveConfig
+    hierarchy: TermConfig
+    rank: RankConfig
+    radial: HuberConfig
+    cone: ConeConfig
+    offset: TermConfig
+    balance: TermConfig
+    teacher: HuberConfig
+    anchor: TermConfig
 
     def __post_init__(self) -> None:
         _require(self.temperature > 0, 'objective.temperature', self.temperature, 'positive')
@@ -234,11 +311,19 @@ class QueriesConfig:
         titles: titles of supervised codes.
         descriptions: first sentences of descriptions.
         redirections: activity phrases of cross references, labelled with the code they lead to.
+        examples: the index entries that the examples channel holds, each by itself.
+        plain_repeats: times that a row of the plain-language corpus is read in an epoch.
     """
 
     titles: bool
     descriptions: bool
     redirections: bool
+    examples: bool
+    plain_repeats: int
+
+    def __post_init__(self) -> None:
+        repeats = self.plain_repeats
+        _require(repeats >= 1, 'training.queries.plain_repeats', repeats, 'at least 1')
 
 
 @dataclass(frozen=True)
@@ -249,11 +334,15 @@ class HealthConfig:
         residual: largest relative residual of the hyperboloid equation.
         bound_share: largest share of codes at the radius bound.
         min_rank: smallest effective rank of the tangent vectors.
+        min_radius_q05: least 5 % quantile of the radius; null for no bound.
+        max_radius_q95: greatest 95 % quantile of the radius; null for no bound.
     """
 
     residual: float
     bound_share: float
     min_rank: float
+    min_radius_q05: float | None
+    max_radius_q95: float | None
 
 
 @dataclass(frozen=True)
@@ -276,6 +365,17 @@ class TrainingConfig:
         precision: Lightning's precision of the transformer; the geometry never leaves float64.
         queries: texts used as training queries.
         health: limits that stop a run.
+        schedule: after the warm-up, ``cosine`` decay, or ``plateau``: a smaller rate each time that
+            validation stops improving.
+        plateau_factor: factor on the rates at each such time.
+        plateau_patience: epochs without a better figure before it.
+        accumulate: batches whose gradients make one optimiser step.
+        gradient_norms: log the gradient norm of each term every so many steps; 0 for never.
+        refresh_steps: encode the channels of all codes anew every so many steps, where code points
+            come from texts; 0 for once an epoch.
+        part_cost: texts of a step are padded in parts by length; a part more must save this many
+            tokens. Small on a CPU; on a GPU, where a part more is a pass more, large.
+        warm: training of heads and table on frozen embeddings before this one.
     """
 
     epochs: int
@@ -293,8 +393,27 @@ class TrainingConfig:
     precision: str
     queries: QueriesConfig
     health: HealthConfig
+    schedule: str
+    plateau_factor: float
+    plateau_patience: int
+    accumulate: int
+    gradient_norms: int
+    refresh_steps: int
+    part_cost: int
+    warm: WarmConfig
 
     def __post_init__(self) -> None:
+        for name, least in (
+            ('accumulate', 1),
+            ('gradient_norms', 0),
+            ('refresh_steps', 0),
+            ('part_cost', 0),
+        ):
+            count = getattr(self, name)
+            _require(count >= least, f'training.{name}', count, f'at least {least}')
+        _one_of('training.schedule', self.schedule, SCHEDULES)
+        factor = self.plateau_factor
+        _require(0 < factor < 1, 'training.plateau_factor', factor, 'between 0 and 1')
         for name, least in (('epochs', 1), ('batch', 2), ('patience', 0), ('max_queries', 1)):
             count = getattr(self, name)
             _require(
@@ -327,6 +446,8 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         _require(self.chunk >= 1, 'evaluation.chunk', self.chunk, 'at least 1')
+        for name in self.compared:
+            _one_of('evaluation.compared', name, BASELINES)
 
 
 @dataclass(frozen=True)
@@ -352,7 +473,7 @@ class TrackingConfig:
     """MLflow.
 
     Attributes:
-        uri: tracking URI; null for a SQLite file under the artifact root.
+        uri: tracking URI; null for MLFLOW_TRACKING_URI, else a SQLite file under the artifact root.
         experiment: name of the experiment.
     """
 
@@ -383,6 +504,26 @@ class RuntimeConfig:
 
 
 @dataclass(frozen=True)
+class PlatformConfig:
+    """Where stages run.
+
+    Attributes:
+        text_training: deployment that trains, such as ``text-training/gpu``; null for this process.
+    """
+
+    text_training: str | None
+
+    def __post_init__(self) -> None:
+        name = self.text_training
+        _require(
+            name is None or len([part for part in name.split('/') if part]) == 2,
+            'platform.text_training',
+            name,
+            'null or FLOW/DEPLOYMENT, such as text-training/gpu',
+        )
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything a run depends on."""
 
@@ -392,18 +533,13 @@ class Config:
     construction: ConstructionConfig
     model: ModelConfig
     objective: ObjectiveConfig
+    curriculum: CurriculumConfig
     training: TrainingConfig
+    graph: GraphConfig
     evaluation: EvaluationConfig
+    regression: RegressionConfig
+    promotion: PromotionConfig
     coder: CoderConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
-
-
-def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f'{key} must be one of {", ".join(allowed)}, not {value!r}')
-
-
-def _require(kept: bool, key: str, value: object, wanted: str) -> None:
-    if not kept:
-        raise ConfigError(f'{key} must be {wanted}, not {value!r}')
+    platform: PlatformConfig

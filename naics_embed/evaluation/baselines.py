@@ -9,13 +9,11 @@ import torch
 from naics_embed.baselines.frozen import class_mean, title_similarity
 from naics_embed.baselines.lexical import bm25
 from naics_embed.baselines.logistic import logistic_regression
-from naics_embed.baselines.settings import BaselineSettings
+from naics_embed.baselines.settings import BASELINES, BaselineSettings
 from naics_embed.baselines.svm import tfidf_svm
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.queries import QueryGroup
 from naics_embed.metrics.tree import Tree
-
-BASELINES = ('title', 'class_mean', 'logistic_regression', 'tfidf_svm', 'bm25')
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ def level_cross_entropy(
     level: Tensor,
     candidate: Tensor,
     temperature: Tensor | float,
+    log_weight: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of −temperature · distance, among candidates of the target's level.
 
@@ -19,10 +20,76 @@ def level_cross_entropy(
         level: int64 ``(n,)``, digits of each code.
         candidate: bool ``(n,)``, codes that may be an answer (hidden codes may not).
         temperature: factor on the distance, > 0.
+        log_weight: ``(b, n)``, log of how many candidates each code counts as; −inf for none. None
+            where each counts once. Finite values make a code of another level a candidate too.
 
     Returns:
         scalar loss.
     """
     eligible = candidate[None, :] & (level[None, :] == level[target][:, None])
-    logits = (-temperature * distances).masked_fill(~eligible, -torch.inf)
+    logits = -temperature * distances
+    if log_weight is None:
+        logits = logits.masked_fill(~eligible, -torch.inf)
+    else:
+        logits = logits + log_weight
     return nn.functional.cross_entropy(logits, target)
+
+
+def candidate_weights(
+    target: Tensor, level: Tensor, candidate: Tensor, against: Tensor, forced: float
+) -> Tensor:
+    """Return how many candidates each code counts as, ``(b, n)``, with forced hard negatives.
+
+    A candidate of the target's level counts once. The code that an activity phrase was redirected
+    from counts ``forced`` times, whatever its level: the phrase is like its text, and it is wrong.
+
+    Args:
+        target: int64 ``(b,)``.
+        level: int64 ``(n,)``.
+        candidate: bool ``(n,)``.
+        against: int64 ``(b, r)``, positions of those codes, −1 where there are fewer.
+        forced: weight of a forced negative; 0 leaves candidates as they are.
+    """
+    eligible = candidate[None, :] & (level[None, :] == level[target][:, None])
+    weights = eligible.double()
+    if forced > 0:
+        known = (against >= 0) & candidate[against.clamp_min(0)] & (against != target[:, None])
+        row, place = known.nonzero(as_tuple=True)
+        weights[row, against[row, place]] = forced
+    return weights
+
+
+def ancestor_cross_entropy(
+    distances: Tensor,
+    target: Tensor,
+    ancestors: Tensor,
+    level: Tensor,
+    candidate: Tensor,
+    temperature: Tensor | float,
+) -> Tensor:
+    """Mean cross-entropy at the levels above the target, where its ancestors are right.
+
+    A wrong code under the right parent then costs less than one of another sector.
+
+    Args:
+        distances: ``(b, n)``, as in `level_cross_entropy`.
+        target: int64 ``(b,)``.
+        ancestors: int64 ``(n, levels)``, ancestor-or-self of each code at each level, or −1.
+        level: int64 ``(n,)``.
+        candidate: bool ``(n,)``.
+        temperature: factor on the distance.
+
+    Returns:
+        scalar loss; 0 where all targets are sectors.
+    """
+    total = distances.new_zeros(())
+    count = 0
+    for column in range(ancestors.shape[1]):
+        right = ancestors[target, column]
+        above = (right >= 0) & (right != target) & candidate[right.clamp_min(0)]
+        if bool(above.any()):
+            rows = int(above.sum())
+            own = level_cross_entropy(distances[above], right[above], level, candidate, temperature)
+            total = total + rows * own
+            count += rows
+    return total / max(count, 1)

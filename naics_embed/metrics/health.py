@@ -23,6 +23,8 @@ class HealthLimits:
             lie on a line.
         min_mean_radius: least mean radius. Near 0, all points are in one place.
         max_radius: greatest radius, beyond which the dtype no longer holds the points.
+        min_radius_q05: least 5 % quantile of the radius: a part of the points falls to the origin.
+        max_radius_q95: greatest 95 % quantile of the radius.
         non_finite: greatest number of points with a NaN or infinite coordinate.
     """
 
@@ -31,6 +33,8 @@ class HealthLimits:
     min_rank: float | None = None
     min_mean_radius: float | None = None
     max_radius: float | None = None
+    min_radius_q05: float | None = None
+    max_radius_q95: float | None = None
     non_finite: float | None = 0
 
 
@@ -65,6 +69,18 @@ _RULES = {
     ),
     'max_radius': _Rule(
         'radius_max', False, 'greatest radius', 'bound the radius, or lower the learning rate'
+    ),
+    'min_radius_q05': _Rule(
+        'radius_q05',
+        True,
+        '5 % quantile of the radius',
+        'points fall to the origin: check the losses',
+    ),
+    'max_radius_q95': _Rule(
+        'radius_q95',
+        False,
+        '95 % quantile of the radius',
+        'lower the temperature or the learning rate, or raise the weight of the tree term',
     ),
     'min_mean_radius': _Rule(
         'radius_mean', True, 'mean radius', 'the points collapse onto the origin: check the losses'

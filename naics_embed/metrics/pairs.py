@@ -119,19 +119,24 @@ class PairOrder:
 
         ``distortion_scale`` is the factor s on distances that minimises Σ(s·d/D* − 1)² over all
         pairs; ``mean_distortion`` is the mean of |s·d/D* − 1| (Sala et al. 2018, with a fitted
-        scale); ``worst_distortion`` is the largest d/D* over the smallest, which needs no scale
-        and is infinite where two nodes coincide.
+        scale); ``worst_distortion`` is the largest d/D* over the smallest, which needs no scale,
+        among the pairs that do not coincide; ``coincident_pairs`` counts those that do, for which
+        it would be infinite whatever the others are.
         """
-        total, squares, least, most = 0.0, 0.0, math.inf, 0.0
+        total, squares, least, most, coincident = 0.0, 0.0, math.inf, 0.0, 0
         for ratio in self._ratios():
             total += float(ratio.sum())
             squares += float(ratio @ ratio)
-            least, most = min(least, float(ratio.min())), max(most, float(ratio.max()))
+            apart = ratio[ratio > 0]
+            coincident += len(ratio) - len(apart)
+            if len(apart):
+                least, most = min(least, float(apart.min())), max(most, float(apart.max()))
         scale = total / squares if squares > 0 else math.nan
         off = sum(float(np.abs(scale * ratio - 1).sum()) for ratio in self._ratios())
         return {
             'mean_distortion': off / len(self._keys) if len(self._keys) else math.nan,
-            'worst_distortion': most / least if least > 0 else math.inf,
+            'worst_distortion': most / least if most > 0 else math.nan,
+            'coincident_pairs': float(coincident),
             'distortion_scale': scale,
         }
 

@@ -169,7 +169,7 @@ def regression_ceiling(*, code: Tensor, target: Tensor) -> dict[str, float]:
 
     Returns:
         ``held_out_r2`` and ``seen_r2``: 1 − variance within codes / variance of the target, both
-        unbiased; NaN where no code has two rows.
+        unbiased; NaN where no code has two rows or all rows are alike.
     """
     check_length('target', target, len(code))
     y = target.to(torch.float64)
@@ -177,7 +177,8 @@ def regression_ceiling(*, code: Tensor, target: Tensor) -> dict[str, float]:
     mean = torch.zeros(len(size), dtype=torch.float64).index_add_(0, group, y) / size
     free = len(y) - len(size)
     within = float((y - mean[group]).square().sum()) / free if free else math.nan
-    ceiling = 1 - within / float(y.var())
+    spread = float(y.var())
+    ceiling = 1 - within / spread if spread > 0 else math.nan
     return {f'{HELD_OUT}_r2': ceiling, f'{SEEN}_r2': ceiling}
 
 

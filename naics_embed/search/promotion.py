@@ -1,4 +1,7 @@
-"""Which bundle is in use: a pointer file under the artifact root."""
+"""Which bundle is in use: a pointer file under the artifact root.
+
+``promoted.json`` names the bundle, facts about it, and under ``previous`` the one before.
+"""
 
 import os
 from pathlib import Path
@@ -8,6 +11,7 @@ from naics_embed.artifacts import MANIFEST, read_json, write_json
 from naics_embed.errors import ArtifactError
 
 POINTER = 'promoted.json'
+PREVIOUS = 'previous'
 ROOT_VARIABLE = 'NAICS_EMBED_HOME'
 DEFAULT_ROOT = 'artifacts'
 
@@ -18,26 +22,67 @@ def artifact_root() -> Path:
 
 
 def promote(root: Path, bundle: Path, facts: dict[str, Any]) -> None:
-    """Make a bundle the one in use. Raises ArtifactError where there is no bundle."""
+    """Make a bundle the one in use; the one before stays known as its previous.
+
+    Raises:
+        ArtifactError: there is no bundle, or the pointer is damaged.
+    """
     if not (bundle / MANIFEST).is_file():
         raise ArtifactError(f'{bundle} is no bundle, so it cannot be promoted')
     inside = bundle.resolve().is_relative_to(root.resolve())
     path = bundle.resolve().relative_to(root.resolve()) if inside else bundle.resolve()
-    write_json(root / POINTER, {**facts, 'bundle': path.as_posix()})
+    record = {**facts, 'bundle': path.as_posix()}
+    before = promotion_record(root)
+    if before is not None:
+        kept = before if before['bundle'] != record['bundle'] else before.get(PREVIOUS)
+        if kept is not None:
+            record[PREVIOUS] = {name: value for name, value in kept.items() if name != PREVIOUS}
+    write_json(root / POINTER, record)
+
+
+def rollback(root: Path) -> dict[str, Any]:
+    """Put the previous bundle back in use, and return its record; doing it twice undoes it.
+
+    Raises:
+        ArtifactError: nothing was promoted before, or that bundle is gone.
+    """
+    now = promotion_record(root)
+    before = None if now is None else now.get(PREVIOUS)
+    if now is None or before is None:
+        raise ArtifactError(f'{root} knows no earlier bundle to go back to')
+    if not (root / before['bundle'] / MANIFEST).is_file():
+        raise ArtifactError(
+            f'the earlier bundle {root / before["bundle"]} is gone; promote another by its path'
+        )
+    current = {name: value for name, value in now.items() if name != PREVIOUS}
+    write_json(root / POINTER, {**before, PREVIOUS: current})
+    return before
+
+
+def promotion_record(root: Path) -> dict[str, Any] | None:
+    """Return what ``promoted.json`` says, None where nothing was promoted.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    if not (root / POINTER).is_file():
+        return None
+    record = read_json(root / POINTER)
+    if not isinstance(record, dict) or not isinstance(record.get('bundle'), str):
+        raise ArtifactError(
+            f'{root / POINTER} names no bundle; delete it and run `make run`, or name a bundle '
+            'with --table'
+        )
+    return record
 
 
 def promoted_bundle(root: Path | None = None) -> Path:
     """Return the directory of the bundle in use. Raises ArtifactError where there is none."""
     root = root or artifact_root()
-    if not (root / POINTER).is_file():
+    record = promotion_record(root)
+    if record is None:
         raise ArtifactError(
             f'no table has been promoted in {root}: run `make run` first, name a bundle with '
             f'--table, or set {ROOT_VARIABLE} to the artifact root'
         )
-    facts = read_json(root / POINTER)
-    if not isinstance(facts, dict) or not isinstance(facts.get('bundle'), str):
-        raise ArtifactError(
-            f'{root / POINTER} names no bundle; delete it and run `make run`, or name a bundle '
-            'with --table'
-        )
-    return root / facts['bundle']
+    return root / record['bundle']

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -84,11 +83,9 @@ class Searcher:
         bundle = Bundle.load(Path(path) if path else promoted_bundle(), verify=verify)
         backbone = load_transformer(bundle.encoder)
         space = bundle.space
-        width = int(backbone.config.hidden_size)
-        head = LorentzHead(width, space.dim, c=space.curvature, r_max=space.r_max)
-        head.load_state_dict(load_file(bundle.encoder / HEAD))
+        head = LorentzHead.load(bundle.encoder / HEAD, c=space.curvature, r_max=space.r_max)
         tokenizer = load_tokenizer(bundle.encoder, space.window)
-        return cls(bundle, tokenizer, backbone, head.eval())
+        return cls(bundle, tokenizer, backbone, head)
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Return the points of texts, space parts float64 ``(len(texts), dim)``.

@@ -28,15 +28,15 @@ def build_queries(
     Args:
         codebook: ``code``, ``title``, ``description`` and ``description_origin``.
         redirections: ``phrase`` and ``targets``; rows with one target label their phrase with it.
-        entries: index entries with ``text``, ``code`` and ``role``; examples are left out, since
-            they are text of a channel.
+        entries: index entries with ``text``, ``code`` and ``role``; those of the role ``examples``
+            are texts of a channel, and training queries of a kind of their own.
         plain_language: ``text``, ``code``, ``kind`` and ``split``.
 
     Returns:
-        `QUERY_SCHEMA`: kind is ``index``, ``title``, ``description`` (first sentences of a code's
-        own description), ``redirection``, or what ``plain_language`` says. Only index entries and
-        plain language have validation and test rows. A text that two sources label alike in
-        training stands once; one that they label differently stands with each.
+        `QUERY_SCHEMA`: kind is ``index``, ``example``, ``title``, ``description`` (first sentences
+        of a code's own description), ``redirection``, or what ``plain_language`` says. Only
+        index entries and plain language have validation and test rows. A text that two sources
+        label alike in training stands once; one that they label differently stands with each.
     """
     titles = codebook.select(pl.col('title').alias('text'), 'code', kind=pl.lit('title'))
     described = codebook.filter(pl.col('description_origin').is_in(['own', 'pointer']))
@@ -52,7 +52,12 @@ def build_queries(
         pl.col('targets').list.first().alias('code'),
         kind=pl.lit('redirection'),
     )
-    supervision = pl.concat([titles, descriptions, redirected]).with_columns(split=pl.lit('train'))
+    examples = entries.filter(pl.col('role') == 'examples').select(
+        'text', 'code', kind=pl.lit('example')
+    )
+    supervision = pl.concat([titles, descriptions, redirected, examples]).with_columns(
+        split=pl.lit('train')
+    )
     index = entries.filter(pl.col('role') != 'examples').select(
         'text', 'code', kind=pl.lit('index'), split=pl.col('role')
     )

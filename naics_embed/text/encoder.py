@@ -1,36 +1,52 @@
-"""The sentence encoder: a backbone with frozen lower layers and a LoRA adapter on the others.
+"""The sentence encoder: one backbone with frozen lower layers, and what is trained above them.
 
 What the frozen layers make of a text never changes, so it is computed once and kept; a training
-step runs the adapted layers only. LoRA: Hu et al., ICLR 2022.
+step runs the upper layers only. Queries and each channel of a code have a LoRA adapter of their own
+on the one backbone (LoRA: Hu et al., ICLR 2022), or the upper layers are trained as a whole.
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from naics_embed.errors import ConfigError
+from naics_embed.text.corpus import TextBatch
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 
-ADAPTER = 'text'
+QUERY = 'query_text'
+"""Name of the adapter of queries; a module named ``query`` already exists in each layer."""
+
 ADAPTED_MODULES = ('query', 'key', 'value', 'dense')
+
+
+def channel_adapter(channel: str) -> str:
+    """Return the name of the adapter of a channel."""
+    return f'{channel}_channel'
 
 
 @dataclass(frozen=True)
 class AdapterSettings:
-    """Size of the LoRA adapter.
+    """What is trained on top of the backbone.
 
     Attributes:
-        rank: rank of the update.
+        rank: rank of a LoRA update.
         alpha: its scale is alpha / rank.
         dropout: dropout on its input.
         frozen_layers: lower layers that have none.
         backbone_dropout: dropout of the layers above them; None for the backbone's own.
+        names: adapters, the first of which serves texts that have none of their own.
+        mode: ``adapters``; ``full`` trains the upper layers themselves, and ``frozen`` nothing.
+        checkpointing: recompute the upper layers in the backward pass.
     """
 
     rank: int
@@ -38,6 +54,9 @@ class AdapterSettings:
     dropout: float
     frozen_layers: int
     backbone_dropout: float | None = None
+    names: tuple[str, ...] = (QUERY,)
+    mode: str = 'adapters'
+    checkpointing: bool = False
 
 
 class SentenceEncoder(nn.Module):
@@ -45,11 +64,12 @@ class SentenceEncoder(nn.Module):
 
     Attributes:
         width: size of an embedding.
-        frozen_layers: lower layers without adapters.
+        frozen_layers: lower layers whose output never changes.
+        mode: see `AdapterSettings`.
     """
 
     def __init__(self, backbone: PreTrainedModel, adapter: AdapterSettings) -> None:
-        """Wrap ``backbone`` with a new adapter, whose update starts at zero.
+        """Wrap ``backbone``; the updates of new adapters start at zero.
 
         Raises:
             ConfigError: the architecture keeps no ``embeddings`` and ``encoder.layer`` (so its
@@ -67,29 +87,34 @@ class SentenceEncoder(nn.Module):
                 f'backbone.frozen_layers must be from 0 to {len(layers) - 1}, '
                 f'not {adapter.frozen_layers}'
             )
+        upper = layers[adapter.frozen_layers :]
         if adapter.backbone_dropout is not None:
-            for module in layers[adapter.frozen_layers :].modules():
+            for module in upper.modules():
                 if isinstance(module, nn.Dropout):
                     module.p = adapter.backbone_dropout
         self.width = int(backbone.config.hidden_size)
         self.frozen_layers = adapter.frozen_layers
-        settings = LoraConfig(
-            r=adapter.rank,
-            lora_alpha=adapter.alpha,
-            lora_dropout=adapter.dropout,
-            target_modules=list(ADAPTED_MODULES),
-            layers_to_transform=list(range(adapter.frozen_layers, len(layers))),
-            layers_pattern='layer',
-        )
-        with warnings.catch_warnings():
-            # peft asks the transformer under a name that it is about to drop.
-            warnings.filterwarnings('ignore', message='.*is_gradient_checkpointing.*')
-            self.peft: PeftModel = get_peft_model(backbone, settings, adapter_name=ADAPTER)
+        self.mode = adapter.mode
+        self.checkpointing = adapter.checkpointing
+        self.names = adapter.names if adapter.mode == 'adapters' else ()
+        backbone.requires_grad_(False)
+        if adapter.mode == 'adapters':
+            self.wrapped: nn.Module = _with_adapters(backbone, adapter, len(layers))
+        else:
+            self.wrapped = backbone
+            upper.requires_grad_(adapter.mode == 'full')
+        # Outside the module tree, where the layers already are.
+        self._adapted = [
+            [module for module in layer.modules() if isinstance(module, LoraLayer)]
+            for layer in self.backbone.encoder.layer
+        ]
+        self._free_adapters()
 
     @property
     def backbone(self) -> PreTrainedModel:
-        """The transformer inside the adapter."""
-        return self.peft.base_model.model
+        """The transformer inside the adapters."""
+        wrapped = self.wrapped
+        return wrapped.base_model.model if isinstance(wrapped, PeftModel) else wrapped
 
     @torch.no_grad()
     def lower(self, input_ids: Tensor, mask: Tensor) -> Tensor:
@@ -110,23 +135,103 @@ class SentenceEncoder(nn.Module):
         self.backbone.train(training)
         return hidden
 
-    def upper(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Run the adapted layers, pool and normalise: ``(b, t, width)`` → ``(b, width)``."""
+    def upper(self, hidden: Tensor, mask: Tensor, adapter: str | None = None) -> Tensor:
+        """Run the upper layers, pool and normalise: ``(b, t, width)`` → ``(b, width)``.
+
+        Args:
+            hidden: states after the frozen layers.
+            mask: bool ``(b, t)``.
+            adapter: name of the adapter in use; None, or one that is not there, for the first.
+        """
         attention_mask = None if bool(mask.all()) else mask[:, None, None, :]
-        for layer in self.backbone.encoder.layer[self.frozen_layers :]:
-            hidden = layer(hidden, attention_mask)
+        recompute = self.checkpointing and self.training and torch.is_grad_enabled()
+        for number in range(self.frozen_layers, len(self.backbone.encoder.layer)):
+            if recompute:
+                hidden = checkpoint(
+                    self._layer, number, hidden, attention_mask, adapter, use_reentrant=False
+                )
+            else:
+                hidden = self._layer(number, hidden, attention_mask, adapter)
         return mean_pool(hidden, mask)
 
-    def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+    def encode(self, texts: TextBatch, adapter: str | None = None) -> Tensor:
+        """Embed a batch of texts, each once: ``(b, width)``; without parts, the frozen ones."""
+        if not texts.parts:
+            return texts.frozen
+        encoded = [self.upper(part.hidden, part.mask, adapter) for part in texts.parts]
+        places = torch.cat([part.places for part in texts.parts])
+        return torch.cat(encoded)[places.argsort()]
+
+    def forward(self, input_ids: Tensor, mask: Tensor, adapter: str | None = None) -> Tensor:
         """Token ids ``(b, t)`` → unit embeddings ``(b, width)``."""
-        return self.upper(self.lower(input_ids, mask), mask)
+        return self.upper(self.lower(input_ids, mask), mask, adapter)
+
+    @contextmanager
+    def without_adapters(self) -> Iterator[None]:
+        """Switch all adapters off for a while."""
+        if not isinstance(self.wrapped, PeftModel):
+            yield
+            return
+        with self.wrapped.disable_adapter():
+            yield
+        self._free_adapters()
+
+    def adapter_states(self) -> dict[str, dict[str, Tensor]]:
+        """Return the weights of each adapter by its name, as peft names them in its files."""
+        return {
+            name: get_peft_model_state_dict(self.wrapped, adapter_name=name) for name in self.names
+        }
 
     def merged_backbone(self) -> PreTrainedModel:
-        """Fold the adapter into the weights and return the plain transformer, in eval mode.
+        """Fold the adapter of queries into the weights; return the plain transformer, in eval mode.
 
         The encoder must not be used afterwards.
         """
-        return self.peft.merge_and_unload().eval()
+        if not isinstance(self.wrapped, PeftModel):
+            return self.wrapped.eval()
+        return self.wrapped.merge_and_unload(adapter_names=[self.names[0]]).eval()
+
+    def _layer(
+        self, number: int, hidden: Tensor, mask: Tensor | None, adapter: str | None
+    ) -> Tensor:
+        """Run one layer with an adapter, also when it is recomputed in the backward pass."""
+        if len(self.names) > 1:
+            name = adapter if adapter in self.names else self.names[0]
+            for module in self._adapted[number]:
+                if module.active_adapters != [name]:
+                    module.set_adapter(name)
+                    _free(module)
+        return self.backbone.encoder.layer[number](hidden, mask)
+
+    def _free_adapters(self) -> None:
+        for layer in self._adapted:
+            for module in layer:
+                _free(module)
+
+
+def _with_adapters(backbone: PreTrainedModel, adapter: AdapterSettings, layers: int) -> PeftModel:
+    settings = LoraConfig(
+        r=adapter.rank,
+        lora_alpha=adapter.alpha,
+        lora_dropout=adapter.dropout,
+        target_modules=list(ADAPTED_MODULES),
+        layers_to_transform=list(range(adapter.frozen_layers, layers)),
+        layers_pattern='layer',
+    )
+    first, *others = adapter.names
+    with warnings.catch_warnings():
+        # peft asks the transformer under a name that it is about to drop.
+        warnings.filterwarnings('ignore', message='.*is_gradient_checkpointing.*')
+        wrapped = get_peft_model(backbone, settings, adapter_name=first)
+        for name in others:
+            wrapped.add_adapter(name, settings)
+    return wrapped
+
+
+def _free(module: LoraLayer) -> None:
+    """Let all adapters of a module learn: peft freezes those that are not in use just now."""
+    for part in (module.lora_A, module.lora_B):
+        part.requires_grad_(True)
 
 
 @torch.inference_mode()
@@ -136,7 +241,7 @@ def encode_frozen(
     """Encode every text with the backbone as it was published, keeping the lower layers' output.
 
     Args:
-        encoder: its adapter is switched off here.
+        encoder: its adapters are switched off here.
         tokens: the texts.
         batch_tokens: tokens in a padded batch.
 
@@ -147,7 +252,7 @@ def encode_frozen(
     encoder.eval()
     embeddings = np.empty((len(tokens), encoder.width), dtype=np.float32)
     states = np.empty((len(tokens.ids), encoder.width), dtype=np.float16)
-    with encoder.peft.disable_adapter():
+    with encoder.without_adapters():
         for rows in length_batches(tokens.lengths, batch_tokens):
             ids, mask = tokens.padded(rows)
             mask_t = torch.from_numpy(mask)

@@ -1,22 +1,25 @@
 """Texts → points with a trained model: a plain transformer and a Lorentz head, no adapter."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @torch.no_grad()
 def place_texts(
     texts: Sequence[str],
     tokenizer: Tokenizer,
-    backbone: PreTrainedModel,
+    backbone: 'PreTrainedModel',
     head: LorentzHead,
     batch_tokens: int,
 ) -> Tensor:

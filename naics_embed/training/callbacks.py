@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from naics_embed.errors import HealthError
+from naics_embed.geometry.lorentz import exp0
 from naics_embed.metrics.health import HealthLimits, health_report, violations
 from naics_embed.training.module import TextModule
 
@@ -17,11 +18,24 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[int, dict[str, float]], None]
 
+HEALTH = 'health/'
+HEALTH_FIGURES = (
+    'radius_min',
+    'radius_q05',
+    'radius_median',
+    'radius_q95',
+    'radius_max',
+    'share_at_bound',
+    'residual',
+    'effective_rank_centred',
+)
+
 
 class HealthGuard(L.Callback):
     """Stops training when the table can no longer be trusted, keeping the last good checkpoint.
 
-    It must come before the checkpoint callbacks, so that a bad epoch is never saved.
+    It must come before the checkpoint callbacks, so that a bad epoch is never saved. Radii,
+    the share at the bound, the residual and the effective rank are logged as ``health/…``.
     """
 
     def __init__(self, limits: HealthLimits, checkpoints: Path) -> None:
@@ -29,13 +43,16 @@ class HealthGuard(L.Callback):
         self.limits = limits
         self.checkpoints = checkpoints
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Check the code points of the epoch. Raises HealthError with the figures at fault."""
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log and check the code points. Raises HealthError with the figures at fault."""
         if trainer.sanity_checking or not isinstance(pl_module, TextModule):
             return
         model = pl_module.model
-        points = model.code_points().detach().cpu()[pl_module.supervised.cpu()]
+        # As points of the Lorentz space: its limits of radius and rank suit any tangents.
+        tangents = model.code_tangents().detach().cpu()
+        points = exp0(tangents[pl_module.objective.supervised.cpu()], c=model.head.c)
         report = health_report(points, c=model.head.c, r_max=model.head.r_max)
+        pl_module.log_dict({f'{HEALTH}{name}': report[name] for name in HEALTH_FIGURES})
         found = violations(report, self.limits)
         if found:
             last = self.checkpoints / 'last.ckpt'
@@ -75,7 +92,11 @@ class History(L.Callback):
         log.info(
             'epoch %d: %s',
             trainer.current_epoch,
-            ', '.join(f'{name} {value:.3f}' for name, value in sorted(figures.items())),
+            ', '.join(
+                f'{name} {value:.3f}'
+                for name, value in sorted(figures.items())
+                if not name.startswith(HEALTH)
+            ),
         )
         if self.report is not None:
             self.report(trainer.current_epoch, figures)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import lightning as L
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from naics_embed.text.corpus import QuerySet, TextCorpus
+from naics_embed.text.corpus import QuerySet, TextBatch, TextCorpus
 from naics_embed.text.tokens import length_batches
+from naics_embed.training.gather import world
 
 LENGTH_POOL = 8
 """Batches whose queries are sorted by length together; small enough to keep batches random."""
@@ -18,27 +20,29 @@ LENGTH_POOL = 8
 
 @dataclass
 class Batch:
-    """One training step.
+    """One training step, or this process's share of it.
 
     Attributes:
-        hidden: float32 ``(b, t, width)``, states of the queries after the frozen layers.
-        mask: bool ``(b, t)``.
+        queries: texts of b queries.
         target: int64 ``(b,)``.
-        placed: int64 ``(p,)``, codes placed by their channels in this step.
-        channel_hidden: float32 ``(p·channels, t', width)``.
-        channel_mask: bool ``(p·channels, t')``; a row of an absent channel keeps one token.
-        channel_present: bool ``(p, channels)``.
-        drawn: int64 ``(k,)``, codes all pairs of which enter the tree term.
+        against: int64 ``(b, r)``, codes that a query was redirected from, −1 where there are fewer.
+        placed: int64 ``(p,)``, codes whose channels are encoded in this step.
+        channels: for each channel, the texts of those placed codes that have it.
+        present: bool ``(p, channels)``, which have it.
+        drawn: int64 ``(k,)``, codes all pairs of which enter the terms of the tree; the same in all
+            processes.
+        partner: int64 ``(a,)``, for each of the first a drawn codes the place in ``drawn`` of a
+            code near it; empty where no term asks for it.
     """
 
-    hidden: Tensor
-    mask: Tensor
+    queries: TextBatch
     target: Tensor
+    against: Tensor
     placed: Tensor
-    channel_hidden: Tensor
-    channel_mask: Tensor
-    channel_present: Tensor
+    channels: list[TextBatch]
+    present: Tensor
     drawn: Tensor
+    partner: Tensor
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,13 @@ class BatchSettings:
 
     Attributes:
         batch: queries.
-        placed: codes placed by their channels.
+        placed: codes whose channels are encoded; 0 for none.
         channel_tokens: tokens kept of a channel text.
-        drawn: codes drawn for the tree term.
+        drawn: codes drawn for the terms of the tree.
         seed: seed of every draw.
+        part_cost: tokens that a part with a padding of its own must save.
+        states: whether texts come with hidden states, or with frozen embeddings only.
+        place_targets: whether half of the placed codes are right answers of the step's queries.
     """
 
     batch: int
@@ -58,21 +65,74 @@ class BatchSettings:
     channel_tokens: int
     drawn: int
     seed: int
+    part_cost: int
+    states: bool = True
+    place_targets: bool = False
 
 
-class StepSampler(Sampler[tuple[np.ndarray, np.ndarray, np.ndarray]]):
-    """Yields (queries, placed codes, drawn codes) for each step of an epoch.
+class Step(NamedTuple):
+    """What a step is made of: positions of queries, placed codes, drawn codes and partners."""
 
-    The draw depends on the seed and the epoch only, so a resumed run sees the same steps.
+    queries: np.ndarray
+    placed: np.ndarray
+    drawn: np.ndarray
+    partner: np.ndarray
+
+
+class Neighbours:
+    """Near codes of each code, by rings of tree distance.
+
+    Args:
+        tree_distance: ``(n, n)``, D*.
+        supervised: int ``(m,)``, positions of the codes that may be drawn.
+        most: largest D* of a near code.
+    """
+
+    def __init__(self, tree_distance: np.ndarray, supervised: np.ndarray, most: int) -> None:
+        self.rings: dict[int, list[np.ndarray]] = {}
+        for code in supervised.tolist():
+            away = tree_distance[code, supervised]
+            rings = [supervised[away == step] for step in range(1, most + 1)]
+            self.rings[code] = [ring for ring in rings if len(ring)]
+
+    def draw(self, code: int, random: np.random.Generator) -> int:
+        """Return a near code, from each ring alike so that a parent is not lost among siblings.
+
+        A code without near ones gets itself.
+        """
+        rings = self.rings[code]
+        return int(random.choice(rings[random.integers(len(rings))])) if rings else code
+
+
+class StepSampler(Sampler[Step]):
+    """Yields the steps of an epoch.
+
+    The draw depends on the seed and the epoch only, so a resumed run sees the same steps. Each of
+    several processes yields its own part of a step's queries and placed codes.
     """
 
     def __init__(
-        self, lengths: np.ndarray, supervised: np.ndarray, settings: BatchSettings
+        self,
+        lengths: np.ndarray,
+        supervised: np.ndarray,
+        settings: BatchSettings,
+        neighbours: Neighbours | None = None,
+        targets: np.ndarray | None = None,
     ) -> None:
-        """Args: token counts of the queries; positions of supervised codes; sizes."""
+        """Set up.
+
+        Args:
+            lengths: token counts of the queries.
+            supervised: positions of supervised codes.
+            settings: sizes.
+            neighbours: near codes, where terms ask for a partner of each anchor.
+            targets: right answers of the queries, for ``settings.place_targets``.
+        """
         self.lengths = lengths
         self.supervised = supervised
         self.settings = settings
+        self.neighbours = neighbours
+        self.targets = targets
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -82,7 +142,7 @@ class StepSampler(Sampler[tuple[np.ndarray, np.ndarray, np.ndarray]]):
     def __len__(self) -> int:
         return -(-len(self.lengths) // self.settings.batch)
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def __iter__(self) -> Iterator[Step]:
         random = np.random.default_rng([self.settings.seed, self.epoch])
         order = random.permutation(len(self.lengths))
         pool = self.settings.batch * LENGTH_POOL
@@ -96,10 +156,27 @@ class StepSampler(Sampler[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         places = np.concatenate(
             [random.permutation(self.supervised) for _ in range(self._rounds(len(steps)))]
         )
-        drawn = min(self.settings.drawn, len(self.supervised))
+        rank, size = world()
         for number in random.permutation(len(steps)):
             placed = places[number * self.settings.placed : (number + 1) * self.settings.placed]
-            yield steps[number], placed, random.choice(self.supervised, drawn, replace=False)
+            if self.settings.place_targets and self.targets is not None:
+                own = self.targets[random.choice(steps[number], len(placed) // 2)]
+                placed = np.concatenate([own, placed[len(own) :]])
+            drawn, partner = self._drawn(random)
+            yield Step(steps[number][rank::size], placed[rank::size], drawn, partner)
+
+    def _drawn(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        count = min(self.settings.drawn, len(self.supervised))
+        drawn = random.choice(self.supervised, count, replace=False)
+        if self.neighbours is None:
+            return drawn, np.empty(0, dtype=np.int64)
+        anchors = drawn[: max(1, count // 2)]
+        near = [self.neighbours.draw(code, random) for code in anchors.tolist()]
+        # Anchors first, then their partners, then as many of the others as there is room for.
+        codes = list(dict.fromkeys([*anchors.tolist(), *near, *drawn.tolist()]))
+        codes = codes[: max(count, len(dict.fromkeys([*anchors.tolist(), *near])))]
+        place = {code: i for i, code in enumerate(codes)}
+        return np.array(codes), np.array([place[code] for code in near], dtype=np.int64)
 
     def _rounds(self, steps: int) -> int:
         return max(1, -(-steps * self.settings.placed // len(self.supervised)))
@@ -113,23 +190,23 @@ class StepDataset(Dataset[Batch]):
         self.queries = queries
         self.settings = settings
 
-    def __getitem__(self, step: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Batch:
-        queries, placed, drawn = step
-        hidden, mask = self.corpus.hidden(self.queries.rows[queries])
-        channels = self.corpus.channels[placed]
-        present = channels >= 0
-        channel_hidden, channel_mask = self.corpus.hidden(
-            np.where(present, channels, channels.max()).ravel(), self.settings.channel_tokens
-        )
+    def __getitem__(self, step: Step) -> Batch:
+        options = {'states': self.settings.states, 'part_cost': self.settings.part_cost}
+        rows = self.queries.rows[step.queries]
+        against = self.queries.against
+        channels = self.corpus.channels[step.placed]
+        limit = self.settings.channel_tokens
         return Batch(
-            hidden,
-            mask,
-            torch.from_numpy(self.queries.targets[queries]),
-            torch.from_numpy(placed),
-            channel_hidden,
-            channel_mask,
-            torch.from_numpy(present),
-            torch.from_numpy(drawn),
+            self.corpus.batch(rows, **options),
+            torch.from_numpy(self.queries.targets[step.queries]),
+            torch.from_numpy(
+                np.full((len(rows), 1), -1) if against is None else against[step.queries]
+            ),
+            torch.from_numpy(step.placed),
+            [self.corpus.batch(texts[texts >= 0], limit, **options) for texts in channels.T],
+            torch.from_numpy(channels >= 0),
+            torch.from_numpy(step.drawn),
+            torch.from_numpy(step.partner),
         )
 
 
@@ -144,8 +221,9 @@ class TextDataModule(L.LightningDataModule):
         supervised: np.ndarray,
         settings: BatchSettings,
         batch_tokens: int,
+        neighbours: Neighbours | None = None,
     ) -> None:
-        """Args: texts; training and validation queries; supervised positions; sizes."""
+        """Args: texts; training and validation queries; supervised positions; sizes; near codes."""
         super().__init__()
         self.corpus = corpus
         self.train = train
@@ -153,24 +231,34 @@ class TextDataModule(L.LightningDataModule):
         self.supervised = supervised
         self.settings = settings
         self.batch_tokens = batch_tokens
+        self.neighbours = neighbours
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """One item a step; batching is the sampler's."""
         lengths = self.corpus.tokens.lengths[self.train.rows]
-        sampler = StepSampler(lengths, self.supervised, self.settings)
+        sampler = StepSampler(
+            lengths, self.supervised, self.settings, self.neighbours, self.train.targets
+        )
         dataset = StepDataset(self.corpus, self.train, self.settings)
         return DataLoader(dataset, batch_size=None, sampler=sampler, num_workers=0)
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor, Tensor]]:
-        """Yields (hidden, mask, positions in the validation set)."""
+    def val_dataloader(self) -> DataLoader[tuple[TextBatch, Tensor]]:
+        """Yields texts and their positions in the validation set."""
         lengths = self.corpus.tokens.lengths[self.validation.rows]
         batches = list(length_batches(lengths, self.batch_tokens))
-        dataset = _ValidationDataset(self.corpus, self.validation, batches)
+        dataset = _ValidationDataset(self.corpus, self.validation, batches, self.settings)
         return DataLoader(dataset, batch_size=None, shuffle=False, num_workers=0)
 
 
-class _ValidationDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    def __init__(self, corpus: TextCorpus, queries: QuerySet, batches: list[np.ndarray]) -> None:
+class _ValidationDataset(Dataset[tuple[TextBatch, Tensor]]):
+    def __init__(
+        self,
+        corpus: TextCorpus,
+        queries: QuerySet,
+        batches: list[np.ndarray],
+        settings: BatchSettings,
+    ) -> None:
+        self.settings = settings
         self.corpus = corpus
         self.queries = queries
         self.batches = batches
@@ -178,7 +266,10 @@ class _ValidationDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[TextBatch, Tensor]:
         positions = self.batches[index]
-        hidden, mask = self.corpus.hidden(self.queries.rows[positions])
-        return hidden, mask, torch.from_numpy(positions)
+        rows = self.queries.rows[positions]
+        texts = self.corpus.batch(
+            rows, states=self.settings.states, part_cost=self.settings.part_cost
+        )
+        return texts, torch.from_numpy(positions)

@@ -1,9 +1,10 @@
 """The text stage: from texts and a starting table to a trained text model."""
 
 import logging
+import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import lightning as L
@@ -11,29 +12,21 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
+from naics_embed.artifacts import write_json
+from naics_embed.config.schema import TrainingConfig
 from naics_embed.errors import ArtifactError, ConfigError
-from naics_embed.geometry.lorentz import log0
 from naics_embed.metrics.health import HealthLimits
-from naics_embed.taxonomy import Taxonomy
-from naics_embed.text.corpus import QuerySet, TextCorpus
-from naics_embed.text.encoder import AdapterSettings, SentenceEncoder
-from naics_embed.text.head import LorentzHead
+from naics_embed.text.codes import encode_all_channels
 from naics_embed.text.model import TextModel
 from naics_embed.text.placement import at_level_radius
+from naics_embed.training.build import make_data, make_model, make_module
 from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
-from naics_embed.training.data import BatchSettings, TextDataModule
-from naics_embed.training.module import (
-    SELECTION,
-    Rates,
-    TextModule,
-    TreeTargets,
-    Weights,
-    count_parameters,
-)
-from naics_embed.training.validation import Validator
+from naics_embed.training.curriculum import Curriculum, PlateauRate
+from naics_embed.training.gather import world
+from naics_embed.training.inputs import TextInputs, TextSettings, TrainedText
+from naics_embed.training.module import SELECTION, Course, count_parameters
+from naics_embed.training.objective import check_objective
 
 log = logging.getLogger(__name__)
 
@@ -41,75 +34,19 @@ RESUME_AUTO = 'auto'
 RESUME_LAST = 'last'
 RESUME_NEVER = 'never'
 LAST_CHECKPOINT = 'last.ckpt'
-PLACED_AT_ONCE = 64
+WARM = 'warm'
+SETTINGS_FILE = 'settings.json'
+BEST_NAME = 'best-epoch={epoch:02d}-selection={' + SELECTION + ':.4f}'
 
 
 @dataclass(frozen=True)
-class TextInputs:
-    """What the text stage starts from.
+class _Fitted:
+    """A model with the weights of its best epoch, and the figures of all epochs."""
 
-    Attributes:
-        taxonomy: the tree.
-        supervised: bool ``(n,)``; hidden codes enter no loss.
-        corpus: tokens, frozen embeddings, states and channels.
-        train: training queries, of supervised codes only.
-        validation: validation queries by kind, each of supervised leaf codes.
-        start: float64 ``(n, dim)`` tangents that the table starts at.
-        backbone: the transformer, as published.
-    """
-
-    taxonomy: Taxonomy
-    supervised: np.ndarray
-    corpus: TextCorpus
-    train: QuerySet
-    validation: Mapping[str, QuerySet]
-    start: Tensor
-    backbone: PreTrainedModel
-
-
-@dataclass(frozen=True)
-class TrainedText:
-    """What the text stage yields: the best epoch by validation, not the last.
-
-    Attributes:
-        tangents: float64 ``(n, dim)``, all codes; hidden ones lie where their texts alone place
-            them, at the usual radius of their level.
-        backbone: the transformer with the adapter folded in.
-        head: the Lorentz head.
-        temperature: factor on the distance in the cross-entropy.
-        history: figures of each epoch.
-        best_epoch: the epoch that was kept.
-        parameters: numbers of all and of trainable parameters.
-    """
-
-    tangents: Tensor
-    backbone: PreTrainedModel
-    head: LorentzHead
-    temperature: float
+    model: TextModel
     history: list[dict[str, float]]
     best_epoch: int
-    parameters: dict[str, int]
-
-
-@dataclass(frozen=True)
-class TextSettings:
-    """Settings of the text stage.
-
-    Attributes:
-        model: space and encoder.
-        objective: weights of the terms.
-        training: the optimisation.
-        frozen_layers: lower layers without adapters.
-        batch_tokens: tokens of an inference batch.
-        seed: seed of every draw.
-    """
-
-    model: ModelConfig
-    objective: ObjectiveConfig
-    training: TrainingConfig
-    frozen_layers: int
-    batch_tokens: int
-    seed: int
+    refreshed: Tensor | None
 
 
 def train_text(
@@ -119,53 +56,144 @@ def train_text(
     *,
     resume: str = RESUME_AUTO,
     report: Report | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> TrainedText:
-    """Train query encoder and code table, and return the best epoch by validation.
+    """Train query encoder and codes, and return the best epoch by validation.
+
+    With ``training.warm.epochs``, heads and codes are trained on frozen embeddings first, which
+    takes a small part of the time, and the best of that is where the adapters' training begins.
 
     Args:
         inputs: what to start from.
         settings: how to train.
-        checkpoints: directory for ``last.ckpt`` and the best checkpoint.
+        checkpoints: directory for ``last.ckpt``, the best checkpoint, which has its validation
+            figure in its name, and the settings; the warm epochs have a directory in it.
         resume: ``auto`` continues from ``last.ckpt`` where there is one, ``last`` insists on it,
             ``never`` starts afresh; anything else is the path of a checkpoint.
-        report: called after each epoch with its number and figures.
+        report: called after each epoch with its number and figures; warm epochs count.
+        start: head, fusion, codes and temperature to start from, `TrainedText.state` of another
+            training.
 
     Raises:
-        ConfigError: there are no queries to train or to validate on, or a code has no text.
+        ConfigError: there are no queries to train or to validate on, a code has no text, a term
+            cannot act with this model, or ``start`` does not fit it.
         ArtifactError: the checkpoint to resume from does not exist.
         HealthError: the table left the range in which its numbers can be trusted.
     """
-    _check(inputs)
-    start_from = _checkpoint(checkpoints, resume)
+    _check(inputs, settings)
+    warm_folder = checkpoints / WARM
+    warm = settings.training.warm.epochs if settings.model.mode != 'frozen' else 0
+    begun = warm > 0 and (warm_folder / LAST_CHECKPOINT).is_file()
+    main_resume = RESUME_AUTO if begun and resume == RESUME_LAST else resume
+    resume_from = _checkpoint(checkpoints, main_resume)
     # Lightning's notices of hardware and tips are no news to the caller, who logs the epochs.
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
+    if world()[0] == 0:
+        write_json(checkpoints / SETTINGS_FILE, asdict(settings))
+    share = warm / (warm + settings.training.epochs)
+    history: list[dict[str, float]] = []
+    if warm and (begun or resume_from is None):
+        warm_resume = RESUME_NEVER if resume == RESUME_NEVER else RESUME_AUTO
+        warm_from = _checkpoint(warm_folder, warm_resume)
+        first = _fit(
+            inputs,
+            _warm(settings),
+            warm_folder,
+            warm_from,
+            report,
+            start,
+            0,
+            (0.0, share),
+            settings.training.warm.validate_every,
+        )
+        history, start = first.history, first.model.light_state()
+    fitted = _fit(
+        inputs, settings, checkpoints, resume_from, report, start, len(history), (share, 1.0)
+    )
+    history = history + fitted.history
+    return _finish(fitted, inputs, settings, history, len(history) - len(fitted.history))
+
+
+def _fit(
+    inputs: TextInputs,
+    settings: TextSettings,
+    checkpoints: Path,
+    resume_from: Path | None,
+    report: Report | None,
+    start: Mapping[str, Tensor] | None,
+    epochs_before: int,
+    span: tuple[float, float],
+    every: int = 1,
+) -> _Fitted:
+    """Train once, and return the model with the weights of its best epoch.
+
+    It lies at ``span`` of the whole run and is validated after ``every`` so many epochs.
+    """
+    training = settings.training
     L.seed_everything(settings.seed, workers=True, verbose=False)
-    model = _model(inputs, settings)
-    data = _data(inputs, settings)
-    steps = settings.training.epochs * -(-len(inputs.train) // settings.training.batch)
-    module = _module(model, inputs, settings, steps)
-    history = History(report)
+    model = make_model(inputs, settings)
+    if start is not None:
+        model.load_light_state(start)
+    data = make_data(inputs, settings)
+    batches = -(-len(inputs.train) // training.batch)
+    steps = training.epochs * -(-batches // training.accumulate)
+    course = Course(*span, training.gradient_norms, training.refresh_steps)
+    module = make_module(model, inputs, settings, steps, course)
+
+    def shifted(epoch: int, figures: dict[str, float]) -> None:
+        if report is not None:
+            report(epochs_before + epoch, figures)
+
+    history = History(shifted)
     best = ModelCheckpoint(
         dirpath=checkpoints,
-        filename='best-{epoch:02d}',
+        filename=BEST_NAME,
         monitor=SELECTION,
         mode='max',
         save_top_k=1,
+        auto_insert_metric_name=False,
     )
-    seed = StepSeed(settings.seed)
-    trainer = _trainer(settings.training, checkpoints, [seed, history, best])
+    callbacks: list[L.Callback] = [StepSeed(settings.seed), history]
+    if settings.curriculum.enabled:
+        callbacks.append(Curriculum(settings.curriculum, settings.seed))
+    if training.schedule == 'plateau':
+        callbacks.append(PlateauRate(training.plateau_factor, training.plateau_patience))
+    trainer = _trainer(training, every, checkpoints, [*callbacks, best])
     with warnings.catch_warnings():
         # The data are in memory: worker processes would only copy them.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
         warnings.filterwarnings('ignore', message='.*LeafSpec.*')
         warnings.filterwarnings('ignore', message='.*exists and is not empty.*')
-        trainer.fit(module, datamodule=data, ckpt_path=start_from, weights_only=True)
+        trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     kept = torch.load(best.best_model_path, map_location='cpu', weights_only=True)
-    module.load_state_dict(kept['state_dict'], strict=False)
-    return _finish(module.model.cpu().eval(), inputs, settings, history.epochs, int(kept['epoch']))
+    module.cpu().load_state_dict(kept['state_dict'], strict=False)
+    refreshed = module.refresh() if module.refresh is not None else None
+    return _Fitted(module.model.eval(), history.epochs, int(kept['epoch']), refreshed)
 
 
-def _check(inputs: TextInputs) -> None:
+def _warm(settings: TextSettings) -> TextSettings:
+    """Return the settings of the epochs that train heads and codes on frozen embeddings."""
+    warm = settings.training.warm
+    training = replace(
+        settings.training,
+        epochs=warm.epochs,
+        batch=warm.batch,
+        lr_head=warm.lr_head,
+        lr_table=warm.lr_table,
+        lr_temperature=warm.lr_temperature,
+        patience=warm.patience,
+        accumulate=1,
+    )
+    model = replace(
+        settings.model,
+        mode='frozen',
+        embedding_dropout=warm.embedding_dropout,
+        embedding_noise=warm.embedding_noise,
+    )
+    return replace(settings, model=model, training=training)
+
+
+def _check(inputs: TextInputs, settings: TextSettings) -> None:
     if not len(inputs.train):
         raise ConfigError(
             'there are no training queries: switch on data.plain_language.train or '
@@ -182,6 +210,12 @@ def _check(inputs: TextInputs) -> None:
             f'code {inputs.taxonomy.codes[bare[0]]} and {len(bare) - 1} others have no text in '
             'model.channels, so they cannot be placed; add the channel title, which every code has'
         )
+    check_objective(
+        settings.objective,
+        geometry=settings.model.geometry,
+        experts=settings.model.fusion.kind == 'experts',
+        router=settings.curriculum.router if settings.curriculum.enabled else 0,
+    )
 
 
 def _checkpoint(folder: Path, resume: str) -> Path | None:
@@ -198,100 +232,31 @@ def _checkpoint(folder: Path, resume: str) -> Path | None:
     return path
 
 
-def _model(inputs: TextInputs, settings: TextSettings) -> TextModel:
-    model = settings.model
-    encoder = SentenceEncoder(
-        inputs.backbone,
-        AdapterSettings(
-            rank=model.adapter_rank,
-            alpha=model.adapter_alpha,
-            dropout=model.adapter_dropout,
-            frozen_layers=settings.frozen_layers,
-            backbone_dropout=model.dropout,
-        ),
-    )
-    head = LorentzHead(encoder.width, model.dim, c=model.curvature, r_max=model.r_max)
-    queries = torch.from_numpy(inputs.corpus.embeddings[inputs.train.rows])
-    targets = inputs.start[torch.from_numpy(inputs.train.targets)]
-    head.fit_linear(queries, targets, model.head_ridge)
-    return TextModel(encoder, head, inputs.start, settings.objective.temperature)
-
-
-def _data(inputs: TextInputs, settings: TextSettings) -> TextDataModule:
-    sizes = BatchSettings(
-        batch=settings.training.batch,
-        placed=settings.objective.placed_codes,
-        channel_tokens=settings.model.channel_tokens,
-        drawn=settings.objective.stress_codes,
-        seed=settings.seed,
-    )
-    validation = QuerySet(
-        np.concatenate([part.rows for part in inputs.validation.values()]),
-        np.concatenate([part.targets for part in inputs.validation.values()]),
-    )
-    return TextDataModule(
-        inputs.corpus,
-        inputs.train,
-        validation,
-        np.flatnonzero(inputs.supervised),
-        sizes,
-        settings.batch_tokens,
-    )
-
-
-def _module(model: TextModel, inputs: TextInputs, settings: TextSettings, steps: int) -> TextModule:
-    taxonomy = inputs.taxonomy
-    objective, training = settings.objective, settings.training
-    tree = TreeTargets.of(
-        torch.from_numpy(taxonomy.level.astype(np.int64)),
-        torch.from_numpy(inputs.supervised.copy()),
-        torch.from_numpy(taxonomy.tree_distance.copy()),
-        objective.near_distance,
-    )
-    rates = Rates(
-        adapter=training.lr_adapter,
-        head=training.lr_head,
-        table=training.lr_table,
-        temperature=training.lr_temperature,
-        weight_decay=training.weight_decay,
-        warmup=training.warmup,
-        steps=steps,
-    )
-    weights = Weights(objective.stress, objective.near_weight, objective.placement)
-    size = sum(len(part) for part in inputs.validation.values())
-    return TextModule(
-        model,
-        tree,
-        weights,
-        rates,
-        Validator(
-            {kind: part.targets for kind, part in inputs.validation.items()},
-            inputs.taxonomy,
-            inputs.supervised,
-            curvature=settings.model.curvature,
-            sample=settings.objective.stress_codes,
-            seed=settings.seed,
-        ),
-        size,
-    )
-
-
-def _trainer(training: TrainingConfig, checkpoints: Path, callbacks: list[L.Callback]) -> L.Trainer:
+def _trainer(
+    training: TrainingConfig, every: int, checkpoints: Path, callbacks: list[L.Callback]
+) -> L.Trainer:
     health = HealthLimits(
         residual=training.health.residual,
         bound_share=training.health.bound_share,
         min_rank=training.health.min_rank,
+        min_radius_q05=training.health.min_radius_q05,
+        max_radius_q95=training.health.max_radius_q95,
     )
     last = ModelCheckpoint(
         dirpath=checkpoints, filename='last', save_top_k=1, enable_version_counter=False
     )
     stop = EarlyStopping(monitor=SELECTION, mode='max', patience=training.patience)
+    # torchrun starts the processes and says how many there are; alone, there is one.
+    processes = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
     return L.Trainer(
         accelerator=training.accelerator,
-        devices=1,
+        devices=processes,
+        strategy='auto' if processes == 1 else 'ddp_find_unused_parameters_true',
         precision=training.precision,
         max_epochs=training.epochs,
+        check_val_every_n_epoch=every,
         gradient_clip_val=training.clip,
+        accumulate_grad_batches=training.accumulate,
         callbacks=[HealthGuard(health, checkpoints), *callbacks, stop, last],
         logger=False,
         enable_progress_bar=False,
@@ -303,40 +268,55 @@ def _trainer(training: TrainingConfig, checkpoints: Path, callbacks: list[L.Call
 
 @torch.inference_mode()
 def _finish(
-    model: TextModel,
+    fitted: _Fitted,
     inputs: TextInputs,
     settings: TextSettings,
     history: list[dict[str, float]],
-    best_epoch: int,
+    epochs_before: int,
 ) -> TrainedText:
+    model = fitted.model
     parameters = count_parameters(model)
-    tangents = log0(model.code_points(), c=settings.model.curvature).clone()
+    if fitted.refreshed is not None:
+        model.channels.copy_(fitted.refreshed)
+    tangents = model.code_tangents().clone()
     unseen = np.flatnonzero(~inputs.supervised)
-    for start in range(0, len(unseen), PLACED_AT_ONCE):
-        rows = unseen[start : start + PLACED_AT_ONCE]
-        tangents[torch.from_numpy(rows)] = _place(model, inputs.corpus, rows, settings)
+    if not model.from_text and len(unseen):
+        tangents[torch.from_numpy(unseen)] = _place(model, inputs, settings, unseen)
     level = torch.from_numpy(inputs.taxonomy.level.astype(np.int64))
     known = torch.from_numpy(inputs.supervised.copy())
+    state = model.light_state()
+    adapters = {
+        name: {key: value.clone() for key, value in weights.items()}
+        for name, weights in model.encoder.adapter_states().items()
+    }
     return TrainedText(
         tangents=at_level_radius(tangents, level, known),
         backbone=model.encoder.merged_backbone(),
         head=model.head,
         temperature=float(model.temperature),
         history=history,
-        best_epoch=best_epoch,
+        best_epoch=epochs_before + fitted.best_epoch,
         parameters=parameters,
+        state=state,
+        adapters=adapters,
     )
 
 
 def _place(
-    model: TextModel, corpus: TextCorpus, rows: np.ndarray, settings: TextSettings
+    model: TextModel, inputs: TextInputs, settings: TextSettings, rows: np.ndarray
 ) -> Tensor:
     """Return the tangents of some codes as their texts alone place them."""
-    texts = corpus.channels[rows]
-    present = texts >= 0
-    hidden, mask = corpus.hidden(
-        np.where(present, texts, texts.max()).ravel(), settings.model.channel_tokens
-    )
-    pooled = model.encoder.upper(hidden, mask).view(*present.shape, -1)
-    points = model.place(pooled, torch.from_numpy(present))
-    return log0(points, c=settings.model.curvature)
+    place = torch.from_numpy(rows)
+    if settings.model.mode == 'frozen':
+        embeddings = model.channels[place]
+    else:
+        embeddings = encode_all_channels(
+            model.encoder,
+            inputs.corpus,
+            settings.model.channels,
+            limit=settings.model.channel_tokens,
+            batch_tokens=settings.batch_tokens,
+            rows=rows,
+        )
+    fused = model.fuse(embeddings, model.present[place]).embedding
+    return model.head.tangent(fused).double()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import lightning as L
 import torch
@@ -10,55 +11,13 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from naics_embed.geometry.lorentz import distance, pairwise_distance
-from naics_embed.losses.retrieval import level_cross_entropy
-from naics_embed.losses.stress import tree_stress
+from naics_embed.text.corpus import TextBatch
 from naics_embed.text.model import TextModel
 from naics_embed.training.data import Batch
+from naics_embed.training.objective import Negatives, Objective, Terms, gradient_norms
 
 SELECTION = 'validation/selection'
 """The logged figure that picks the best epoch; larger is better."""
-
-
-@dataclass(frozen=True)
-class TreeTargets:
-    """What the losses know of the tree.
-
-    Attributes:
-        level: int64 ``(n,)``.
-        supervised: bool ``(n,)``; hidden codes enter no loss.
-        tree_distance: uint8 ``(n, n)``, D*.
-        near: int64 ``(2, m)``, all supervised pairs with a small D*.
-    """
-
-    level: Tensor
-    supervised: Tensor
-    tree_distance: Tensor
-    near: Tensor
-
-    @classmethod
-    def of(
-        cls, level: Tensor, supervised: Tensor, tree_distance: Tensor, near_distance: int
-    ) -> 'TreeTargets':
-        """Collect the supervised pairs with D* ≤ ``near_distance``."""
-        close = (tree_distance <= near_distance) & supervised[:, None] & supervised[None, :]
-        near = close.triu(diagonal=1).nonzero().T.contiguous()
-        return cls(level, supervised, tree_distance, near)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights of the terms beside the query → code cross-entropy.
-
-    Attributes:
-        stress: weight of the tree term.
-        near: weight of the near pairs within it, beside the drawn pairs.
-        placement: weight of the cross-entropy of codes placed by their channels.
-    """
-
-    stress: float
-    near: float
-    placement: float
 
 
 @dataclass(frozen=True)
@@ -66,13 +25,14 @@ class Rates:
     """Peak learning rates and their course.
 
     Attributes:
-        adapter: of the LoRA adapter.
-        head: of the Lorentz head.
-        table: of the code tangents.
+        adapter: of the adapters, or of the layers trained as a whole.
+        head: of the Lorentz head and the fusion.
+        table: of the code tangents or offsets.
         temperature: of the log temperature.
-        weight_decay: of adapter and head.
+        weight_decay: of adapters, head and fusion.
         warmup: share of the steps that rise linearly, before the cosine.
         steps: optimiser steps in all.
+        cosine: whether rates fall as a cosine; if not they stay, but for `TextModule.rate_scale`.
     """
 
     adapter: float
@@ -82,96 +42,135 @@ class Rates:
     weight_decay: float
     warmup: float
     steps: int
+    cosine: bool = True
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where in the whole run this training lies, and what it does by step.
+
+    Attributes:
+        begin: share of the run at its first step.
+        end: share of the run at its end.
+        gradient_norms: steps between two logs of gradient norms; 0 for never.
+        refresh_steps: steps between two refreshes of the cached channels; 0 for once an epoch.
+    """
+
+    begin: float = 0.0
+    end: float = 1.0
+    gradient_norms: int = 0
+    refresh_steps: int = 0
 
 
 class TextModule(L.LightningModule):
-    """Query → code cross-entropy over all candidates, with the tree term and placement by text.
+    """Query → code cross-entropy over all candidates, with the terms of the tree and the texts.
 
     Args:
         model: the text model.
-        tree: what the losses know of the tree.
-        weights: weights of the terms.
+        objective: the terms.
         rates: learning rates.
-        validate: maps (query points ``(m, dim)``, code points ``(n, dim)``) on the CPU to figures;
+        validate: maps (query points ``(m, ·)``, code points ``(n, ·)``) on the CPU to figures;
             it must contain `SELECTION`.
         validation_size: number of validation queries.
+        course: where in the run this training lies.
+        refresh: encodes the channels of all codes anew, ``(n, channels, width)``; None where they
+            never change or nothing reads them.
+
+    Attributes:
+        negatives: the state of the curriculum, which its callback sets.
+        rate_scale: factor on all learning rates, which the plateau callback sets.
     """
 
     def __init__(
         self,
         model: TextModel,
-        tree: TreeTargets,
-        weights: Weights,
+        objective: Objective,
         rates: Rates,
         validate: Callable[[Tensor, Tensor], dict[str, float]],
         validation_size: int,
+        course: Course | None = None,
+        refresh: Callable[[], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
-        self.weights = weights
+        self.objective = objective
         self.rates = rates
         self.validate = validate
         self.validation_size = validation_size
+        self.course = course or Course()
+        self.refresh = refresh
+        self.negatives = Negatives()
+        self.rate_scale = 1.0
         self._points: Tensor | None = None
-        for name in ('level', 'supervised', 'tree_distance', 'near'):
-            self.register_buffer(name, getattr(tree, name), persistent=False)
+        # Checkpoints leave out what never changes: see `on_save_checkpoint`.
+        self.strict_loading = False
+
+    @property
+    def progress(self) -> float:
+        """Share of the whole run that is done."""
+        done = min(1.0, self.global_step / self.rates.steps)
+        return self.course.begin + done * (self.course.end - self.course.begin)
 
     def on_fit_start(self) -> None:
         """Switch dropout on: `from_pretrained` hands the backbone over in evaluation mode."""
         self.model.train()
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """Return each term of the objective for one step, unweighted."""
-        codes = self.model.code_points()
-        queries = self.model.head(self.model.encoder.upper(batch.hidden, batch.mask))
-        placed = self._place(batch)
-        distances = pairwise_distance(torch.cat([queries, placed]), codes, c=self.model.head.c)
-        to_queries, to_placed = distances.split([len(queries), len(placed)])
-        retrieval = level_cross_entropy(
-            to_queries, batch.target, self.level, self.supervised, self.model.temperature
-        )
-        placement = level_cross_entropy(
-            to_placed, batch.placed, self.level, self.supervised, self.model.temperature
-        )
-        return {
-            'retrieval': retrieval,
-            'placement': placement,
-            'stress': self._drawn_stress(codes, batch.drawn),
-            'near': self._near_stress(codes),
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave out the encoder's frozen weights, which the backbone's own file holds."""
+        frozen = {
+            f'model.encoder.{name}'
+            for name, value in self.model.encoder.named_parameters()
+            if not value.requires_grad
         }
+        state = checkpoint['state_dict']
+        checkpoint['state_dict'] = {k: v for k, v in state.items() if k not in frozen}
 
-    def objective(self, terms: dict[str, Tensor]) -> Tensor:
-        """Weigh and add the terms."""
-        tree = terms['stress'] + self.weights.near * terms['near']
-        return (
-            terms['retrieval']
-            + self.weights.placement * terms['placement']
-            + self.weights.stress * tree
-        )
+    def on_train_start(self) -> None:
+        """Encode the channels with the weights that training starts or goes on from."""
+        self.refresh_channels()
+
+    def refresh_channels(self) -> None:
+        """Encode the cached channels of all codes anew, where code points come from texts."""
+        if self.refresh is not None:
+            self.model.channels.copy_(self.refresh())
+
+    def terms(self, batch: Batch, progress: float | None = None) -> Terms:
+        """Return the terms of one step."""
+        at = self.progress if progress is None else progress
+        return self.objective(self.model, batch, at, self.negatives)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs each term."""
+        every = self.course.refresh_steps
+        if every and batch_idx and batch_idx % every == 0:
+            self.refresh_channels()
         terms = self.terms(batch)
-        loss = self.objective(terms)
-        self.log_dict(
-            {f'train/{name}': value.detach() for name, value in terms.items()}
+        loss = terms.total
+        if self.refresh is not None and terms.live is not None:
+            codes, live = terms.live
+            self.model.channels[codes] = live.to(self.model.channels.dtype)
+        every = self.course.gradient_norms
+        if every and self.global_step % every == 0:
+            norms = gradient_norms(terms, self.model)
+            self._log({f'gradient/{name}': norm for name, norm in norms.items()}, batch)
+        self._log(
+            {f'train/{name}': value.detach() for name, value in terms.values.items()}
+            | {f'curriculum/{name}': value.detach() for name, value in terms.figures.items()}
             | {'train/loss': loss.detach(), 'train/temperature': self.model.temperature.detach()},
-            on_step=False,
-            on_epoch=True,
-            batch_size=len(batch.target),
+            batch,
         )
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Make room for the validation points."""
-        self._points = torch.empty(
-            self.validation_size, self.model.table.shape[1], dtype=torch.float64
-        )
+        """Make room for the validation points, and place codes by the weights as they are now."""
+        self.refresh_channels()
+        width = self.model.code_points().shape[1]
+        self._points = torch.empty(self.validation_size, width, dtype=torch.float64)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[TextBatch, Tensor], batch_idx: int) -> None:
         """Place one batch of validation queries."""
-        hidden, mask, positions = batch
-        points = self.model.head(self.model.encoder.upper(hidden, mask))
+        texts, positions = batch
+        points = self.model.points(self.model.encoder.encode(texts))
         if self._points is not None:
             self._points[positions.cpu()] = points.cpu()
 
@@ -183,54 +182,38 @@ class TextModule(L.LightningModule):
         self._points = None
 
     def configure_optimizers(self) -> dict[str, object]:
-        """AdamW with a rate for each part, linear warm-up and cosine decay by step."""
-        decay = self.rates.weight_decay
-        adapter = [p for p in self.model.encoder.parameters() if p.requires_grad]
+        """AdamW with a rate for each part, linear warm-up and decay by step."""
+        model, rates = self.model, self.rates
+        free = [p for p in (model.table, model.offset) if p is not None]
+        parts = [
+            ([p for p in model.encoder.parameters() if p.requires_grad], rates.adapter, True),
+            ([*model.head.parameters(), *model.fusion.parameters()], rates.head, True),
+            (free, rates.table, False),
+            ([model.log_temperature], rates.temperature, False),
+        ]
         groups = [
-            {'params': adapter, 'lr': self.rates.adapter, 'weight_decay': decay},
-            {
-                'params': list(self.model.head.parameters()),
-                'lr': self.rates.head,
-                'weight_decay': decay,
-            },
-            {'params': [self.model.table], 'lr': self.rates.table, 'weight_decay': 0.0},
-            {
-                'params': [self.model.log_temperature],
-                'lr': self.rates.temperature,
-                'weight_decay': 0.0,
-            },
+            {'params': part, 'lr': rate, 'weight_decay': rates.weight_decay if decays else 0.0}
+            for part, rate, decays in parts
+            if part
         ]
         optimizer = AdamW(groups)
-        scheduler = LambdaLR(optimizer, self._course)
+        scheduler = LambdaLR(optimizer, self._rate)
         return {
             'optimizer': optimizer,
             'lr_scheduler': {'scheduler': scheduler, 'interval': 'step'},
         }
 
-    def _course(self, step: int) -> float:
+    def _rate(self, step: int) -> float:
         warm = max(1, round(self.rates.warmup * self.rates.steps))
         if step < warm:
-            return (step + 1) / warm
+            return self.rate_scale * (step + 1) / warm
+        if not self.rates.cosine:
+            return self.rate_scale
         done = (step - warm) / max(1, self.rates.steps - warm)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        return self.rate_scale * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
-    def _place(self, batch: Batch) -> Tensor:
-        pooled = self.model.encoder.upper(batch.channel_hidden, batch.channel_mask)
-        channels = pooled.view(*batch.channel_present.shape, -1)
-        return self.model.place(channels, batch.channel_present)
-
-    def _drawn_stress(self, codes: Tensor, drawn: Tensor) -> Tensor:
-        points = codes[drawn]
-        rows, columns = torch.triu_indices(
-            len(drawn), len(drawn), offset=1, device=drawn.device
-        ).unbind()
-        distances = pairwise_distance(points, points, c=self.model.head.c)[rows, columns]
-        return tree_stress(distances, self.tree_distance[drawn[rows], drawn[columns]].double())
-
-    def _near_stress(self, codes: Tensor) -> Tensor:
-        a, b = self.near
-        distances = distance(codes[a], codes[b], c=self.model.head.c)
-        return tree_stress(distances, self.tree_distance[a, b].double())
+    def _log(self, figures: dict[str, Tensor], batch: Batch) -> None:
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=max(1, len(batch.target)))
 
 
 def count_parameters(module: nn.Module) -> dict[str, int]:

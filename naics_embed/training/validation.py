@@ -6,12 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.geometry.lorentz import pairwise_distance
+from naics_embed.geometry.spaces import Space
 from naics_embed.metrics.correlation import spearman
 from naics_embed.metrics.retrieval import retrieval_metrics, score_queries
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.training.module import SELECTION
 
+INDEX = 'index'
 LEAF_LEVEL = 6
 
 
@@ -23,7 +24,7 @@ class Validator:
             is scored.
         taxonomy: the tree.
         supervised: bool ``(n,)``; the supervised leaf codes are the candidates.
-        curvature: c > 0.
+        space: geometry of the points.
         sample: codes drawn for the correlation with the tree distance.
         seed: seed of that draw.
     """
@@ -34,11 +35,11 @@ class Validator:
         taxonomy: Taxonomy,
         supervised: np.ndarray,
         *,
-        curvature: float,
+        space: Space,
         sample: int,
         seed: int,
     ) -> None:
-        self.c = curvature
+        self.space = space
         self.sizes = {kind: len(part) for kind, part in targets.items()}
         level = taxonomy.level
         self.candidates = torch.from_numpy(np.flatnonzero((level == LEAF_LEVEL) & supervised))
@@ -53,23 +54,35 @@ class Validator:
         self.edges = edges[self.pairs].double()
 
     def __call__(self, queries: Tensor, codes: Tensor) -> dict[str, float]:
-        """Return top-1 and MRR by kind, their mean MRR as `SELECTION`, and the Spearman.
+        """Return top-1 and MRR by kind, what selects, and the Spearman.
+
+        `SELECTION` is the mean of two MRRs, over index entries and over all plain language, so
+        that neither the many entries nor a kind of few queries decides alone.
 
         Args:
-            queries: float64 ``(m, dim)`` space parts of all queries, kind after kind.
-            codes: float64 ``(n, dim)`` space parts of all codes.
+            queries: float64 ``(m, ·)`` points of all queries, kind after kind.
+            codes: float64 ``(n, ·)`` points of all codes.
         """
         figures: dict[str, float] = {}
         start = 0
         for kind, size in self.sizes.items():
             points = queries[start : start + size]
             start += size
-            scores = -pairwise_distance(points, codes[self.candidates], c=self.c)
+            scores = -self.space.pairwise(points, codes[self.candidates])
             found = retrieval_metrics(score_queries(scores, self.truth[kind]))
             figures |= {f'validation/{kind}_{name}': found[name] for name in ('top1', 'mrr')}
-        kinds = [figures[f'validation/{kind}_mrr'] for kind in self.sizes]
-        figures[SELECTION] = sum(kinds) / len(kinds)
+        registers = [
+            {kind: size for kind, size in self.sizes.items() if (kind == INDEX) is index}
+            for index in (True, False)
+        ]
+        means = [
+            sum(size * figures[f'validation/{kind}_mrr'] for kind, size in sizes.items())
+            / sum(sizes.values())
+            for sizes in registers
+            if sizes
+        ]
+        figures[SELECTION] = sum(means) / len(means)
         sampled = codes[self.sample]
-        distances = pairwise_distance(sampled, sampled, c=self.c)[self.pairs]
+        distances = self.space.pairwise(sampled, sampled)[self.pairs]
         figures['validation/spearman'] = spearman(self.edges, distances)
         return figures

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -263,7 +265,7 @@ def test_config_of_another_folder(cli, tmp_path):
         (['model.dims=12'], 'did you mean model.dim?'),
         (['model.dim=wide'], 'is not of type int'),
         (['model.dim'], 'key=value'),
-        (['--profile', 'none'], "no profile 'none'; profiles: cpu, gpu, smoke"),
+        (['--profile', 'none'], "no profile 'none'; profiles: ablation, cpu, gpu, smoke"),
         (['--config-folder', '/nonexistent'], '--config-folder'),
     ],
 )
@@ -334,3 +336,31 @@ def test_a_bug_keeps_its_traceback(cli, bundle_path, monkeypatch):
     monkeypatch.setattr(Searcher, 'search', broken)
     with pytest.raises(ZeroDivisionError, match='a bug'):
         cli('search', 'farm', '--table', bundle_path)
+
+
+FULL_DISK = """
+import resource, sys
+from naics_embed.cli.main import main
+
+# A file may not grow beyond this: writing fails as it does on a full disk.
+resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
+sys.argv = ['naics-embed', *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize('kind', ['parquet', 'csv', 'npz'])
+def test_an_export_that_finds_no_room_is_a_clear_error(bundle_path, tmp_path, kind):
+    out = tmp_path / f'table.{kind}'
+    out.write_text('as it was')
+    done = subprocess.run(
+        [sys.executable, '-c', FULL_DISK, 'export', '-o', str(out), '--table', str(bundle_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert f'naics-embed: {out} could not be written: ' in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert out.read_text() == 'as it was'

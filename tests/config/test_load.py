@@ -299,3 +299,10 @@ def test_sections_are_frozen():
     config = load_config(CONFIGS).config
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.model.dim = 3
+
+
+def test_an_unknown_baseline_is_refused_with_the_configuration():
+    with pytest.raises(
+        ConfigError, match=r"evaluation\.compared must be one of .*bm25, not 'bm52'"
+    ):
+        load_config(CONFIGS, None, ['evaluation.compared=[class_mean, bm52]'])

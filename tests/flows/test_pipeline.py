@@ -5,16 +5,22 @@ import math
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import polars as pl
 import pytest
+import torch
 from mlflow import MlflowClient
+from safetensors.torch import load_file
 
+from flows.controls import controls
 from flows.dag import DATA_STAGES, STAGES
 from flows.pipeline import pipeline
 from naics_embed.bundle import Bundle
 from naics_embed.errors import ArtifactError, ConfigError
+from naics_embed.evaluation.candidates import FIGURES
 from naics_embed.search.promotion import promoted_bundle
 from naics_embed.search.searcher import Searcher
+from tasks.promotion import roll_back
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +33,13 @@ SMALL = [
     'objective.stress_codes=32',
     'objective.placed_codes=4',
     'training.epochs=2',
+    'training.warm={epochs: 1, validate_every: 1, batch: 128}',
+    'model.head_units=16',
     'training.batch=128',
     'training.max_queries=null',
-    'training.queries={titles: true, descriptions: true, redirections: true}',
+    'graph.anchor_queries=512',
+    'training.queries.descriptions=true',
+    'training.queries.plain_repeats=2',
     'data.plain_language={train: true, examples: true, validation: true, test: true}',
     'evaluation.compared=[title, class_mean, logistic_regression, tfidf_svm, bm25]',
     'runtime.promote=true',
@@ -196,9 +206,92 @@ def test_the_bundle_is_promoted_and_searchable(first, workshop, miniature):
     assert {hit.code for hit in hits} <= set(miniature.taxonomy.codes)
 
 
+def test_candidates_are_compared_and_one_is_picked(first, workshop):
+    files = first['stages']['candidates']['files']
+    candidates = json.loads(Path(files['candidates']).read_text())
+    assert set(candidates) == {'text', 'smoothing', 'hgcn'}
+    for figures in candidates.values():
+        assert not any(key.startswith('test/') for key in figures), 'test is for the champion only'
+        for figure in FIGURES.values():
+            assert figures[figure] is not None, figure
+    assert candidates['smoothing'] != candidates['text']
+    chosen = json.loads(Path(first['stages']['selection']['files']['selection']).read_text())
+    assert chosen['champion'] == first['table']
+    assert {row['challenger'] for row in chosen['comparisons']} == {'smoothing', 'hgcn'}
+    bundle = Bundle.load(Path(first['bundle']))
+    assert bundle.manifest['table'] == first['table']
+    table = load_file(first['stages']['selection']['files']['table'])['tangents']
+    assert torch.allclose(torch.from_numpy(bundle.tangents()), table, atol=1e-5)
+    client = MlflowClient(workshop.uri)
+    assert 'table-selection.json' in {file.path for file in client.list_artifacts(first['run_id'])}
+    assert client.get_run(first['run_id']).data.tags['table'] == first['table']
+
+
+def test_the_table_is_compared_as_regressors(first):
+    figures = json.loads(Path(first['stages']['regression']['files']['regression']).read_text())
+    assert {name.partition('/')[0] for name in figures} == {
+        'table',
+        'one_hot',
+        'ancestors',
+        'frozen_text',
+    }
+    assert figures['one_hot/seen_r2']['value'] > figures['one_hot/held_out_r2']['value']
+    assert 0 < figures['table/held_out_r2']['reference'] < 1
+
+
+def test_own_outcomes_are_regressed_upon(first, workshop, miniature, tmp_path):
+    codes = [miniature.taxonomy.codes[i] for i in miniature.taxonomy.at_level(6)]
+    values = [float(code[0]) for code in codes]
+    path = tmp_path / 'outcomes.parquet'
+    pl.DataFrame({'code': codes, 'value': values}).write_parquet(path)
+    summary = workshop.run(f'regression.outcomes={path}', target='regression')
+    assert computed(summary) == {'regression'}
+    figures = json.loads(Path(summary['stages']['regression']['files']['regression']).read_text())
+    assert figures['ancestors/held_out_r2']['value'] > 0.5
+    assert not any('seen' in name for name in figures), 'one row a code'
+
+
+def test_the_champion_is_registered_and_a_level_run_leaves_it(first, second, workshop):
+    client = MlflowClient(workshop.uri)
+    name = 'naics-embed'
+    version = client.get_model_version_by_alias(name, 'champion')
+    assert version.run_id == first['run_id']
+    assert version.tags['table'] == first['table']
+    assert first['promotion'] == 'nothing was in use before'
+    assert second['promotion'] == 'it is in use already'
+    margins = ['promotion.non_inferiority=1000', 'promotion.superiority=1000']
+    other = workshop.run('model.adapter_alpha=3', *margins)
+    assert other['table'] == 'text'
+    assert not other['promoted']
+    assert 'no figure is better' in other['promotion']
+    assert promoted_bundle(workshop.root) == Path(first['bundle'])
+    assert client.get_model_version_by_alias(name, 'champion').version == version.version
+    shown = {file.path for file in client.list_artifacts(other['run_id'])}
+    assert 'promotion.json' in shown
+
+    told = workshop.run('model.adapter_alpha=3', *margins, 'promotion.force=true')
+    assert told['promoted']
+    assert promoted_bundle(workshop.root) == Path(told['bundle'])
+    newer = client.get_model_version_by_alias(name, 'champion')
+    assert newer.run_id == told['run_id']
+    assert client.get_model_version_by_alias(name, 'previous').version == version.version
+    record = roll_back(workshop.root)
+    assert record['run'] == first['run_id']
+    assert promoted_bundle(workshop.root) == Path(first['bundle'])
+    assert client.get_model_version_by_alias(name, 'champion').version == version.version
+    assert client.get_model_version_by_alias(name, 'previous').version == newer.version
+
+    model = mlflow.pyfunc.load_model(f'models:/{name}@champion')
+    found = model.predict(['electric power to homes', 'school'], params={'k': 3})
+    assert list(found['rank']) == [1, 2, 3, 1, 2, 3]
+    (hits,) = Searcher.load(Path(first['bundle'])).search(['school'], k=3)
+    assert list(found['code'][3:]) == [hit.official for hit in hits]
+
+
 def test_a_changed_setting_computes_only_what_stands_on_it(first, workshop):
     changed = workshop.run('model.adapter_alpha=4', target='evaluation')
-    assert computed(changed) == {'text_training', 'evaluation'}
+    after = {'query_points', 'refinement', 'candidates', 'selection', 'evaluation'}
+    assert computed(changed) == {'text_training', *after}
     assert 'export' not in changed['stages']
     assert not changed['promoted']
     assert changed['figures'] != first['figures']
@@ -206,6 +299,20 @@ def test_a_changed_setting_computes_only_what_stands_on_it(first, workshop):
         name for name in changed['figures'] if changed['figures'][name] == first['figures'][name]
     }
     assert 'test/queries' in same
+
+
+def test_controls_of_the_graph_stage_come_from_one_flow(first, workshop):
+    result = controls('smoke', workshop.overrides, seeds=[0], extra_epochs=1)
+    cells = {(cell['control'], cell['figure']): cell['mean'] for cell in result['table']}
+    assert {control for control, _ in cells} == set('ABCDEF')
+    assert all(cells[control, 'validation/mrr'] is not None for control in 'ABCDEF')
+    candidates = json.loads(Path(first['stages']['candidates']['files']['candidates']).read_text())
+    assert cells['A', 'validation/mrr'] == pytest.approx(candidates['text']['validation/mrr'])
+    assert cells['D', 'validation/mrr'] == pytest.approx(candidates['hgcn']['validation/mrr'])
+    assert cells['B', 'validation/mrr'] != cells['A', 'validation/mrr']
+    assert cells['F', 'tree/supervised_spearman'] > cells['E', 'tree/supervised_spearman']
+    assert len(result['sentences']) == 3
+    assert json.loads((workshop.root / 'refinement_controls.json').read_text()) == result
 
 
 def test_a_lost_model_is_trained_again_from_its_checkpoint(first, workshop):
@@ -280,3 +387,56 @@ def test_no_texts_to_train_on_is_a_clear_error(
     off = 'data.plain_language={train: false, examples: false, validation: false, test: false}'
     with pytest.raises(ConfigError, match=r'no validation queries'):
         bare.run(off, target='text_training')
+
+
+def test_checkpoints_lie_by_experiment_and_key(first, workshop):
+    key = first['stages']['text_training']['key']
+    folder = workshop.root / 'checkpoints' / 'miniature' / key
+    assert (folder / 'last.ckpt').is_file()
+    best = json.loads(
+        (Path(first['stages']['text_training']['files']['model']) / 'history.json').read_text()
+    )
+    figures = [epoch['validation/selection'] for epoch in best]
+    (named,) = folder.glob('best-*.ckpt')
+    assert named.name.endswith(f'selection={max(figures):.4f}.ckpt')
+    assert json.loads((folder / 'settings.json').read_text())['model']['dim'] == 8
+
+
+def test_the_channels_have_adapters_of_their_own(first):
+    model = Path(first['stages']['text_training']['files']['model'])
+    names = {path.stem for path in (model / 'adapters').iterdir()}
+    assert names == {
+        'query_text',
+        'title_channel',
+        'description_channel',
+        'examples_channel',
+    }
+
+
+def test_other_geometries_are_not_exported(workshop):
+    with pytest.raises(ConfigError, match=r'benchmarks/ablation\.py'):
+        workshop.run('model.geometry=euclidean', target='text_training')
+
+
+def test_ablation_cells_are_kept(first, workshop, tmp_path, monkeypatch):
+    from benchmarks.ablation import summary
+    from benchmarks.ablation_cells import ablation, cell_file
+
+    overrides = [*workshop.overrides, 'training.epochs=1', 'model.mode=frozen']
+    rows = {'base': [], 'Euclidean!': ['model.geometry=euclidean']}
+    results = ablation(rows, [0], overrides, 'smoke', str(tmp_path))
+    assert [result['row'] for result in results] == ['base', 'Euclidean!']
+    assert cell_file(tmp_path, 'Euclidean!', 0).name == 'euclidean-seed0.json'
+    assert results[0]['figures']['tree/supervised_spearman'] > 0
+    assert 'tree/supervised_spearman' not in results[1]['figures']
+    assert not any(name.startswith('test/') for name in results[0]['figures'])
+
+    def never(*_, **__):
+        raise AssertionError('a cell that is there is not trained again')
+
+    monkeypatch.setattr('naics_embed.training.fit.train_text', never)
+    again = ablation(rows, [0], overrides, 'smoke', str(tmp_path))
+    assert again == results
+    table = summary(again)
+    assert table['choice'].to_list() == ['base', 'Euclidean!']
+    assert table['Spearman'].to_list()[1] == '–'

@@ -145,14 +145,20 @@ def test_distortion_is_its_definition(small_tree, noise):
     assert min(squares) == squares[1]
 
 
-def test_distortion_of_a_scaled_tree_is_none_and_of_coincident_nodes_infinite(small_tree):
+def test_distortion_of_a_scaled_tree_is_none_and_coincident_nodes_are_counted(small_tree):
     exact = ordered(small_tree.tree_distance.double() * 3, small_tree).distortion()
     assert exact['mean_distortion'] == pytest.approx(0, abs=1e-12)
     assert exact['worst_distortion'] == pytest.approx(1)
     assert exact['distortion_scale'] == pytest.approx(1 / 3)
+    assert exact['coincident_pairs'] == 0
     matrix = small_tree.tree_distance.double()
     matrix[5, 6] = matrix[6, 5] = 0
-    assert ordered(matrix, small_tree).distortion()['worst_distortion'] == math.inf
+    found = ordered(matrix, small_tree).distortion()
+    assert found['coincident_pairs'] == 1
+    assert found['worst_distortion'] == pytest.approx(1), 'of the others'
+    everywhere = ordered(torch.zeros_like(matrix), small_tree).distortion()
+    assert math.isnan(everywhere['worst_distortion'])
+    assert everywhere['coincident_pairs'] == matrix.numel() / 2 - len(matrix) / 2
 
 
 def test_missing_rows_are_noticed(small_tree):

@@ -100,6 +100,8 @@ def test_a_table_without_a_finite_point_breaks_every_limit(table, level):
     [
         ({'max_radius': 5.0}, 'greatest radius (radius_max) is 6, above 5'),
         ({'min_mean_radius': 5.0}, 'mean radius (radius_mean) is 4, below 5'),
+        ({'min_radius_q05': 5.0}, '5 % quantile of the radius (radius_q05) is'),
+        ({'max_radius_q95': 2.0}, '95 % quantile of the radius (radius_q95) is'),
         ({'min_rank': 6.5}, 'effective rank of the tangent vectors'),
         ({'bound_share': -0.5}, 'share of points at the radius bound'),
         ({'residual': -1.0}, 'relative residual'),

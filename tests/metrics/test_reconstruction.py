@@ -78,10 +78,11 @@ def test_figures_lie_between_chance_and_ceiling(naics_tree, ceiling, blurred):
     )
     chance = reconstruction_chance(naics_tree, **SETTINGS)
     assert found.keys() == ceiling.keys() == chance.keys()
-    for name in found.keys() - {'distortion_scale'}:
+    for name in found.keys() - {'distortion_scale', 'coincident_pairs'}:
         low, high = sorted((chance[name], ceiling[name]))
         assert low - 1e-12 <= found[name] <= high + 1e-12, name
         assert low < high, name
+    assert found['coincident_pairs'] == ceiling['coincident_pairs'] == 0
 
 
 def test_chunk_changes_nothing(noise):

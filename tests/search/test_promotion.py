@@ -11,6 +11,8 @@ from naics_embed.search.promotion import (
     artifact_root,
     promote,
     promoted_bundle,
+    promotion_record,
+    rollback,
 )
 from naics_embed.search.searcher import Searcher
 
@@ -38,7 +40,45 @@ def test_a_later_promotion_wins(root):
     promote(root, bundle_in(root / 'first'), {'run': '1'})
     promote(root, bundle_in(root / 'second'), {})
     assert promoted_bundle(root) == root / 'second'
-    assert read_json(root / POINTER) == {'bundle': 'second'}
+    assert read_json(root / POINTER) == {
+        'bundle': 'second',
+        'previous': {'bundle': 'first', 'run': '1'},
+    }
+    promote(root, bundle_in(root / 'third'), {})
+    assert read_json(root / POINTER)['previous'] == {'bundle': 'second'}
+
+
+def test_promoting_the_same_again_keeps_what_came_before(root):
+    promote(root, bundle_in(root / 'first'), {'run': '1'})
+    promote(root, bundle_in(root / 'second'), {'run': '2'})
+    promote(root, root / 'second', {'run': '3'})
+    assert promotion_record(root) == {
+        'bundle': 'second',
+        'run': '3',
+        'previous': {'bundle': 'first', 'run': '1'},
+    }
+
+
+def test_a_rollback_can_be_undone(root):
+    promote(root, bundle_in(root / 'first'), {'run': '1'})
+    promote(root, bundle_in(root / 'second'), {'run': '2'})
+    assert rollback(root) == {'bundle': 'first', 'run': '1'}
+    assert promoted_bundle(root) == root / 'first'
+    assert rollback(root) == {'bundle': 'second', 'run': '2'}
+    assert promotion_record(root)['previous'] == {'bundle': 'first', 'run': '1'}
+
+
+def test_there_must_be_something_to_go_back_to(root):
+    with pytest.raises(ArtifactError, match='no earlier bundle'):
+        rollback(root)
+    promote(root, bundle_in(root / 'first'), {})
+    with pytest.raises(ArtifactError, match='no earlier bundle'):
+        rollback(root)
+    promote(root, bundle_in(root / 'second'), {})
+    (root / 'first' / 'manifest.json').unlink()
+    with pytest.raises(ArtifactError, match=r'earlier bundle .*first is gone'):
+        rollback(root)
+    assert promoted_bundle(root) == root / 'second'
 
 
 def test_an_artifact_root_can_be_moved(root, tmp_path):

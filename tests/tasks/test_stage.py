@@ -136,6 +136,29 @@ def test_a_key_sees_into_dataclasses_and_sequences(words):
     assert key(words.stage, names=('a', 'b')) != key(words.stage, names=('b', 'a'))
 
 
+def test_a_key_covers_the_file_of_its_stage_and_what_that_reads_with(tmp_path, monkeypatch, words):
+    package = tmp_path / 'tasks'
+    package.mkdir()
+    (package / 'words.py').write_text('from tasks.frames import frame_of\nimport tasks.tracking\n')
+    (package / 'frames.py').write_text('def frame_of(): return 1\n')
+    (package / 'tracking.py').write_text('URI = 1\n')
+    monkeypatch.setattr(stage_module, 'TASKS_ROOT', package)
+
+    def body(out, inputs, context) -> Result:
+        return Result({})
+
+    body.__module__ = 'tasks.words'
+    stage = Stage('words', body, ('naics_embed.errors',))
+    keys = [key(stage)]
+    for file in ('words', 'frames'):
+        path = package / f'{file}.py'
+        path.write_text(path.read_text() + 'MORE = 1\n')
+        keys.append(key(stage))
+    assert len(set(keys)) == 3
+    (package / 'tracking.py').write_text('URI = 2\n')
+    assert key(stage) == keys[-1], 'how a stage is logged decides nothing'
+
+
 @pytest.mark.slow
 def test_computed_then_cached_then_computed_where_something_changed(
     laboratory, words, source, tmp_path
@@ -207,6 +230,26 @@ def test_refresh_computes_the_named_stage_only(laboratory, words, source):
 
 
 @pytest.mark.slow
+def test_refresh_computes_what_stands_on_the_stage_although_its_content_is_the_same(
+    laboratory, words, source
+):
+    after = Words()
+    after.stage = Stage('letters', after.body, ('naics_embed.errors',))
+    aside = Words()
+    aside.stage = Stage('aside', aside.body, ('naics_embed.errors',))
+
+    def both(run: Run) -> Record:
+        first = words.stage(run, {'source': Artifact.of(source)})
+        return after.stage(run, {'source': first['words']})
+
+    laboratory.flow(both, aside.call(source))
+    laboratory.flow(both, aside.call(source), refresh=['words'])
+    assert (words.computed, after.computed, aside.computed) == (2, 2, 1)
+    laboratory.flow(both, aside.call(source), refresh=['letters'])
+    assert (words.computed, after.computed, aside.computed) == (2, 3, 1)
+
+
+@pytest.mark.slow
 def test_every_stage_is_visible_in_mlflow(laboratory, words, source):
     words.metrics = {'infinite': float('inf'), 'undefined': float('nan'), 'share': 0.25}
     first, second = laboratory.flow(
@@ -221,6 +264,7 @@ def test_every_stage_is_visible_in_mlflow(laboratory, words, source):
     assert computed.data.tags['cached'] == 'false'
     assert 'computed_by' not in computed.data.tags
     assert set(computed.data.metrics) == {'letters', 'share', 'seconds'}
+    assert computed.data.tags['key'] == first.key
     assert computed.data.params == {'key': first.key, 'settings.depth.of': '3'}
 
     assert cached.data.tags['cached'] == 'true'

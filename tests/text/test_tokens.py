@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -6,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naics_embed.errors import ArtifactError
-from naics_embed.text.tokens import TokenTable, length_batches, load_tokenizer
+from naics_embed.text.tokens import TokenTable, length_batches, length_parts, load_tokenizer
 
 TEXTS = ['dog grooming', 'b', 'dog grooming', 'a much longer text about shoes', '', 'Café 12']
 WINDOW = 12
@@ -95,3 +97,22 @@ def test_length_batches_cover_everything_once_and_fit(lengths, batch_tokens):
     assert sizes[flat].tolist() == sorted(lengths, reverse=True)
     for batch in batches:
         assert len(batch) == 1 or len(batch) * sizes[batch].max() <= batch_tokens
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=9), st.integers(0, 60))
+def test_parts_hold_each_text_once_and_cost_the_least(sizes, cost):
+    lengths = np.array(sizes)
+
+    def total(parts):
+        return sum(lengths[part].max() * len(part) + cost for part in parts)
+
+    parts = length_parts(lengths, cost)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(sizes)))
+    # Against all ways to cut the texts in order of length.
+    order = np.argsort(lengths)
+    every = [
+        np.split(order, np.flatnonzero(cuts) + 1)
+        for cuts in itertools.product([False, True], repeat=len(sizes) - 1)
+    ]
+    assert total(parts) == min(map(total, every))

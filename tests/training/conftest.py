@@ -12,10 +12,10 @@ from naics_embed.config.load import load_config
 from naics_embed.geometry.construction import construct
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.backbone import load_transformer
+from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_frozen
 from naics_embed.text.tokens import TokenTable, load_tokenizer
-from naics_embed.training.data import QuerySet, TextCorpus
-from naics_embed.training.fit import TextInputs, TextSettings
+from naics_embed.training.inputs import TextInputs, TextSettings
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SECTORS = ('22', '55', '61')
@@ -141,6 +141,7 @@ def settings_with():
             config.backbone.frozen_layers,
             config.backbone.batch_tokens,
             config.runtime.seed,
+            config.curriculum,
         )
 
     return build

@@ -13,9 +13,12 @@ from naics_embed.geometry.lorentz import bound_radius, pairwise_distance
 from naics_embed.text.encoder import SentenceEncoder
 from naics_embed.text.inference import place_texts
 from naics_embed.text.tokens import load_tokenizer
-from naics_embed.training import callbacks, fit
-from naics_embed.training.fit import TrainedText, train_text
+from naics_embed.training import callbacks
+from naics_embed.training.build import make_model
+from naics_embed.training.fit import train_text
+from naics_embed.training.inputs import TrainedText
 from naics_embed.training.module import SELECTION, TextModule
+from naics_embed.training.validation import Validator
 
 
 class EndOfProcessError(Exception):
@@ -104,13 +107,13 @@ def test_the_same_seed_gives_the_same_model(train, settings_with):
 def test_the_best_epoch_is_kept_not_the_last(train, settings_with, monkeypatch, tmp_path):
     selections = iter([0.1, 0.9, 0.2])
     tables = []
-    original = fit.Validator.__call__
+    original = Validator.__call__
 
     def validate(self, queries, codes):
         tables.append(codes.clone())
         return {**original(self, queries, codes), SELECTION: next(selections)}
 
-    monkeypatch.setattr(fit.Validator, '__call__', validate)
+    monkeypatch.setattr(Validator, '__call__', validate)
     trained, reported = train(settings_with('training.epochs=3'))
     assert len(reported) == 3
     assert trained.best_epoch == 1
@@ -121,13 +124,13 @@ def test_the_best_epoch_is_kept_not_the_last(train, settings_with, monkeypatch, 
 
 
 def test_training_stops_when_patience_ends(train, settings_with, monkeypatch):
-    original = fit.Validator.__call__
+    original = Validator.__call__
     worse = iter(range(100))
 
     def validate(self, queries, codes):
         return {**original(self, queries, codes), SELECTION: 1.0 / (1 + next(worse))}
 
-    monkeypatch.setattr(fit.Validator, '__call__', validate)
+    monkeypatch.setattr(Validator, '__call__', validate)
     trained, reported = train(settings_with('training.epochs=6', 'training.patience=2'))
     assert sorted(reported) == [0, 1, 2]
     assert trained.best_epoch == 0
@@ -198,6 +201,30 @@ def test_the_last_good_checkpoint_survives(train, settings_with, tmp_path, monke
     assert last['epoch'] == 0
 
 
+def test_the_health_of_each_epoch_is_reported(train, settings_with, material):
+    trained, reported = train(settings_with('training.epochs=2'))
+    for epoch in (0, 1):
+        figures = reported[epoch]
+        radii = [
+            figures[f'health/radius_{name}'] for name in ('min', 'q05', 'median', 'q95', 'max')
+        ]
+        assert radii == sorted(radii)
+        assert radii[0] > 0
+        assert 0 <= figures['health/share_at_bound'] <= 1
+        assert trained.history[epoch]['health/radius_median'] == radii[2]
+    # The best epoch's own table, as it was left.
+    known = torch.from_numpy(material.supervised) if hasattr(material, 'supervised') else None
+    radius = trained.tangents.norm(dim=1)
+    chosen = radius if known is None else radius[known]
+    best = reported[trained.best_epoch]
+    assert best['health/radius_max'] == pytest.approx(float(chosen.max()), rel=1e-4)
+
+
+def test_a_bound_on_the_radii_stops_training(train, settings_with):
+    with pytest.raises(HealthError, match=r'95 % quantile of the radius .* above 0\.5'):
+        train(settings_with('training.health.max_radius_q95=0.5'))
+
+
 def test_health_looks_at_supervised_codes(train, settings_with, monkeypatch, material):
     sizes = []
     real = callbacks.health_report
@@ -218,9 +245,8 @@ def test_dropout_is_on_in_training_and_off_in_validation(train, settings_with, m
         real = getattr(TextModule, step)
 
         def wrapped(self, batch, batch_idx):
-            hidden, mask = (
-                (batch.hidden, batch.mask) if name == 'training' else (batch[0], batch[1])
-            )
+            texts = batch.queries if name == 'training' else batch[0]
+            hidden, mask = texts.parts[0].hidden, texts.parts[0].mask
             dropouts = [
                 module
                 for module in self.model.encoder.backbone.encoder.layer[1:].modules()
@@ -250,7 +276,7 @@ def test_dropout_is_on_in_training_and_off_in_validation(train, settings_with, m
 
 def test_dropout_settings_reach_the_adapted_layers(make_inputs, settings_with):
     for value, expected in (('null', 0.1), ('0.3', 0.3), ('0', 0.0)):
-        model = fit._model(make_inputs(), settings_with(f'model.dropout={value}'))
+        model = make_model(make_inputs(), settings_with(f'model.dropout={value}'))
         layers = model.encoder.backbone.encoder.layer
         found = {m.p for m in layers[1:].modules() if isinstance(m, nn.Dropout)}
         assert expected in found
@@ -259,7 +285,7 @@ def test_dropout_settings_reach_the_adapted_layers(make_inputs, settings_with):
 
 
 def test_the_lower_layers_never_use_dropout(make_inputs, settings_with):
-    encoder: SentenceEncoder = fit._model(make_inputs(), settings_with()).encoder
+    encoder: SentenceEncoder = make_model(make_inputs(), settings_with()).encoder
     encoder.train()
     ids, mask = torch.randint(4, 60, (3, 7)), torch.ones(3, 7, dtype=torch.bool)
     assert torch.equal(encoder.lower(ids, mask), encoder.lower(ids, mask))
@@ -268,7 +294,7 @@ def test_the_lower_layers_never_use_dropout(make_inputs, settings_with):
 
 def test_the_head_starts_as_the_regression_from_frozen_texts(make_inputs, settings_with):
     inputs, settings = make_inputs(), settings_with('model.head_ridge=0.01')
-    model = fit._model(inputs, settings)
+    model = make_model(inputs, settings)
     embeddings = torch.from_numpy(inputs.corpus.embeddings[inputs.train.rows])
     wanted = inputs.start[torch.from_numpy(inputs.train.targets)]
     got = model.head.tangent(embeddings).detach().double()
@@ -277,7 +303,7 @@ def test_the_head_starts_as_the_regression_from_frozen_texts(make_inputs, settin
 
 
 def test_the_table_is_bounded(make_inputs, settings_with):
-    model = fit._model(make_inputs(), settings_with('model.r_max=5'))
+    model = make_model(make_inputs(), settings_with('model.r_max=5'))
     with torch.no_grad():
         model.table.mul_(100)
     bounded = bound_radius(model.table.double(), r_max=5.0)

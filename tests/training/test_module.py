@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from naics_embed.training import fit
+from naics_embed.text.encoder import QUERY
+from naics_embed.training.build import make_data, make_model, make_module
 from naics_embed.training.data import StepDataset
-from naics_embed.training.module import TextModule, TreeTargets
+from naics_embed.training.module import Course, TextModule
+from naics_embed.training.tree import TreeTargets
 
 TERMS = ('retrieval', 'placement', 'stress', 'near')
 
@@ -15,13 +17,13 @@ TERMS = ('retrieval', 'placement', 'stress', 'near')
 def module(make_inputs, settings_with) -> TextModule:
     inputs, settings = make_inputs(), settings_with('model.dropout=0')
     torch.manual_seed(0)
-    return fit._module(fit._model(inputs, settings), inputs, settings, steps=10)
+    return make_module(make_model(inputs, settings), inputs, settings, 10, Course())
 
 
 @pytest.fixture
 def batch(make_inputs, settings_with):
     inputs, settings = make_inputs(), settings_with()
-    data = fit._data(inputs, settings)
+    data = make_data(inputs, settings)
     step = next(iter(data.train_dataloader().sampler))
     return StepDataset(inputs.corpus, inputs.train, data.settings)[step]
 
@@ -29,9 +31,10 @@ def batch(make_inputs, settings_with):
 def gradients(module: TextModule) -> dict[str, torch.Tensor]:
     """Largest absolute gradient of each group of parameters; the table's rows one by one."""
     model = module.model
-    adapter = [p for name, p in model.encoder.named_parameters() if 'lora_B' in name]
+    adapters = [(name, p) for name, p in model.encoder.named_parameters() if 'lora_B' in name]
     groups = {
-        'adapter': adapter,
+        'query adapter': [p for name, p in adapters if QUERY in name],
+        'channel adapters': [p for name, p in adapters if QUERY not in name],
         'head': [model.head.linear.weight, model.head.linear.bias, model.head.out.weight],
         'temperature': [model.log_temperature],
     }
@@ -49,14 +52,14 @@ def gradients(module: TextModule) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ('term', 'moved'),
     [
-        ('retrieval', {'adapter', 'head', 'temperature', 'table'}),
-        ('placement', {'adapter', 'head', 'temperature', 'table'}),
+        ('retrieval', {'query adapter', 'head', 'temperature', 'table'}),
+        ('placement', {'channel adapters', 'head', 'temperature', 'table'}),
         ('stress', {'table'}),
         ('near', {'table'}),
     ],
 )
 def test_a_term_moves_what_it_should(module, batch, term, moved):
-    value = module.terms(batch)[term]
+    value = module.terms(batch, 0.5).values[term]
     assert float(value.detach()) > 0
     value.backward()
     found = gradients(module)
@@ -67,20 +70,20 @@ def test_a_term_moves_what_it_should(module, batch, term, moved):
 
 @pytest.mark.parametrize('term', TERMS)
 def test_hidden_codes_are_in_no_term(module, batch, material, term):
-    module.terms(batch)[term].backward()
+    module.terms(batch, 0.5).values[term].backward()
     sizes = gradients(module)['table']
     hidden = torch.from_numpy(~material.supervised)
     assert bool((sizes[hidden] == 0).all())
 
 
 def test_the_objective_reaches_every_supervised_code(module, batch, material):
-    module.objective(module.terms(batch)).backward()
+    module.terms(batch, 0.5).total.backward()
     sizes = gradients(module)['table']
     assert bool((sizes[torch.from_numpy(material.supervised)] > 0).all())
 
 
 def test_retrieval_moves_codes_of_the_level_of_its_queries_only(module, batch, material):
-    module.terms(batch)['retrieval'].backward()
+    module.terms(batch, 0.5).values['retrieval'].backward()
     sizes = gradients(module)['table']
     leaf = torch.from_numpy((material.taxonomy.level == 6) & material.supervised)
     assert bool((sizes[leaf] > 0).all())
@@ -88,19 +91,20 @@ def test_retrieval_moves_codes_of_the_level_of_its_queries_only(module, batch, m
 
 
 def test_weights_scale_their_terms(module, batch):
-    terms = {name: value.detach() for name, value in module.terms(batch).items()}
-    weights = module.weights
+    terms = module.terms(batch, 0.5)
+    values, config = terms.values, module.objective.config
     expected = (
-        terms['retrieval']
-        + weights.placement * terms['placement']
-        + weights.stress * (terms['stress'] + weights.near * terms['near'])
+        values['retrieval']
+        + config.placement * values['placement']
+        + config.stress * (values['stress'] + config.near_weight * values['near'])
     )
-    assert float(module.objective(terms)) == pytest.approx(float(expected))
-    assert min(weights.stress, weights.near, weights.placement) > 0
+    assert float(terms.total.detach()) == pytest.approx(float(expected.detach()))
+    assert min(config.stress, config.near_weight, config.placement) > 0
+    assert set(values) == set(TERMS), 'what is off by default is not computed'
 
 
 def test_near_pairs_are_the_supervised_ones_up_to_the_distance(module, material):
-    pairs = {tuple(pair) for pair in module.near.T.tolist()}
+    pairs = {tuple(pair) for pair in module.objective.near.T.tolist()}
     taxonomy, seen = material.taxonomy, material.supervised
     expected = {
         (a, b)
@@ -119,6 +123,9 @@ def test_near_distance_is_respected(material):
         torch.ones(len(taxonomy), dtype=torch.bool),
         torch.from_numpy(taxonomy.tree_distance.copy()),
         1,
+        parent=torch.from_numpy(taxonomy.parent.astype(np.int64)),
+        ancestors=torch.from_numpy(taxonomy.ancestors.astype(np.int64)),
+        marks=torch.zeros(len(taxonomy), len(taxonomy), dtype=torch.uint8),
     )
     # One pair an edge: all codes but the sectors have a parent.
     assert targets.near.shape[1] == int((taxonomy.parent >= 0).sum())
@@ -132,7 +139,7 @@ def test_near_stress_alone_brings_families_in_order(module, batch):
     values = []
     for _ in range(60):
         optimizer.zero_grad()
-        value = module.terms(batch)['near']
+        value = module.terms(batch, 0.5).values['near']
         value.backward()
         optimizer.step()
         values.append(float(value.detach()))

@@ -8,15 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from naics_embed.text.corpus import QuerySet
 from naics_embed.training.data import (
     BatchSettings,
-    QuerySet,
+    Neighbours,
+    Step,
     StepDataset,
     StepSampler,
     TextDataModule,
 )
 
-SIZES = BatchSettings(batch=16, placed=4, channel_tokens=6, drawn=12, seed=3)
+SIZES = BatchSettings(batch=16, placed=4, channel_tokens=6, drawn=12, seed=3, part_cost=8)
 
 
 def sampler(queries: int = 100, codes: int = 30, sizes: BatchSettings = SIZES) -> StepSampler:
@@ -42,7 +44,8 @@ def test_every_query_comes_once_an_epoch(queries, batch, placed, number):
     assert len(steps) == len(drawn)
     assert sorted(np.concatenate([step[0] for step in steps])) == list(range(queries))
     assert max(len(step[0]) for step in steps) <= batch
-    for _, places, pairs in steps:
+    for _, places, pairs, partners in steps:
+        assert not len(partners)
         assert len(places) == placed
         assert len(np.unique(pairs)) == len(pairs) == SIZES.drawn
         assert set(places) | set(pairs) <= set(range(100, 130))
@@ -80,7 +83,49 @@ def test_queries_of_a_step_have_similar_lengths_and_steps_come_in_any_order():
 
 
 def test_fewer_codes_than_drawn():
-    assert {len(pairs) for _, _, pairs in epoch(sampler(codes=5), 0)} == {5}
+    assert {len(step.drawn) for step in epoch(sampler(codes=5), 0)} == {5}
+
+
+def test_anchors_come_with_a_near_code(material):
+    known = np.flatnonzero(material.supervised)
+    distance = material.taxonomy.tree_distance
+    near = Neighbours(distance, known, 2)
+    lengths = np.random.default_rng(0).integers(1, 40, 100)
+    steps = epoch(StepSampler(lengths, known, SIZES, near), 0)
+    kinds = set()
+    for step in steps:
+        assert len(np.unique(step.drawn)) == len(step.drawn)
+        assert len(step.partner) == SIZES.drawn // 2
+        away = distance[step.drawn[: len(step.partner)], step.drawn[step.partner]]
+        assert set(away) <= {0, 1, 2}, '0 for a code without a near one'
+        kinds |= set(away)
+        assert set(step.drawn) <= set(known)
+    assert {1, 2} <= kinds
+    again = epoch(StepSampler(lengths, known, SIZES, near), 0)
+    assert all(np.array_equal(a.drawn, b.drawn) for a, b in zip(steps, again, strict=True))
+
+
+def test_half_of_the_placed_codes_are_answers_where_codes_come_from_texts(material):
+    known = np.flatnonzero(material.supervised)
+    targets = np.random.default_rng(1).choice(known, 100)
+    lengths = np.ones(100, dtype=np.int64)
+    drawn = StepSampler(lengths, known, replace(SIZES, place_targets=True), None, targets)
+    for step in epoch(drawn, 0):
+        assert set(step.placed[: SIZES.placed // 2]) <= set(targets[step.queries])
+
+
+def test_processes_share_a_step(monkeypatch):
+    whole = epoch(sampler(), 1)
+    parts = []
+    for rank in range(3):
+        monkeypatch.setattr('naics_embed.training.data.world', lambda rank=rank: (rank, 3))
+        parts.append(epoch(sampler(), 1))
+    for number, step in enumerate(whole):
+        shares = [part[number] for part in parts]
+        assert sorted(np.concatenate([s.queries for s in shares])) == sorted(step.queries)
+        assert sorted(np.concatenate([s.placed for s in shares])) == sorted(step.placed)
+        for share in shares:
+            np.testing.assert_array_equal(share.drawn, step.drawn)
 
 
 @pytest.fixture
@@ -90,16 +135,17 @@ def dataset(material):
 
 def test_a_batch_holds_the_states_of_its_texts(material, dataset):
     queries, placed, drawn = np.array([5, 0, 7]), np.array([3, 9]), np.array([1, 2])
-    batch = dataset[queries, placed, drawn]
+    batch = dataset[Step(queries, placed, drawn, np.empty(0, dtype=np.int64))]
     corpus = material.corpus
+    found = {}
+    for part in batch.queries.parts:
+        for place, hidden, mask in zip(part.places.tolist(), part.hidden, part.mask, strict=True):
+            assert bool((hidden[~mask] == 0).all())
+            found[place] = hidden[mask].numpy()
+    assert sorted(found) == [0, 1, 2], 'each text is in one part'
     for row, query in enumerate(queries):
-        text = material.train.rows[query]
-        begin, end = corpus.tokens.offsets[text : text + 2]
-        assert int(batch.mask[row].sum()) == end - begin
-        np.testing.assert_array_equal(
-            batch.hidden[row, : end - begin].numpy(), corpus.states[begin:end].astype(np.float32)
-        )
-        assert bool((batch.hidden[row, end - begin :] == 0).all())
+        begin, end = corpus.tokens.offsets[material.train.rows[query] :][:2]
+        np.testing.assert_array_equal(found[row], corpus.states[begin:end].astype(np.float32))
     assert batch.target.tolist() == material.train.targets[queries].tolist()
     assert batch.placed.tolist() == [3, 9]
     assert batch.drawn.tolist() == [1, 2]
@@ -108,13 +154,17 @@ def test_a_batch_holds_the_states_of_its_texts(material, dataset):
 def test_channels_are_masked_and_cut(material, dataset):
     leaves = material.taxonomy.at_level(6)
     absent, present = int(leaves[0]), int(leaves[1])
-    batch = dataset[np.array([0]), np.array([absent, present]), np.array([0, 1])]
-    assert batch.channel_present.tolist() == [[True, False], [True, True]]
-    assert batch.channel_mask.shape == (4, SIZES.channel_tokens)
-    title = material.corpus.channels[present, 0]
-    begin = material.corpus.tokens.offsets[title]
+    none = np.empty(0, dtype=np.int64)
+    batch = dataset[Step(np.array([0]), np.array([absent, present]), np.array([0, 1]), none)]
+    assert batch.present.tolist() == [[True, False], [True, True]]
+    titles, descriptions = batch.channels
+    assert (len(titles), len(descriptions)) == (2, 1), 'absent texts are not even read'
+    begin = material.corpus.tokens.offsets[material.corpus.channels[present, 0]]
+    (own,) = (
+        part.hidden[part.places == 1][0] for part in titles.parts if bool((part.places == 1).any())
+    )
     np.testing.assert_array_equal(
-        batch.channel_hidden[2].numpy(),
+        own.numpy(),
         material.corpus.states[begin : begin + SIZES.channel_tokens].astype(np.float32),
     )
 
@@ -134,11 +184,12 @@ def test_validation_batches_cover_every_query_once(material):
     )
     batches = list(data.val_dataloader())
     assert len(batches) > 1
-    assert torch.cat([positions for _, _, positions in batches]).sort().values.tolist() == list(
+    assert torch.cat([positions for _, positions in batches]).sort().values.tolist() == list(
         range(len(validation))
     )
-    for hidden, mask, positions in batches:
-        assert hidden.shape[:2] == mask.shape
-        assert mask.numel() <= 100 or len(positions) == 1
+    for texts, positions in batches:
+        assert sum(part.mask.numel() for part in texts.parts) <= 100 or len(positions) == 1
         lengths = material.corpus.tokens.lengths[validation.rows[positions.numpy()]]
-        assert mask.sum(dim=1).tolist() == lengths.tolist()
+        for part in texts.parts:
+            assert part.hidden.shape[:2] == part.mask.shape
+            assert part.mask.sum(dim=1).tolist() == lengths[part.places.numpy()].tolist()

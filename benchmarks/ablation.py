@@ -1,0 +1,141 @@
+"""Ablations of the text model: one row a choice, several seeds a row, as a Prefect flow.
+
+Each cell trains on the profile ``ablation`` (heads and codes on the frozen backbone; another may be
+named) with one row's overrides and one seed. Its figures are kept as JSON and a cell whose
+settings, data and code have not changed is not trained again, so that a flow that was stopped goes
+on. Selection is by validation, and validation is all that is read.
+
+    python -m benchmarks.ablation --seeds 0 1 2 --report docs/ablation.md
+    python -m benchmarks.ablation --rows base "rank order" --seeds 0 --set training.epochs=2
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+
+from flows.runtime import prepare
+from naics_embed.errors import ConfigError
+
+CELLS = Path(__file__).resolve().parent / 'ablation'
+BASE = 'base'
+
+_ON = 'weight=0.1'
+_DCL = f'objective.dcl.{_ON}'
+_CURRICULUM = (_DCL, 'curriculum.enabled=true')
+ROWS: dict[str, tuple[str, ...]] = {
+    BASE: (),
+    'fusion: attention': ('model.fusion.kind=attention',),
+    'fusion: mixture of experts': ('model.fusion.kind=experts',),
+    'contrast between codes (DCL)': (_DCL,),
+    'hierarchy preservation': (f'objective.hierarchy.{_ON}',),
+    'rank order': (f'objective.rank.{_ON}',),
+    'radial': (f'objective.radial.{_ON}',),
+    'entailment cones': (f'objective.cone.{_ON}',),
+    'no stress': ('objective.stress=0',),
+    'no near pairs': ('objective.near_weight=0',),
+    'DCL, curriculum without mitigation': (*_CURRICULUM, 'curriculum.false_negatives=off'),
+    'DCL, curriculum': _CURRICULUM,
+    'curriculum on retrieval too': (*_CURRICULUM, 'curriculum.retrieval=true'),
+    'no redirection queries': ('training.queries.redirections=false',),
+    'forced hard negatives': ('objective.retrieval.forced_negatives=4',),
+    'credit for ancestors': ('objective.retrieval.ancestor_credit=0.2',),
+    'teacher, fading': ('objective.teacher.weight=0.3',),
+    'table held at the construction': ('training.lr_table=0',),
+    'codes from texts': ('model.code_points=text',),
+    'codes from texts and an offset': ('model.code_points=text+offset',),
+    'geometry: Euclidean': ('model.geometry=euclidean',),
+    'geometry: spherical': (
+        'model.geometry=spherical',
+        'model.r_max=3.1',
+        'construction.tau=0.6',
+    ),
+    'dimension 8': ('model.dim=8',),
+    'dimension 16': ('model.dim=16',),
+    'dimension 32': ('model.dim=32',),
+}
+
+MEASURED = {
+    'validation/index_mrr': 'MRR',
+    'validation/index_top1': 'top-1',
+    'validation/panel_mrr': 'plain MRR',
+    'tree/supervised_spearman': 'Spearman',
+    'tree/supervised_map_neighbours': 'MAP',
+    'tree/supervised_parent_at_1': 'parent@1',
+    'validation/holdout_parent_at_1': 'held-out parent@1',
+    'seconds': 'seconds',
+}
+
+
+def summary(results: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """Return a row a choice: ``mean ± standard deviation`` of each figure over its seeds."""
+    lines = []
+    for row in dict.fromkeys(result['row'] for result in results):
+        own = [result['figures'] for result in results if result['row'] == row]
+        line: dict[str, str] = {'choice': row, 'seeds': str(len(own))}
+        for name, heading in MEASURED.items():
+            values = np.array([figures[name] for figures in own if name in figures])
+            digits = 0 if name == 'seconds' else 3
+            spread = f' ± {values.std(ddof=1):.{digits}f}' if len(values) > 1 else ''
+            line[heading] = f'{values.mean():.{digits}f}{spread}' if len(values) else '–'
+        lines.append(line)
+    return pl.DataFrame(lines)
+
+
+def markdown(table: pl.DataFrame, results: Sequence[dict[str, Any]], profile: str) -> str:
+    """Return the page with the table."""
+    queries = sorted({result['queries'] for result in results})
+    lines = [
+        '# Ablations',
+        '',
+        f'Profile `{profile}`; written by `python -m benchmarks.ablation`. Each row changes the '
+        'base in one way. Mean and standard deviation over seeds, on validation; test is not read. '
+        f'Training queries: {", ".join(map(str, queries))}. The tree is measured on supervised '
+        'codes, and in the Lorentz geometry only.',
+        '',
+        '| ' + ' | '.join(table.columns) + ' |',
+        '|' + '---|' * len(table.columns),
+        *('| ' + ' | '.join(row) + ' |' for row in table.iter_rows()),
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def main() -> None:
+    """Run the flow and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--rows', nargs='+', default=list(ROWS), metavar='ROW')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument('--profile', default='ablation')
+    parser.add_argument('--cells', type=Path, default=CELLS, help='folder of the cells')
+    parser.add_argument('--report', type=Path, help='write the table as markdown')
+    parser.add_argument('--json', type=Path, help='write all figures as JSON')
+    parser.add_argument('--set', nargs='+', default=[], metavar='KEY=VALUE', help='configuration')
+    arguments = parser.parse_args()
+    unknown = [row for row in arguments.rows if row not in ROWS]
+    if unknown:
+        raise ConfigError(f'no row {unknown[0]!r}; rows: {", ".join(ROWS)}')
+    prepare(quiet=True)
+    from benchmarks.ablation_cells import ablation
+
+    results = ablation(
+        {row: list(ROWS[row]) for row in arguments.rows},
+        arguments.seeds,
+        arguments.set,
+        arguments.profile,
+        str(arguments.cells),
+    )
+    table = summary(results)
+    if arguments.report:
+        arguments.report.write_text(markdown(table, results, arguments.profile), encoding='utf-8')
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
+    Console().print(markdown(table, results, arguments.profile), markup=False)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,155 @@
+"""The controls flow: does the graph stage add anything that simpler things do not?
+
+Six tables a seed, on one division of the data: A the text table as it is, B the text stage trained
+longer by at least what refinement took, C smoothed between parent and child, D refined by the
+graph network, E the same network on a table whose rows were shuffled, F the construction alone.
+"""
+
+import logging
+import math
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.runtime import flow_run
+
+from flows.dag import Dag
+from flows.runtime import CHECKOUT
+from naics_embed import __version__
+from naics_embed.artifacts import read_json, write_json
+from naics_embed.config.load import flat, load_config
+from naics_embed.errors import ConfigError
+from naics_embed.evaluation.candidates import FIGURES
+from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
+from tasks.stage import Record, Run
+from tasks.tracking import git_revision, pipeline_run
+
+log = logging.getLogger('naics_embed.pipeline')
+
+ARTIFACT = 'refinement-controls'
+RESULT = 'refinement_controls.json'
+TABLES = {
+    'A': 'text',
+    'C': 'smoothing',
+    'D': 'hgcn',
+    'E': 'hgcn_shuffled',
+    'F': 'construction',
+}
+"""Control → candidate table; B is the text table of a longer run."""
+ERRORS = 2.0
+"""Standard errors over seeds that count as a difference in the sentences."""
+
+
+@flow(name='controls', flow_run_name='controls-{profile}', retries=0)
+def controls(
+    profile: str = 'cpu',
+    overrides: list[str] | None = None,
+    seeds: list[int] | None = None,
+    extra_epochs: int | None = None,
+    refresh: list[str] | None = None,
+    config_folder: str | None = None,
+) -> dict[str, Any]:
+    """Run the six controls over seeds, and return their table.
+
+    Args:
+        profile: a file in ``configs/profiles``.
+        overrides: dotted assignments.
+        seeds: of the training stages; the division of the data stays that of ``runtime.seed``.
+        extra_epochs: epochs that control B trains longer; where None, at least the time that
+            refinement took in the first seed.
+        refresh: stages to compute again although they are cached.
+        config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
+    """
+    wanted = list(dict.fromkeys(seeds if seeds is not None else (0, 1, 2)))
+    if not wanted:
+        raise ConfigError('controls need at least one seed')
+    folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
+    config = load_config(folder, profile, overrides or ()).config
+    torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
+    root = Path(config.runtime.root).expanduser().resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    uri = config.tracking.uri or f'sqlite:///{root / "mlflow.db"}'
+    tags = {
+        'run_name': 'controls',
+        'profile': profile,
+        'library_version': __version__,
+        'git_revision': git_revision(CHECKOUT),
+        'prefect.flow_run_id': str(flow_run.id or 'none'),
+    }
+    with pipeline_run(
+        uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config)
+    ) as tracker:
+        stages = frozenset(name.replace('_', '-') for name in refresh or ())
+        run = Run(root, tracker, stages)
+        shared = Dag(config, run)
+        runs: dict[str, dict[int, dict[str, float | None]]] = {name: {} for name in CONTROLS}
+        seconds: dict[str, dict[int, float]] = {'text': {}, 'refinement': {}, 'longer': {}}
+        for seed in wanted:
+            dag = shared.reseeded(seed)
+            if extra_epochs is None:
+                extra_epochs = _extra(
+                    dag.text_training, dag.control_refinement, config.training.epochs
+                )
+            found = read_json(dag.control_candidates.path('candidates'))
+            for control, table in TABLES.items():
+                runs[control][seed] = found[table]
+            longer = dag.longer(extra_epochs)
+            runs['B'][seed] = read_json(longer.text_candidates.path('candidates'))['text']
+            seconds['text'][seed] = dag.text_training.seconds
+            seconds['refinement'][seed] = dag.control_refinement.seconds
+            seconds['longer'][seed] = longer.text_training.seconds
+            log.info('controls: seed %d done', seed)
+        table = summarise(runs, list(FIGURES.values()))
+        result = {
+            'profile': profile,
+            'overrides': list(overrides or ()),
+            'seeds': wanted,
+            'extra_epochs': extra_epochs,
+            'seconds': {name: list(found.values()) for name, found in seconds.items()},
+            'runs': {
+                name: {str(seed): f for seed, f in found.items()} for name, found in runs.items()
+            },
+            'table': [_plain(cell) for row in table.values() for cell in row.values()],
+            'sentences': [sentence(table, 'D', against, ERRORS) for against in 'ABC'],
+        }
+        rows = [_row(name, cells) for name, cells in table.items()]
+        create_table_artifact(rows, key=ARTIFACT, description=' '.join(result['sentences']))
+        tracker.pipeline().table(
+            {name: [row[name] for row in rows] for name in rows[0]}, f'{ARTIFACT}.json'
+        )
+        tracker.pipeline().content(result, RESULT)
+        write_json(root / RESULT, result)
+    return result
+
+
+def _extra(text: Record, refinement: Record, epochs: int) -> int:
+    """Epochs that take at least as long as refinement did."""
+    return max(1, math.ceil(refinement.seconds / (text.seconds / epochs)))
+
+
+def _plain(cell: Cell) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(cell).items()
+    }
+
+
+def _row(control: str, cells: dict[str, Cell]) -> dict[str, str]:
+    """One line of the table that people read."""
+    shown = {name: cells[figure] for name, figure in FIGURES.items()}
+    return {
+        'control': f'{control}: {CONTROLS[control]}',
+        **{name: written(cell) for name, cell in shown.items()},
+    }
+
+
+def written(cell: Cell) -> str:
+    """Return ``.812 ± .003``; without the deviation where one seed was run."""
+    if not cell.seeds:
+        return ''
+    mean = f'{cell.mean:.4f}'
+    return mean if math.isnan(cell.deviation) else f'{mean} ± {cell.deviation:.4f}'

@@ -1,0 +1,86 @@
+"""Sending a stage to another host: a deployment there, and storage that both hosts share."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+
+from naics_embed.artifacts import Artifact
+from naics_embed.errors import RemoteRunError
+from tasks.stage import Record, Run, Stage
+
+log = logging.getLogger('naics_embed.pipeline')
+
+POLL_S = 2.0
+HERE = 'platform.text_training=null'
+"""What keeps the other host from sending the stage on again."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a flow on another host is asked for, beside its stage.
+
+    Attributes:
+        profile: the profile of this run.
+        overrides: its overrides, with the artifact root and the tracking URI made explicit.
+        resume: what training does about checkpoints.
+        parent_run: MLflow run under which the other host's run is nested.
+    """
+
+    profile: str
+    overrides: tuple[str, ...]
+    resume: str
+    parent_run: str
+
+
+def computed_elsewhere(
+    stage: Stage,
+    run: Run,
+    inputs: Mapping[str, Artifact],
+    settings: Mapping[str, Any],
+    deployment: str,
+    request: Request,
+) -> Record:
+    """Return the record of a stage that a deployment computes into the shared artifact root.
+
+    Nothing is sent where the stage is cached. The record is checked here like any cached one.
+
+    Raises:
+        RemoteRunError: the other flow run did not complete, or its result is not to be found here.
+    """
+    renewed = stage.renewed(run, inputs)
+    if renewed or not stage.at_hand(run, inputs, settings):
+        _send(stage, deployment, request, renewed=renewed)
+        if not stage.at_hand(run, inputs, settings):
+            raise RemoteRunError(
+                f'{deployment} completed, but its result is not under {run.root}: the hosts must '
+                'share runtime.root, the same sources and the same version of this project'
+            )
+    record = stage(replace(run, refresh=frozenset(), renewed=set()), inputs, **settings)
+    if renewed:
+        run.renewed.update(artifact.path for artifact in record.files.values())
+    return record
+
+
+def _send(stage: Stage, deployment: str, request: Request, *, renewed: bool) -> None:
+    log.info('%s: sent to %s', stage.name, deployment)
+    flow_run = run_deployment(
+        deployment,
+        parameters={
+            'profile': request.profile,
+            'overrides': [*request.overrides, HERE],
+            'refresh': [stage.name.replace('-', '_')] if renewed else [],
+            'resume': request.resume,
+            'parent_run': request.parent_run,
+        },
+        timeout=None,
+        poll_interval=POLL_S,
+    )
+    assert isinstance(flow_run, FlowRun)
+    state = flow_run.state
+    if state is None or not state.is_completed():
+        ended = 'without a state' if state is None else f'{state.name}: {state.message}'
+        raise RemoteRunError(f'{deployment}, flow run {flow_run.name} ({flow_run.id}), {ended}')

@@ -1,0 +1,86 @@
+"""The figures by which candidate tables of one run are compared, all on validation."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from naics_embed.config.refinement import DeviationsConfig, PromotionConfig
+from naics_embed.evaluation.evaluate import Table, holdout_figures, retrieval_figures, subtree
+from naics_embed.evaluation.promotion_rule import Criterion, PromotionRule
+from naics_embed.evaluation.queries import QueryGroup
+from naics_embed.evaluation.regression import Outcomes, held_out_r2
+from naics_embed.metrics.reconstruction import reconstruction_metrics
+from naics_embed.metrics.regression import PanelSettings
+from naics_embed.metrics.tree import Tree
+
+VALIDATION = 'validation'
+FIGURES = {
+    'index': 'validation/mrr',
+    'plain': 'validation/plain_mrr',
+    'panel': 'validation/panel_mrr',
+    'spearman': 'tree/supervised_spearman',
+    'neighbours': 'tree/supervised_map_neighbours',
+    'holdout': 'validation/holdout_parent_at_1',
+    'regression': 'regression/held_out_r2',
+}
+"""Name of a deviation in the configuration → the figure that it is the unit of."""
+
+
+def promotion_rule(settings: PromotionConfig) -> PromotionRule:
+    """Return the rule that the configuration states."""
+    deviations: DeviationsConfig = settings.deviations
+    return PromotionRule(
+        tuple(Criterion(figure, getattr(deviations, name)) for name, figure in FIGURES.items()),
+        settings.non_inferiority,
+        settings.superiority,
+    )
+
+
+def candidate_figures(
+    table: Table,
+    groups: Sequence[QueryGroup],
+    points: Sequence[Tensor],
+    tree: Tree,
+    outcomes: Outcomes | None,
+    panel: PanelSettings,
+    *,
+    family_level: int,
+    norm_weight: float,
+    chunk: int,
+) -> dict[str, float]:
+    """Return retrieval, tree, held-out structure and regression of one table.
+
+    Args:
+        table: the codes.
+        groups: validation queries.
+        points: float64 ``(q, dim)`` space parts of each group's queries.
+        tree: the tree.
+        outcomes: what the coordinates are tried on; None where there is nothing to try.
+        panel: how that is cross-validated.
+        family_level: digits of the groups that are held out whole.
+        norm_weight: weight of the radius in the norm-aware ancestor score.
+        chunk: rows of the distance matrix computed at a time.
+    """
+    found = {
+        name: figure.value
+        for name, figure in {
+            **retrieval_figures(table, groups, points, tree, {}),
+            **holdout_figures(table, tree, chunk=chunk),
+        }.items()
+        if name.startswith(f'{VALIDATION}/')
+    }
+    supervised = torch.tensor([split == 'supervised' for split in table.structure_split])
+    shape = reconstruction_metrics(
+        table.points[supervised],
+        subtree(tree, supervised),
+        c=table.curvature,
+        norm_weight=norm_weight,
+        chunk=chunk,
+    )
+    found |= {f'tree/supervised_{name}': value for name, value in shape.items()}
+    if outcomes is not None:
+        found[FIGURES['regression']] = held_out_r2(
+            table.tangents, tree, outcomes, panel, family_level=family_level
+        )
+    return found

@@ -1,0 +1,127 @@
+"""Whether a graph stage adds anything: its table beside controls, over several seeds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+TEXT = 'A'
+CONTROLS = {
+    'A': 'text table as it is',
+    'B': 'text stage trained longer',
+    'C': 'smoothed between parent and child',
+    'D': 'HGCN',
+    'E': 'HGCN on shuffled text',
+    'F': 'construction alone',
+}
+
+Figures = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure of one control.
+
+    Attributes:
+        control: a key of `CONTROLS`.
+        figure: key of the figure.
+        seeds: number of seeds with a value.
+        mean: mean over seeds; NaN without any.
+        deviation: standard deviation over seeds; NaN below two.
+        gain: mean over seeds of the difference to the text table of the same seed.
+        gain_deviation: standard deviation of that difference; NaN below two seeds.
+    """
+
+    control: str
+    figure: str
+    seeds: int
+    mean: float
+    deviation: float
+    gain: float
+    gain_deviation: float
+
+    @property
+    def gain_error(self) -> float:
+        """Standard error of the gain, over seeds."""
+        return self.gain_deviation / math.sqrt(self.seeds) if self.seeds else math.nan
+
+
+def summarise(
+    runs: Mapping[str, Mapping[int, Figures]], figures: Sequence[str]
+) -> dict[str, dict[str, Cell]]:
+    """Put seeds together.
+
+    Args:
+        runs: control → seed → figures. The text table, ``A``, must be there.
+        figures: the figures wanted.
+
+    Returns:
+        control → figure → `Cell`.
+    """
+    table: dict[str, dict[str, Cell]] = {}
+    for control, seeds in runs.items():
+        table[control] = {}
+        for figure in figures:
+            values = {seed: _value(found, figure) for seed, found in seeds.items()}
+            known = {seed: value for seed, value in values.items() if value is not None}
+            gains = [
+                value - before
+                for seed, value in known.items()
+                if (before := _value(runs[TEXT].get(seed, {}), figure)) is not None
+            ]
+            table[control][figure] = Cell(
+                control,
+                figure,
+                len(known),
+                mean(known.values()) if known else math.nan,
+                stdev(known.values()) if len(known) > 1 else math.nan,
+                mean(gains) if gains else math.nan,
+                stdev(gains) if len(gains) > 1 else math.nan,
+            )
+    return table
+
+
+def findings(
+    table: Mapping[str, Mapping[str, Cell]], subject: str, against: str, errors: float
+) -> dict[str, list[str]]:
+    """Sort the figures by whether one control gained more than another.
+
+    Args:
+        table: from `summarise`.
+        subject: the control in question, such as ``D``.
+        against: the control that it must beat.
+        errors: standard errors of the difference of gains that count as a difference.
+
+    Returns:
+        ``better``, ``worse`` and ``level`` → figures. Where the spread over seeds is unknown
+        (fewer than two), a figure is level.
+    """
+    result: dict[str, list[str]] = {'better': [], 'worse': [], 'level': []}
+    for figure, cell in table[subject].items():
+        other = table[against][figure]
+        error = math.hypot(cell.gain_error, other.gain_error if against != TEXT else 0.0)
+        change = cell.gain - (other.gain if against != TEXT else 0.0)
+        if math.isnan(change) or math.isnan(error) or abs(change) <= errors * error:
+            result['level'].append(figure)
+        else:
+            result['better' if change > 0 else 'worse'].append(figure)
+    return result
+
+
+def sentence(
+    table: Mapping[str, Mapping[str, Cell]], subject: str, against: str, errors: float
+) -> str:
+    """Say in one sentence what `findings` found."""
+    found = findings(table, subject, against, errors)
+    parts = [f'{word} on {", ".join(found[word])}' for word in ('better', 'worse') if found[word]]
+    seeds = max((cell.seeds for cell in table[subject].values()), default=0)
+    verdict = ' and '.join(parts) if parts else 'not to be told from it on any figure'
+    return (
+        f'Over {seeds} seed{"s" if seeds != 1 else ""}, {CONTROLS[subject]} ({subject}) against '
+        f'{CONTROLS[against]} ({against}): {verdict}.'
+    )
+
+
+def _value(figures: Figures, name: str) -> float | None:
+    value = figures.get(name)
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Refinement of a table of codes over the graph of the taxonomy."""

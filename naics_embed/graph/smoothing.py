@@ -1,0 +1,28 @@
+"""The control that a graph network must beat: each code a step towards its parent and children."""
+
+import torch
+from torch import Tensor
+
+from naics_embed.geometry.lorentz import exp0, geodesic, log0
+from naics_embed.graph.edges import TaxonomyGraph
+from naics_embed.graph.hgcn import scattered_centroid
+
+
+def smooth(tangents: Tensor, graph: TaxonomyGraph, share: float, *, c: float) -> Tensor:
+    """Move every code a share of the way to the Lorentz centroid of its neighbours.
+
+    Args:
+        tangents: ``(n, dim)`` at the origin.
+        graph: the edges; each counts the same, whatever its kind.
+        share: 0 leaves the table as it is, 1 puts each code at the centroid.
+        c: curvature is −c.
+
+    Returns:
+        float64 ``(n, dim)``; codes without neighbours stay where they are.
+    """
+    points = exp0(tangents.double(), c=c)
+    sender, receiver = graph.edges
+    weights = torch.ones(len(sender), dtype=torch.float64)
+    curvature = torch.tensor(c, dtype=torch.float64)
+    mean = scattered_centroid(points[sender], weights, receiver, graph.size, c=curvature)
+    return log0(geodesic(points, mean, share * graph.hearing.double(), c=c), c=c)

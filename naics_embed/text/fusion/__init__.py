@@ -1,0 +1,1 @@
+"""Fusion of the embeddings of a code's channels into one; absent channels take no part."""

@@ -1,0 +1,91 @@
+"""What the text stage starts from, how it trains, and what it yields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
+from naics_embed.config.text import CurriculumConfig
+from naics_embed.taxonomy import Taxonomy
+from naics_embed.text.corpus import QuerySet, TextCorpus
+from naics_embed.text.head import LorentzHead
+
+
+@dataclass(frozen=True)
+class TextInputs:
+    """What the text stage starts from.
+
+    Attributes:
+        taxonomy: the tree.
+        supervised: bool ``(n,)``; hidden codes enter no loss.
+        corpus: tokens, frozen embeddings, states and channels.
+        train: training queries, of supervised codes only.
+        validation: validation queries by kind, each of supervised leaf codes.
+        start: float64 ``(n, dim)`` tangents that the table starts at.
+        backbone: the transformer, as published.
+        redirect_pairs: int64 ``(m, 2)``, codes joined by a cross reference; they are never pushed
+            apart. None where nothing is known of any.
+    """
+
+    taxonomy: Taxonomy
+    supervised: np.ndarray
+    corpus: TextCorpus
+    train: QuerySet
+    validation: Mapping[str, QuerySet]
+    start: Tensor
+    backbone: PreTrainedModel
+    redirect_pairs: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """Settings of the text stage.
+
+    Attributes:
+        model: space and encoder.
+        objective: weights of the terms.
+        training: the optimisation.
+        frozen_layers: lower layers without adapters.
+        batch_tokens: tokens of an inference batch.
+        seed: seed of every draw.
+        curriculum: phases of the negatives.
+    """
+
+    model: ModelConfig
+    objective: ObjectiveConfig
+    training: TrainingConfig
+    frozen_layers: int
+    batch_tokens: int
+    seed: int
+    curriculum: CurriculumConfig
+
+
+@dataclass(frozen=True)
+class TrainedText:
+    """What the text stage yields: the best epoch by validation, not the last.
+
+    Attributes:
+        tangents: float64 ``(n, dim)``, all codes; hidden ones lie where their texts alone place
+            them, at the usual radius of their level.
+        backbone: the transformer with the adapter of queries folded in.
+        head: the Lorentz head.
+        temperature: factor on the distance in the cross-entropy.
+        history: figures of each epoch, the warm ones first.
+        best_epoch: the epoch that was kept, as a place in ``history``.
+        parameters: numbers of all and of trainable parameters.
+        state: head, fusion, codes and temperature, from which another training can start.
+        adapters: name of an adapter → its weights; empty where there are none.
+    """
+
+    tangents: Tensor
+    backbone: PreTrainedModel
+    head: LorentzHead
+    temperature: float
+    history: list[dict[str, float]]
+    best_epoch: int
+    parameters: dict[str, int]
+    state: dict[str, Tensor]
+    adapters: dict[str, dict[str, Tensor]]

@@ -1,0 +1,184 @@
+"""How large a batch fits: memory of a training step, measured, and what follows from it.
+
+On a GPU the peak of a real step is read from the allocator. Without one, the bytes that autograd
+keeps for the backward pass are counted on the CPU: they are what grows with the batch anywhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from naics_embed.artifacts import atomic_file
+from naics_embed.errors import ConfigError
+from naics_embed.text.encoder import SentenceEncoder
+
+OPTIMISER_COPIES = 4
+"""Weight, gradient and two moments of AdamW for each trainable parameter."""
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """A batch size and where it comes from.
+
+    Attributes:
+        batch: queries a step, a multiple of ``step``.
+        fixed: bytes that do not depend on the batch.
+        per_query: bytes that each query adds.
+        memory: bytes of the device.
+        measured: whether the bytes are the allocator's on that device, or counted on a CPU.
+    """
+
+    batch: int
+    fixed: float
+    per_query: float
+    memory: int
+    measured: bool
+
+
+def plan_batch(
+    small: tuple[int, float],
+    large: tuple[int, float],
+    memory: int,
+    *,
+    share: float,
+    step: int,
+    measured: bool,
+) -> BatchPlan:
+    """Fit a line through two measurements and find the largest batch within a share of memory.
+
+    Args:
+        small: batch and its bytes.
+        large: a larger batch and its bytes.
+        memory: bytes of the device.
+        share: of the memory that may be used.
+        step: the batch is rounded down to a multiple of this.
+        measured: see `BatchPlan`.
+
+    Raises:
+        ConfigError: not even one ``step`` fits.
+    """
+    per_query = (large[1] - small[1]) / (large[0] - small[0])
+    fixed = max(0.0, small[1] - per_query * small[0])
+    room = share * memory - fixed
+    batch = int(room / per_query) // step * step if per_query > 0 else 0
+    if batch < step:
+        raise ConfigError(
+            f'a batch of {step} needs {(fixed + step * per_query) / 2**30:.1f} GiB, and '
+            f'{share:.0%} of {memory / 2**30:.1f} GiB is less: set model.checkpointing=true, '
+            'a smaller backbone.window, or more backbone.frozen_layers'
+        )
+    return BatchPlan(batch, fixed, per_query, memory, measured)
+
+
+def saved_bytes(step: Callable[[], Tensor]) -> int:
+    """Return the bytes that autograd keeps for the backward pass of ``step``, which gives a loss.
+
+    A tensor that several operations keep, or that is a view of another, counts once.
+    """
+    seen: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = step()
+    del loss
+    return sum(seen.values())
+
+
+def weight_bytes(module: torch.nn.Module) -> int:
+    """Return the bytes of weights, gradients and AdamW's moments."""
+    return sum(
+        p.numel() * p.element_size() * (OPTIMISER_COPIES if p.requires_grad else 1)
+        for p in module.parameters()
+    )
+
+
+def encoder_step(
+    encoder: SentenceEncoder, batch: int, tokens: int, device: torch.device
+) -> Callable[[], Tensor]:
+    """Return a step that encodes ``batch`` texts of ``tokens`` tokens and sums the result."""
+    hidden = torch.randn(batch, tokens, encoder.width, device=device)
+    mask = torch.ones(batch, tokens, dtype=torch.bool, device=device)
+    return lambda: encoder.upper(hidden, mask).float().sum()
+
+
+def measure_batch(
+    encoder: SentenceEncoder,
+    *,
+    tokens: int,
+    sizes: tuple[int, int],
+    memory: int | None,
+    share: float,
+    step: int,
+    precision: str,
+) -> BatchPlan:
+    """Measure steps of two sizes and plan the batch.
+
+    Args:
+        encoder: in training mode, on the CPU; it is moved to the GPU where there is one.
+        tokens: length of every text, the worst case being ``backbone.window``.
+        sizes: the two batches.
+        memory: bytes of the device; None for those of the GPU here.
+        share: of the memory that may be used.
+        step: the batch is a multiple of this.
+        precision: Lightning's; ``bf16-mixed`` and ``16-mixed`` run the transformer in half.
+
+    Raises:
+        ConfigError: there is no GPU and no ``memory`` was given, or nothing fits.
+    """
+    on_gpu = torch.cuda.is_available()
+    if not on_gpu and memory is None:
+        raise ConfigError('there is no GPU here: give the memory of the one you mean, in GiB')
+    device = torch.device('cuda' if on_gpu else 'cpu')
+    total = memory if memory is not None else torch.cuda.get_device_properties(0).total_memory
+    halves = {'bf16-mixed': torch.bfloat16, '16-mixed': torch.float16}
+    encoder = encoder.to(device).train()
+    found = []
+    for size in sizes:
+        run = encoder_step(encoder, size, tokens, device)
+        with torch.autocast(device.type, halves.get(precision), enabled=precision in halves):
+            if on_gpu:
+                torch.cuda.reset_peak_memory_stats()
+                run().backward()
+                bytes_used = float(torch.cuda.max_memory_allocated())
+                bytes_used += weight_bytes(encoder) - sum(
+                    p.numel() * p.element_size() for p in encoder.parameters()
+                )
+            else:
+                bytes_used = float(saved_bytes(run) + weight_bytes(encoder))
+        found.append((size, bytes_used))
+    return plan_batch(found[0], found[1], total, share=share, step=step, measured=on_gpu)
+
+
+def write_batch(profile: Path, batch: int) -> None:
+    """Set ``training.batch`` in a profile, leaving every other line as it is.
+
+    Raises:
+        ConfigError: the file does not exist.
+    """
+    if not profile.is_file():
+        raise ConfigError(f'{profile} does not exist; name a file of configs/profiles')
+    lines = profile.read_text(encoding='utf-8').splitlines()
+    start = next((i for i, line in enumerate(lines) if line.rstrip() == 'training:'), None)
+    if start is None:
+        lines += ['training:', f'  batch: {batch}']
+    else:
+        end = next(
+            (i for i in range(start + 1, len(lines)) if lines[i] and not lines[i][0].isspace()),
+            len(lines),
+        )
+        own = [i for i in range(start + 1, end) if lines[i].startswith('  batch:')]
+        if own:
+            comment = lines[own[0]].partition('#')
+            note = f'  #{comment[2]}' if comment[1] else ''
+            lines[own[0]] = f'  batch: {batch}{note}'
+        else:
+            lines.insert(start + 1, f'  batch: {batch}')
+    with atomic_file(profile) as temporary:
+        temporary.write_text('\n'.join(lines) + '\n', encoding='utf-8')

@@ -1,0 +1,339 @@
+"""The objective of a step: the terms that act at this point of the run, and their weights."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from naics_embed.config.schema import ObjectiveConfig
+from naics_embed.config.text import ScheduleConfig, TermConfig
+from naics_embed.errors import ConfigError
+from naics_embed.losses.anchor import embedding_anchor
+from naics_embed.losses.cone import entailment
+from naics_embed.losses.contrastive import decoupled_contrast
+from naics_embed.losses.hierarchy import hierarchy_preservation
+from naics_embed.losses.offset import offset_penalty
+from naics_embed.losses.radial import radial
+from naics_embed.losses.rank import rank_order
+from naics_embed.losses.retrieval import (
+    ancestor_cross_entropy,
+    candidate_weights,
+    level_cross_entropy,
+)
+from naics_embed.losses.stress import tree_stress
+from naics_embed.losses.teacher import teacher
+from naics_embed.supervision.negatives import NegativeRules, plan_negatives
+from naics_embed.text.codes import encode_channels
+from naics_embed.text.model import TextModel
+from naics_embed.training.data import Batch
+from naics_embed.training.gather import gather_rows
+from naics_embed.training.schedule import schedule_factor
+from naics_embed.training.tree import TreeTargets
+
+SCHEDULED = (
+    'dcl',
+    'hierarchy',
+    'rank',
+    'radial',
+    'cone',
+    'offset',
+    'balance',
+    'teacher',
+    'anchor',
+)
+"""Terms whose section of the configuration is named like them."""
+
+
+@dataclass
+class Negatives:
+    """The state of the curriculum that a step sees.
+
+    Attributes:
+        rules: what acts in this phase; None where the curriculum is off.
+        retrieval: whether the query → code cross-entropy follows too.
+        cluster: int64 ``(n,)``, cluster of each code, −1 for none.
+        routes: ``(n, experts)``, gate of each code, or None.
+    """
+
+    rules: NegativeRules | None = None
+    retrieval: bool = False
+    cluster: Tensor | None = None
+    routes: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of a step.
+
+    Attributes:
+        values: name → unweighted scalar, for terms that act.
+        weights: name → weight.
+        figures: name → scalar to log.
+        live: codes that were encoded in this step, int64 ``(p,)``, and their channels' embeddings
+            ``(p, channels, width)``; None where there are none.
+    """
+
+    values: dict[str, Tensor]
+    weights: dict[str, float]
+    figures: dict[str, Tensor] = field(default_factory=dict)
+    live: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def total(self) -> Tensor:
+        """The weighted sum."""
+        return torch.stack([self.weights[name] * v for name, v in self.values.items()]).sum()
+
+
+class Objective(nn.Module):
+    """Computes the terms of a step from one pass of the texts and one product with the codes.
+
+    Args:
+        tree: what the losses know of the tree.
+        config: weights and schedules.
+        channels: names of the channels.
+        teacher_tangents: ``(n, dim)``, the construction.
+    """
+
+    def __init__(
+        self,
+        tree: TreeTargets,
+        config: ObjectiveConfig,
+        channels: tuple[str, ...],
+        teacher_tangents: Tensor,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.names = channels
+        for name, value in tree.buffers(teacher_tangents).items():
+            self.register_buffer(name, value, persistent=False)
+        self.register_buffer('teacher', teacher_tangents.double(), persistent=False)
+
+    def weights(self, progress: float, model: TextModel) -> dict[str, float]:
+        """Return the terms that act at a share of the run, with their weights."""
+        config = self.config
+
+        def at(weight: float, schedule: ScheduleConfig) -> float:
+            return weight * schedule_factor(schedule, progress)
+
+        found = {
+            'retrieval': 1.0,
+            'ancestors': config.retrieval.ancestor_credit,
+            'placement': at(config.placement, config.placement_schedule),
+            'stress': at(config.stress, config.stress_schedule),
+        }
+        found['near'] = config.near_weight * found['stress']
+        for name in SCHEDULED:
+            term: TermConfig = getattr(config, name)
+            found[name] = at(term.weight, term)
+        if model.offset is None:
+            del found['offset']
+        return {name: weight for name, weight in found.items() if weight > 0}
+
+    def forward(
+        self, model: TextModel, batch: Batch, progress: float, negatives: Negatives
+    ) -> Terms:
+        """Compute the terms of a step, over the queries of all processes."""
+        weights = self.weights(progress, model)
+        own = model.encoder.encode(batch.queries)
+        embeddings, target = gather_rows(own), gather_rows(batch.target)
+        placed, live = self._live(model, batch)
+        values: dict[str, Tensor] = {}
+        figures: dict[str, Tensor] = {}
+        balance: Tensor | None = None
+        fused = None
+        if model.from_text:
+            result = model.fuse_codes(placed, live)
+            fused, balance, figures = result.embedding, result.balance, dict(result.figures)
+        tangents = model.code_tangents(fused)
+        codes = model.space.exp0(tangents)
+        queries = model.points(embeddings)
+        points = [queries]
+        if 'placement' in weights and placed is not None and live is not None:
+            result = model.fuse(live, model.present[placed])
+            points.append(model.points(result.embedding))
+            if balance is None:
+                balance, figures = result.balance, dict(result.figures)
+        distances = model.space.pairwise(torch.cat(points), codes)
+        to_queries = distances[: len(queries)]
+        values['retrieval'] = self._retrieval(model, batch, to_queries, target, negatives, figures)
+        if 'ancestors' in weights:
+            values['ancestors'] = ancestor_cross_entropy(
+                to_queries,
+                target,
+                self.ancestors,
+                self.level,
+                self.supervised,
+                model.temperature,
+            )
+        if len(points) > 1:
+            values['placement'] = level_cross_entropy(
+                distances[len(queries) :], placed, self.level, self.supervised, model.temperature
+            )
+        if 'balance' in weights and balance is not None:
+            values['balance'] = balance
+        if 'anchor' in weights:
+            frozen = gather_rows(batch.queries.frozen)
+            values['anchor'] = embedding_anchor(embeddings, frozen)
+        values |= self._of_codes(model, tangents, codes, weights)
+        values |= self._of_pairs(model, codes, batch, weights, negatives, figures)
+        used = {name: weights[name] for name in values}
+        return Terms(values, used, figures, None if live is None else (placed, live.detach()))
+
+    def _live(self, model: TextModel, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """Encode the placed codes of all processes, each distinct one once in the result."""
+        if not len(gather_rows(batch.placed)):
+            return None, None
+        own = encode_channels(model.encoder, self.names, batch.channels, batch.present)
+        codes, live = gather_rows(batch.placed), gather_rows(own)
+        distinct, inverse = codes.unique(return_inverse=True)
+        if len(distinct) < len(codes):
+            places = torch.arange(len(codes), device=codes.device)
+            first = torch.full_like(distinct, len(codes)).scatter_reduce(0, inverse, places, 'amin')
+            codes, live = codes[first], live[first]
+        return codes, live
+
+    def _retrieval(
+        self,
+        model: TextModel,
+        batch: Batch,
+        distances: Tensor,
+        target: Tensor,
+        negatives: Negatives,
+        figures: dict[str, Tensor],
+    ) -> Tensor:
+        forced = self.config.retrieval.forced_negatives
+        follows = negatives.rules is not None and negatives.retrieval
+        log_weight = None
+        if forced > 0 or follows:
+            against = gather_rows(batch.against)
+            weights = candidate_weights(target, self.level, self.supervised, against, forced)
+            if negatives.rules is not None and follows:
+                wrong = (weights > 0).scatter(1, target[:, None], False)
+                plan = plan_negatives(
+                    wrong,
+                    self.tree_distance[target],
+                    distances.detach(),
+                    negatives.rules,
+                    **self._kinship(target, torch.arange(len(self.level)), negatives),
+                )
+                weights = (weights * plan.weights).scatter(1, target[:, None], 1.0)
+                figures |= {f'retrieval_{name}': share for name, share in plan.shares.items()}
+            log_weight = weights.log()
+        return level_cross_entropy(
+            distances, target, self.level, self.supervised, model.temperature, log_weight
+        )
+
+    def _kinship(
+        self, anchors: Tensor, codes: Tensor, negatives: Negatives
+    ) -> dict[str, Tensor | None]:
+        """Return who are siblings, share a cluster, and are alike to the gate: ``(a, k)`` each."""
+        codes = codes.to(anchors.device)
+        parents = self.parent[anchors][:, None], self.parent[codes][None, :]
+        siblings = (parents[0] == parents[1]) & (anchors[:, None] != codes[None, :])
+        same, affinity = None, None
+        if negatives.cluster is not None:
+            cluster = negatives.cluster
+            same = (cluster[anchors][:, None] == cluster[codes][None, :]) & (cluster[anchors] >= 0)[
+                :, None
+            ]
+        if negatives.routes is not None:
+            routes = nn.functional.normalize(negatives.routes, dim=-1)
+            affinity = routes[anchors] @ routes[codes].T
+        return {'siblings': siblings, 'same_cluster': same, 'affinity': affinity}
+
+    def _of_codes(
+        self, model: TextModel, tangents: Tensor, codes: Tensor, weights: dict[str, float]
+    ) -> dict[str, Tensor]:
+        """Terms of single codes and of edges."""
+        config, known = self.config, self.supervised
+        found: dict[str, Tensor] = {}
+        if 'near' in weights:
+            a, b = self.near
+            away = model.space.distance(codes[a], codes[b])
+            found['near'] = tree_stress(away, self.tree_distance[a, b].double())
+        if 'radial' in weights:
+            radius = tangents[known].norm(dim=-1)
+            found['radial'] = radial(radius, self.level_radius[known], config.radial.delta)
+        if 'cone' in weights:
+            parent, child = self.edges
+            found['cone'] = entailment(
+                codes[parent], codes[child], c=model.head.c, aperture=config.cone.aperture
+            )
+        if 'offset' in weights and model.offset is not None:
+            found['offset'] = offset_penalty(model.offset, known)
+        if 'teacher' in weights:
+            away = model.space.distance(codes[known], model.space.exp0(self.teacher[known]))
+            found['teacher'] = teacher(away, config.teacher.delta)
+        return found
+
+    def _of_pairs(
+        self,
+        model: TextModel,
+        codes: Tensor,
+        batch: Batch,
+        weights: dict[str, float],
+        negatives: Negatives,
+        figures: dict[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Terms of pairs of the drawn codes, from one table of their distances."""
+        wanted = {'stress', 'dcl', 'hierarchy', 'rank'} & set(weights)
+        if not wanted:
+            return {}
+        config, drawn = self.config, batch.drawn
+        points = codes[drawn]
+        away = model.space.pairwise(points, points)
+        tree = self.tree_distance[drawn][:, drawn]
+        found: dict[str, Tensor] = {}
+        if 'stress' in wanted:
+            rows, columns = torch.triu_indices(
+                len(drawn), len(drawn), offset=1, device=drawn.device
+            ).unbind()
+            found['stress'] = tree_stress(away[rows, columns], tree[rows, columns].double())
+        if 'hierarchy' in wanted:
+            found['hierarchy'] = hierarchy_preservation(away, tree)
+        if 'rank' in wanted:
+            # The last ones drawn: where anchors bring partners, these are not among the anchors.
+            a, listed = config.rank.anchors, config.rank.listed
+            found['rank'] = rank_order(
+                away[:a, -listed:], tree[:a, -listed:], config.rank.temperature
+            )
+        if 'dcl' in wanted:
+            a = len(batch.partner)
+            anchors = drawn[:a]
+            farther = tree[:a] > tree[torch.arange(a, device=drawn.device), batch.partner][:, None]
+            plan = plan_negatives(
+                farther & (self.marks[anchors][:, drawn] == 0),
+                tree[:a],
+                away[:a].detach(),
+                negatives.rules or NegativeRules(),
+                **self._kinship(anchors, drawn, negatives),
+            )
+            figures |= {f'dcl_{name}': share for name, share in plan.shares.items()}
+            found['dcl'] = decoupled_contrast(
+                away[:a], batch.partner, plan.weights, config.dcl.temperature, plan.attracted
+            )
+        return found
+
+
+def gradient_norms(terms: Terms, module: nn.Module) -> dict[str, Tensor]:
+    """Return the norm of each weighted term's own gradient, over all trainable parameters."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    found: dict[str, Tensor] = {}
+    for name, value in terms.values.items():
+        if not value.requires_grad:
+            found[name] = value.new_zeros(())
+            continue
+        gradients = torch.autograd.grad(
+            terms.weights[name] * value, parameters, retain_graph=True, allow_unused=True
+        )
+        squares = [g.double().square().sum() for g in gradients if g is not None]
+        found[name] = torch.stack(squares).sum().sqrt()
+    return found
+
+
+def check_objective(config: ObjectiveConfig, *, geometry: str, experts: bool, router: int) -> None:
+    """Raise ConfigError for terms that cannot act with this model."""
+    if geometry != 'lorentz' and config.cone.weight > 0:
+        raise ConfigError('objective.cone is defined in the Lorentz geometry only')
+    if router and not experts:
+        raise ConfigError('curriculum.router needs model.fusion.kind=experts, which has a gate')

@@ -1,0 +1,164 @@
+"""Promotion between runs: the bundle in use gives way to a better one only, unless told otherwise.
+
+This is no stage: it depends on what was promoted before, so nothing of it is cached.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+
+from naics_embed.artifacts import MANIFEST, checksum
+from naics_embed.errors import ArtifactError
+from naics_embed.evaluation.promotion_rule import Candidate, PromotionRule, Verdict, compare
+from naics_embed.search.promotion import promote, promotion_record, rollback
+from tasks.registry import Registered, crown, find_version, register
+from tasks.tracking import Tracker
+
+log = logging.getLogger('naics_embed.pipeline')
+
+IN_USE = 'in use'
+THIS_RUN = 'this run'
+
+
+@dataclass(frozen=True)
+class Contender:
+    """The table of a run, ready to be promoted.
+
+    Attributes:
+        bundle: its directory.
+        champion: which of the run's candidate tables it holds.
+        figures: its figures on validation.
+        data: key of the validation data; figures under another key say nothing about these.
+        source: kind of the source.
+    """
+
+    bundle: Path
+    champion: str
+    figures: Mapping[str, float | None]
+    data: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of it.
+
+    Attributes:
+        promoted: whether the bundle is the one in use now.
+        reason: why.
+        rows: figure by figure, where two tables were compared.
+    """
+
+    promoted: bool
+    reason: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def promote_run(
+    root: Path,
+    tracker: Tracker,
+    contender: Contender,
+    rule: PromotionRule,
+    *,
+    model: str,
+    force: bool,
+) -> Outcome:
+    """Put the table of a run in use if it is the first, or better than the one in use, or forced.
+
+    It is registered in MLflow then, with the alias ``champion``.
+
+    Args:
+        root: artifact root, which holds the pointer.
+        tracker: where the run is logged.
+        contender: the table.
+        rule: when it is better.
+        model: name of the registered model.
+        force: promote it whatever the comparison says.
+    """
+    record = promotion_record(root)
+    standing = record is not None and (root / record['bundle'] / MANIFEST).is_file()
+    if record is not None and standing:
+        if (root / record['bundle']).resolve() == contender.bundle.resolve():
+            return Outcome(True, 'it is in use already')
+        outcome = _against(record, contender, rule)
+        if not outcome.promoted and not force:
+            log.warning('not promoted: %s', outcome.reason)
+            return outcome
+        if not outcome.promoted:
+            outcome = Outcome(
+                True, f'told to (promotion.force), although {outcome.reason}', outcome.rows
+            )
+    else:
+        outcome = Outcome(True, 'nothing was in use before')
+    registered = register(
+        tracker.uri,
+        tracker.parent_run_id,
+        model,
+        contender.bundle,
+        {'table': contender.champion, 'source': contender.source},
+    )
+    promote(
+        root,
+        contender.bundle,
+        {
+            'run': tracker.parent_run_id,
+            'source': contender.source,
+            'table': contender.champion,
+            'figures': dict(contender.figures),
+            'data': contender.data,
+            'registry': registered.to_dict(),
+        },
+    )
+    crown(registered)
+    return outcome
+
+
+def promote_bundle(root: Path, bundle: Path) -> dict[str, Any]:
+    """Put a bundle in use because a user says so; return the new record.
+
+    Where the registry of the bundle in use knows the new one too, its aliases follow.
+    """
+    record = promotion_record(root) or {}
+    registered = _known(record.get('registry'), bundle)
+    facts = {'registry': registered.to_dict()} if registered is not None else {}
+    promote(root, bundle, facts)
+    if registered is not None:
+        crown(registered)
+    found = promotion_record(root)
+    if found is None:
+        raise ArtifactError(f'{root} was changed meanwhile; promote again')
+    return found
+
+
+def roll_back(root: Path) -> dict[str, Any]:
+    """Put the previous bundle back in use, pointer and registry both; return its record."""
+    record = rollback(root)
+    if record.get('registry'):
+        crown(Registered(**record['registry']))
+    return record
+
+
+def _known(registry: dict[str, str] | None, bundle: Path) -> Registered | None:
+    if registry is None or not (bundle / MANIFEST).is_file():
+        return None
+    client = MlflowClient(tracking_uri=registry['uri'])
+    version = find_version(client, registry['model'], checksum(bundle / MANIFEST)[0])
+    return None if version is None else Registered(registry['uri'], registry['model'], version)
+
+
+def _against(record: dict[str, Any], contender: Contender, rule: PromotionRule) -> Outcome:
+    told = f'to use it all the same: naics-embed promote {contender.bundle}'
+    if not record.get('figures') or record.get('data') != contender.data:
+        return Outcome(
+            False,
+            'the table in use was validated on other data, so the two cannot be compared; ' + told,
+        )
+    verdict: Verdict = compare(
+        Candidate(IN_USE, record['figures']), Candidate(THIS_RUN, contender.figures), rule
+    )
+    reason = verdict.reason if verdict.wins else f'{verdict.reason}; {told}'
+    return Outcome(verdict.wins, reason, verdict.rows())

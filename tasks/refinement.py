@@ -1,0 +1,119 @@
+"""Stage: the table refined over the graph of the taxonomy, and smoothed over it as a control.
+
+torch-geometric is imported when the stage runs, not before: it takes seconds to load.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import load_file, save_file
+
+from naics_embed.artifacts import Artifact
+from naics_embed.config.schema import GraphConfig, ModelConfig
+from tasks.frames import SUPERVISED, frame_of, redirect_pairs, splits_of, taxonomy_of
+from tasks.query_points import PointTable
+from tasks.stage import Result, Stage, StageContext
+from tasks.texts import leaf_rows, of_codes
+
+if TYPE_CHECKING:
+    from naics_embed.graph.refine import RefinementInputs
+
+
+def write(
+    out: Path,
+    inputs: dict[str, Artifact],
+    context: StageContext,
+    *,
+    graph: GraphConfig,
+    model: ModelConfig,
+    temperature: float,
+    shuffle: bool,
+    seed: int,
+) -> Result:
+    """Write ``refined.safetensors`` and ``history.json``.
+
+    Tangents of all codes: ``smoothing``, ``hgcn``, and where ``shuffle`` is set ``hgcn_shuffled``,
+    refined from a table whose rows were permuted within their levels.
+    """
+    from naics_embed.graph.refine import best_smoothing, refine, shuffled
+
+    prepared = _inputs(inputs, graph, model, temperature)
+
+    def report(epoch: int, figures: Mapping[str, float]) -> None:
+        context.tracking.metrics(figures, step=epoch)
+
+    refined = refine(prepared, graph, seed, report)
+    smoothed, share = best_smoothing(prepared, graph)
+    tables = {'smoothing': smoothed, 'hgcn': refined.tangents}
+    history = {'hgcn': refined.history}
+    if shuffle:
+        level = torch.from_numpy(prepared.taxonomy.level.astype(np.int64))
+        known = torch.from_numpy(prepared.supervised)
+        mixed = shuffled(prepared.tangents, level, known, seed)
+        other = refine(replace(prepared, tangents=mixed), graph, seed)
+        tables['hgcn_shuffled'] = other.tangents
+        history['hgcn_shuffled'] = other.history
+    save_file(
+        {name: table.contiguous() for name, table in tables.items()}, out / 'refined.safetensors'
+    )
+    (out / 'history.json').write_text(json.dumps(history, indent=2), encoding='utf-8')
+    return Result(
+        {'refined': 'refined.safetensors', 'history': 'history.json'},
+        {
+            'best_epoch': float(refined.best_epoch),
+            'smoothing_share': share,
+            'edges': float(prepared.graph.edges.shape[1]),
+            'anchor_queries': float(len(prepared.train)),
+            **{f'best.{name}': value for name, value in refined.network.items()},
+        },
+        {'best_epoch': refined.best_epoch, 'smoothing_share': share},
+    )
+
+
+def _inputs(
+    inputs: dict[str, Artifact], graph: GraphConfig, model: ModelConfig, temperature: float
+) -> 'RefinementInputs':
+    from naics_embed.graph.edges import TaxonomyGraph
+    from naics_embed.graph.objective import Queries
+    from naics_embed.graph.refine import RefinementInputs, read_triplets
+
+    taxonomy = taxonomy_of(inputs['codebook'])
+    supervised = (splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED).astype(bool)
+    table = PointTable(inputs)
+    known = leaf_rows(of_codes(table.frame, taxonomy, supervised))
+
+    def queries(rows: pl.DataFrame) -> Queries:
+        places = torch.from_numpy(rows['point'].to_numpy().astype(np.int64))
+        targets = torch.from_numpy(taxonomy.indices(rows['code'].to_list()))
+        return Queries(table.points[places], targets)
+
+    held = known.filter(pl.col('split') == 'validation')
+    return RefinementInputs(
+        taxonomy,
+        supervised,
+        load_file(Path(inputs['model'].path) / 'tables.safetensors')['tangents'].double(),
+        model.curvature,
+        temperature,
+        TaxonomyGraph.of(
+            taxonomy,
+            supervised,
+            graph.edges,
+            redirect_pairs(frame_of(inputs['redirections']), taxonomy),
+        ),
+        read_triplets(Path(inputs['triplets'].path)),
+        queries(known.filter(pl.col('split') == 'train')),
+        {str(kind): queries(rows) for (kind,), rows in held.group_by('kind', maintain_order=True)},
+    )
+
+
+refinement = Stage(
+    'refinement',
+    write,
+    ('naics_embed.graph.refine', 'naics_embed.graph.edges', 'naics_embed.graph.objective'),
+)

@@ -1,0 +1,82 @@
+"""The files under ``deployments/`` and ``docker/`` against the code that they name."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect.automations import AutomationCore
+
+from flows import local_platform
+from naics_embed.config.load import load_config
+from naics_embed.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = yaml.safe_load((ROOT / 'deployments' / 'prefect.yaml').read_text())
+
+
+def flow_of(deployment):
+    module, name = deployment['entrypoint'].removesuffix('.py').split('.py:')
+    return getattr(importlib.import_module(module.replace('/', '.')), name)
+
+
+NAMED = {f'{flow_of(entry).name}/{entry["name"]}': entry for entry in FILE['deployments']}
+
+
+def test_every_deployment_has_a_name_of_its_own():
+    assert len(NAMED) == len(FILE['deployments'])
+    assert {
+        'pipeline/cpu',
+        'pipeline/gpu',
+        'data/build',
+        'text-training/cpu',
+        'text-training/gpu',
+    } <= set(NAMED)
+    assert {'evaluate/cpu', 'sweep/cpu'} <= set(NAMED)
+
+
+@pytest.mark.parametrize('name', NAMED)
+def test_a_deployment_fits_its_flow(name):
+    entry, flow = NAMED[name], flow_of(NAMED[name])
+    flow.validate_parameters(entry['parameters'])
+    assert all('description' in field for field in flow.parameters.properties.values()), (
+        'the form in the UI says what each parameter is'
+    )
+    assert all(not schedule['active'] for schedule in entry['schedules'])
+    config = load_config(
+        ROOT / 'configs', entry['parameters']['profile'], entry['parameters'].get('overrides', ())
+    ).config
+    target = config.platform.text_training
+    assert target is None or NAMED[target]['work_pool']['name'] == 'gpu'
+
+
+def test_heartbeats_are_more_frequent_than_the_automation_expects():
+    (values,) = yaml.safe_load((ROOT / 'deployments' / 'automations.yaml').read_text())
+    automation = AutomationCore.model_validate(values)
+    for entry in NAMED.values():
+        variables = entry['work_pool']['job_variables']['env']
+        every = int(variables['PREFECT_FLOWS_HEARTBEAT_FREQUENCY'])
+        assert 2 * every < automation.trigger.within.total_seconds()
+
+
+@pytest.mark.parametrize('kind', ['process', 'docker', 'kubernetes'])
+def test_pools_are_prefects_own_templates_with_our_defaults(kind):
+    content = yaml.safe_load((ROOT / 'deployments' / 'pools.yaml').read_text())
+    assert content['gpu']['concurrency_limit'] == 1
+    for pool in ('cpu', 'gpu'):
+        defaults = content['types'][kind].get(pool, {})
+        template = local_platform.job_template(kind, defaults)
+        for name, value in defaults.items():
+            assert template['variables']['properties'][name]['default'] == value
+    with pytest.raises(UserError, match=f"a {kind} pool has no variable 'imgae'"):
+        local_platform.job_template(kind, {'imgae': 'x'})
+
+
+def test_no_port_of_the_containers_leaves_this_machine_and_no_password_has_a_default():
+    text = (ROOT / 'docker' / 'compose.yaml').read_text()
+    services = yaml.safe_load(text)['services']
+    ports = [port for service in services.values() for port in service.get('ports', ())]
+    assert ports
+    assert all(port.startswith('127.0.0.1:') for port in ports)
+    assert '${POSTGRES_PASSWORD:-' not in text
+    assert text.count('${POSTGRES_PASSWORD:?') == text.count('${POSTGRES_PASSWORD') == 3

@@ -1,0 +1,178 @@
+"""``make platform`` for real: servers, workers, deployments; PostgreSQL where it is installed."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from test_pipeline import SMALL
+
+from flows.dag import STAGES
+from flows.postgres import DEBIAN
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 600
+
+
+def free_port() -> int:
+    with socket.create_server(('127.0.0.1', 0)) as listening:
+        return listening.getsockname()[1]
+
+
+class Platform:
+    """A running platform, and the command line against it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.prefect, self.mlflow = free_port(), free_port()
+        self.api = f'http://127.0.0.1:{self.prefect}/api'
+        self.log = folder / 'platform.log'
+        postgres = shutil.which('pg_ctl') or list(DEBIAN.glob('*/bin/pg_ctl'))
+        self.env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+        self.env.pop('PREFECT_API_URL', None)
+        self.env |= {'PREFECT_HOME': str(folder / 'client')}
+        options = {
+            'db': 'postgres' if postgres else 'sqlite',
+            'folder': folder / 'servers',
+            'prefect-port': self.prefect,
+            'mlflow-port': self.mlflow,
+            'postgres-port': free_port(),
+            'root': folder / 'artifacts',
+        }
+        with self.log.open('w') as log:
+            self.process = subprocess.Popen(
+                [sys.executable, '-m', 'flows.local_platform', 'up']
+                + [part for name, value in options.items() for part in (f'--{name}', str(value))],
+                cwd=ROOT,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.wait_for('MLflow UI')
+
+    def wait_for(self, words: str) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while words not in self.log.read_text():
+            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            assert time.monotonic() < end, self.log.read_text()[-4000:]
+            time.sleep(0.5)
+
+    def run(self, deployment: str, overrides: list[str]) -> int:
+        """Run a deployment from another directory, as a user would, and return the exit status."""
+        command = [sys.executable, '-m', 'prefect', 'deployment', 'run', deployment, '--watch']
+        parameters = {'profile': '"smoke"', 'overrides': json.dumps(overrides)}
+        done = subprocess.run(
+            [*command, *(part for k, v in parameters.items() for part in ('-p', f'{k}={v}'))],
+            cwd=self.folder,
+            env={**self.env, 'PREFECT_API_URL': self.api},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
+        )
+        self.said = done.stdout + done.stderr
+        return done.returncode
+
+    def flow_runs(self) -> dict[str, list]:
+        """Flow runs by name of their flow, the latest first."""
+        with (
+            temporary_settings({PREFECT_API_URL: self.api}),
+            get_client(sync_client=True) as client,
+        ):
+            names = {flow.id: flow.name for flow in client.read_flows()}
+            found: dict[str, list] = {}
+            for run in sorted(client.read_flow_runs(), key=lambda run: run.created, reverse=True):
+                found.setdefault(names[run.flow_id], []).append(run)
+            return found
+
+    def artifacts(self, flow_run) -> set[str]:
+        with (
+            temporary_settings({PREFECT_API_URL: self.api}),
+            get_client(sync_client=True) as client,
+        ):
+            chosen = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
+            return {artifact.key for artifact in client.read_artifacts(artifact_filter=chosen)}
+
+    def nested(self, flow_run) -> tuple[dict, dict[str, str]]:
+        """The MLflow run of a flow run, and stage → cached of those under it."""
+        client = MlflowClient(f'http://127.0.0.1:{self.mlflow}')
+        (experiment,) = [e for e in client.search_experiments() if e.name == 'miniature']
+        (run,) = client.search_runs(
+            [experiment.experiment_id], f"tags.`prefect.flow_run_id` = '{flow_run.id}'"
+        )
+        under = client.search_runs(
+            [experiment.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'"
+        )
+        stages = {
+            one.data.tags['stage'].replace('-', '_'): one.data.tags['cached']
+            for one in under
+            if 'stage' in one.data.tags
+        }
+        return run, stages
+
+
+@pytest.fixture(scope='module')
+def platform(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('platform')
+    for path in (folder, *folder.parents[:2]):
+        path.chmod(0o755)  # PostgreSQL runs as a user of its own where the tests are root's
+    running = Platform(folder)
+    yield running
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(60) == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(('127.0.0.1', running.prefect), 5)
+
+
+def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(
+    platform, miniature, tiny_backbone
+):
+    source = miniature.write(platform.folder / 'source')
+    overrides = [
+        *SMALL,
+        'runtime.promote=false',
+        'training.epochs=1',
+        'data.source=folder',
+        f'data.folder={source}',
+        f'backbone.name={tiny_backbone}',
+        'platform.text_training=text-training/gpu',
+    ]
+    assert platform.run('pipeline/gpu', overrides) == 0, platform.said
+    runs = platform.flow_runs()
+    (first,), (training,) = runs['pipeline'], runs['text-training']
+    assert training.work_pool_name == 'gpu'
+    assert first.work_pool_name == 'cpu'
+    assert {'lorentz-metrics', 'mlflow-run'} <= platform.artifacts(first)
+    parent, stages = platform.nested(first)
+    assert parent.info.status == 'FINISHED'
+    assert set(stages) == set(STAGES)
+    assert {name for name, cached in stages.items() if cached == 'true'} == {'text_training'}
+    child, there = platform.nested(training)
+    assert child.data.tags['mlflow.parentRunId'] == parent.info.run_id
+    assert there['text_training'] == 'false'
+    assert (platform.folder / 'artifacts' / 'text-training').is_dir()
+
+    assert platform.run('pipeline/gpu', overrides) == 0, platform.said
+    runs = platform.flow_runs()
+    assert len(runs['text-training']) == 1, 'nothing is sent where the stage is cached'
+    _, stages = platform.nested(runs['pipeline'][0])
+    assert stages == dict.fromkeys(STAGES, 'true')
+
+
+def test_a_broken_parameter_fails_with_a_message(platform):
+    assert platform.run('pipeline/cpu', ['model.dims=3']) == 1
+    broken = platform.flow_runs()['pipeline'][0]
+    assert 'did you mean model.dim?' in broken.state.message

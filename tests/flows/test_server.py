@@ -1,0 +1,125 @@
+"""The temporary Prefect server: started early, by one process at a time, gone with its run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = """
+import sys
+from flows.runtime import prepare
+
+prepare(quiet=True)
+from flows.server import prefect_server
+
+with prefect_server() as ready:
+    from prefect import flow
+    from prefect.settings import PREFECT_API_URL
+
+    @flow
+    def double(x: int) -> int:
+        return 2 * x
+
+    ready()
+    assert double(21) == 42
+    assert 'prefect.server.api.server' not in sys.modules, 'the server was loaded here too'
+    print(PREFECT_API_URL.value(), flush=True)
+    if 'wait' in sys.argv:
+        sys.stdin.read()
+"""
+
+
+def start(home: Path, *arguments: str, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, '-c', RUN, *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            'PYTHONPATH': str(ROOT),
+            'PREFECT_HOME': str(home),
+            'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '600',
+            **env,
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f'{url}/health', timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.slow
+def test_two_first_runs_share_a_home_and_a_killed_one_leaves_no_server(tmp_path):
+    # Prefect's own temporary servers both fail when they make one database at the same time.
+    runs = [start(tmp_path / 'home', 'wait') for _ in range(2)]
+    try:
+        urls = [run.stdout.readline().strip() for run in runs]
+        assert all(urls), [
+            run.communicate()[1] for run, url in zip(runs, urls, strict=True) if not url
+        ]
+        assert urls[0] != urls[1]
+        assert all(answers(url) for url in urls)
+        killed, ended = runs
+        killed.send_signal(signal.SIGKILL)
+        ended.communicate(timeout=300)
+        assert ended.returncode == 0
+        end = time.monotonic() + 120
+        while any(answers(url) for url in urls):
+            assert time.monotonic() < end, 'a server outlived its run'
+            time.sleep(0.2)
+    finally:
+        for run in runs:
+            run.kill()
+            run.wait()
+
+
+@pytest.mark.slow
+def test_a_server_that_cannot_start_is_named_with_its_words(tmp_path):
+    run = start(tmp_path, PREFECT_API_DATABASE_CONNECTION_URL='sqlite+aiosqlite:////nowhere/db')
+    _, complaints = run.communicate(timeout=600)
+    assert run.returncode == 1
+    assert 'ServerStartError: the temporary Prefect server gave no answer' in complaints
+    assert 'unable to open database file' in complaints
+
+
+def test_a_server_in_the_settings_is_used_and_nothing_is_started(monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows import server
+
+    monkeypatch.setattr(server, '_start', lambda *_: pytest.fail('a server was started'))
+    with temporary_settings({PREFECT_API_URL: 'http://127.0.0.1:9/api'}):
+        with server.prefect_server() as ready:
+            ready()
+        assert PREFECT_API_URL.value() == 'http://127.0.0.1:9/api'
+
+
+@pytest.mark.slow
+def test_a_password_on_the_api_is_asked_for_and_given(tmp_path):
+    password = {
+        'PREFECT_SERVER_API_AUTH_STRING': 'someone:secret',
+        'PREFECT_API_AUTH_STRING': 'someone:secret',
+    }
+    run = start(tmp_path, 'wait', **password)
+    try:
+        url = run.stdout.readline().strip()
+        assert url, run.communicate()[1]
+        body = {'limit': 1}
+        assert httpx.post(f'{url}/flows/filter', json=body, timeout=60).status_code == 401
+        known = httpx.post(f'{url}/flows/filter', json=body, auth=('someone', 'secret'), timeout=60)
+        assert [flow['name'] for flow in known.json()] == ['double']
+    finally:
+        run.kill()
+        run.wait()

@@ -1,0 +1,143 @@
+"""Runs that go on where a killed process left them, and a tracking server that is not there."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from mlflow import MlflowClient
+
+from naics_embed.errors import TrackingError
+from tasks import tracking
+from tasks.tracking import FLOW_RUN, PARENT, Tracker, pipeline_run
+
+
+@pytest.fixture
+def open_run(mlflow_uri, tmp_path):
+    def run(**tags):
+        return pipeline_run(mlflow_uri, 'tracking', tmp_path, tags, {'model.dim': 8})
+
+    return run
+
+
+def killed_stage(tracker: Tracker, attempt: dict[str, str]) -> str:
+    """Leave a run behind as a killed process does: running."""
+    tags = {PARENT: tracker.parent_run_id, 'cached': 'false', **attempt}
+    return tracker.client.create_run(tracker.experiment_id, tags=tags).info.run_id
+
+
+def test_a_retried_flow_run_goes_on_in_its_mlflow_run(open_run, mlflow_uri):
+    with pytest.raises(ConnectionError), open_run(**{FLOW_RUN: 'one'}) as first:
+        raise ConnectionError
+    with open_run(**{FLOW_RUN: 'one'}) as again:
+        assert again.parent_run_id == first.parent_run_id
+        assert MlflowClient(mlflow_uri).get_run(again.parent_run_id).info.status == 'RUNNING'
+    assert MlflowClient(mlflow_uri).get_run(again.parent_run_id).info.status == 'FINISHED'
+    with open_run(**{FLOW_RUN: 'two'}) as other:
+        assert other.parent_run_id != first.parent_run_id
+
+
+def test_runs_without_a_flow_run_are_never_joined(open_run):
+    with open_run(**{FLOW_RUN: 'none'}) as one, open_run(**{FLOW_RUN: 'none'}) as other:
+        assert one.parent_run_id != other.parent_run_id
+
+
+def test_a_killed_stage_goes_on_in_its_run_under_the_pipeline_that_finishes_it(
+    open_run, mlflow_uri
+):
+    client = MlflowClient(mlflow_uri)
+    attempt = {'stage': 'words', 'key': 'k1', 'root': '/here'}
+    with open_run() as first:
+        killed = killed_stage(first, attempt)
+        client.log_metric(killed, 'train/loss', 2.0, step=0)
+    with open_run() as second, second.stage('words', {}, resume=attempt) as stage:
+        assert stage.run_id == killed
+        stage.metrics({'train/loss': 1.0}, step=1)
+    run = client.get_run(killed)
+    assert run.info.status == 'FINISHED'
+    assert run.data.tags[PARENT] == second.parent_run_id
+    assert [m.value for m in client.get_metric_history(killed, 'train/loss')] == [2.0, 1.0]
+    with open_run() as third, third.stage('words', {}, resume=attempt) as stage:
+        assert stage.run_id != killed, 'it has ended'
+
+
+@pytest.mark.parametrize('other', [{'key': 'k2'}, {'root': '/there'}, {'stage': 'letters'}])
+def test_another_stage_key_or_root_is_another_run(open_run, other):
+    attempt = {'stage': 'words', 'key': f'k-{other}'.replace("'", ''), 'root': '/here'}
+    with open_run() as tracker:
+        killed = killed_stage(tracker, attempt)
+        with tracker.stage('words', {}, resume=attempt | other) as stage:
+            assert stage.run_id != killed
+
+
+def test_a_server_that_never_answers_is_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracking, 'ANSWER_PAUSE_S', 0.0)
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        uri = f'http://127.0.0.1:{taken.getsockname()[1]}'
+        with (
+            pytest.raises(TrackingError, match=rf'the MLflow server {uri} gives no answer'),
+            pipeline_run(uri, 'tracking', tmp_path, {}, {}),
+        ):
+            pytest.fail('it must not begin')
+
+
+def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start an MLflow server and wait until it answers."""
+    options = ['--host', '127.0.0.1', '--port', str(port), '--workers', '1']
+    server = subprocess.Popen(
+        [sys.executable, '-m', 'mlflow', 'server', *options],
+        cwd=folder,
+        env={
+            **os.environ,
+            'MLFLOW_BACKEND_STORE_URI': f'sqlite:///{folder / "mlflow.db"}',
+            'MLFLOW_SERVER_ENABLE_JOB_EXECUTION': 'false',
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 600
+    while True:
+        try:
+            if requests.get(f'http://127.0.0.1:{port}/health', timeout=60).ok:
+                return server
+        except requests.ConnectionError:
+            assert server.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_metrics_logged_while_the_server_restarts_are_not_lost(tmp_path):
+    with socket.create_server(('127.0.0.1', 0)) as free:
+        port = free.getsockname()[1]
+    uri = f'http://127.0.0.1:{port}'
+    servers = [start_server(tmp_path, port)]
+    try:
+        with (
+            pipeline_run(uri, 'outage', tmp_path, {}, {}) as tracker,
+            tracker.stage('words', {}) as stage,
+        ):
+            stage.metrics({'loss': 3.0}, step=0)
+            os.killpg(servers[0].pid, signal.SIGKILL)
+            servers[0].wait()
+            again = threading.Timer(2.0, lambda: servers.append(start_server(tmp_path, port)))
+            again.start()
+            stage.metrics({'loss': 2.0}, step=1)
+            again.join()
+            stage.metrics({'loss': 1.0}, step=2)
+        history = tracker.client.get_metric_history(stage.run_id, 'loss')
+        assert [(metric.step, metric.value) for metric in history] == [(0, 3), (1, 2), (2, 1)]
+        assert tracker.client.get_run(stage.run_id).info.status == 'FINISHED'
+    finally:
+        for server in servers:
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait()

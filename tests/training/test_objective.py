@@ -1,0 +1,237 @@
+"""Every term and every mechanism of the curriculum acts in a step; what is off costs nothing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from naics_embed.errors import ConfigError
+from naics_embed.geometry.lorentz import log0
+from naics_embed.supervision.negatives import NegativeRules
+from naics_embed.training.build import make_data, make_model, make_module
+from naics_embed.training.data import StepDataset
+from naics_embed.training.module import Course
+from naics_embed.training.objective import Negatives, check_objective, gradient_norms
+
+
+@pytest.fixture
+def step(make_inputs, settings_with):
+    """Build module and first batch for some overrides."""
+
+    def build(*overrides: str):
+        inputs, settings = make_inputs(), settings_with('model.dropout=0', *overrides)
+        against = np.full((len(inputs.train), 1), -1)
+        against[::2, 0] = inputs.train.targets[::-2][: len(against[::2])]
+        inputs = replace(inputs, train=replace(inputs.train, against=against))
+        torch.manual_seed(0)
+        module = make_module(make_model(inputs, settings), inputs, settings, 10, Course())
+        data = make_data(inputs, settings)
+        first = next(iter(data.train_dataloader().sampler))
+        return module, StepDataset(inputs.corpus, inputs.train, data.settings)[first]
+
+    return build
+
+
+def on(term: str) -> str:
+    return f'objective.{term}.weight=0.5'
+
+
+TERMS = {
+    'dcl': (on('dcl'),),
+    'hierarchy': (on('hierarchy'),),
+    'rank': (on('rank'), 'objective.rank.anchors=8', 'objective.rank.listed=12'),
+    'radial': (on('radial'),),
+    'cone': (on('cone'),),
+    'teacher': (on('teacher'),),
+    'ancestors': ('objective.retrieval.ancestor_credit=0.5',),
+    'anchor': (on('anchor'),),
+    'balance': (on('balance'), 'model.fusion.kind=experts'),
+    'offset': (on('offset'), 'model.code_points=text+offset'),
+}
+
+
+@pytest.mark.parametrize('term', sorted(TERMS))
+def test_a_term_acts(step, material, term):
+    module, batch = step(*TERMS[term])
+    model = module.model
+    with torch.no_grad():
+        for parameter in (model.table, model.offset):
+            if parameter is not None:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        for name, parameter in model.encoder.named_parameters():
+            if 'lora_B' in name:
+                parameter.normal_(std=0.1)
+    terms = module.terms(batch, 0.25)
+    assert terms.weights[term] > 0
+    norm = gradient_norms(terms, model)[term]
+    assert float(norm) > 1e-6
+    before = float(terms.values[term].detach())
+    gradient = torch.autograd.grad(
+        terms.values[term],
+        [p for p in model.parameters() if p.requires_grad],
+        allow_unused=True,
+    )
+    size = torch.stack([g.square().sum() for g in gradient if g is not None]).sum()
+    with torch.no_grad():
+        for p, g in zip((p for p in model.parameters() if p.requires_grad), gradient, strict=True):
+            if g is not None:
+                p.sub_(1e-3 * g / size.sqrt().clamp_min(1e-3))
+    assert float(module.terms(batch, 0.25).values[term].detach()) < before
+    if model.table is not None and gradient is not None:
+        model.zero_grad()
+        module.terms(batch, 0.25).values[term].backward()
+        if model.table.grad is not None:
+            hidden = torch.from_numpy(~material.supervised)
+            assert bool((model.table.grad[hidden] == 0).all())
+
+
+def test_what_is_off_is_not_computed(step):
+    module, batch = step('objective.stress=0', 'objective.placement=0')
+    terms = module.terms(batch, 0.5)
+    assert set(terms.values) == {'retrieval'}
+    assert len(batch.placed) == 0, 'no channel is even read'
+
+
+def test_each_text_is_encoded_once_and_one_product_holds_all_pairs(step, monkeypatch):
+    module, batch = step(on('anchor'), 'objective.retrieval.ancestor_credit=0.5')
+    seen = []
+    original = module.model.encoder.upper
+
+    def upper(hidden, mask, adapter=None):
+        seen.append(len(hidden))
+        return original(hidden, mask, adapter)
+
+    monkeypatch.setattr(module.model.encoder, 'upper', upper)
+    products = []
+    pairwise = type(module.model.space).pairwise
+
+    def product(self, x, y):
+        products.append((len(x), len(y)))
+        return pairwise(self, x, y)
+
+    monkeypatch.setattr(type(module.model.space), 'pairwise', product)
+    module.terms(batch, 0.5)
+    assert sum(seen) == len(batch.target) + int(batch.present.sum())
+    texts = len(batch.target) + len(batch.placed)
+    assert products[0] == (texts, len(module.objective.level))
+    assert len(products) == 2, 'the other is that of the drawn codes'
+
+
+def test_schedules_switch_terms(step):
+    module, batch = step(
+        on('radial'), 'objective.radial.start=0.5', on('teacher'), 'objective.teacher.fade=1.0'
+    )
+    assert 'radial' not in module.terms(batch, 0.25).values
+    assert 'radial' in module.terms(batch, 0.75).values
+    weights = [module.terms(batch, at).weights['teacher'] for at in (0.0, 0.5, 0.75)]
+    assert weights == pytest.approx([0.5, 0.25, 0.125])
+
+
+def test_a_forced_negative_is_pushed_harder(step):
+    pushes = {}
+    for forced in (0, 8):
+        module, batch = step(f'objective.retrieval.forced_negatives={forced}')
+        module.terms(batch, 0.5).values['retrieval'].backward()
+        pushes[forced] = module.model.table.grad.clone()
+    assert not torch.allclose(pushes[0], pushes[8])
+
+
+@pytest.mark.parametrize(
+    ('rules', 'share'),
+    [
+        (NegativeRules(distance_exponent=1.0), 'weighted'),
+        (NegativeRules(mask_siblings=True), 'siblings'),
+        (NegativeRules(hard=4), 'hard'),
+        (NegativeRules(hard=4, router=3), 'router'),
+        (NegativeRules(mask_false=True), 'false_negatives'),
+        (NegativeRules(attract_false=True), 'false_negatives'),
+    ],
+)
+@pytest.mark.parametrize('where', ['dcl', 'retrieval'])
+def test_a_mechanism_changes_the_loss_and_logs_its_share(step, rules, share, where):
+    module, batch = step(
+        on('dcl'), 'model.fusion.kind=experts', 'objective.dcl.positive_distance=1'
+    )
+    model, objective = module.model, module.objective
+    plain = module.terms(batch, 0.5)
+    known = objective.supervised.nonzero().squeeze(1)
+    cluster = torch.full_like(objective.level, -1)
+    cluster[known] = torch.arange(len(known)) % 3
+    routes = model.fusion.routes(model.channels, model.present).detach()
+    module.negatives = Negatives(rules, where == 'retrieval', cluster, routes)
+    changed = module.terms(batch, 0.5)
+    difference = (changed.values[where] - plain.values[where]).detach().abs()
+    if where == 'retrieval' and rules.attract_false and not rules.mask_false:
+        # A query has one right code: there is nothing to attract it to.
+        assert float(difference) == pytest.approx(0)
+    else:
+        assert float(difference) > 1e-6
+    assert 0 < float(changed.figures[f'{where}_{share}']) <= 1
+    changed.values[where].backward()
+    assert bool((model.table.grad != 0).any())
+
+
+def test_contrast_never_repels_kin_or_redirected_pairs(step, material):
+    module, batch = step(on('dcl'))
+    objective = module.objective
+    objective.marks[:] = 2
+    slope = module.terms(batch, 0.5).values['dcl']
+    assert float(slope.detach()) == 0, 'all pairs are marked, so there are no negatives'
+
+
+def test_codes_from_texts_are_all_candidates_and_live_ones_learn(step):
+    module, batch = step('model.code_points=text', 'objective.placement=0')
+    model = module.model
+    assert model.table is None
+    assert model.offset is None
+    codes = set(batch.placed.tolist())
+    assert len(codes) > 1
+    terms = module.terms(batch, 0.5)
+    terms.values['retrieval'].backward()
+    channel = [p for n, p in model.encoder.named_parameters() if '_channel' in n and 'lora_B' in n]
+    assert any((p.grad != 0).any() for p in channel if p.grad is not None)
+    assert bool((model.head.linear.weight.grad != 0).any())
+    live_codes, live = terms.live
+    assert set(live_codes.tolist()) == codes
+    assert len(live_codes) == len(live) == len(codes)
+    # The cache stands in for all the others: a change there changes the loss.
+    before = float(terms.values['retrieval'].detach())
+    other = next(c for c in batch.target.tolist() if c not in codes)
+    model.channels[other] = -model.channels[other]
+    assert float(module.terms(batch, 0.5).values['retrieval'].detach()) != before
+
+
+def test_offsets_move_known_codes_and_unseen_ones_stay_with_their_texts(step, material):
+    module, batch = step('model.code_points=text+offset', 'model.offset_start=construction')
+    model = module.model
+    known = torch.from_numpy(material.supervised)
+    tangents = log0(model.code_points(), c=1.0).detach()
+    torch.testing.assert_close(tangents[known], material.start[known], atol=1e-3, rtol=1e-3)
+    assert bool((model.offset[~known] == 0).all())
+    module.terms(batch, 0.5).total.backward()
+    assert bool((model.offset.grad[~known] == 0).all())
+    assert bool((model.offset.grad[known] != 0).any(1).all())
+
+
+def test_frozen_mode_reads_embeddings_only(step):
+    module, batch = step('model.mode=frozen')
+    assert batch.queries.parts == []
+    module.terms(batch, 0.5).total.backward()
+    assert not any(p.requires_grad for p in module.model.encoder.parameters())
+    assert bool((module.model.table.grad != 0).any())
+
+
+@pytest.mark.parametrize('geometry', ['euclidean', 'spherical'])
+def test_other_geometries_train(step, geometry):
+    module, batch = step(f'model.geometry={geometry}', 'model.r_max=3', on('radial'))
+    module.terms(batch, 0.5).total.backward()
+    assert bool(module.model.table.grad.isfinite().all())
+
+
+def test_terms_that_cannot_act_are_refused(settings_with):
+    cone = settings_with(on('cone')).objective
+    with pytest.raises(ConfigError, match=r'objective\.cone'):
+        check_objective(cone, geometry='euclidean', experts=False, router=0)
+    with pytest.raises(ConfigError, match=r'curriculum\.router needs'):
+        check_objective(settings_with().objective, geometry='lorentz', experts=False, router=2)
