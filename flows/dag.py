@@ -399,17 +399,16 @@ class Dag:
                 **self.redirections.files,
                 **self.backbone,
                 **self.text_training.files,
+                **self.query_points.files,
                 **self.selection.files,
                 **self.baselines.files,
                 **self.evaluation.files,
             },
             coder=self.config.coder,
             baselines=self.config.evaluation.baselines,
-            model=self.config.model,
+            curvature=self.config.model.curvature,
             temperature=self.text_training.facts['temperature'],
             jaccard=self.config.data.roles.jaccard,
-            window=self.config.backbone.window,
-            batch_tokens=self.config.backbone.batch_tokens,
         )
 
     @cached_property

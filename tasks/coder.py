@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from naics_embed.artifacts import Artifact, read_json
 from naics_embed.baselines.logistic import fit_logistic
 from naics_embed.baselines.settings import BaselineSettings
-from naics_embed.config.schema import CoderConfig, ModelConfig
+from naics_embed.config.schema import CoderConfig
 from naics_embed.evaluation.evaluate import beside
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups
 from naics_embed.evidence.confidence import confidence_figures, decisions
@@ -26,11 +26,10 @@ from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.backbone import load_backbone, load_transformer
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.frozen import write_difference
-from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference import place_texts
-from naics_embed.text.tokens import TokenTable, load_tokenizer
+from naics_embed.text.tokens import TokenTable
 from tasks.encoding import backbone_of
 from tasks.frames import frame_of, splits_of, taxonomy_of
+from tasks.query_points import PointTable
 from tasks.stage import Result, Stage, StageContext
 from tasks.texts import LEAF_LEVEL, leaf_rows
 
@@ -45,11 +44,9 @@ def write(
     *,
     coder: CoderConfig,
     baselines: BaselineSettings,
-    model: ModelConfig,
+    curvature: float,
     temperature: float,
     jaccard: float,
-    window: int,
-    batch_tokens: int,
 ) -> Result:
     """Write the directory ``coder``, and ``figures.json``: those of the evaluation and its own."""
     taxonomy = taxonomy_of(inputs['codebook'])
@@ -65,11 +62,16 @@ def write(
     ]
     folder = Path(inputs['model'].path)
     tangents = load_file(inputs['table'].path)['tangents'].double()
-    points = exp0(tangents, c=model.curvature)[torch.from_numpy(leaves)]
-    distances = _distances(folder, points, model, window, batch_tokens, groups)
+    points = exp0(tangents, c=curvature)[torch.from_numpy(leaves)]
+    placed = PointTable(inputs)
     scores = [
-        leaf_scores(far, group.texts, frozen[tokens.rows(group.texts)], evidence)
-        for group, far in zip(groups, distances, strict=True)
+        leaf_scores(
+            pairwise_distance(placed.of(group.texts), points, c=curvature).numpy(),
+            group.texts,
+            frozen[tokens.rows(group.texts)],
+            evidence,
+        )
+        for group in groups
     ]
     fusion = _fit(groups, scores, temperature, coder)
     found: dict[str, float] = {}
@@ -123,27 +125,6 @@ def _known(
     fitted = fit_logistic(embeddings, labels, len(leaves), baselines)
     linear = Linear(fitted.weights.astype(np.float32), fitted.bias.astype(np.float32))
     return index_texts(texts, labels, embeddings, linear, coder.evidence)
-
-
-def _distances(
-    folder: Path,
-    points: torch.Tensor,
-    model: ModelConfig,
-    window: int,
-    batch_tokens: int,
-    groups: list[QueryGroup],
-) -> list[np.ndarray]:
-    backbone = load_transformer(folder)
-    head = LorentzHead.load(folder / 'head.safetensors', c=model.curvature, r_max=model.r_max)
-    tokenizer = load_tokenizer(folder, window)
-    return [
-        pairwise_distance(
-            place_texts(group.texts, tokenizer, backbone, head, batch_tokens),
-            points,
-            c=model.curvature,
-        ).numpy()
-        for group in groups
-    ]
 
 
 def _fit(

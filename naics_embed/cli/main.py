@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from naics_embed import __version__
-from naics_embed.cli import codes, config, gpu, table
+from naics_embed.cli import codes, coding, config, gpu, table
 from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
@@ -23,6 +23,7 @@ app = typer.Typer(
     help='Industry codes and business descriptions as points of one hyperbolic space.',
 )
 app.command()(table.search)
+app.command()(coding.code)
 app.command()(table.metrics)
 app.command()(table.export)
 app.command()(config.config)

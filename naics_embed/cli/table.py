@@ -31,6 +31,12 @@ class ExportFormat(enum.StrEnum):
     PARQUET = 'parquet'
     CSV = 'csv'
     NPZ = 'npz'
+    SAFETENSORS = 'safetensors'
+    PROJECTOR = 'projector'
+    SENTENCE_TRANSFORMERS = 'sentence-transformers'
+
+
+FOLDER_FORMATS = (ExportFormat.PROJECTOR, ExportFormat.SENTENCE_TRANSFORMERS)
 
 
 def search(
@@ -104,48 +110,43 @@ def metrics(as_json: AsJson = False, table: TableOption = None) -> None:
 
 
 def export(
-    out: Annotated[Path, typer.Option('-o', '--out', help='File to write.')],
+    out: Annotated[Path, typer.Option('-o', '--out', help='File or folder to write.')],
     file_format: Annotated[
         ExportFormat | None, typer.Option('--format', help='File format; by default, as -o ends.')
     ] = None,
     table: TableOption = None,
 ) -> None:
     """Write codes and coordinates for other tools; the manifest is written beside them."""
-    import numpy as np
     from polars.exceptions import ComputeError
-
-    from naics_embed.artifacts import atomic_file, write_json
 
     chosen = file_format or _format_of(out)
     if not out.parent.is_dir():
         raise UserError(f'{out.parent} does not exist; name a folder that does')
+    if chosen in FOLDER_FORMATS and out.exists():
+        raise UserError(f'{out} exists; name a new folder for {chosen}')
     if out.is_dir():
         raise UserError(f'{out} is a folder; name a file to write')
     bundle = _bundle(table)
-    frame = bundle.codes()
-    keys = ('space', 'distance', 'codes', 'library_version', 'source')
-    manifest = {key: bundle.manifest[key] for key in keys if key in bundle.manifest}
     try:
-        with atomic_file(out) as temporary:
-            if chosen is ExportFormat.PARQUET:
-                frame.write_parquet(temporary)
-            elif chosen is ExportFormat.CSV:
-                frame.write_csv(temporary)
-            else:
-                with temporary.open('wb') as stream:
-                    np.savez_compressed(
-                        stream,
-                        code=frame['code'].to_numpy().astype('U6'),
-                        level=frame['level'].to_numpy(),
-                        coordinates=bundle.tangents(),
-                    )
-        write_json(out.with_name(f'{out.name}.manifest.json'), manifest)
+        _export(bundle, chosen, out)
     except (OSError, ComputeError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise UserError(
             f'{out} could not be written: {reason}; make room, or name another file with -o'
         ) from error
-    typer.echo(f'{len(frame):,} codes written to {out}', err=True)
+
+
+def _export(bundle: 'Bundle', chosen: ExportFormat, out: Path) -> None:
+    if chosen is ExportFormat.SENTENCE_TRANSFORMERS:
+        from naics_embed.export.sentence_transformer import export_sentence_transformer
+
+        export_sentence_transformer(bundle, out)
+        typer.echo(f'the encoder written to {out}', err=True)
+        return
+    from naics_embed.export.table import TABLE_FORMATS
+
+    TABLE_FORMATS[chosen.value](bundle, out)
+    typer.echo(f'{bundle.manifest["codes"]:,} codes written to {out}', err=True)
 
 
 def _number(value: float | None) -> str:
@@ -156,7 +157,7 @@ def _number(value: float | None) -> str:
 
 def _format_of(out: Path) -> ExportFormat:
     ending = out.suffix.removeprefix('.').lower()
-    if ending not in list(ExportFormat):
+    if ending not in set(ExportFormat) - set(FOLDER_FORMATS):
         raise UserError(
             f'the name {out} does not tell the format; give --format {", ".join(ExportFormat)}'
         )

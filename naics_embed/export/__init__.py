@@ -1,0 +1,1 @@
+"""The table and the encoder in the formats of other tools."""

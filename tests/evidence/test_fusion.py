@@ -1,0 +1,189 @@
+import json
+
+import numpy as np
+import pytest
+
+from naics_embed.errors import ArtifactError, ConfigError
+from naics_embed.evidence.confidence import confidence_figures, decisions
+from naics_embed.evidence.fusion import GATES, Fusion, fit_fusion, gate_values, one_score
+from naics_embed.evidence.known_texts import COLUMNS, Linear, index_texts
+from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
+from naics_embed.taxonomy import LEVELS, Taxonomy
+
+SETTINGS = EvidenceSettings(20.0, 3, 5, 1, 1.2, 0.4, 2000)
+FIT = FusionSettings(0.0, 200)
+WEIGHTS = np.array([[2.0, 0.5], [0.4, -0.6], [-0.3, 0.2]])
+
+
+def sample(queries, codes=12, seed=0):
+    """Draw scores, and right codes by the model itself."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(queries, codes, 2)).astype(np.float32)
+    gates = np.column_stack([np.ones(queries), rng.normal(size=(queries, 2))])
+    p = Fusion(('a', 'b'), WEIGHTS, np.ones(2)).probabilities(scores, gates)
+    truth = np.array([rng.choice(codes, p=row / row.sum()) for row in p])
+    return scores, gates, truth
+
+
+def test_the_fit_finds_the_weights_that_made_the_labels():
+    scores, gates, truth = sample(6000)
+    fusion = fit_fusion(('a', 'b'), scores, gates, truth, ['x'] * 6000, FIT)
+    np.testing.assert_allclose(fusion.weights, WEIGHTS, atol=0.12)
+    np.testing.assert_allclose(fusion.spread, 1, atol=0.1)
+
+
+def test_probabilities_are_those_of_a_softmax():
+    scores, gates, _ = sample(5)
+    fusion = Fusion(('a', 'b'), WEIGHTS, np.ones(2))
+    logits = np.einsum('qck,qg,gk->qc', scores, gates, WEIGHTS)
+    wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fusion.probabilities(scores, gates), wanted, rtol=1e-4)
+
+
+def test_groups_weigh_the_same_whatever_their_size():
+    scores, gates, truth = sample(400)
+    groups = ['many'] * 390 + ['few'] * 10
+    twice = np.r_[np.arange(390), np.repeat(np.arange(390, 400), 3)]
+    one = fit_fusion(('a', 'b'), scores, gates, truth, groups, FusionSettings(0.1, 200))
+    more = fit_fusion(
+        ('a', 'b'),
+        scores[twice],
+        gates[twice],
+        truth[twice],
+        ['many'] * 390 + ['few'] * 30,
+        FusionSettings(0.1, 200),
+    )
+    shown = one.weights * one.spread
+    np.testing.assert_allclose(more.weights * more.spread, shown, atol=0.03)
+
+
+def test_a_score_that_tells_nothing_gets_no_weight():
+    scores, gates, truth = sample(300)
+    scores[..., 1] = 3.0
+    fusion = fit_fusion(('a', 'b'), scores, gates, truth, ['x'] * 300, FIT)
+    assert not fusion.weights[:, 1].any()
+    assert fusion.weights[0, 0] > 1
+
+
+def test_unit_and_offset_of_a_score_do_not_matter():
+    scores, gates, truth = sample(500)
+    settings = FusionSettings(1e-3, 200)
+    one = fit_fusion(('a', 'b'), scores, gates, truth, ['x'] * 500, settings)
+    other = scores * np.array([10, 0.1], dtype=np.float32) + np.array([5, -7], dtype=np.float32)
+    two = fit_fusion(('a', 'b'), other, gates, truth, ['x'] * 500, settings)
+    np.testing.assert_allclose(
+        two.probabilities(other, gates), one.probabilities(scores, gates), atol=2e-3
+    )
+
+
+def test_bad_input_of_the_fit():
+    scores, gates, truth = sample(4)
+    with pytest.raises(ValueError, match='at least one labelled query'):
+        fit_fusion(('a', 'b'), scores[:0], gates[:0], truth[:0], [], FIT)
+    scores[1, 2, 0] = np.inf
+    with pytest.raises(ValueError, match='finite scores'):
+        fit_fusion(('a', 'b'), scores, gates, truth, ['x'] * 4, FIT)
+
+
+def test_a_fusion_survives_json():
+    fusion = Fusion(('a', 'b'), WEIGHTS, np.ones(2))
+    again = Fusion.from_dict(json.loads(json.dumps(fusion.to_dict())))
+    np.testing.assert_array_equal(again.weights, WEIGHTS)
+    assert again.columns == ('a', 'b')
+    with pytest.raises(ArtifactError, match='damaged'):
+        Fusion.from_dict({'columns': ['a']})
+    with pytest.raises(ArtifactError, match='another version'):
+        Fusion.from_dict({**fusion.to_dict(), 'gates': ['other']})
+
+
+def test_one_score_ranks_by_it_alone():
+    scores, gates, _ = sample(20)
+    p = one_score(('a', 'b'), 'b', 2.0).probabilities(scores, gates)
+    assert (p.argmax(axis=1) == scores[..., 1].argmax(axis=1)).all()
+
+
+def test_gates_tell_long_from_short_and_near_from_far():
+    near = np.array([[0.2, 0.9], [0.1, 0.3]])
+    gates = gate_values(['one', 'a much longer text than the other one'], near)
+    assert gates.shape == (2, len(GATES))
+    assert gates[0, 1] < gates[1, 1]
+    assert gates[0, 2] > gates[1, 2]
+    huge = gate_values(['word ' * 100_000], near[:1])
+    assert np.abs(huge).max() < 3
+
+
+def known():
+    rng = np.random.default_rng(0)
+    texts = ['corn farm', 'dental office', 'wheat farm', 'dentists', 'shoe repair']
+    labels = np.array([0, 1, 0, 1, 2])
+    x = rng.normal(size=(5, 8)).astype(np.float32)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    linear = Linear(rng.normal(size=(8, 3)).astype(np.float32), np.zeros(3, dtype=np.float32))
+    return index_texts(texts, labels, x, linear, SETTINGS), texts, labels, x
+
+
+def test_columns_by_formula():
+    evidence, _, labels, x = known()
+    scores = evidence.columns(['corn', 'dentist office'], x[:2])
+    assert scores.shape == (2, 3, len(COLUMNS))
+    cosine = x[:2] @ x.T
+    for leaf in range(3):
+        own = cosine[:, labels == leaf]
+        mean = x[labels == leaf].mean(axis=0)
+        wanted = {
+            'class_mean': x[:2] @ (mean / np.linalg.norm(mean)),
+            'nearest': own.max(axis=1),
+            'neighbours': np.log(np.exp(20 * (own - 1)).sum(axis=1)) / 20,
+        }
+        for name, values in wanted.items():
+            np.testing.assert_allclose(scores[:, leaf, COLUMNS.index(name)], values, atol=2e-3)
+    assert scores[0, :, COLUMNS.index('words')].argmax() == 0
+    assert scores[1, :, COLUMNS.index('characters')].argmax() == 1
+
+
+def test_support_of_a_leaf():
+    evidence, _, _, x = known()
+    texts = evidence.nearest_texts(x[0], 0, 2)
+    assert texts[0] == ('corn farm', pytest.approx(1, abs=1e-3))
+    assert [word for word, _ in evidence.telling_words('an office for corn', 1, 5)] == ['office']
+
+
+def test_every_leaf_needs_a_text():
+    linear = Linear(np.zeros((2, 3), dtype=np.float32), np.zeros(3, dtype=np.float32))
+    for labels in ([0, 1], [0, 3]):
+        with pytest.raises(ValueError, match='needs a training text'):
+            index_texts(['a', 'b'], np.array(labels), np.eye(2), linear, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'sharpness': 0},
+        {'shortest_gram': 0},
+        {'longest_gram': 2},
+        {'bm25_b': 1.5},
+        {'characters_read': 0},
+    ],
+)
+def test_settings_are_checked(changes):
+    with pytest.raises(ConfigError, match=r'coder\.'):
+        EvidenceSettings(**{**vars(SETTINGS), **changes})
+
+
+def test_figures_of_back_off():
+    taxonomy = Taxonomy(
+        ['11', '111', '1111', '11111', '111111', '111112', '22', '221', '2211', '22111', '221111']
+    )
+    p = np.array([[0.95, 0.03, 0.02], [0.5, 0.45, 0.05], [0.3, 0.1, 0.6]])
+    truth = np.array([0, 1, 2])
+    found = decisions(p, truth, taxonomy)
+    assert found[6].correct.tolist() == [True, False, True]
+    assert found[5].correct.tolist() == [True, True, True]
+    np.testing.assert_allclose(found[2].confidence, [0.98, 0.95, 0.6])
+    figures = confidence_figures(found, 0.9)
+    assert figures['backoff_answered'] == pytest.approx(2 / 3)
+    assert figures['backoff_accuracy'] == 1
+    assert figures['backoff_level'] == pytest.approx((6 + 5) / 2)
+    assert figures['level2_accuracy'] == 1
+    assert figures['level5_ece'] > 0
+    assert set(LEVELS) == set(found)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from naics_embed.evidence.postings import bm25_postings, tfidf_postings
+from naics_embed.evidence.terms import grams, plain, stem, words
+
+TEXTS = [
+    'corn farming and corn milling',
+    'dog grooming salon',
+    'dental offices of dentists',
+    'corn dog stand',
+    'salon',
+]
+QUERIES = ['corn', 'dog salon dog', 'offices corn corn', 'nothing here']
+
+
+def test_bm25_is_that_of_bm25s():
+    bm25s = pytest.importorskip('bm25s')
+    documents = [text.split() for text in TEXTS]
+    reference = bm25s.BM25(k1=1.5, b=0.6, method='lucene')
+    reference.index(documents, show_progress=False)
+    index = bm25_postings(documents, k1=1.5, b=0.6)
+    for query in QUERIES[:3]:
+        found = index.scores(index.counted(query.split()))
+        np.testing.assert_allclose(found, reference.get_scores(query.split()), rtol=1e-5)
+    assert not index.scores(index.counted(['nothing'])).any()
+
+
+@pytest.mark.parametrize('least', [1, 2])
+def test_tfidf_is_that_of_scikit_learn(least):
+    vectorizer = TfidfVectorizer(
+        analyzer='char_wb', ngram_range=(3, 5), sublinear_tf=True, min_df=least
+    )
+    train = vectorizer.fit_transform(TEXTS)
+    wanted = (vectorizer.transform(QUERIES) @ train.T).toarray()
+    index = tfidf_postings([grams(text, 3, 5) for text in TEXTS], least=least)
+    assert list(index.terms) == sorted(vectorizer.vocabulary_)
+    for query, row in zip(QUERIES, wanted, strict=True):
+        np.testing.assert_allclose(
+            index.scores(index.tfidf(grams(query, 3, 5))), row, rtol=1e-5, atol=1e-7
+        )
+
+
+@pytest.mark.parametrize('text', ['a', 'ab cd', 'corn  farming', 'x' * 30, ''])
+def test_grams_are_those_of_scikit_learn(text):
+    analyse = TfidfVectorizer(analyzer='char_wb', ngram_range=(3, 5)).build_analyzer()
+    assert sorted(grams(plain(text, 100), 3, 5)) == sorted(analyse(plain(text, 100)))
+
+
+def test_the_weight_of_a_term_in_a_document():
+    index = bm25_postings([text.split() for text in TEXTS], k1=1.2, b=0.4)
+    scores = index.scores({index.position['corn']: 1.0})
+    for document in range(len(TEXTS)):
+        assert index.of('corn', document) == pytest.approx(scores[document])
+    assert index.of('nothing', 0) == 0
+
+
+def test_plain_text():
+    assert plain('Café  DENTISTS’ offices—(24/7)!', 100) == 'cafe dentists offices 24 7'
+    assert plain('abcdef', 3) == 'abc'
+    assert plain('寿司', 10) == '寿司'
+    assert plain('\x00\t', 10) == ''
+
+
+@pytest.mark.parametrize(
+    ('word', 'wanted'),
+    [
+        ('farms', 'farm'),
+        ('bakeries', 'bakery'),
+        ('glass', 'glass'),
+        ('bus', 'bus'),
+        ('services', 'service'),
+        ('gas', 'gas'),
+        ('shoes', 'shoe'),
+    ],
+)
+def test_plurals(word, wanted):
+    assert stem(word) == wanted
+
+
+def test_words_of_one_letter_do_not_count():
+    assert words('a farms b 4 42') == ['farm', '42']

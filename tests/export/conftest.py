@@ -1,0 +1,14 @@
+"""One bundle for the room."""
+
+from pathlib import Path
+
+import pytest
+from tiny_bundle import write_tiny_bundle, write_tiny_encoder
+
+from naics_embed.bundle import Bundle
+
+
+@pytest.fixture(scope='session')
+def bundle(tmp_path_factory) -> Bundle:
+    folder: Path = tmp_path_factory.mktemp('export')
+    return Bundle.load(write_tiny_bundle(folder / 'bundle', write_tiny_encoder(folder / 'encoder')))

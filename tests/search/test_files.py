@@ -1,0 +1,175 @@
+import csv
+
+import polars as pl
+import pytest
+from tiny_bundle import write_tiny_bundle
+
+from naics_embed.errors import UserError
+from naics_embed.search.coder import Coder
+from naics_embed.search.files import ADDED, FileJob, code_file
+
+TEXTS = ['corn farming', 'dental offices', '', 'shoe repair', 'corn farming', '寿司屋']
+
+
+@pytest.fixture(scope='module')
+def coder(encoder, tmp_path_factory) -> Coder:
+    folder = tmp_path_factory.mktemp('files')
+    return Coder.load(write_tiny_bundle(folder / 'bundle', encoder, coder=True))
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Write a table of texts with a number for each row."""
+
+    def write(ending):
+        path = tmp_path / f'in.{ending}'
+        frame = pl.DataFrame({'id': range(len(TEXTS)), 'what': TEXTS})
+        frame.write_csv(path) if ending == 'csv' else frame.write_parquet(path)
+        return path
+
+    return write
+
+
+def read(path):
+    if path.suffix == '.parquet':
+        return pl.read_parquet(path).to_dicts()
+    with path.open(encoding='utf-8', errors='surrogateescape', newline='') as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.parametrize('out', ['csv', 'parquet'])
+@pytest.mark.parametrize('ending', ['csv', 'parquet'])
+def test_every_row_is_there_in_order(coder, source, tmp_path, ending, out):
+    target = tmp_path / f'out.{out}'
+    report = code_file(coder, FileJob(source(ending), 'what', target, part_rows=4))
+    rows = read(target)
+    assert (report.rows, report.bad, report.resumed) == (6, 1, 0)
+    assert [int(row['id']) for row in rows] == list(range(6))
+    assert [row['what'] or '' for row in rows] == TEXTS
+    for row, text in zip(rows, TEXTS, strict=True):
+        if not text:
+            assert 'the text is empty' in row['naics_error']
+            assert not row['naics_code']
+            continue
+        [answer] = coder.search(text, k=1)
+        assert not row['naics_error']
+        assert row['naics_code'] == answer.hits[0].official
+        assert row['naics_title'] == answer.hits[0].title
+        assert float(row['naics_probability']) == pytest.approx(
+            answer.hits[0].probability, abs=1e-5
+        )
+        assert (row['naics_answer'] or None) == (answer.chosen and answer.chosen.official)
+    assert list(tmp_path.glob('.*')) == []
+
+
+def test_rows_of_the_wrong_shape_are_kept_with_a_reason(coder, tmp_path):
+    source = tmp_path / 'in.csv'
+    source.write_bytes(
+        b'id,what,more\n1,corn farming,x\n2,dental\n3,shop,y,z,"a ""b"""\n'
+        b'4,caf\xe9,w\n5,"two\nlines",v\n\n6,a\x00b,u\n'
+    )
+    target = tmp_path / 'out.csv'
+    report = code_file(coder, FileJob(source, 'what', target))
+    rows = read(target)
+    assert (report.rows, report.bad) == (7, 4)
+    assert [row['id'] for row in rows] == ['1', '2', '3', '4', '5', '', '6']
+    assert rows[1]['naics_error'] == '2 fields where the header has 3'
+    assert (
+        rows[2]['naics_error'] == '5 fields where the header has 3; left over: ["z", "a \\"b\\""]'
+    )
+    assert 'not valid Unicode' in rows[3]['naics_error']
+    assert rows[3]['what'].encode('utf-8', 'surrogateescape') == b'caf\xe9'
+    assert rows[4]['what'] == 'two\nlines'
+    assert rows[4]['naics_code']
+    assert rows[6]['naics_code']
+
+
+def test_a_stopped_run_goes_on_where_it_was(coder, source, tmp_path):
+    target = tmp_path / 'out.csv'
+    job = FileJob(source('csv'), 'what', target, part_rows=2)
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(rows):
+        if rows == 4:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        code_file(coder, job, report=stop)
+    assert not target.exists()
+    seen: list[int] = []
+    report = code_file(coder, job, report=seen.append)
+    assert seen == [6]
+    assert (report.rows, report.bad, report.resumed) == (6, 1, 4)
+    whole = tmp_path / 'whole.csv'
+    code_file(coder, FileJob(job.source, 'what', whole, part_rows=2))
+    assert target.read_bytes() == whole.read_bytes()
+
+
+def test_parts_of_another_job_are_not_mixed_in(coder, source, tmp_path):
+    target = tmp_path / 'out.csv'
+    path = source('csv')
+
+    def stop(rows):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        code_file(coder, FileJob(path, 'what', target, part_rows=2), report=stop)
+    other = FileJob(path, 'what', target, part_rows=2, confidence=0.5)
+    with pytest.raises(UserError, match='parts of another run'):
+        code_file(coder, other)
+    assert code_file(coder, other, restart=True).resumed == 0
+
+
+def test_a_file_without_rows(coder, tmp_path):
+    source = tmp_path / 'in.csv'
+    source.write_text('id,what\n', encoding='utf-8')
+    for ending in ('csv', 'parquet'):
+        target = tmp_path / f'out.{ending}'
+        assert code_file(coder, FileJob(source, 'what', target)).rows == 0
+        columns = (
+            pl.read_csv(target).columns if ending == 'csv' else pl.read_parquet(target).columns
+        )
+        assert columns == ['id', 'what', *ADDED]
+
+
+@pytest.mark.parametrize(
+    ('changes', 'match'),
+    [
+        ({'source': 'none.csv'}, 'does not exist'),
+        ({'source': 'in.txt'}, 'must end in'),
+        ({'out': 'out.xlsx'}, 'must end in'),
+        ({'out': 'nowhere/out.csv'}, 'does not exist; name a folder'),
+        ({'out': 'in.csv'}, 'is the input'),
+        ({'column': 'text'}, "no column 'text'; it has id, what"),
+        ({'part_rows': 0}, 'part_rows'),
+    ],
+)
+def test_bad_jobs(coder, source, tmp_path, changes, match):
+    source('csv')
+    values = {'source': 'in.csv', 'column': 'what', 'out': 'out.csv'} | changes
+    paths = {key: tmp_path / values.pop(key) for key in ('source', 'out')}
+    with pytest.raises(UserError, match=match):
+        code_file(coder, FileJob(**paths, **values))
+
+
+def test_a_column_that_would_be_overwritten(coder, tmp_path):
+    source = tmp_path / 'in.csv'
+    source.write_text('what,naics_code\ncorn,111150\n', encoding='utf-8')
+    with pytest.raises(UserError, match='column naics_code already'):
+        code_file(coder, FileJob(source, 'what', tmp_path / 'out.csv'))
+
+
+def test_no_parquet_file(coder, tmp_path):
+    source = tmp_path / 'in.parquet'
+    source.write_bytes(b'no parquet')
+    with pytest.raises(UserError, match='no parquet file'):
+        code_file(coder, FileJob(source, 'what', tmp_path / 'out.csv'))
+
+
+def test_parquet_keeps_the_types_of_its_columns(coder, source, tmp_path):
+    code_file(coder, FileJob(source('parquet'), 'what', tmp_path / 'out.parquet', part_rows=2))
+    schema = pl.read_parquet(tmp_path / 'out.parquet').schema
+    assert schema['id'] == pl.Int64
+    assert schema['naics_probability'] == pl.Float64
