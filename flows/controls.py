@@ -18,7 +18,8 @@ from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from flows.dag import Dag
-from flows.runtime import CHECKOUT
+from flows.pipeline import tracking_uri
+from flows.runtime import CHECKOUT, with_worker_root
 from naics_embed import __version__
 from naics_embed.artifacts import read_json, write_json
 from naics_embed.config.load import flat, load_config
@@ -26,7 +27,7 @@ from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import FIGURES
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
 from tasks.stage import Record, Run
-from tasks.tracking import git_revision, pipeline_run
+from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 
 log = logging.getLogger('naics_embed.pipeline')
 
@@ -68,23 +69,28 @@ def controls(
     if not wanted:
         raise ConfigError('controls need at least one seed')
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    config = load_config(folder, profile, overrides or ()).config
+    overrides = with_worker_root(overrides)
+    config = load_config(folder, profile, overrides).config
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
     root = Path(config.runtime.root).expanduser().resolve()
     root.mkdir(parents=True, exist_ok=True)
-    uri = config.tracking.uri or f'sqlite:///{root / "mlflow.db"}'
+    uri = tracking_uri(config, root)
     tags = {
-        'run_name': 'controls',
         'profile': profile,
         'library_version': __version__,
         'git_revision': git_revision(CHECKOUT),
-        'prefect.flow_run_id': str(flow_run.id or 'none'),
+        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
     }
     with pipeline_run(
-        uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config)
+        uri,
+        config.tracking.experiment,
+        root / 'mlartifacts',
+        tags,
+        flat(config),
+        name='controls',
     ) as tracker:
         stages = frozenset(name.replace('_', '-') for name in refresh or ())
-        run = Run(root, tracker, stages)
+        run = Run(root, tracker, stages, experiment=config.tracking.experiment)
         shared = Dag(config, run)
         runs: dict[str, dict[int, dict[str, float | None]]] = {name: {} for name in CONTROLS}
         seconds: dict[str, dict[int, float]] = {'text': {}, 'refinement': {}, 'longer': {}}
@@ -106,7 +112,7 @@ def controls(
         table = summarise(runs, list(FIGURES.values()))
         result = {
             'profile': profile,
-            'overrides': list(overrides or ()),
+            'overrides': overrides,
             'seeds': wanted,
             'extra_epochs': extra_epochs,
             'seconds': {name: list(found.values()) for name, found in seconds.items()},

@@ -41,6 +41,20 @@ def text_training(
     return pipeline.fn(profile, overrides, 'text_training', refresh, resume, parent_run=parent_run)
 
 
+@flow(name='refine', flow_run_name='refine-{profile}')
+def refine(
+    profile: str = 'cpu', overrides: list[str] | None = None, refresh: list[str] | None = None
+) -> dict[str, Any]:
+    """Refine the trained table over the graph of the taxonomy, after what that stands on.
+
+    Args:
+        profile: a file in ``configs/profiles``: smoke, cpu or gpu.
+        overrides: dotted assignments, such as ``graph.layers=3``.
+        refresh: stages to compute again although they are cached, and all that stands on them.
+    """
+    return pipeline.fn(profile, overrides, 'refinement', refresh)
+
+
 @flow(name='evaluate', flow_run_name='evaluate-{profile}')
 def evaluate(
     profile: str = 'cpu', overrides: list[str] | None = None, refresh: list[str] | None = None
