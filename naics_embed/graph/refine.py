@@ -134,6 +134,7 @@ def refine(
     before = validate(tangents)
     history = [before]
     best, best_epoch, kept = before[SELECTION], 0, tangents
+    highest, last_rise = before[SELECTION], 0
     described = _describe(network, scales)
     random = np.random.default_rng([seed, taxonomy.level.size])
     for epoch in range(1, settings.max_epochs + 1):
@@ -158,7 +159,10 @@ def refine(
         ):
             best, best_epoch, kept = figures[SELECTION], epoch, refined
             described = _describe(network, scales)
-        elif epoch - best_epoch >= settings.patience:
+        # An epoch that costs too much is not kept, but while the figure rises it may pay back.
+        if figures[SELECTION] > highest:
+            highest, last_rise = figures[SELECTION], epoch
+        elif epoch - last_rise >= settings.patience:
             break
     kept = kept.clone()
     kept[~supervised] = tangents[~supervised]

@@ -93,6 +93,8 @@ def test_an_epoch_that_costs_queries_is_never_kept(inputs, settings_with):
     assert result.history[0]['index_mrr'] == 1
     assert max(figures['index_mrr'] for figures in result.history[1:]) < 1
     assert result.best_epoch == 0
+    impatient = refine(perfect, replace(settings, patience=1), 0)
+    assert len(impatient.history) > 2, 'while the figure rises, it goes on'
     loose = refine(perfect, replace(settings, tolerance=1.0), 0)
     selections = [figures[SELECTION] for figures in loose.history]
     assert loose.best_epoch == selections.index(max(selections)) > 0
