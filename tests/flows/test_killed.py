@@ -76,6 +76,8 @@ def test_training_goes_on_from_its_checkpoint_in_the_same_run(tmp_path, miniatur
     assert client.get_run(left.info.run_id).info.status == 'FINISHED'
     history = client.get_metric_history(left.info.run_id, 'validation/selection')
     steps = sorted(metric.step for metric in history)
-    assert set(steps) == set(range(40))
-    assert len(steps) <= 41, 'at most the epoch in which it was killed is trained twice'
+    assert sorted(set(steps)) == list(range(steps[-1] + 1)), 'no epoch is missing'
+    assert steps[-1] >= 39
+    repeated = len(steps) - len(set(steps))
+    assert repeated <= 1, 'at most the epoch in which it was killed is trained twice'
     assert list((root / 'text-training').glob('.*')) == []
