@@ -35,6 +35,8 @@ CODE_POINTS = ('table', 'text', 'text+offset')
 OFFSET_STARTS = ('zero', 'construction')
 GEOMETRIES = ('lorentz', 'euclidean', 'spherical')
 SCHEDULES = ('cosine', 'plateau')
+LEAF_DEPTH = 5
+"""Edges from the virtual root to a six-digit code."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,8 @@ class ModelConfig:
     Attributes:
         dim: dimensions of the Lorentz space.
         curvature: c > 0; the space has curvature −c.
-        r_max: bound on the distance from the origin.
+        r_max: bound on the distance from the origin, of codes and texts alike; a wide one lets
+            texts run out to it, far from the codes they belong to.
         adapter_rank: rank of the LoRA adapter.
         adapter_alpha: scale of the adapter, alpha / rank.
         adapter_dropout: dropout on the adapter's input.
@@ -543,3 +546,12 @@ class Config:
     tracking: TrackingConfig
     runtime: RuntimeConfig
     platform: PlatformConfig
+
+    def __post_init__(self) -> None:
+        # The leaves lie one edge a level from the origin.
+        reach = LEAF_DEPTH * self.construction.tau * self.construction.shrink
+        if reach >= self.model.r_max:
+            raise ConfigError(
+                f'model.r_max must be above {reach:g}, where the construction puts the leaves '
+                f'(5 edges of construction.tau, times construction.shrink), not {self.model.r_max}'
+            )

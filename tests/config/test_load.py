@@ -86,7 +86,7 @@ def test_later_layers_win_and_are_named():
     ('override', 'key', 'value'),
     [
         ('training.lr_head=1e-3', 'training.lr_head', 1e-3),
-        ('construction.tau=2', 'construction.tau', 2.0),
+        ('construction.tau=1', 'construction.tau', 1.0),
         ('model.channels=[title, excluded]', 'model.channels', ['title', 'excluded']),
         ('training.max_queries=null', 'training.max_queries', None),
         ('training.max_queries=', 'training.max_queries', None),
@@ -306,3 +306,9 @@ def test_an_unknown_baseline_is_refused_with_the_configuration():
         ConfigError, match=r"evaluation\.compared must be one of .*bm25, not 'bm52'"
     ):
         load_config(CONFIGS, None, ['evaluation.compared=[class_mean, bm52]'])
+
+
+def test_leaves_must_lie_inside_the_radius_bound():
+    with pytest.raises(ConfigError, match=r'model\.r_max must be above 6\.75'):
+        load_config(CONFIGS, 'cpu', ['construction.tau=1.5'])
+    load_config(CONFIGS, 'cpu', ['construction.tau=1.5', 'model.r_max=9'])
