@@ -28,6 +28,7 @@ from naics_embed.text.encoding import read_encoding
 from naics_embed.text.frozen import write_difference
 from naics_embed.text.tokens import TokenTable
 from tasks.encoding import backbone_of
+from tasks.evaluation import finite_or_null
 from tasks.frames import frame_of, splits_of, taxonomy_of
 from tasks.query_points import PointTable
 from tasks.stage import Result, Stage, StageContext
@@ -79,7 +80,7 @@ def write(
         found |= _figures(group, fusion.probabilities(*own), taxonomy, coder)
     baselines_found = read_json(Path(inputs['baselines'].path))
     figures = read_json(Path(inputs['metrics'].path)) | {
-        name: asdict(beside(name, value, baselines_found, prefix=PREFIX))
+        name: finite_or_null(asdict(beside(name, value, baselines_found, prefix=PREFIX)))
         for name, value in found.items()
     }
     target = out / 'coder'

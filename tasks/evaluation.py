@@ -55,7 +55,7 @@ def write(
     figures |= tree_figures(table, tree, norm_weight=evaluation.norm_weight, chunk=evaluation.chunk)
     figures |= holdout_figures(table, tree, chunk=evaluation.chunk)
     figures |= health_figures(table, tree)
-    plain = {name: _finite(asdict(figure)) for name, figure in figures.items()}
+    plain = {name: finite_or_null(asdict(figure)) for name, figure in figures.items()}
     (out / 'metrics.json').write_text(json.dumps(plain, indent=2, sort_keys=True), encoding='utf-8')
     context.tracking.artifact(out / 'metrics.json')
     context.tracking.figure(radius_by_level(table.tangents, tree), 'radius_by_level.png')
@@ -68,7 +68,7 @@ def write(
     )
 
 
-def _finite(figure: dict[str, Any]) -> dict[str, Any]:
+def finite_or_null(figure: dict[str, Any]) -> dict[str, Any]:
     """Put null for a number that JSON cannot hold."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value

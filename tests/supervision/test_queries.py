@@ -67,7 +67,8 @@ def test_index_entries_have_the_split_of_their_role(queries):
         ('Beets', '111211', 'test'),
         ('Kale', '111219', 'train'),
     }
-    assert 'Barley growing' not in queries['text'], 'an example is text of a channel'
+    # Entries that the examples channel holds train as queries of their own kind.
+    assert of_kind(queries, 'example') == {('Barley growing', '111110', 'train')}
 
 
 def test_titles_and_own_descriptions_train(queries):

@@ -89,7 +89,7 @@ def test_two_processes_equal_one(make_inputs, settings_with, tmp_path):
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
     mp.start_processes(
-        worker, (port, inputs, settings, tmp_path), nprocs=WORLD, start_method='fork'
+        worker, (port, inputs, settings, tmp_path), nprocs=WORLD, start_method='spawn'
     )
     module = prepared(inputs, settings)
     batch = first_batch(inputs, settings)
@@ -130,7 +130,7 @@ def test_a_training_of_two_processes_equals_one_of_one(make_inputs, settings_wit
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
     mp.start_processes(
-        torchrun, (port, make_inputs(), settings, tmp_path), nprocs=WORLD, start_method='fork'
+        torchrun, (port, make_inputs(), settings, tmp_path), nprocs=WORLD, start_method='spawn'
     )
     whole = train_text(make_inputs(), settings, tmp_path / 'alone')
     for rank in range(WORLD):

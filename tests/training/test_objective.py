@@ -233,7 +233,9 @@ def test_noise_perturbs_texts_in_training_only(step):
 
 @pytest.mark.parametrize('geometry', ['euclidean', 'spherical'])
 def test_other_geometries_train(step, geometry):
-    module, batch = step(f'model.geometry={geometry}', 'model.r_max=3', on('radial'))
+    module, batch = step(
+        f'model.geometry={geometry}', 'model.r_max=3', 'construction.tau=0.6', on('radial')
+    )
     module.terms(batch, 0.5).total.backward()
     assert bool(module.model.table.grad.isfinite().all())
 
