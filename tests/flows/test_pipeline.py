@@ -42,6 +42,7 @@ SMALL = [
     'training.queries.plain_repeats=2',
     'data.plain_language={train: true, examples: true, validation: true, test: true}',
     'evaluation.compared=[title, class_mean, logistic_regression, tfidf_svm, bm25]',
+    'regression.rows=2',
     'runtime.promote=true',
     'runtime.threads=1',
     'tracking.experiment=miniature',
