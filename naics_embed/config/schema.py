@@ -15,6 +15,7 @@ from naics_embed.config.text import (
     ConeConfig,
     ContrastiveConfig,
     CurriculumConfig,
+    DistillationConfig,
     FusionConfig,
     HuberConfig,
     RankConfig,
@@ -274,6 +275,7 @@ class ObjectiveConfig:
         balance: even load of the experts, for ``model.fusion.kind=experts``.
         teacher: codes near the points of the construction.
         anchor: sentence embeddings near those of the frozen backbone.
+        distillation: answers as a linear classifier of the frozen texts gives them.
     """
 
     temperature: float
@@ -295,6 +297,7 @@ class ObjectiveConfig:
     balance: TermConfig
     teacher: HuberConfig
     anchor: TermConfig
+    distillation: DistillationConfig
 
     def __post_init__(self) -> None:
         _require(self.temperature > 0, 'objective.temperature', self.temperature, 'positive')
