@@ -48,7 +48,11 @@ TERMS = {
     'teacher': (on('teacher'),),
     'ancestors': ('objective.retrieval.ancestor_credit=0.5',),
     'anchor': (on('anchor'),),
-    'distillation': (on('distillation'),),
+    'distillation': (
+        on('distillation'),
+        'objective.distillation.mix=0',
+        'objective.distillation.noise=0',
+    ),
     'balance': (on('balance'), 'model.fusion.kind=experts'),
     'offset': (on('offset'), 'model.code_points=text+offset'),
 }
