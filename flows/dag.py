@@ -363,13 +363,23 @@ class Dag:
     @cached_property
     def evaluation(self) -> Record:
         """Every figure of the run."""
+        return self._evaluation(self.selection.files)
+
+    @cached_property
+    def text_evaluation(self) -> Record:
+        """Every figure of the text table, whatever the promotion rule would pick."""
+        return self._evaluation(
+            {'table': Artifact.of(self.text_training.path('model') / 'tables.safetensors')}
+        )
+
+    def _evaluation(self, table: Mapping[str, Artifact]) -> Record:
         return evaluation(
             self.run,
             {
                 **self._texts,
                 **self.construction.files,
                 **self.query_points.files,
-                **self.selection.files,
+                **table,
                 **self.baselines.files,
             },
             model=self.config.model,
