@@ -9,7 +9,7 @@ from typing import Any
 from flows.routing import Request, computed_elsewhere
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
-from naics_embed.config.schema import Config, RuntimeConfig, TrainingConfig
+from naics_embed.config.schema import Config, ModelConfig, RuntimeConfig, TrainingConfig
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.text.backbone import locate_backbone
 from tasks.baselines import BASELINE_CHANNELS, fit_baselines
@@ -273,6 +273,11 @@ class Dag:
             seed=self.config.runtime.seed,
         )
 
+    @property
+    def _trained_model(self) -> ModelConfig:
+        """The space as training left it: its curvature may have been learned."""
+        return replace(self.config.model, curvature=self.text_training.facts['curvature'])
+
     @cached_property
     def query_points(self) -> Record:
         """Queries as points of the trained space."""
@@ -284,7 +289,7 @@ class Dag:
                 **self.queries.files,
                 **self.text_training.files,
             },
-            model=self.config.model,
+            model=self._trained_model,
             window=self.config.backbone.window,
             batch_tokens=self.config.backbone.batch_tokens,
             train_queries=self.config.graph.anchor_queries,
@@ -309,7 +314,7 @@ class Dag:
                 **self.query_points.files,
             },
             graph=self.config.graph,
-            model=self.config.model,
+            model=self._trained_model,
             temperature=self.text_training.facts['temperature'],
             shuffle=shuffle,
             seed=self.config.runtime.seed,
@@ -329,7 +334,7 @@ class Dag:
                 **self.query_points.files,
                 **tables,
             },
-            model=self.config.model,
+            model=self._trained_model,
             evaluation=self.config.evaluation,
             regression=replace(self.config.regression, outcomes=None),
             shrink=self.config.construction.shrink,
@@ -382,7 +387,7 @@ class Dag:
                 **table,
                 **self.baselines.files,
             },
-            model=self.config.model,
+            model=self._trained_model,
             evaluation=self.config.evaluation,
             jaccard=self.config.data.roles.jaccard,
         )
@@ -416,7 +421,7 @@ class Dag:
             },
             coder=self.config.coder,
             baselines=self.config.evaluation.baselines,
-            curvature=self.config.model.curvature,
+            curvature=self._trained_model.curvature,
             temperature=self.text_training.facts['temperature'],
             jaccard=self.config.data.roles.jaccard,
         )
@@ -433,6 +438,7 @@ class Dag:
                 **self.selection.files,
                 **self.coder.files,
             },
+            model=self._trained_model,
             temperature=self.text_training.facts['temperature'],
             champion=self.selection.facts['champion'],
             source=describe_source(self.source),

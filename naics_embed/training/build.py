@@ -67,6 +67,7 @@ def make_model(inputs: TextInputs, settings: TextSettings) -> TextModel:
         space=make_space(model.geometry, model.curvature),
         channels=inputs.corpus.channel_embeddings(),
         noise=EmbeddingNoise(model.embedding_dropout, model.embedding_noise),
+        learn_curvature=model.learn_curvature,
     )
     if model.offset_start == 'construction':
         built.start_offsets(inputs.start, torch.from_numpy(inputs.supervised.copy()))
@@ -158,7 +159,7 @@ def make_module(
         {kind: part.targets for kind, part in inputs.validation.items()},
         taxonomy,
         inputs.supervised,
-        space=model.space,
+        space=lambda: model.space,
         sample=settings.objective.stress_codes,
         seed=settings.seed,
     )

@@ -290,6 +290,7 @@ def _finish(
     parameters = count_parameters(model)
     if fitted.refreshed is not None:
         model.channels.copy_(fitted.refreshed)
+    model.head.c = model.curvature
     tangents = model.code_tangents().clone()
     unseen = np.flatnonzero(~inputs.supervised)
     if not model.from_text and len(unseen):
@@ -306,6 +307,7 @@ def _finish(
         backbone=model.encoder.merged_backbone(),
         head=model.head,
         temperature=float(model.temperature),
+        curvature=model.curvature,
         history=history,
         best_epoch=epochs_before + fitted.best_epoch,
         parameters=parameters,

@@ -278,7 +278,7 @@ class Objective(nn.Module):
         if 'cone' in weights:
             parent, child = self.edges
             found['cone'] = entailment(
-                codes[parent], codes[child], c=model.head.c, aperture=config.cone.aperture
+                codes[parent], codes[child], c=model.space.c, aperture=config.cone.aperture
             )
         if 'offset' in weights and model.offset is not None:
             found['offset'] = offset_penalty(model.offset, known)
