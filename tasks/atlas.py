@@ -22,7 +22,7 @@ def write(
     """Write ``disk.parquet``: ``code``, ``x``, ``y`` in the unit disk."""
     taxonomy = taxonomy_of(inputs['codebook'])
     tangents = load_file(inputs['table'].path)['tangents'].numpy()
-    points = disk_layout(taxonomy, tangents, curvature=curvature, stretch=atlas.stretch)
+    points = disk_layout(taxonomy, tangents, curvature=curvature, settings=atlas)
     write_disk(out / 'disk.parquet', list(taxonomy.codes), points)
     return Result({'disk': 'disk.parquet'})
 
