@@ -5,6 +5,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from naics_embed.artifacts import Artifact
+from naics_embed.atlas.faithfulness import faithfulness
 from naics_embed.atlas.layout import disk_layout, write_disk
 from naics_embed.config.atlas import AtlasConfig
 from tasks.frames import taxonomy_of
@@ -24,7 +25,12 @@ def write(
     tangents = load_file(inputs['table'].path)['tangents'].numpy()
     points = disk_layout(taxonomy, tangents, curvature=curvature, settings=atlas)
     write_disk(out / 'disk.parquet', list(taxonomy.codes), points)
-    return Result({'disk': 'disk.parquet'})
+    figures = faithfulness(taxonomy, tangents, points, curvature=curvature)
+    return Result({'disk': 'disk.parquet'}, figures)
 
 
-atlas = Stage('atlas', write, ('naics_embed.atlas.layout', 'naics_embed.config.atlas'))
+atlas = Stage(
+    'atlas',
+    write,
+    ('naics_embed.atlas.faithfulness', 'naics_embed.atlas.layout', 'naics_embed.config.atlas'),
+)
