@@ -16,8 +16,8 @@ def taxonomy() -> Taxonomy:
 @pytest.fixture(scope='module')
 def plane(taxonomy) -> np.ndarray:
     """Tangents of a table that is a plane already: sectors apart, children beyond them."""
-    angle = 2.0 * taxonomy.sector + 0.1 * np.arange(len(taxonomy))
-    radius = taxonomy.level - 1.0
+    angle = 2.0 * taxonomy.sector + 0.1 * np.arange(len(taxonomy)) ** 1.1
+    radius = taxonomy.level - 1.0 + 0.01 * np.sqrt(np.arange(len(taxonomy)))
     return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
