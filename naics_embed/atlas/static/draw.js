@@ -285,7 +285,23 @@ const draw = (() => {
       }
     }
 
-    /** Draw one label where there is room: towards the centre of the picture first. */
+    /** Where a label may stand, left edge and middle, the best first: towards the centre. */
+    spots(i, x, y, width, height) {
+      const gap = this.pointRadius(i) + 6;
+      const sides = [[x + gap, y], [x - gap - width, y]];
+      if (x > this.width / 2) sides.reverse();
+      const [dx, dy] = [this.width / 2 - x, this.height / 2 - y];
+      const away = Math.hypot(dx, dy);
+      if (this.atlas.level[i] > 2 || away < gap + width) return sides;
+      const [ux, uy] = [dx / away, dy / away];
+      const radial = [0, height + 4, 2 * height + 8].map((more) => {
+        const by = gap + more + (Math.abs(ux) * width + Math.abs(uy) * height) / 2;
+        return [x + ux * by - width / 2, y + uy * by];
+      });
+      return [...radial, ...sides];
+    }
+
+    /** Draw one label where there is room. */
     drawLabel(i, x, y, taken, always) {
       const { context: c, atlas, colours } = this;
       const sector = atlas.level[i] === 2;
@@ -302,24 +318,21 @@ const draw = (() => {
       }
       const width = this.widths[i];
       const height = lines.length * (size + 2);
-      const gap = this.pointRadius(i) + 6;
-      const inward = x > this.width / 2 ? -1 : 1;
-      for (const side of [inward, -inward]) {
-        const left = side > 0 ? x + gap : x - gap - width;
-        const box = [left - 3, y - height / 2 - 1, left + width + 3, y + height / 2 + 1];
+      for (const [left, middle] of this.spots(i, x, y, width, height)) {
+        const box = [left - 3, middle - height / 2 - 1, left + width + 3, middle + height / 2 + 1];
         const free = taken.every(
           (other) =>
             box[0] > other[2] || box[2] < other[0] || box[1] > other[3] || box[3] < other[1],
         );
         const fits = box[0] >= 0 && box[2] <= this.width;
-        if (!(free && fits) && !(always && side === -inward)) continue;
+        if (!always && !(free && fits)) continue;
         taken.push(box);
         c.textAlign = 'left';
         c.strokeStyle = colours.disk;
         c.lineWidth = 4;
         c.fillStyle = colours.text;
         lines.forEach((line, row) => {
-          const baseline = y + (row - (lines.length - 1) / 2) * (size + 2);
+          const baseline = middle + (row - (lines.length - 1) / 2) * (size + 2);
           let start = left;
           if (row === 0) {
             c.font = bold;

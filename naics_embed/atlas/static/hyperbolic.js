@@ -118,6 +118,19 @@ const hyperbolic = (() => {
 
   const composed = ({ centre, angle }) => compose(rotation(angle), toCentre(centre));
 
+  /** The motion, or where it has led farther than `limit` from home, the nearest one within. */
+  function bounded(motion, limit) {
+    const [ar, ai, br, bi] = motion;
+    if (Math.hypot(br, bi) <= Math.sinh(limit / 2)) return motion;
+    // The centre is −b/a; with |b| this great it is too near the rim for its own digits.
+    const square = ar * ar + ai * ai;
+    const centre = [-(br * ar + bi * ai) / square, -(bi * ar - br * ai) / square];
+    const norm = Math.hypot(...centre);
+    const edge = Math.tanh(limit / 2) / norm;
+    const angle = 2 * Math.atan2(ai, ar);
+    return composed({ centre: [centre[0] * edge, centre[1] * edge], angle });
+  }
+
   /**
    * Move many points: spinors Float64Array (4n: Re u, Im u, Re v, Im v) to disk coordinates.
    *
@@ -198,7 +211,7 @@ const hyperbolic = (() => {
   }
 
   return {
-    RIM, apply, applyToAll, applyToRim, arc, circle, compose, composed, decomposed, distance,
+    RIM, apply, applyToAll, applyToRim, arc, bounded, circle, compose, composed, decomposed, distance,
     fromCentre, identity, inside, inverse, partWay, radius, renormalised, rotation, spinors,
     toCentre, translation, zoomed,
   };

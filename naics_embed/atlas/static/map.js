@@ -11,6 +11,8 @@
   const LISTED = 12;
   const STEP = 0.35;
   const ZOOM = 1.35;
+  // As far as codes lie at the widest spread, and a little more.
+  const FARTHEST = 12;
 
   const state = {
     edges: false,
@@ -37,7 +39,7 @@
     requestAnimationFrame(paint);
   }
 
-  const seen = new view.View(repaint, () => calm.matches);
+  const seen = new view.View(repaint, () => calm.matches, FARTHEST);
 
   const name = (i) => `${table.official[i]} ${table.titles[i]}`;
 

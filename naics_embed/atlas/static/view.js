@@ -15,8 +15,12 @@ const view = (() => {
   }
 
   class View {
-    /** `changed` is called after each change, `still` says whether to leave animations out. */
-    constructor(changed, still) {
+    /**
+     * `changed` is called after each change, `still` says whether to leave animations out, `limit`
+     * how far from home one may go.
+     */
+    constructor(changed, still, limit) {
+      this.limit = limit;
       this.motion = hyperbolic.identity();
       this.scale = 1;
       this.changed = changed;
@@ -40,7 +44,11 @@ const view = (() => {
       const by = outside
         ? hyperbolic.rotation(Math.atan2(to[1], to[0]) - Math.atan2(from[1], from[0]))
         : hyperbolic.translation(held(from), held(to));
-      this.motion = hyperbolic.compose(by, this.motion);
+      this.move(by);
+    }
+
+    move(by) {
+      this.motion = hyperbolic.bounded(hyperbolic.compose(by, this.motion), this.limit);
       this.changed();
     }
 
@@ -48,8 +56,7 @@ const view = (() => {
     pan(x, y, distance) {
       this.stop();
       const step = Math.tanh(distance / this.scale / 2);
-      this.motion = hyperbolic.compose(hyperbolic.fromCentre([-x * step, -y * step]), this.motion);
-      this.changed();
+      this.move(hyperbolic.fromCentre([-x * step, -y * step]));
     }
 
     /** Magnify about a spot of the disk; below the whole disk, go back home instead. */
@@ -57,7 +64,8 @@ const view = (() => {
       this.stop();
       const wanted = clamped(this.scale * factor, FARTHEST, NEAREST);
       if (wanted !== this.scale) {
-        this.motion = hyperbolic.zoomed(this.motion, this.scale, wanted, held(spot));
+        const nearer = hyperbolic.zoomed(this.motion, this.scale, wanted, held(spot));
+        this.motion = hyperbolic.bounded(nearer, this.limit);
         this.scale = wanted;
       } else if (factor < 1) {
         const { centre, angle } = hyperbolic.decomposed(this.motion);
