@@ -12,7 +12,7 @@ from naics_embed.census.sources import Source
 from naics_embed.config.schema import Config, RuntimeConfig, TrainingConfig
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.text.backbone import locate_backbone
-from tasks.atlas import atlas
+from tasks.atlas import atlas, page_inputs
 from tasks.baselines import BASELINE_CHANNELS, fit_baselines
 from tasks.candidates import candidates, selection
 from tasks.codebook import codebook
@@ -418,7 +418,7 @@ class Dag:
         """The champion drawn in the Poincaré disk."""
         return atlas(
             self.run,
-            {**self.codebook.files, **self.selection.files},
+            {**self.codebook.files, **self.selection.files, **page_inputs()},
             atlas=self.config.atlas,
             curvature=self.config.model.curvature,
         )
