@@ -292,13 +292,15 @@ const draw = (() => {
       if (x > this.width / 2) sides.reverse();
       const [dx, dy] = [this.width / 2 - x, this.height / 2 - y];
       const away = Math.hypot(dx, dy);
-      if (this.atlas.level[i] > 2 || away < gap + width) return sides;
+      const inner = this.places[3 * i + 2] > 0.4 || away < gap + width;
+      if (this.atlas.level[i] > 2 || inner) return sides;
       const [ux, uy] = [dx / away, dy / away];
-      const radial = [0, height + 4, 2 * height + 8].map((more) => {
+      const radial = [0, height + 4].map((more) => {
         const by = gap + more + (Math.abs(ux) * width + Math.abs(uy) * height) / 2;
         return [x + ux * by - width / 2, y + uy * by];
       });
-      return [...radial, ...sides];
+      // Never outward: there lie the sector's own codes.
+      return [...radial, sides[0]];
     }
 
     /** Draw one label where there is room. */

@@ -292,6 +292,8 @@
   listenToSearch();
   listenToKeys();
   listenToButtons();
+  const narrow = matchMedia('(max-width: 760px)');
+  document.querySelector('.legend').open = !narrow.matches;
   pointer.listen(canvas, { view: seen, picture, state, hover, select, fly });
   picture.resize();
   restyle();

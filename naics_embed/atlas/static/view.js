@@ -3,7 +3,7 @@
 /* What part of the plane is seen: a motion and a magnification, and how they change. */
 const view = (() => {
   const FARTHEST = 1;
-  const NEAREST = 24;
+  const NEAREST = 8;
   // Nearest to the rim that a pointer takes hold of the plane.
   const HOLD = 0.995;
   const ease = (t) => (t < 0.5 ? 4 * t * t * t : 1 - (2 - 2 * t) ** 3 / 2);
