@@ -13,7 +13,7 @@ from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
 from naics_embed.metrics.calibration import expected_calibration_error
 from naics_embed.taxonomy import LEVELS, Taxonomy
 
-SETTINGS = EvidenceSettings(20.0, 3, 5, 1, 1.2, 0.4, 2000)
+SETTINGS = EvidenceSettings(20.0, 4, 1.2, 0.5, 0.4, 2000)
 FIT = FusionSettings(0.0, 200)
 WEIGHTS = np.array([[2.0, 0.5], [0.4, -0.6], [-0.3, 0.2]])
 
@@ -142,6 +142,10 @@ def test_columns_by_formula():
             np.testing.assert_allclose(scores[:, leaf, COLUMNS.index(name)], values, atol=2e-3)
     assert scores[0, :, COLUMNS.index('words')].argmax() == 0
     assert scores[1, :, COLUMNS.index('characters')].argmax() == 1
+    assert not scores[..., COLUMNS.index('pairs')].any()
+    orders = evidence.columns(['a corn farm here', 'farm corn'], x[:2])[..., COLUMNS.index('pairs')]
+    assert orders[0].argmax() == 0 and orders[0, 0] > 0
+    assert not orders[1].any(), 'the order of words counts'
 
 
 def test_support_of_a_leaf():
@@ -162,8 +166,8 @@ def test_every_leaf_needs_a_text():
     'changes',
     [
         {'sharpness': 0},
-        {'shortest_gram': 0},
-        {'longest_gram': 2},
+        {'gram': 0},
+        {'gram_k1': 0},
         {'bm25_b': 1.5},
         {'characters_read': 0},
     ],
