@@ -18,7 +18,7 @@ from naics_embed.evaluation.evaluate import beside
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups
 from naics_embed.evidence.confidence import confidence_figures, decisions
 from naics_embed.evidence.curves import curves
-from naics_embed.evidence.fusion import Fusion, fit_fusion, one_score
+from naics_embed.evidence.fusion import Fusion, fit_calibrated, one_score
 from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.metrics.tree import Tree
@@ -148,7 +148,7 @@ def _fit(
     chosen = [i for i, group in enumerate(groups) if group.split == 'validation']
     if not chosen:
         return one_score(FUSED, 'distance', temperature)
-    return fit_fusion(
+    return fit_calibrated(
         FUSED,
         np.concatenate([scores[i][0] for i in chosen]),
         np.concatenate([scores[i][1] for i in chosen]),

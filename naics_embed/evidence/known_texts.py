@@ -69,7 +69,7 @@ class KnownTexts:
     @cached_property
     def means(self) -> np.ndarray:
         """float32 ``(leaves, width)``: unit means of the embeddings of each leaf."""
-        sums = np.add.reduceat(self.embeddings.astype(np.float64), self.first, axis=0)
+        sums = np.add.reduceat(self.embeddings, self.first, axis=0, dtype=np.float64)
         return (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
 
     def columns(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:

@@ -42,14 +42,17 @@ class FusionSettings:
     Attributes:
         penalty: factor on the squared standardised weights.
         iterations: L-BFGS iterations.
+        folds: parts into which the queries are cut to calibrate on answers to unseen ones.
     """
 
     penalty: float
     iterations: int
+    folds: int = 5
 
     def __post_init__(self) -> None:
         _require(self.penalty >= 0, 'fusion.penalty', self.penalty, 'at least 0')
         _require(self.iterations >= 1, 'fusion.iterations', self.iterations, 'at least 1')
+        _require(self.folds >= 2, 'fusion.folds', self.folds, 'at least 2')
 
 
 def _require(kept: bool, key: str, value: object, wanted: str) -> None:

@@ -81,18 +81,26 @@ def write_redirections(folder: Path, redirections: pl.DataFrame) -> None:
     ).write_parquet(folder / REDIRECTIONS)
 
 
-def read_evidence(folder: Path, leaves: list[str]) -> tuple[KnownTexts, Fusion]:
+def read_evidence(
+    folder: Path, leaves: list[str], fused: tuple[str, ...]
+) -> tuple[KnownTexts, Fusion]:
     """Read what `write_evidence` wrote.
 
     Args:
         folder: where from.
         leaves: codes of the columns, as they were written.
+        fused: the scores that this version fuses.
 
     Raises:
-        ArtifactError: a file is damaged, or they do not fit each other.
+        ArtifactError: a file is damaged, they do not fit each other, or other scores are fused.
     """
     stored = read_json(folder / FUSION)
     fusion = Fusion.from_dict(stored)
+    if fusion.columns != fused:
+        raise ArtifactError(
+            f'{folder} fuses {", ".join(fusion.columns)}, which this version does not; '
+            'export the table again'
+        )
     try:
         settings = EvidenceSettings(**stored['settings'])
         arrays = load_file(folder / EVIDENCE)
