@@ -14,6 +14,7 @@ from naics_embed.baselines.logistic import fit_logistic
 from naics_embed.baselines.settings import BaselineSettings
 from naics_embed.config.schema import CoderConfig
 from naics_embed.evaluation.evaluate import beside
+from naics_embed.evaluation.predictions import PREDICTION_SCHEMA, prediction_frame
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups
 from naics_embed.evidence.confidence import confidence_figures, decisions
 from naics_embed.evidence.fusion import Fusion, fit_fusion, one_score
@@ -49,7 +50,7 @@ def write(
     temperature: float,
     jaccard: float,
 ) -> Result:
-    """Write the directory ``coder``, and ``figures.json``: those of the evaluation and its own."""
+    """Write the directory ``coder``, its answers, and the figures of the evaluation and its own."""
     taxonomy = taxonomy_of(inputs['codebook'])
     leaves = taxonomy.at_level(LEAF_LEVEL)
     tokens = TokenTable.read(Path(inputs['tokens'].path))
@@ -76,8 +77,12 @@ def write(
     ]
     fusion = _fit(groups, scores, temperature, coder)
     found: dict[str, float] = {}
+    answers = [PREDICTION_SCHEMA.to_frame()]
     for group, own in zip(groups, scores, strict=True):
-        found |= _figures(group, fusion.probabilities(*own), taxonomy, coder)
+        probabilities = fusion.probabilities(*own)
+        found |= _figures(group, probabilities, taxonomy, coder)
+        answers.append(prediction_frame(group, probabilities, taxonomy))
+    pl.concat(answers).write_parquet(out / 'predictions.parquet')
     baselines_found = read_json(Path(inputs['baselines'].path))
     figures = read_json(Path(inputs['metrics'].path)) | {
         name: finite_or_null(asdict(beside(name, value, baselines_found, prefix=PREFIX)))
@@ -94,7 +99,7 @@ def write(
     effects = dict(zip(FUSED, (fusion.weights[0] * fusion.spread).tolist(), strict=True))
     context.tracking.artifact(target / 'fusion.json')
     return Result(
-        {'coder': 'coder', 'figures': 'figures.json'},
+        {'coder': 'coder', 'figures': 'figures.json', 'predictions': 'predictions.parquet'},
         {**found, 'known_texts': len(evidence.texts)},
         {'effects': effects},
     )
@@ -178,6 +183,7 @@ coder = Stage(
         'naics_embed.search.coder',
         'naics_embed.search.storage',
         'naics_embed.evaluation.evaluate',
+        'naics_embed.evaluation.predictions',
         'naics_embed.evaluation.queries',
         'naics_embed.evidence.confidence',
         'naics_embed.baselines.logistic',

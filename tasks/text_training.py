@@ -81,7 +81,12 @@ def write(
         {'best_epoch': trained.best_epoch, 'temperature': trained.temperature}
         | {name: float(count) for name, count in trained.parameters.items()}
         | {'training_queries': len(prepared.train)},
-        {'temperature': trained.temperature, 'epochs': len(trained.history)},
+        {
+            'temperature': trained.temperature,
+            'epochs': len(trained.history),
+            'warm_epochs': trained.warm_epochs,
+            'best_epoch': trained.best_epoch,
+        },
     )
 
 

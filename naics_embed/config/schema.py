@@ -11,6 +11,7 @@ from naics_embed.census.download import HttpSettings
 from naics_embed.config.checks import one_of as _one_of
 from naics_embed.config.checks import require as _require
 from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
+from naics_embed.config.report import ReportConfig
 from naics_embed.config.text import (
     ConeConfig,
     ContrastiveConfig,
@@ -543,6 +544,7 @@ class Config:
     regression: RegressionConfig
     promotion: PromotionConfig
     coder: CoderConfig
+    report: ReportConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
     platform: PlatformConfig

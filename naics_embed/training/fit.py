@@ -296,6 +296,7 @@ def _finish(
         temperature=float(model.temperature),
         history=history,
         best_epoch=epochs_before + fitted.best_epoch,
+        warm_epochs=epochs_before,
         parameters=parameters,
         state=state,
         adapters=adapters,
