@@ -12,6 +12,7 @@ from naics_embed.report.contents import CodeTable
 from naics_embed.taxonomy import LEVELS
 
 LEAF = LEVELS[-1]
+NORMAL_95 = 1.959964
 RANGES = {2: 'sector', 3: 'subsector', 4: 'industry group', 5: 'industry', 6: 'code'}
 
 
@@ -24,7 +25,8 @@ class Bin:
         high: greatest confidence.
         confidence: mean confidence.
         accuracy: share right.
-        error: standard error of ``accuracy``.
+        least: lower end of the 95 % interval of ``accuracy`` (Wilson 1927).
+        most: its upper end.
         answers: how many.
     """
 
@@ -32,7 +34,8 @@ class Bin:
     high: float
     confidence: float
     accuracy: float
-    error: float
+    least: float
+    most: float
     answers: int
 
 
@@ -83,11 +86,20 @@ def reliability(answers: pl.DataFrame, bins: int, level: int = LEAF) -> list[Bin
                 float(edges[place + 1]),
                 float(confidence[inside].mean()),
                 share,
-                (share * (1 - share) / count) ** 0.5,
+                *wilson(share, count),
                 count,
             )
         )
     return found
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of ``count`` answers (Wilson 1927)."""
+    widened = 1 + NORMAL_95**2 / count
+    middle = (share + NORMAL_95**2 / (2 * count)) / widened
+    spread = (share * (1 - share) / count + (NORMAL_95 / (2 * count)) ** 2) ** 0.5
+    reach = NORMAL_95 * spread / widened
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def selective(answers: pl.DataFrame, level: int = LEAF) -> RiskCoverage:

@@ -14,6 +14,8 @@ from naics_embed.report.svg import Plot, Scale, element, label, limits, number, 
 
 WIDE, NARROW, TALL, LOW = 520, 340, 260, 150
 BAR = (320, 34)
+FEW = 20
+"""Answers below which a share says little; such bins are drawn hollow."""
 CLASSES = 7
 """Colours of series in the style sheet, ``s0`` to ``s6``; each has a dash of its own."""
 
@@ -59,17 +61,9 @@ def bar(
         drawn += [_bar(x, 24, 6, 1.0, 'track'), _bar(x, 24, 6, second, 'fill second')]
     for name, place in marks.items():
         at = x(min(1.0, max(0.0, place)))
-        drawn.append(
-            element(
-                'line',
-                element('title', f'{name} {place:.3f}'),
-                x1=at,
-                x2=at,
-                y1=1,
-                y2=23,
-                class_='mark',
-            )
-        )
+        title = element('title', f'{name} {place:.3f}')
+        for class_ in ('halo', 'mark'):
+            drawn.append(element('line', title, x1=at, x2=at, y1=1, y2=23, class_=class_))
     if ceiling is not None:
         at = x(min(1.0, ceiling))
         corners = f'{at - 5:g},0 {at + 5:g},0 {at:g},7'
@@ -113,7 +107,7 @@ def lines(
     """
     every = [point for one in series for point in one.points]
     across = x_range or limits([x for x, _ in every])
-    plot = Plot.of(*size, across, y_range or limits([y for _, y in every]), top=26)
+    plot = Plot.of(*size, across, y_range or limits([y for _, y in every]))
     drawn = [*_shade(plot, shade), plot.axes(x_label, y_label)]
     if best is not None:
         at = plot.x(best)
@@ -143,7 +137,7 @@ def _shade(plot: Plot, shade: tuple[float, float, str] | None) -> list[Markup]:
             height=plot.y.begin - plot.y.end,
             class_='shade',
         ),
-        label(left + 6, plot.y.end + 14, name, class_='faint'),
+        label(left + 2, plot.y.end - 5, name, class_='faint'),
     ]
 
 
@@ -152,7 +146,7 @@ def steps(found: Sequence[StepDistances], scale: float, words: str) -> Markup:
     size = (WIDE, TALL)
     greatest = max(step.quantiles[-1] for step in found)
     across = (0.0, max(step.step for step in found) + 0.7)
-    plot = Plot.of(*size, across, (0.0, 1.05 * greatest), top=26)
+    plot = Plot.of(*size, across, (0.0, 1.05 * greatest))
     ticks = [(float(step.step), str(step.step)) for step in found]
     drawn = [plot.axes('tree distance D*', 'geodesic distance', x_ticks=ticks)]
     end = min(across[1], 1.05 * greatest / scale) if scale > 0 else across[1]
@@ -194,7 +188,7 @@ def radius_chart(found: Mapping[int, tuple[np.ndarray, np.ndarray]], words: str)
     """Draw the radii of each level: density of the learned codes, a dot for each hidden one."""
     size = (WIDE, TALL)
     every = np.concatenate([np.concatenate(pair) for pair in found.values()])
-    plot = Plot.of(*size, (0.4, len(found) + 0.6), (0.0, 1.08 * float(every.max())), top=26)
+    plot = Plot.of(*size, (0.4, len(found) + 0.6), (0.0, 1.08 * float(every.max())))
     ticks = [(float(i), f'{level} digits') for i, level in enumerate(found, start=1)]
     drawn = [plot.axes('', 'distance from the origin', x_ticks=ticks)]
     for place, (level, (known, hidden)) in enumerate(found.items(), start=1):
@@ -280,22 +274,24 @@ def key(anchors: Sequence[str], low: str, high: str, name: str) -> Markup:
 
 
 def reliability_chart(bins: Sequence[Bin], colour: int, words: str) -> Markup:
-    """Draw accuracy against confidence, with two standard errors, above how many answers."""
+    """Draw accuracy against confidence, with 95 % intervals, above how many answers."""
     size = (NARROW, 300)
-    plot = Plot.of(*size, (0.0, 1.0), (0.0, 1.0), top=26, bottom=90)
+    plot = Plot.of(*size, (0.0, 1.0), (0.0, 1.0), bottom=90)
     share = [(tick / 5, f'{20 * tick}%') for tick in range(6)]
-    drawn = [plot.axes('confidence', 'share right', x_ticks=share, y_ticks=share[::1])]
+    drawn = [plot.axes('confidence', 'share right', x_ticks=share, y_ticks=share)]
     drawn.append(plot.path([(0.0, 0.0), (1.0, 1.0)], 'ideal'))
     most = max(one.answers for one in bins)
     for one in bins:
-        low, high = max(0.0, one.accuracy - 2 * one.error), min(1.0, one.accuracy + 2 * one.error)
         x = plot.x(one.confidence)
         title = (
             f'{one.low:.0%}–{one.high:.0%} sure: {one.accuracy:.1%} of {one.answers:,} right, '
             f'mean confidence {one.confidence:.1%}'
         )
-        drawn.append(element('line', x1=x, x2=x, y1=plot.y(low), y2=plot.y(high), class_='whisker'))
-        drawn.append(plot.dot(one.confidence, one.accuracy, f'dot s{colour}', title, 5))
+        drawn.append(
+            element('line', x1=x, x2=x, y1=plot.y(one.least), y2=plot.y(one.most), class_='whisker')
+        )
+        few = ' few' if one.answers < FEW else ''
+        drawn.append(plot.dot(one.confidence, one.accuracy, f'dot s{colour}{few}', title, 5))
         left, right = plot.x(one.low), plot.x(one.high)
         tall = 34 * one.answers / most
         drawn.append(
@@ -328,7 +324,7 @@ def risk_chart(curves: Sequence[tuple[str, int, RiskCoverage]], words: str) -> M
         )
     size = (WIDE, TALL)
     top = max((y for one in series for _, y in one.points), default=1.0)
-    plot = Plot.of(*size, (0.0, 1.0), (0.0, max(0.05, 1.05 * top)), top=26)
+    plot = Plot.of(*size, (0.0, 1.0), (0.0, max(0.05, 1.05 * top)))
     ticks = [(tick / 5, f'{20 * tick}%') for tick in range(6)]
     up = [(value, f'{value:.0%}') for value in plot.y.ticks(4)]
     drawn = [

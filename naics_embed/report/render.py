@@ -156,7 +156,9 @@ def _maps(table: CodeTable, groups: shape.GroupDistances) -> list[dict[str, Any]
                     sectors,
                     f'Heatmap: {words} of four-digit groups, from 0 to {top:.2f}',
                 ),
-                'key': charts.key(png.SEQUENTIAL, '0', number(round(top, 2)), f'{name.lower()}'),
+                'key': charts.key(
+                    png.SEQUENTIAL, '0', number(round(top, 2)), name[0].lower() + name[1:]
+                ),
             }
         )
     excess = groups.excess
@@ -253,8 +255,8 @@ def _level_rows(report: RunReport, kinds: Mapping[str, Any]) -> list[dict[str, A
             'name': ans.RANGES[level],
             'cells': [
                 (
-                    f'{float(own[f"right_{level}"].mean()):.1%}',
-                    f'{float(own[f"confidence_{level}"].mean()):.1%}',
+                    f'{100 * float(own[f"right_{level}"].mean()):.1f}',
+                    f'{100 * float(own[f"confidence_{level}"].mean()):.1f}',
                 )
                 for own in kinds.values()
             ],
@@ -288,11 +290,13 @@ def _candidates(report: RunReport) -> dict[str, Any] | None:
     comparisons = report.selection.get('comparisons', [])
     figures = list(dict.fromkeys(row['figure'] for row in comparisons))
     outcome = {(row['challenger'], row['figure']): row for row in comparisons}
-    tables = list(report.candidates)
+    verdicts = report.selection.get('verdicts', [])
+    named = [name for one in verdicts for name in (one['incumbent'], one['challenger'])]
+    tables = list(dict.fromkeys([*named, *report.candidates]))
     return {
         'tables': tables,
         'champion': report.selection['champion'],
-        'verdicts': report.selection.get('verdicts', []),
+        'verdicts': verdicts,
         'rows': [
             (
                 figure,

@@ -99,8 +99,8 @@ class Plot:
         y: tuple[float, float],
         *,
         left: float = 44,
-        right: float = 12,
-        top: float = 12,
+        right: float = 22,
+        top: float = 28,
         bottom: float = 40,
     ) -> 'Plot':
         """Return the plot of a picture, within margins."""
@@ -134,7 +134,7 @@ class Plot:
         middle = (self.x.begin + self.x.end) / 2
         drawn.append(label(middle, floor + 34, x_label, anchor='middle', strong=True))
         if y_label:
-            drawn.append(label(4, self.y.end - 6, y_label, anchor='start', strong=True))
+            drawn.append(label(4, self.y.end - 14, y_label, anchor='start', strong=True))
         return Markup('').join(drawn)
 
     def path(self, points: Sequence[tuple[float, float]], class_: str) -> Markup:
