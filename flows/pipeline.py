@@ -178,7 +178,7 @@ def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:
             outcome = _promote(summary, dag, config)
             changes |= {'promoted': outcome.promoted, 'promotion': outcome.reason}
     if 'report' in records:
-        changes |= _publish_report(records['report'], dag.run, outcome)
+        changes |= _publish_report(dag, outcome)
     return Summary(**{**asdict(summary), **changes})
 
 
@@ -216,11 +216,12 @@ def _promote(summary: Summary, dag: Dag, config: Config) -> Outcome:
     return outcome
 
 
-def _publish_report(record: Record, run: Run, outcome: Outcome | None) -> dict[str, str]:
+def _publish_report(dag: Dag, outcome: Outcome | None) -> dict[str, str]:
     """Put the report where people find it, link it from Prefect, and tag the MLflow run."""
-    page = publish_report(record, run, outcome)
+    record, tracker = dag.report, dag.run.tracker
+    atlas = dag.atlas.path('atlas') if 'atlas' in dag.records() else None
+    page = publish_report(record, dag.run, outcome, atlas)
     verdict, sentence = record.facts['verdict'], record.facts['sentence']
-    tracker = run.tracker
     set_tags(tracker, {'verdict': verdict})
     link = page.as_uri()
     if tracker.uri.startswith('http'):

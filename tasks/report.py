@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import polars as pl
@@ -21,6 +22,7 @@ from tasks.promotion import Outcome
 from tasks.stage import Record, Result, Run, Stage, StageContext
 
 PAGE = 'report.html'
+MAP = 'atlas.html'
 PACKAGES = ('torch', 'transformers', 'lightning', 'polars', 'numpy', 'prefect', 'mlflow')
 TAGS = {'profile': 'profile', 'git_revision': 'revision', 'library_version': 'library'}
 
@@ -36,6 +38,7 @@ def write(
     context: StageContext,
     *,
     configuration: Config,
+    curvature: float,
     source: dict[str, Any],
     training: dict[str, Any],
     effects: dict[str, float],
@@ -48,7 +51,7 @@ def write(
         [titles[code] for code in taxonomy.codes],
         (splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED).astype(bool),
         load_file(inputs['table'].path)['tangents'].double(),
-        configuration.model.curvature,
+        curvature,
     )
     content = {
         name: read_json(Path(inputs[name].path))
@@ -91,15 +94,17 @@ def write(
 
 
 def publish_report(
-    record: Record, run: Run, outcome: Outcome | None, map_href: str | None = None
+    record: Record, run: Run, outcome: Outcome | None, atlas: Path | None = None
 ) -> Path:
     """Put the report, with what became of the table, under the artifact root; log it in MLflow.
+
+    The interactive map is put beside it in both places, so that the link to it holds.
 
     Args:
         record: of the stage.
         run: the pipeline run, whose own MLflow run gets the file.
         outcome: of the promotion; None where nothing was to be promoted.
-        map_href: address of the interactive map, relative to the report.
+        atlas: page of the interactive map; None where there is none.
 
     Returns:
         the file, which the next run under this root replaces.
@@ -107,12 +112,16 @@ def publish_report(
     html = complete(
         record.path('report').read_text(encoding='utf-8'),
         promotion=None if outcome is None else asdict(outcome),
-        map_href=map_href,
+        map_href=None if atlas is None else MAP,
     )
     page = run.root / PAGE
     with atomic_file(page) as temporary:
         temporary.write_text(html, encoding='utf-8')
     run.tracker.pipeline().artifact(page)
+    if atlas is not None:
+        with atomic_file(run.root / MAP) as temporary:
+            copyfile(atlas, temporary)
+        run.tracker.pipeline().artifact(run.root / MAP)
     return page
 
 

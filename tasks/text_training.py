@@ -79,10 +79,12 @@ def write(
     return Result(
         {'model': 'model'},
         {'best_epoch': trained.best_epoch, 'temperature': trained.temperature}
+        | {'curvature': trained.curvature}
         | {name: float(count) for name, count in trained.parameters.items()}
         | {'training_queries': len(prepared.train)},
         {
             'temperature': trained.temperature,
+            'curvature': trained.curvature,
             'epochs': len(trained.history),
             'warm_epochs': trained.warm_epochs,
             'best_epoch': trained.best_epoch,

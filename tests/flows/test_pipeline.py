@@ -169,6 +169,8 @@ def test_mlflow_has_a_run_for_the_pipeline_and_one_for_each_stage(first, worksho
     assert 'figures.json' in {file.path for file in client.list_artifacts(first['run_id'])}
 
     nested = workshop.nested(first)
+    drawn = client.list_artifacts(nested['atlas'].info.run_id)
+    assert 'atlas.html' in {file.path for file in drawn}
     assert set(nested) == set(STAGES)
     for name, run in nested.items():
         assert run.info.status == 'FINISHED'
@@ -199,6 +201,7 @@ def test_the_bundle_is_promoted_and_searchable(first, workshop, miniature):
     assert tuple(bundle.codes()['code']) == miniature.taxonomy.codes
     assert bundle.metrics() == first['figures']
     assert bundle.manifest['source']['kind'] == 'folder'
+    assert bundle.disk().shape == (len(miniature.taxonomy), 2)
     hidden = bundle.codes().filter(~pl.col('supervised'))['code'].to_list()
     holdout = pl.read_parquet(first['stages']['structure_holdout']['files']['structure_holdout'])
     assert hidden == holdout.filter(pl.col('split') != 'supervised')['code'].to_list()
@@ -251,6 +254,10 @@ def test_the_report_tells_what_the_run_did(first, workshop, tmp_path):
     stage = Path(first['stages']['report']['files']['report']).read_text(encoding='utf-8')
     assert 'nothing was in use before' not in stage, 'which the cached file cannot know'
     assert 'No answers to single queries' not in html
+    assert 'href="atlas.html"' in html
+    logged = {file.path for file in client.list_artifacts(first['run_id'])}
+    assert {'report.html', 'atlas.html'} <= logged
+    assert (workshop.root / 'atlas.html').is_file()
     assert 'frozen embeddings' in html, 'one warm epoch, then two more'
     assert first['stages']['text_training']['key'] in html
     assert 'Mixed' in html or 'Poor' in html or 'Good' in html
