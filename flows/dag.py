@@ -29,6 +29,7 @@ from tasks.redirections import redirections
 from tasks.refinement import refinement
 from tasks.regression import OUTCOMES, regression
 from tasks.relations import relations
+from tasks.report import look, report
 from tasks.source import acquire_source, describe_source, source_inputs
 from tasks.stage import Record, Run, Stage
 from tasks.structure_holdout import structure_holdout
@@ -64,6 +65,7 @@ STAGES = (
     'coder',
     'atlas',
     'export',
+    'report',
 )
 
 
@@ -456,6 +458,34 @@ class Dag:
             champion=self.selection.facts['champion'],
             source=describe_source(self.source),
             configuration=self.config,
+        )
+
+    @cached_property
+    def report(self) -> Record:
+        """The run as one HTML file."""
+        history = self.text_training.path('model') / 'history.json'
+        return report(
+            self.run,
+            {
+                **self.codebook.files,
+                **self.structure_holdout.files,
+                **self.refinement.files,
+                **self.candidates.files,
+                **self.selection.files,
+                **self.baselines.files,
+                **self.regression.files,
+                'figures': self.coder['figures'],
+                'predictions': self.coder['predictions'],
+                'text_history': Artifact.of(history),
+                **look(),
+            },
+            configuration=self.config,
+            curvature=self._trained_model.curvature,
+            source=describe_source(self.source),
+            training={
+                name: self.text_training.facts[name] for name in ('warm_epochs', 'best_epoch')
+            },
+            effects=self.coder.facts['effects'],
         )
 
     def _placed(self, stage: Stage, inputs: Mapping[str, Artifact], **settings: Any) -> Record:

@@ -9,7 +9,11 @@ from typing import Any
 
 import torch
 from prefect import flow
-from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 from prefect.runtime import flow_run
 
 from flows.dag import DATA_STAGES, STAGES, Dag
@@ -22,9 +26,10 @@ from naics_embed.config.schema import Config
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import promotion_rule
 from tasks.promotion import Contender, Outcome, promote_run
+from tasks.report import publish_report
 from tasks.source import describe_source
 from tasks.stage import Record, Run
-from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run, set_tags
+from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, git_revision, pipeline_run, set_tags
 
 log = logging.getLogger('naics_embed.pipeline')
 
@@ -32,6 +37,8 @@ TARGETS = ('all', 'data', *STAGES)
 FIGURES_ARTIFACT = 'lorentz-metrics'
 SELECTION_ARTIFACT = 'table-selection'
 PROMOTION_ARTIFACT = 'promotion'
+REPORT_ARTIFACT = 'report'
+CHECKS_ARTIFACT = 'report-checks'
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,8 @@ class Summary:
         bundle: directory of the exported bundle, if the run got that far.
         promoted: whether the bundle is the one that ``naics-embed search`` uses.
         promotion: why, or why not.
+        report: the HTML report, if the run got that far.
+        verdict: what the report concludes.
         seconds: duration of the run.
     """
 
@@ -64,6 +73,8 @@ class Summary:
     bundle: str | None = None
     promoted: bool = False
     promotion: str | None = None
+    report: str | None = None
+    verdict: str | None = None
     seconds: float = 0.0
 
 
@@ -160,11 +171,14 @@ def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:
     if 'selection' in records:
         changes['table'] = records['selection'].facts['champion']
         _publish_selection(records['selection'], dag.run)
+    outcome = None
     if 'export' in records:
         changes['bundle'] = str(records['export'].path('bundle'))
         if config.runtime.promote:
             outcome = _promote(summary, dag, config)
             changes |= {'promoted': outcome.promoted, 'promotion': outcome.reason}
+    if 'report' in records:
+        changes |= _publish_report(dag, outcome)
     return Summary(**{**asdict(summary), **changes})
 
 
@@ -202,6 +216,35 @@ def _promote(summary: Summary, dag: Dag, config: Config) -> Outcome:
     return outcome
 
 
+def _publish_report(dag: Dag, outcome: Outcome | None) -> dict[str, str]:
+    """Put the report where people find it, link it from Prefect, and tag the MLflow run."""
+    record, tracker = dag.report, dag.run.tracker
+    atlas = dag.atlas.path('atlas') if 'atlas' in dag.records() else None
+    page = publish_report(record, dag.run, outcome, atlas)
+    verdict, sentence = record.facts['verdict'], record.facts['sentence']
+    set_tags(tracker, {'verdict': verdict})
+    link = page.as_uri()
+    if tracker.uri.startswith('http'):
+        link = f'{_run_address(tracker)}/artifacts/{page.name}'
+    create_link_artifact(link, link_text='Report of the run', key=REPORT_ARTIFACT)
+    rows = [
+        f'| {check["status"]} | {check["name"]} | {check["value"]:.3f} '
+        f'| {check["against"]} {check["reference"]:.3f} |'
+        for check in record.facts['checks']
+    ]
+    head = ['| check | figure | value | beside it |', '|---|---|---|---|']
+    create_markdown_artifact(
+        '\n'.join([f'**{verdict.capitalize()}.** {sentence}', '', *head, *rows]),
+        key=CHECKS_ARTIFACT,
+        description='What the report concludes',
+    )
+    return {'report': str(page), 'verdict': f'{verdict}: {sentence}'}
+
+
+def _run_address(tracker: Tracker) -> str:
+    return f'{tracker.uri}/#/experiments/{tracker.experiment_id}/runs/{tracker.parent_run_id}'
+
+
 def _publish_selection(selection: Record, run: Run) -> None:
     """Show which candidate table the rule picked, and by which figures."""
     content = read_json(selection.path('selection'))
@@ -228,8 +271,7 @@ def _publish(figures: dict[str, dict[str, Any]], run: Run) -> None:
     create_table_artifact(rows, key=FIGURES_ARTIFACT, description='Figures and their references')
     tracker = run.tracker
     if tracker.uri.startswith('http'):
-        link = f'{tracker.uri}/#/experiments/{tracker.experiment_id}/runs/{tracker.parent_run_id}'
-        create_link_artifact(link, link_text='MLflow run', key='mlflow-run')
+        create_link_artifact(_run_address(tracker), link_text='MLflow run', key='mlflow-run')
     tracker.pipeline().metrics(
         {name: f['value'] for name, f in figures.items() if f['value'] is not None}
     )

@@ -50,6 +50,8 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         reason = f': {summary["promotion"]}' if summary['promotion'] else ''
         console.print(f'table    {summary["table"]}')
         console.print(f'bundle   {_short(summary["bundle"])} ({state}{reason})', markup=False)
+    if summary['report']:
+        console.print(f'report   {_short(summary["report"])} ({summary["verdict"]})', markup=False)
     console.print('\n[bold]next[/]')
     table = (
         '' if summary['promoted'] else f' --table {shlex.quote(_short(summary["bundle"] or ""))}'

@@ -15,6 +15,7 @@ from naics_embed.baselines.logistic import fit_logistic
 from naics_embed.baselines.settings import BaselineSettings
 from naics_embed.config.schema import CoderConfig
 from naics_embed.evaluation.evaluate import beside
+from naics_embed.evaluation.predictions import PREDICTION_SCHEMA, prediction_frame
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups
 from naics_embed.evidence.confidence import confidence_figures, decisions
 from naics_embed.evidence.curves import curves
@@ -52,8 +53,8 @@ def write(
     temperature: float,
     jaccard: float,
 ) -> Result:
-    """Write the directory ``coder``, ``figures.json`` (those of the evaluation and its own), and
-    ``curves.json`` (kind of test query → how confidence and accuracy go together).
+    """Write the directory ``coder``, its answers (``predictions.parquet``), ``figures.json`` (those of
+    the evaluation and its own) and ``curves.json`` (kind → how confidence and accuracy go together).
     """
     taxonomy = taxonomy_of(inputs['codebook'])
     leaves = taxonomy.at_level(LEAF_LEVEL)
@@ -82,12 +83,15 @@ def write(
     fusion = _fit(groups, scores, temperature, coder)
     found: dict[str, float] = {}
     drawn: dict[str, dict[str, Any]] = {}
+    answers = [PREDICTION_SCHEMA.to_frame()]
     for group, own in zip(groups, scores, strict=True):
         probabilities = fusion.probabilities(*own)
         found |= _figures(group, probabilities, taxonomy, coder)
+        answers.append(prediction_frame(group, probabilities, taxonomy))
         if group.split == 'test' and group.prefix in KINDS:
             decided = decisions(probabilities, _truth(group), taxonomy)[LEAF_LEVEL]
             drawn[KINDS[group.prefix]] = curves(decided)
+    pl.concat(answers).write_parquet(out / 'predictions.parquet')
     baselines_found = read_json(Path(inputs['baselines'].path))
     figures = read_json(Path(inputs['metrics'].path)) | {
         name: finite_or_null(asdict(beside(name, value, baselines_found, prefix=PREFIX)))
@@ -105,7 +109,12 @@ def write(
     effects = dict(zip(FUSED, (fusion.weights[0] * fusion.spread).tolist(), strict=True))
     context.tracking.artifact(target / 'fusion.json')
     return Result(
-        {'coder': 'coder', 'figures': 'figures.json', 'curves': 'curves.json'},
+        {
+            'coder': 'coder',
+            'figures': 'figures.json',
+            'curves': 'curves.json',
+            'predictions': 'predictions.parquet',
+        },
         {**found, 'known_texts': len(evidence.texts)},
         {'effects': effects},
     )
@@ -189,6 +198,7 @@ coder = Stage(
         'naics_embed.search.coder',
         'naics_embed.search.storage',
         'naics_embed.evaluation.evaluate',
+        'naics_embed.evaluation.predictions',
         'naics_embed.evaluation.queries',
         'naics_embed.evidence.curves',
         'naics_embed.baselines.logistic',

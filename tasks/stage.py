@@ -127,6 +127,7 @@ class Run:
         resume: what training does about checkpoints of its key: see `training.fit.train_text`.
         experiment: name of the MLflow experiment; checkpoints lie in a folder of that name.
         renewed: outputs that were computed again because of ``refresh``, so far.
+        done: stage → its record, of the stages called so far.
     """
 
     root: Path
@@ -135,6 +136,7 @@ class Run:
     resume: str = 'auto'
     experiment: str = 'default'
     renewed: set[str] = field(default_factory=set)
+    done: dict[str, 'Record'] = field(default_factory=dict)
 
 
 class GivenKey(CachePolicy):
@@ -202,6 +204,7 @@ class Stage:
             run.renewed.update(artifact.path for artifact in record.files.values())
         if record.cached:
             _log_cached(run, record)
+        run.done[self.name] = record
         log.info(
             '%s: %s',
             self.name,

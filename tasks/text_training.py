@@ -86,6 +86,8 @@ def write(
             'temperature': trained.temperature,
             'curvature': trained.curvature,
             'epochs': len(trained.history),
+            'warm_epochs': trained.warm_epochs,
+            'best_epoch': trained.best_epoch,
         },
     )
 

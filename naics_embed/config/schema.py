@@ -12,6 +12,7 @@ from naics_embed.config.atlas import AtlasConfig
 from naics_embed.config.checks import one_of as _one_of
 from naics_embed.config.checks import require as _require
 from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
+from naics_embed.config.report import ReportConfig
 from naics_embed.config.text import (
     ConeConfig,
     ContrastiveConfig,
@@ -551,6 +552,7 @@ class Config:
     regression: RegressionConfig
     promotion: PromotionConfig
     coder: CoderConfig
+    report: ReportConfig
     atlas: AtlasConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig

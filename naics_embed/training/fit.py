@@ -310,6 +310,7 @@ def _finish(
         curvature=model.curvature,
         history=history,
         best_epoch=epochs_before + fitted.best_epoch,
+        warm_epochs=epochs_before,
         parameters=parameters,
         state=state,
         adapters=adapters,

@@ -76,6 +76,7 @@ class TrainedText:
         curvature: c of the space, as configured or as learned.
         history: figures of each epoch, the warm ones first.
         best_epoch: the epoch that was kept, as a place in ``history``.
+        warm_epochs: how many epochs of ``history`` trained on frozen embeddings, before the others.
         parameters: numbers of all and of trainable parameters.
         state: head, fusion, codes and temperature, from which another training can start.
         adapters: name of an adapter → its weights; empty where there are none.
@@ -88,6 +89,7 @@ class TrainedText:
     curvature: float
     history: list[dict[str, float]]
     best_epoch: int
+    warm_epochs: int
     parameters: dict[str, int]
     state: dict[str, Tensor]
     adapters: dict[str, dict[str, Tensor]]

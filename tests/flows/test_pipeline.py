@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import torch
 from mlflow import MlflowClient
+from prefect.artifacts import Artifact
 from safetensors.torch import load_file
 
 from flows.controls import controls
@@ -241,6 +242,43 @@ def test_the_table_is_compared_as_regressors(first):
     }
     assert figures['one_hot/seen_r2']['value'] > figures['one_hot/held_out_r2']['value']
     assert 0 < figures['table/held_out_r2']['reference'] < 1
+
+
+def test_the_report_tells_what_the_run_did(first, workshop, tmp_path):
+    assert Path(first['report']) == workshop.root / 'report.html'
+    client = MlflowClient(workshop.uri)
+    # The last run's lies under the root; each run's own in MLflow.
+    logged = Path(client.download_artifacts(first['run_id'], 'report.html', str(tmp_path)))
+    html = logged.read_text(encoding='utf-8')
+    assert 'nothing was in use before' in html, 'the promotion is filled in'
+    stage = Path(first['stages']['report']['files']['report']).read_text(encoding='utf-8')
+    assert 'nothing was in use before' not in stage, 'which the cached file cannot know'
+    assert 'No answers to single queries' not in html
+    assert 'href="atlas.html"' in html
+    logged = {file.path for file in client.list_artifacts(first['run_id'])}
+    assert {'report.html', 'atlas.html'} <= logged
+    assert (workshop.root / 'atlas.html').is_file()
+    assert 'frozen embeddings' in html, 'one warm epoch, then two more'
+    assert first['stages']['text_training']['key'] in html
+    assert 'Mixed' in html or 'Poor' in html or 'Good' in html
+    predictions = pl.read_parquet(first['stages']['coder']['files']['predictions'])
+    for kind, prefix in (('index', ''), ('plain', 'plain_'), ('panel', 'panel_')):
+        rows = predictions.filter(
+            (pl.col('split') == 'test') & (pl.col('kind') == kind) & ~pl.col('hidden')
+        )
+        assert len(rows) == first['figures'][f'test/hybrid_{prefix}queries']['value']
+        top = first['figures'][f'test/hybrid_{prefix}top1']['value']
+        assert rows['right_6'].mean() == pytest.approx(top, abs=0.02), 'but for ties'
+    verdict = client.get_run(first['run_id']).data.tags['verdict']
+    assert first['verdict'].startswith(f'{verdict}: ')
+
+
+def test_prefect_links_to_the_report(first):
+    link = Artifact.get('report')
+    assert link.type == 'markdown'
+    assert f'{Path(first["report"]).as_uri()}' in link.data
+    checks = Artifact.get('report-checks')
+    assert first['verdict'].partition(': ')[2] in checks.data
 
 
 def test_own_outcomes_are_regressed_upon(first, workshop, miniature, tmp_path):

@@ -1,0 +1,51 @@
+"""What a bundle alone can tell: figures and the table, without the course of its training."""
+
+import numpy as np
+import torch
+
+from naics_embed.bundle import Bundle
+from naics_embed.config.report import ReportConfig
+from naics_embed.errors import ArtifactError
+from naics_embed.report.contents import CodeTable, Provenance, RunReport
+from naics_embed.taxonomy import Taxonomy
+
+MARKS = 'report'
+
+
+def report_of_bundle(bundle: Bundle) -> RunReport:
+    """Return what a bundle knows of its run."""
+    codes = bundle.codes()
+    taxonomy = Taxonomy(codes['code'].to_list())
+    order = np.argsort(taxonomy.indices(codes['code'].to_list()))
+    manifest = bundle.manifest
+    facts = {
+        'bundle': str(bundle.path),
+        'library': str(manifest.get('library_version', 'not known')),
+        'table': str(manifest.get('table', 'not known')),
+    }
+    return RunReport(
+        figures=bundle.metrics(),
+        configuration=manifest.get('configuration', {}),
+        provenance=Provenance(manifest.get('source', {}), facts),
+        table=CodeTable(
+            taxonomy,
+            [codes['title'][int(row)] for row in order],
+            codes['supervised'].to_numpy()[order],
+            torch.from_numpy(bundle.tangents()[order]),
+            bundle.space.curvature,
+        ),
+    )
+
+
+def marks_of_bundle(bundle: Bundle) -> ReportConfig:
+    """Return the marks that the run was judged by.
+
+    Raises:
+        ArtifactError: the bundle was exported before there were any.
+    """
+    found = bundle.manifest.get('configuration', {}).get(MARKS)
+    if found is None:
+        raise ArtifactError(
+            f'{bundle.path} was exported by a version without reports; export the table again'
+        )
+    return ReportConfig(**found)

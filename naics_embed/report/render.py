@@ -1,0 +1,340 @@
+"""A report as one HTML file: nothing in it is fetched from elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from naics_embed.config.report import ReportConfig
+from naics_embed.report import answers as ans
+from naics_embed.report import charts, course, overview, png, shape
+from naics_embed.report.checks import Verdict
+from naics_embed.report.contents import KINDS, CodeTable, RunReport
+from naics_embed.report.svg import number
+from naics_embed.taxonomy import LEVELS, official_code
+
+TEMPLATES = Path(__file__).resolve().parent / 'templates'
+PLACES = ('<!--map-->', '<!--promotion-->')
+"""What `complete` puts something in place of."""
+NEAREST = 8
+SHARES = (0.5, 0.8, 0.9, 1.0)
+
+
+def render(report: RunReport, verdict: Verdict, marks: ReportConfig) -> str:
+    """Return the report as HTML; a part that the run did not leave is named as missing.
+
+    Args:
+        report: what to show.
+        verdict: from `checks.judge`.
+        marks: how much to show, and the marks of the verdict.
+    """
+    page = _environment().get_template('report.html')
+    return page.render(
+        report=report,
+        summary_line=_summary_line(report),
+        verdict=verdict,
+        marks=marks,
+        answers=overview.answers(report),
+        space=overview.space(report),
+        course=_course(report),
+        shape=_shape(report),
+        coder=_coder(report, marks),
+        candidates=_candidates(report),
+        regression=_regression(report),
+        settings=_flat(report.configuration),
+    )
+
+
+def complete(
+    html: str, *, promotion: Mapping[str, Any] | None = None, map_href: str | None = None
+) -> str:
+    """Fill in what is known only after the report was made.
+
+    Args:
+        html: from `render`.
+        promotion: ``promoted``, ``reason`` and ``rows`` of the comparison with the table in use.
+        map_href: address of the interactive map, relative to the report.
+    """
+    parts = _environment().get_template('parts.html').module
+    chart_map = parts.map_link(map_href) if map_href else Markup('')
+    decided = parts.promotion(promotion) if promotion else Markup('')
+    for place, content in zip(PLACES, (chart_map, decided), strict=True):
+        html = html.replace(place, str(content), 1)
+    return html
+
+
+@cache
+def _environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.globals['include_raw'] = lambda name: Markup((TEMPLATES / name).read_text('utf-8'))
+    found.filters |= {'number': number, 'official': official_code}
+    return found
+
+
+def _summary_line(report: RunReport) -> str:
+    """Say in one line which run this is."""
+    dim, seed = report.setting('model.dim'), report.setting('runtime.seed')
+    facts = report.provenance.facts
+    parts = [
+        f'profile {facts["profile"]}' if 'profile' in facts else None,
+        f'source {report.provenance.source["kind"]}' if report.provenance.source else None,
+        None if report.table is None else f'{len(report.table.taxonomy):,} codes',
+        None if dim is None else f'{dim} dimensions',
+        None if seed is None else f'seed {seed}',
+        f'revision {facts["revision"]}' if 'revision' in facts else None,
+        facts.get('computed'),
+    ]
+    return ' · '.join(part for part in parts if part)
+
+
+def _course(report: RunReport) -> dict[str, Any] | None:
+    training = report.training
+    if training is None or not training.history:
+        return None
+    head, rows = course.epochs_table(training, report)
+    return {
+        'terms': course.terms(training, report),
+        'validation': course.validation(training, report),
+        'mechanisms': course.mechanisms(training, report),
+        'phases': course.phases(training),
+        'experts': course.expert_load(training),
+        'head': head,
+        'rows': rows,
+    }
+
+
+def _shape(report: RunReport) -> dict[str, Any] | None:
+    table = report.table
+    if table is None:
+        return None
+    away = shape.distances(table)
+    groups = shape.group_distances(table, away)
+    steps = shape.distances_by_step(table, away)
+    found = shape.radii(table)
+    medians = ', '.join(
+        f'{level} digits {np.median(np.concatenate(pair)):.2f}' for level, pair in found.items()
+    )
+    return {
+        'radius': charts.radius_chart(found, f'Radius by level; medians: {medians}'),
+        'steps': steps,
+        'steps_chart': charts.steps(
+            steps,
+            groups.scale,
+            'Geodesic distance by tree distance; medians: '
+            + ', '.join(f'D* {step.step}: {step.quantiles[2]:.2f}' for step in steps),
+        ),
+        'maps': _maps(table, groups),
+        'near': shape.near_across_sectors(table, groups, NEAREST),
+        'scale': groups.scale,
+        'groups': len(groups.groups),
+    }
+
+
+def _maps(table: CodeTable, groups: shape.GroupDistances) -> list[dict[str, Any]]:
+    sectors = _sector_places(table, groups.groups)
+    drawn = []
+    for name, values, words in (
+        ('Geodesic distance', groups.geodesic, 'mean geodesic distance'),
+        ('Tree distance D*', groups.tree, 'mean tree distance, the ground truth'),
+    ):
+        top = float(values.max())
+        drawn.append(
+            {
+                'name': name,
+                'chart': charts.matrix(
+                    png.heatmap(values, 0.0, top, png.SEQUENTIAL),
+                    sectors,
+                    f'Heatmap: {words} of four-digit groups, from 0 to {top:.2f}',
+                ),
+                'key': charts.key(
+                    png.SEQUENTIAL, '0', number(round(top, 2)), name[0].lower() + name[1:]
+                ),
+            }
+        )
+    excess = groups.excess
+    reach = float(np.quantile(np.abs(excess), 0.99)) or 1.0
+    drawn.append(
+        {
+            'name': 'Farther or nearer than the tree says',
+            'chart': charts.matrix(
+                png.heatmap(excess, -reach, reach, png.DIVERGING),
+                sectors,
+                f'Heatmap: geodesic distance less {groups.scale:.3f} times D*, '
+                f'from {-reach:.2f} to {reach:.2f}',
+            ),
+            'key': charts.key(
+                png.DIVERGING, f'{-reach:.2f} nearer', f'farther {reach:.2f}', 'difference'
+            ),
+        }
+    )
+    return drawn
+
+
+def _sector_places(table: CodeTable, groups: np.ndarray) -> list[tuple[float, float, str]]:
+    sector = table.taxonomy.sector[groups]
+    places = []
+    for own in dict.fromkeys(sector.tolist()):
+        inside = np.flatnonzero(sector == own)
+        begin, end = inside[0] / len(groups), (inside[-1] + 1) / len(groups)
+        places.append((float(begin), float(end), table.taxonomy.codes[own]))
+    return places
+
+
+def _coder(report: RunReport, marks: ReportConfig) -> dict[str, Any] | None:
+    table, predictions = report.table, report.predictions
+    if table is None or predictions is None:
+        return None
+    rows = ans.shown(predictions, report.split)
+    if rows.is_empty():
+        return None
+    kinds = {kind: own for kind in KINDS if len(own := rows.filter(rows['kind'] == kind))}
+    colours = {kind: place for place, kind in enumerate(KINDS)}
+    curves = [(KINDS[kind], colours[kind], ans.selective(own)) for kind, own in kinds.items()]
+    found = ans.confusion(rows, table)
+    return {
+        'reliability': [
+            {
+                'name': KINDS[kind],
+                'answers': len(own),
+                'bins': (bins := ans.reliability(own, marks.bins)),
+                'chart': charts.reliability_chart(
+                    bins,
+                    colours[kind],
+                    f'Reliability, {KINDS[kind]}: '
+                    + ', '.join(f'{b.confidence:.0%} sure, {b.accuracy:.0%} right' for b in bins),
+                ),
+            }
+            for kind, own in kinds.items()
+        ],
+        'risk': charts.risk_chart(
+            curves,
+            'Share wrong by share answered: '
+            + '; '.join(f'{name} {curve.risk[-1]:.1%} wrong of all' for name, _, curve in curves),
+        ),
+        'legend': [(name, colour) for name, colour, _ in curves],
+        'selective': _selective_rows(curves),
+        'levels': _level_rows(report, kinds),
+        'confusion': _confusion_rows(found, table),
+        'confused': [
+            (table.name(right), table.name(chosen), count)
+            for right, chosen, count in found.worst(NEAREST)
+        ],
+        'sectors': [(official_code(code), table.name(code)) for code in found.sectors],
+        'errors': ans.worst_errors(rows, table, marks.errors),
+        'wrong': int((~rows[f'right_{LEVELS[-1]}']).sum()),
+        'answers': len(rows),
+        'kinds': KINDS,
+    }
+
+
+def _selective_rows(curves: Sequence[tuple[str, int, Any]]) -> list[tuple[str, list[str]]]:
+    """Return accuracies of the surest answers of each kind."""
+    from naics_embed.metrics.selective import accuracy_at_coverage
+
+    return [
+        (name, [f'{accuracy_at_coverage(curve, share):.1%}' for share in SHARES])
+        for name, _, curve in curves
+    ]
+
+
+def _level_rows(report: RunReport, kinds: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return accuracy and mean confidence at each level of the tree."""
+    return [
+        {
+            'level': level,
+            'name': ans.RANGES[level],
+            'cells': [
+                (
+                    f'{100 * float(own[f"right_{level}"].mean()):.1f}',
+                    f'{100 * float(own[f"confidence_{level}"].mean()):.1f}',
+                )
+                for own in kinds.values()
+            ],
+        }
+        for level in LEVELS
+    ]
+
+
+def _confusion_rows(found: ans.Confusion, table: CodeTable) -> list[dict[str, Any]]:
+    rows = []
+    for place, code in enumerate(found.sectors):
+        counts = found.counts[place]
+        total = int(counts.sum())
+        rows.append(
+            {
+                'code': official_code(code),
+                'name': table.titles[table.taxonomy.index(code)],
+                'total': total,
+                'cells': [
+                    {'count': int(n), 'share': n / total if total else 0.0, 'own': place == column}
+                    for column, n in enumerate(counts)
+                ],
+            }
+        )
+    return rows
+
+
+def _candidates(report: RunReport) -> dict[str, Any] | None:
+    if report.selection is None or not report.candidates:
+        return None
+    comparisons = report.selection.get('comparisons', [])
+    figures = list(dict.fromkeys(row['figure'] for row in comparisons))
+    outcome = {(row['challenger'], row['figure']): row for row in comparisons}
+    verdicts = report.selection.get('verdicts', [])
+    named = [name for one in verdicts for name in (one['incumbent'], one['challenger'])]
+    tables = list(dict.fromkeys([*named, *report.candidates]))
+    return {
+        'tables': tables,
+        'champion': report.selection['champion'],
+        'verdicts': verdicts,
+        'rows': [
+            (
+                figure,
+                [
+                    (report.candidates[name].get(figure), outcome.get((name, figure)))
+                    for name in tables
+                ],
+            )
+            for figure in figures
+        ],
+        'refinement': course.refinement(report.refinement),
+    }
+
+
+def _regression(report: RunReport) -> dict[str, Any] | None:
+    figures = report.regression
+    names = list(dict.fromkeys(key.partition('/')[0] for key in figures))
+    rows = [
+        (
+            name.replace('_', ' '),
+            figures[f'{name}/held_out_r2']['value'],
+            figures.get(f'{name}/held_out_r2_se', {}).get('value'),
+        )
+        for name in names
+        if figures.get(f'{name}/held_out_r2', {}).get('value') is not None
+    ]
+    if not rows:
+        return None
+    ceiling = next((f['reference'] for f in figures.values() if f['reference'] is not None), None)
+    words = 'R² of families held out: ' + ', '.join(f'{n} {v:.3f}' for n, v, _ in rows)
+    return {'chart': charts.horizontal(rows, words, ceiling), 'rows': rows, 'ceiling': ceiling}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = '') -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found += _flat(value, f'{prefix}{name}.')
+        else:
+            found.append((f'{prefix}{name}', str(value)))
+    return found
