@@ -53,8 +53,10 @@ def write(
     temperature: float,
     jaccard: float,
 ) -> Result:
-    """Write the directory ``coder``, its answers (``predictions.parquet``), ``figures.json`` (those of
-    the evaluation and its own) and ``curves.json`` (kind → how confidence and accuracy go together).
+    """Write the directory ``coder`` and what it says of held-out queries.
+
+    ``predictions.parquet`` holds its answers, ``figures.json`` those of the evaluation and its own,
+    ``curves.json`` by kind how confidence and accuracy go together.
     """
     taxonomy = taxonomy_of(inputs['codebook'])
     leaves = taxonomy.at_level(LEAF_LEVEL)
