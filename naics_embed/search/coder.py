@@ -23,6 +23,7 @@ from naics_embed.search.searcher import (
 from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
 from naics_embed.taxonomy import canonical_code
 from naics_embed.text.frozen import PairedEncoder, read_frozen
+from naics_embed.text.precisions import FLOAT32, PRECISIONS
 
 FUSED = ('distance', *COLUMNS)
 """The scores that are fused: the negated Lorentz distance, and the evidence."""
@@ -87,17 +88,22 @@ class Coder:
         self._levels = {level: self._above(level) for level in LEVELS}
 
     @classmethod
-    def load(cls, path: Path | str | None = None, *, verify: bool = True) -> 'Coder':
+    def load(
+        cls, path: Path | str | None = None, *, verify: bool = True, precision: str = FLOAT32
+    ) -> 'Coder':
         """Load a bundle, or the promoted one.
 
         Args:
             path: directory of the bundle; None for the one that the last run promoted.
             verify: compare every file with its checksum first.
+            precision: number format of the encoder, one of `PRECISIONS`.
 
         Raises:
             ArtifactError: there is no such bundle, it is damaged, or it was exported without what
                 a coder needs.
         """
+        if precision not in PRECISIONS:
+            raise UserError(f'precision must be one of {", ".join(PRECISIONS)}, not {precision!r}')
         searcher = Searcher.load(path, verify=verify)
         folder = searcher.bundle.path / CODER
         listed = searcher.bundle.manifest['files']
