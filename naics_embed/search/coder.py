@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from transformers import PreTrainedModel
 
 from naics_embed.bundle import CODER
 from naics_embed.errors import ArtifactError, UserError
@@ -23,10 +24,14 @@ from naics_embed.search.searcher import (
 from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
 from naics_embed.taxonomy import canonical_code
 from naics_embed.text.frozen import PairedEncoder, read_frozen
+from naics_embed.text.packed import PackedEncoder
 from naics_embed.text.precisions import FLOAT32, PRECISIONS
 
 FUSED = ('distance', *COLUMNS)
 """The scores that are fused: the negated Lorentz distance, and the evidence."""
+
+ENCODED = 2048
+"""Texts encoded at a time."""
 
 CHUNK = 256
 """Texts scored at a time; bounds the memory of a long list."""
@@ -125,7 +130,7 @@ class Coder:
                 'version does not; export it again'
             )
         frozen = read_frozen(folder / FROZEN, searcher.backbone)
-        encoder = PairedEncoder(searcher.tokenizer, searcher.backbone, frozen)
+        encoder = _encoder(searcher, frozen, precision)
         return cls(searcher, evidence, fusion, encoder)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -186,8 +191,11 @@ class Coder:
         """Yield distances to all codes, frozen embeddings, probabilities of leaves, by chunks."""
         searcher = self.searcher
         for start in range(0, len(texts), CHUNK):
+            at = start % ENCODED
+            if at == 0:
+                encoded = self.encoder.embed(texts[start : start + ENCODED], BATCH_TOKENS)
             part = texts[start : start + CHUNK]
-            trained, frozen = self.encoder.embed(part, BATCH_TOKENS)
+            trained, frozen = (values[at : at + CHUNK] for values in encoded)
             points = searcher.place(trained)
             far = pairwise_distance(points, searcher.points, c=searcher.space.curvature).numpy()
             embeddings = frozen.numpy()
@@ -237,6 +245,18 @@ class Coder:
             tuple(self.evidence.nearest_texts(embedding, place, count)),
             tuple(self.evidence.telling_words(text, place, count)),
         )
+
+
+def _encoder(searcher: Searcher, frozen: PreTrainedModel, precision: str) -> PairedEncoder:
+    trained = searcher.backbone
+    if PackedEncoder.fits(trained):
+        return PackedEncoder(searcher.tokenizer, trained, frozen, precision)
+    if precision != FLOAT32:
+        raise UserError(
+            f'precision {precision} is for encoders of the kind BERT, not '
+            f'{trained.config.model_type}; use {FLOAT32}'
+        )
+    return PairedEncoder(searcher.tokenizer, trained, frozen)
 
 
 def leaf_scores(

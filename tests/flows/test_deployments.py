@@ -38,7 +38,7 @@ def test_every_deployment_has_a_name_of_its_own():
 @pytest.mark.parametrize('name', NAMED)
 def test_a_deployment_fits_its_flow(name):
     entry, flow = NAMED[name], flow_of(NAMED[name])
-    asked = {key: 'given at the start' for key in flow.parameters.required}
+    asked = dict.fromkeys(flow.parameters.required, 'given at the start')
     flow.validate_parameters(asked | entry['parameters'])
     assert all('description' in field for field in flow.parameters.properties.values()), (
         'the form in the UI says what each parameter is'
