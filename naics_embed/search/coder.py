@@ -175,9 +175,14 @@ class Coder:
             raise UserError(f'confidence must be above 0 and at most 1, not {confidence}')
         answers: list[Answer] = []
         for distances, embeddings, p in self._scored(texts):
+            sums = {
+                at: np.add.reduceat(p, first, axis=1) if at < LEAF_LEVEL else p
+                for at, (_, first) in self._levels.items()
+            }
             for row in range(len(p)):
                 text = texts[len(answers)]
-                hits, path = self._ranked(p[row], distances[row], k, level)
+                own = {at: values[row] for at, values in sums.items()}
+                hits, path = self._ranked(own, distances[row], k, level)
                 sure = [hit for hit in path if hit.probability >= confidence]
                 speaks = tuple(
                     self._support(text, embeddings[row], hit, support)
@@ -210,18 +215,18 @@ class Coder:
         return np.unique(np.array(place), return_index=True)
 
     def _ranked(
-        self, p: np.ndarray, distances: np.ndarray, k: int, level: int
+        self, sums: dict[int, np.ndarray], distances: np.ndarray, k: int, level: int
     ) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
-        sums = {
-            at: np.add.reduceat(p, first) if at < LEAF_LEVEL else p
-            for at, (_, first) in self._levels.items()
-        }
+        """Rank the codes of a level by the probabilities of all levels."""
         places, _ = self._levels[level]
-        order = np.argsort(-sums[level], kind='stable')[:k]
+        # The first of equal ones, as the stable sort has it.
+        order = (
+            [int(np.argmax(sums[level]))] if k == 1 else np.argsort(-sums[level], kind='stable')[:k]
+        )
         hits = tuple(
             self._hit(int(places[i]), distances, float(min(sums[level][i], 1.0))) for i in order
         )
-        best = int(np.argmax(p))
+        best = int(np.argmax(sums[LEAF_LEVEL]))
         path = []
         for at, (codes, first) in self._levels.items():
             i = int(np.searchsorted(first, best, side='right')) - 1
