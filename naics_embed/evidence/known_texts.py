@@ -83,10 +83,7 @@ class KnownTexts:
         while cuts[-1] < self.leaves:
             end = int(np.searchsorted(bounds, bounds[cuts[-1]] + TILE, side='right')) - 1
             cuts.append(max(end, cuts[-1] + 1))
-        return [
-            (slice(a, b), slice(int(bounds[a]), int(bounds[b])))
-            for a, b in pairwise(cuts)
-        ]
+        return [(slice(a, b), slice(int(bounds[a]), int(bounds[b]))) for a, b in pairwise(cuts)]
 
     def columns(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
         """Score leaves for queries, float32 ``(q, leaves, len(COLUMNS))``.

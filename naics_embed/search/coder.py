@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedModel
 
 from naics_embed.bundle import CODER
 from naics_embed.errors import ArtifactError, UserError
@@ -252,14 +251,14 @@ class Coder:
         )
 
 
-def _encoder(searcher: Searcher, frozen: PreTrainedModel, precision: str) -> PairedEncoder:
+def _encoder(searcher: Searcher, frozen: 'Transformer', precision: str) -> PairedEncoder:
     trained = searcher.backbone
     if PackedEncoder.fits(trained):
         return PackedEncoder(searcher.tokenizer, trained, frozen, precision)
     if precision != FLOAT32:
         raise UserError(
             f'precision {precision} is for encoders of the kind BERT, not '
-            f'{trained.config.model_type}; use {FLOAT32}'
+            f'{type(trained).__name__}; use {FLOAT32}'
         )
     return PairedEncoder(searcher.tokenizer, trained, frozen)
 
