@@ -3,20 +3,22 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 from safetensors.torch import load_file
 
-from naics_embed.artifacts import Artifact, read_json
+from naics_embed.artifacts import Artifact, read_json, write_json
 from naics_embed.baselines.logistic import fit_logistic
 from naics_embed.baselines.settings import BaselineSettings
 from naics_embed.config.schema import CoderConfig
 from naics_embed.evaluation.evaluate import beside
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups
 from naics_embed.evidence.confidence import confidence_figures, decisions
-from naics_embed.evidence.fusion import Fusion, fit_fusion, one_score
+from naics_embed.evidence.curves import curves
+from naics_embed.evidence.fusion import Fusion, fit_calibrated, one_score
 from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.metrics.tree import Tree
@@ -35,6 +37,7 @@ from tasks.stage import Result, Stage, StageContext
 from tasks.texts import LEAF_LEVEL, leaf_rows
 
 PREFIX = 'hybrid_'
+KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
 CHANNELS = ('title', 'description')
 
 
@@ -49,7 +52,9 @@ def write(
     temperature: float,
     jaccard: float,
 ) -> Result:
-    """Write the directory ``coder``, and ``figures.json``: those of the evaluation and its own."""
+    """Write the directory ``coder``, ``figures.json`` (those of the evaluation and its own), and
+    ``curves.json`` (kind of test query → how confidence and accuracy go together).
+    """
     taxonomy = taxonomy_of(inputs['codebook'])
     leaves = taxonomy.at_level(LEAF_LEVEL)
     tokens = TokenTable.read(Path(inputs['tokens'].path))
@@ -76,8 +81,13 @@ def write(
     ]
     fusion = _fit(groups, scores, temperature, coder)
     found: dict[str, float] = {}
+    drawn: dict[str, dict[str, Any]] = {}
     for group, own in zip(groups, scores, strict=True):
-        found |= _figures(group, fusion.probabilities(*own), taxonomy, coder)
+        probabilities = fusion.probabilities(*own)
+        found |= _figures(group, probabilities, taxonomy, coder)
+        if group.split == 'test' and group.prefix in KINDS:
+            decided = decisions(probabilities, _truth(group), taxonomy)[LEAF_LEVEL]
+            drawn[KINDS[group.prefix]] = curves(decided)
     baselines_found = read_json(Path(inputs['baselines'].path))
     figures = read_json(Path(inputs['metrics'].path)) | {
         name: finite_or_null(asdict(beside(name, value, baselines_found, prefix=PREFIX)))
@@ -88,13 +98,14 @@ def write(
     write_evidence(target, evidence, fusion, [taxonomy.codes[leaf] for leaf in leaves])
     write_redirections(target, frame_of(inputs['redirections']))
     write_difference(target / FROZEN, load_backbone(backbone_of(inputs)), load_transformer(folder))
+    write_json(out / 'curves.json', drawn)
     (out / 'figures.json').write_text(
         json.dumps(figures, indent=2, sort_keys=True), encoding='utf-8'
     )
     effects = dict(zip(FUSED, (fusion.weights[0] * fusion.spread).tolist(), strict=True))
     context.tracking.artifact(target / 'fusion.json')
     return Result(
-        {'coder': 'coder', 'figures': 'figures.json'},
+        {'coder': 'coder', 'figures': 'figures.json', 'curves': 'curves.json'},
         {**found, 'known_texts': len(evidence.texts)},
         {'effects': effects},
     )
@@ -137,7 +148,7 @@ def _fit(
     chosen = [i for i, group in enumerate(groups) if group.split == 'validation']
     if not chosen:
         return one_score(FUSED, 'distance', temperature)
-    return fit_fusion(
+    return fit_calibrated(
         FUSED,
         np.concatenate([scores[i][0] for i in chosen]),
         np.concatenate([scores[i][1] for i in chosen]),
@@ -179,7 +190,7 @@ coder = Stage(
         'naics_embed.search.storage',
         'naics_embed.evaluation.evaluate',
         'naics_embed.evaluation.queries',
-        'naics_embed.evidence.confidence',
+        'naics_embed.evidence.curves',
         'naics_embed.baselines.logistic',
         'naics_embed.text.encoding',
     ),

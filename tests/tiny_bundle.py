@@ -37,7 +37,7 @@ REDIRECTIONS = pl.DataFrame(
         'targets': [['111110'], ['111110']],
     }
 )
-EVIDENCE = EvidenceSettings(20.0, 3, 5, 1, 1.2, 0.4, 2000)
+EVIDENCE = EvidenceSettings(20.0, 4, 1.2, 0.5, 0.4, 2000)
 VINTAGE = 2022
 UNSUPERVISED = ('111110', '812910')
 SPECIAL = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]')
@@ -138,7 +138,7 @@ def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Pat
     linear = Linear(embeddings.T.copy(), np.zeros(len(titles), dtype=np.float32))
     evidence = index_texts(titles, np.arange(len(titles)), embeddings, linear, EVIDENCE)
     weights = np.zeros((len(GATES), len(FUSED)))
-    weights[0] = (0.5, 1.0, 1.0, 1.0, 1.0, 0.5, 5.0)
+    weights[0] = (0.5, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.3)
     weights[1] = 0.05
     fusion = Fusion(FUSED, weights, np.ones(len(FUSED)))
     write_evidence(folder, evidence, fusion, leaves['code'].to_list())

@@ -4,6 +4,9 @@ import numpy as np
 
 from naics_embed.baselines.scores import all_classes, check_labels
 
+CHUNK = 512
+"""Queries compared with all training rows at a time; bounds the memory."""
+
 
 def class_mean(
     train_embeddings: np.ndarray,
@@ -32,6 +35,41 @@ def class_mean(
     sums = np.zeros((len(classes), train_embeddings.shape[1]), dtype=np.float64)
     np.add.at(sums, position, _unit(train_embeddings))
     return all_classes(_unit(query_embeddings) @ _unit(sums).T, classes, n_classes)
+
+
+def nearest_neighbours(
+    train_embeddings: np.ndarray,
+    train_labels: np.ndarray,
+    query_embeddings: np.ndarray,
+    n_classes: int,
+    count: int,
+) -> np.ndarray:
+    """Score a class by the sum of the cosines of those nearest training rows that belong to it.
+
+    Args:
+        train_embeddings: float ``(t, d)``.
+        train_labels: integers ``(t,)``, their classes.
+        query_embeddings: float ``(q, d)``.
+        n_classes: candidate classes.
+        count: how many of the nearest rows vote; all where there are fewer.
+
+    Returns:
+        float32 ``(q, n_classes)``, 0 for classes without a neighbour, −inf for those without a row.
+
+    Raises:
+        ValueError: labels do not fit the rows or the classes.
+    """
+    labels = check_labels(train_labels, len(train_embeddings), n_classes)
+    train, queries = _unit(train_embeddings), _unit(query_embeddings)
+    count = min(count, len(train))
+    votes = np.zeros((len(queries), n_classes), dtype=np.float32)
+    for start in range(0, len(queries), CHUNK):
+        cosine = queries[start : start + CHUNK] @ train.T
+        near = np.argpartition(-cosine, count - 1, axis=1)[:, :count]
+        rows = np.arange(start, start + len(cosine))[:, None]
+        np.add.at(votes, (rows, labels[near]), np.take_along_axis(cosine, near, axis=1))
+    votes[:, np.bincount(labels, minlength=n_classes) == 0] = -np.inf
+    return votes
 
 
 def title_similarity(

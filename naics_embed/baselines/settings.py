@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 from naics_embed.errors import ConfigError
 
-BASELINES = ('title', 'class_mean', 'logistic_regression', 'tfidf_svm', 'bm25')
+BASELINES = (
+    'title',
+    'class_mean',
+    'neighbours',
+    'logistic_regression',
+    'tfidf_svm',
+    'bm25',
+    'ensemble',
+)
 
 
 @dataclass(frozen=True)
@@ -14,6 +22,7 @@ class BaselineSettings:
     The defaults were chosen on validation queries drawn at random from the 2022 index entries.
 
     Attributes:
+        neighbours: training texts that vote.
         logistic_c: inverse penalty of the logistic regression, for features of unit variance.
         logistic_iterations: L-BFGS iterations; a fixed budget, as later ones gain nothing there.
         svm_c: inverse penalty of the linear SVM.
@@ -26,6 +35,7 @@ class BaselineSettings:
         seed: seed of the SVM's coordinate order.
     """
 
+    neighbours: int = 20
     logistic_c: float = 0.1
     logistic_iterations: int = 30
     svm_c: float = 0.5
@@ -42,6 +52,7 @@ class BaselineSettings:
             if not getattr(self, name) > 0:
                 raise ConfigError(f'baselines.{name} must be positive, not {getattr(self, name)}')
         for name in (
+            'neighbours',
             'logistic_iterations',
             'svm_iterations',
             'svm_words',

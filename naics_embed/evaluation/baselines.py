@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 
-from naics_embed.baselines.frozen import class_mean, title_similarity
+from naics_embed.baselines.frozen import class_mean, nearest_neighbours, title_similarity
 from naics_embed.baselines.lexical import bm25
 from naics_embed.baselines.logistic import logistic_regression
 from naics_embed.baselines.settings import BASELINES, BaselineSettings
 from naics_embed.baselines.svm import tfidf_svm
 from naics_embed.errors import ConfigError
+from naics_embed.evaluation.ensemble import MEMBERS, ensemble
 from naics_embed.evaluation.queries import QueryGroup
 from naics_embed.metrics.tree import Tree
 
@@ -73,15 +75,24 @@ def baseline_figures(
             train.embeddings[titles], train.labels[titles], stacked, n
         ),
         'class_mean': lambda: class_mean(train.embeddings, train.labels, stacked, n),
+        'neighbours': lambda: nearest_neighbours(
+            train.embeddings, train.labels, stacked, n, settings.neighbours
+        ),
         'logistic_regression': lambda: logistic_regression(
             train.embeddings, train.labels, stacked, n, settings
         ),
         'tfidf_svm': lambda: tfidf_svm(train.texts, train.labels, texts, n, settings),
         'bm25': lambda: bm25(train.texts, train.labels, texts, n, settings),
+        'ensemble': lambda: ensemble({name: fitted(name) for name in MEMBERS}, groups),
     }
+
+    @cache
+    def fitted(name: str) -> np.ndarray:
+        return fit[name]()
+
     result: dict[str, dict[str, float]] = {}
     for name in names:
-        scores = torch.from_numpy(np.nan_to_num(fit[name](), neginf=np.finfo(np.float32).min))
+        scores = torch.from_numpy(np.nan_to_num(fitted(name), neginf=np.finfo(np.float32).min))
         figures: dict[str, float] = {}
         start = 0
         for group in groups:

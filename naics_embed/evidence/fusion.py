@@ -5,13 +5,14 @@ depend on a few facts about the query (its gates), linearly, so that the fit sta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from naics_embed.errors import ArtifactError
 from naics_embed.evidence.settings import FusionSettings
+from naics_embed.evidence.top_answer import TopCalibration, fit_top, folds
 
 GATES = ('always', 'length', 'familiarity')
 """Facts about a query: 1; log of its words; greatest cosine with a known text."""
@@ -38,18 +39,21 @@ def gate_values(texts: Sequence[str], nearest: np.ndarray) -> np.ndarray:
 class Fusion:
     """Weights of scores in the logit of a code; the softmax over codes is the probability.
 
-    Fitted by maximum likelihood, so the probabilities need no temperature of their own.
+    Fitted by maximum likelihood, so the probabilities need no temperature of their own; that of
+    the first answer is mended once more.
 
     Attributes:
         columns: names of the scores.
         weights: float64 ``(len(GATES), k)``; a query's weights are its gates times these.
         spread: float64 ``(k,)``, mean standard deviation of each score over codes on the queries
             of the fit; weight × spread tells how much a score moves the logits.
+        top: calibration of the first answer.
     """
 
     columns: tuple[str, ...]
     weights: np.ndarray
     spread: np.ndarray
+    top: TopCalibration = field(default_factory=TopCalibration)
 
     def probabilities(self, scores: np.ndarray, gates: np.ndarray) -> np.ndarray:
         """Return probabilities of codes, float64 ``(q, codes)``; rows add up to 1.
@@ -63,7 +67,7 @@ class Fusion:
         logits -= logits.max(axis=1, keepdims=True)
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=1, keepdims=True)
-        return logits
+        return self.top.apply(logits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -72,6 +76,7 @@ class Fusion:
             'gates': list(GATES),
             'weights': self.weights.tolist(),
             'spread': self.spread.tolist(),
+            'top': {'slope': self.top.slope, 'shift': self.top.shift},
         }
 
     @classmethod
@@ -81,6 +86,7 @@ class Fusion:
             columns, gates = tuple(values['columns']), tuple(values['gates'])
             weights = np.array(values['weights'], dtype=np.float64)
             spread = np.array(values['spread'], dtype=np.float64)
+            top = TopCalibration(**values['top'])
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
                 f'the fusion of the bundle is damaged ({error}); export the table again'
@@ -90,7 +96,7 @@ class Fusion:
             raise ArtifactError(
                 'the fusion of the bundle is of another version; export the table again'
             )
-        return cls(columns, weights, spread)
+        return cls(columns, weights, spread, top)
 
 
 def one_score(columns: Sequence[str], column: str, weight: float) -> Fusion:
@@ -107,6 +113,7 @@ def fit_fusion(
     truth: np.ndarray,
     groups: Sequence[str],
     settings: FusionSettings,
+    start: Fusion | None = None,
 ) -> Fusion:
     """Fit the weights of a conditional logit (McFadden 1974) to labelled queries.
 
@@ -120,6 +127,7 @@ def fit_fusion(
         truth: int64 ``(q,)``, columns of the right codes.
         groups: the group of each query.
         settings: penalty and iterations.
+        start: weights of a similar fit to begin with; the loss is convex, so they only save time.
 
     Raises:
         ValueError: there is no query, or a score is not finite.
@@ -133,8 +141,7 @@ def fit_fusion(
     spread = scores.std(axis=1, dtype=np.float64).mean(axis=0)
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     scaled = (scores - scores.mean(axis=1, keepdims=True)) * scale.astype(np.float32)
-    names, group = np.unique(np.asarray(groups), return_inverse=True)
-    weight = (1.0 / np.bincount(group) / len(names))[group]
+    weight = _weights(groups)
     right = scaled[np.arange(len(scaled)), truth].astype(np.float64)
     shape = (len(GATES), len(columns))
 
@@ -151,13 +158,53 @@ def fit_fusion(
         value = settings.penalty * float(flat @ flat) - float(weight @ log_p)
         return value, slope.reshape(-1) + 2 * settings.penalty * flat
 
-    start = np.zeros(shape)
-    start[0] = spread > 0
+    first = np.zeros(shape)
+    first[0] = spread > 0
+    if start is not None:
+        first = start.weights * spread
     found = minimize(
         loss,
-        start.reshape(-1),
+        first.reshape(-1),
         jac=True,
         method='L-BFGS-B',
         options={'maxiter': settings.iterations},
     )
     return Fusion(tuple(columns), found.x.reshape(shape) * scale, spread)
+
+
+def fit_calibrated(
+    columns: Sequence[str],
+    scores: np.ndarray,
+    gates: np.ndarray,
+    truth: np.ndarray,
+    groups: Sequence[str],
+    settings: FusionSettings,
+) -> Fusion:
+    """Fit the weights as `fit_fusion`, and the calibration of the first answer beside them.
+
+    The calibration is fitted to answers that weights fitted without the query gave, part by part:
+    probabilities of the very queries that the weights were fitted to would look too good. Where
+    there are fewer than two queries a part, it changes nothing.
+
+    Arguments and errors as for `fit_fusion`.
+    """
+    whole = fit_fusion(columns, scores, gates, truth, groups, settings)
+    if len(truth) < 2 * settings.folds:
+        return whole
+    names = np.asarray(groups)
+    confidence, right = np.empty(len(truth)), np.empty(len(truth), dtype=bool)
+    for held in folds(len(truth), settings.folds):
+        rest = ~held
+        part = fit_fusion(
+            columns, scores[rest], gates[rest], truth[rest], names[rest], settings, whole
+        )
+        p = part.probabilities(scores[held], gates[held])
+        confidence[held] = p.max(axis=1)
+        right[held] = p.argmax(axis=1) == truth[held]
+    return replace(whole, top=fit_top(confidence, right, _weights(groups)))
+
+
+def _weights(groups: Sequence[str]) -> np.ndarray:
+    """Return weights of queries that add up to 1, each group having the same in all."""
+    names, group = np.unique(np.asarray(groups), return_inverse=True)
+    return (1.0 / np.bincount(group) / len(names))[group]

@@ -11,12 +11,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from naics_embed.evidence.postings import Postings, bm25_postings, tfidf_postings
+from naics_embed.evidence.postings import Postings, bm25_postings
 from naics_embed.evidence.settings import EvidenceSettings
-from naics_embed.evidence.terms import grams, plain, words
+from naics_embed.evidence.terms import grams, pairs, plain, words
 
 NEAREST = 'nearest'
-COLUMNS = ('class_mean', 'linear', NEAREST, 'neighbours', 'words', 'characters')
+COLUMNS = ('class_mean', 'linear', NEAREST, 'neighbours', 'words', 'pairs', 'characters')
 """The scores of `KnownTexts.columns`, in this order; more is better in each."""
 
 
@@ -46,8 +46,9 @@ class KnownTexts:
         labels: int64 ``(m,)``, ascending; every leaf occurs.
         embeddings: float32 ``(m, width)`` unit embeddings by the frozen backbone.
         linear: a classifier of frozen embeddings.
-        words: BM25 over one document a leaf.
-        characters: TF-IDF of character n-grams over the texts.
+        words: BM25 of words over one document a leaf.
+        pairs: the same of neighbouring words.
+        characters: the same of character n-grams.
         settings: how terms are made and neighbours weighed.
     """
 
@@ -56,6 +57,7 @@ class KnownTexts:
     embeddings: np.ndarray
     linear: Linear
     words: Postings
+    pairs: Postings
     characters: Postings
     settings: EvidenceSettings
 
@@ -72,7 +74,7 @@ class KnownTexts:
     @cached_property
     def means(self) -> np.ndarray:
         """float32 ``(leaves, width)``: unit means of the embeddings of each leaf."""
-        sums = np.add.reduceat(self.embeddings.astype(np.float64), self.first, axis=0)
+        sums = np.add.reduceat(self.embeddings, self.first, axis=0, dtype=np.float64)
         return (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
 
     @cached_property
@@ -109,9 +111,11 @@ class KnownTexts:
         scores[..., 3] = np.log(density + np.finfo(np.float32).tiny) / sharpness
         for row, text in enumerate(texts):
             kept = plain(text, self.settings.characters_read)
-            scores[row, :, 4] = self.words.scores(self.words.counted(words(kept)))
-            alike = self.characters.scores(self.characters.tfidf(self._grams(kept)))
-            scores[row, :, 5] = np.maximum.reduceat(alike, self.first)
+            stems = words(kept)
+            scores[row, :, 4] = self.words.scores(self.words.counted(stems))
+            scores[row, :, 5] = self.pairs.scores(self.pairs.counted(pairs(stems)))
+            within = grams(kept, self.settings.gram)
+            scores[row, :, 6] = self.characters.scores(self.characters.counted(within))
         return scores
 
     def nearest_texts(
@@ -139,9 +143,6 @@ class KnownTexts:
                 if weight > 0:
                     shown[word] = weight
         return sorted(shown.items(), key=lambda item: (-item[1], item[0]))[:count]
-
-    def _grams(self, kept: str) -> list[str]:
-        return grams(kept, self.settings.shortest_gram, self.settings.longest_gram)
 
 
 def index_texts(
@@ -172,19 +173,22 @@ def index_texts(
     # In half precision, as they are stored: the fit sees what users will see.
     rounded = embeddings[order].astype(np.float16).astype(np.float32)
     ordered = [texts[i] for i in order]
-    kept = [plain(text, settings.characters_read) for text in ordered]
-    documents: list[list[str]] = [[] for _ in range(leaves)]
-    for label, text in zip(labels.tolist(), kept, strict=True):
-        documents[label] += words(text)
-    return KnownTexts(
-        ordered,
-        labels,
-        rounded,
-        linear,
-        bm25_postings(documents, k1=settings.bm25_k1, b=settings.bm25_b),
-        tfidf_postings(
-            [grams(text, settings.shortest_gram, settings.longest_gram) for text in kept],
-            least=settings.least_texts,
-        ),
-        settings,
-    )
+    documents: dict[str, list[list[str]]] = {
+        name: [[] for _ in range(leaves)] for name in ('words', 'pairs', 'characters')
+    }
+    for label, text in zip(labels.tolist(), ordered, strict=True):
+        kept = plain(text, settings.characters_read)
+        stems = words(kept)
+        documents['words'][label] += stems
+        documents['pairs'][label] += pairs(stems)
+        documents['characters'][label] += grams(kept, settings.gram)
+    saturation = {
+        'words': settings.bm25_k1,
+        'pairs': settings.bm25_k1,
+        'characters': settings.gram_k1,
+    }
+    indexes = {
+        name: bm25_postings(documents[name], k1=k1, b=settings.bm25_b)
+        for name, k1 in saturation.items()
+    }
+    return KnownTexts(ordered, labels, rounded, linear, **indexes, settings=settings)

@@ -11,35 +11,27 @@ class EvidenceSettings:
 
     Attributes:
         sharpness: factor on the cosine in the kernel density of a code's texts.
-        shortest_gram: length of the shortest character n-gram.
-        longest_gram: length of the longest.
-        least_texts: texts in which an n-gram must occur.
-        bm25_k1: saturation of the term frequency.
+        gram: length of the character n-grams.
+        bm25_k1: saturation of the frequency of words and of word pairs.
+        gram_k1: saturation of the frequency of character n-grams.
         bm25_b: weight of the document length, 0 … 1.
         characters_read: characters of a text that the lexical evidence reads.
     """
 
     sharpness: float
-    shortest_gram: int
-    longest_gram: int
-    least_texts: int
+    gram: int
     bm25_k1: float
+    gram_k1: float
     bm25_b: float
     characters_read: int
 
     def __post_init__(self) -> None:
-        for name in ('sharpness', 'bm25_k1'):
+        for name in ('sharpness', 'bm25_k1', 'gram_k1'):
             value = getattr(self, name)
             _require(value > 0, name, value, 'positive')
-        for name in ('shortest_gram', 'least_texts', 'characters_read'):
+        for name in ('gram', 'characters_read'):
             value = getattr(self, name)
             _require(value >= 1, name, value, 'at least 1')
-        _require(
-            self.longest_gram >= self.shortest_gram,
-            'longest_gram',
-            self.longest_gram,
-            'at least shortest_gram',
-        )
         _require(0 <= self.bm25_b <= 1, 'bm25_b', self.bm25_b, 'in [0, 1]')
 
 
@@ -50,14 +42,17 @@ class FusionSettings:
     Attributes:
         penalty: factor on the squared standardised weights.
         iterations: L-BFGS iterations.
+        folds: parts into which the queries are cut to calibrate on answers to unseen ones.
     """
 
     penalty: float
     iterations: int
+    folds: int = 5
 
     def __post_init__(self) -> None:
         _require(self.penalty >= 0, 'fusion.penalty', self.penalty, 'at least 0')
         _require(self.iterations >= 1, 'fusion.iterations', self.iterations, 'at least 1')
+        _require(self.folds >= 2, 'fusion.folds', self.folds, 'at least 2')
 
 
 def _require(kept: bool, key: str, value: object, wanted: str) -> None:

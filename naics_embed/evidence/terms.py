@@ -1,7 +1,9 @@
-"""Words and character n-grams of a text, as the lexical evidence counts them."""
+"""Words, word pairs and character n-grams of a text, as the lexical evidence counts them."""
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
 
 _WORD = re.compile(r'[^\W_]+')
 _NOT_WORD = re.compile(r'[\W_]+')
@@ -35,7 +37,12 @@ def words(text: str) -> list[str]:
     return [stem(word) for word in _WORD.findall(text) if len(word) > 1]
 
 
-def grams(text: str, shortest: int, longest: int) -> list[str]:
+def pairs(stems: Sequence[str]) -> list[str]:
+    """Return neighbouring words of a text, in their order, joined by a blank."""
+    return [f'{one} {other}' for one, other in pairwise(stems)]
+
+
+def grams(text: str, size: int) -> list[str]:
     """Return the character n-grams inside the words of a `plain` text, blanks at both ends.
 
     They are those of scikit-learn's analyzer ``char_wb``.
@@ -43,9 +50,5 @@ def grams(text: str, shortest: int, longest: int) -> list[str]:
     found: list[str] = []
     for word in text.split():
         padded = f' {word} '
-        for size in range(shortest, longest + 1):
-            if size >= len(padded):
-                found.append(padded)
-                break
-            found += [padded[i : i + size] for i in range(len(padded) - size + 1)]
+        found += [padded[i : i + size] for i in range(max(len(padded) - size, 0) + 1)]
     return found

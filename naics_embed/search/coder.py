@@ -122,12 +122,7 @@ class Coder:
             for code, level in zip(searcher.codes, searcher.level, strict=True)
             if level == LEAF_LEVEL
         ]
-        evidence, fusion = read_evidence(folder, codes)
-        if fusion.columns != FUSED:
-            raise ArtifactError(
-                f'bundle {searcher.bundle.path} fuses {", ".join(fusion.columns)}, which this '
-                'version does not; export it again'
-            )
+        evidence, fusion = read_evidence(folder, codes, FUSED)
         frozen = read_frozen(folder / FROZEN, searcher.backbone)
         encoder = _encoder(searcher, frozen, precision)
         return cls(searcher, evidence, fusion, encoder)

@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from naics_embed.bundle import HEAD, Bundle, Space
 from naics_embed.errors import UserError
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.search.promotion import promoted_bundle
-from naics_embed.text.backbone import load_transformer
+from naics_embed.text.bert import load_encoder
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.inference import place_texts
 from naics_embed.text.tokens import load_tokenizer
+
+if TYPE_CHECKING:
+    from naics_embed.text.frozen import Transformer
 
 BATCH_TOKENS = 8192
 LEAF_LEVEL = 6
@@ -53,7 +56,7 @@ class Searcher:
         self,
         bundle: Bundle,
         tokenizer: Tokenizer,
-        backbone: PreTrainedModel,
+        backbone: 'Transformer',
         head: LorentzHead,
     ) -> None:
         """Use `load`."""
@@ -81,7 +84,7 @@ class Searcher:
             ArtifactError: there is no such bundle, or it is damaged.
         """
         bundle = Bundle.load(Path(path) if path else promoted_bundle(), verify=verify)
-        backbone = load_transformer(bundle.encoder)
+        backbone = load_encoder(bundle.encoder)
         space = bundle.space
         head = LorentzHead.load(bundle.encoder / HEAD, c=space.curvature, r_max=space.r_max)
         tokenizer = load_tokenizer(bundle.encoder, space.window)

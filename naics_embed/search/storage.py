@@ -28,7 +28,7 @@ FROZEN = 'frozen.safetensors'
 FUSION = 'fusion.json'
 REDIRECTIONS = 'redirections.parquet'
 CODER_FILES = (TEXTS, TERMS, EVIDENCE, FROZEN, FUSION, REDIRECTIONS)
-INDEXES = ('words', 'characters')
+INDEXES = ('words', 'pairs', 'characters')
 
 
 def write_evidence(folder: Path, evidence: KnownTexts, fusion: Fusion, leaves: list[str]) -> None:
@@ -64,7 +64,6 @@ def write_evidence(folder: Path, evidence: KnownTexts, fusion: Fusion, leaves: l
                 {
                     'index': pl.Series([name] * len(index.terms), dtype=pl.String),
                     'term': pl.Series(list(index.terms), dtype=pl.String),
-                    'idf': index.idf,
                 }
             )
         )
@@ -82,18 +81,26 @@ def write_redirections(folder: Path, redirections: pl.DataFrame) -> None:
     ).write_parquet(folder / REDIRECTIONS)
 
 
-def read_evidence(folder: Path, leaves: list[str]) -> tuple[KnownTexts, Fusion]:
+def read_evidence(
+    folder: Path, leaves: list[str], fused: tuple[str, ...]
+) -> tuple[KnownTexts, Fusion]:
     """Read what `write_evidence` wrote.
 
     Args:
         folder: where from.
         leaves: codes of the columns, as they were written.
+        fused: the scores that this version fuses.
 
     Raises:
-        ArtifactError: a file is damaged, or they do not fit each other.
+        ArtifactError: a file is damaged, they do not fit each other, or other scores are fused.
     """
     stored = read_json(folder / FUSION)
     fusion = Fusion.from_dict(stored)
+    if fusion.columns != fused:
+        raise ArtifactError(
+            f'{folder} fuses {", ".join(fusion.columns)}, which this version does not; '
+            'export the table again'
+        )
     try:
         settings = EvidenceSettings(**stored['settings'])
         arrays = load_file(folder / EVIDENCE)
@@ -103,8 +110,7 @@ def read_evidence(folder: Path, leaves: list[str]) -> tuple[KnownTexts, Fusion]:
         labels = np.array([column[code] for code in texts['code'].to_list()], dtype=np.int64)
         embeddings = arrays['embeddings'].astype(np.float32)
         linear = Linear(arrays['linear_weights'], arrays['linear_bias'])
-        sizes = {'words': len(leaves), 'characters': len(labels)}
-        indexes = {name: _postings(arrays, terms, name, sizes[name]) for name in INDEXES}
+        indexes = {name: _postings(arrays, terms, name, len(leaves)) for name in INDEXES}
     except (KeyError, TypeError, SafetensorError, pl.exceptions.PolarsError) as error:
         raise ArtifactError(
             f'{folder} is damaged ({type(error).__name__}: {error}); export the table again'
@@ -123,6 +129,5 @@ def _postings(arrays: dict[str, np.ndarray], terms: pl.DataFrame, name: str, siz
         arrays[f'{name}_starts'],
         arrays[f'{name}_documents'],
         arrays[f'{name}_weights'],
-        own['idf'].to_numpy(),
         size,
     )

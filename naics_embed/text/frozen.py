@@ -3,23 +3,30 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from naics_embed.errors import ArtifactError
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from naics_embed.text.bert import Bert
+
+    Transformer = Bert | PreTrainedModel
+
 SAME = 'same_as_trained'
 """Key of the one number in a file of two backbones that do not differ."""
 
 
-def write_difference(path: Path, frozen: PreTrainedModel, trained: PreTrainedModel) -> None:
+def write_difference(path: Path, frozen: 'Transformer', trained: 'Transformer') -> None:
     """Write the tensors of ``frozen`` that differ from those of ``trained``.
 
     Raises:
@@ -38,8 +45,10 @@ def write_difference(path: Path, frozen: PreTrainedModel, trained: PreTrainedMod
     save_file(changed or {SAME: torch.ones(1)}, path)
 
 
-def read_frozen(path: Path, trained: PreTrainedModel) -> PreTrainedModel:
+def read_frozen(path: Path, trained: 'Transformer') -> 'Transformer':
     """Return the frozen backbone from what `write_difference` wrote.
+
+    It shares with ``trained`` the tensors that are the same in both.
 
     Raises:
         ArtifactError: the file is damaged, or belongs to another backbone.
@@ -50,11 +59,12 @@ def read_frozen(path: Path, trained: PreTrainedModel) -> PreTrainedModel:
         raise ArtifactError(f'{path} is damaged ({error}); export the table again') from error
     if set(changed) == {SAME}:
         return trained
-    frozen = copy.deepcopy(trained)
-    own = frozen.state_dict()
+    own = dict(trained.named_parameters())
     for name, value in changed.items():
         if name not in own or own[name].shape != value.shape:
             raise ArtifactError(f'{path} does not fit the encoder of its bundle at {name}')
+    shared = {id(value): value for name, value in own.items() if name not in changed}
+    frozen = copy.deepcopy(trained, shared)
     frozen.load_state_dict(changed, strict=False)
     return frozen.eval()
 
@@ -66,9 +76,7 @@ class PairedEncoder:
         shared: lower layers whose weights are the same in both.
     """
 
-    def __init__(
-        self, tokenizer: Tokenizer, trained: PreTrainedModel, frozen: PreTrainedModel
-    ) -> None:
+    def __init__(self, tokenizer: Tokenizer, trained: 'Transformer', frozen: 'Transformer') -> None:
         """Pair two transformers of the BERT family, both in evaluation mode."""
         self.tokenizer = tokenizer
         self.trained = trained
@@ -116,7 +124,7 @@ class PairedEncoder:
         return mean_pool(upper, mask), mean_pool(hidden, mask)
 
 
-def _shared_layers(trained: PreTrainedModel, frozen: PreTrainedModel) -> int:
+def _shared_layers(trained: 'Transformer', frozen: 'Transformer') -> int:
     """Return how many lower layers, embeddings included, have the same weights; 0 where none."""
     if not _same(trained.embeddings, frozen.embeddings):
         return 0

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from naics_embed.baselines.frozen import class_mean, title_similarity
+from naics_embed.baselines.frozen import class_mean, nearest_neighbours, title_similarity
 from naics_embed.baselines.lexical import bm25
 from naics_embed.baselines.logistic import logistic_regression
 from naics_embed.baselines.settings import BaselineSettings
@@ -51,6 +51,7 @@ def everything() -> dict[str, tuple]:
     queries = list(TEXTS[:3])
     return {
         'class mean': (class_mean, (x, labels, x[:3], N_CLASSES)),
+        'neighbours': (nearest_neighbours, (x, labels, x[:3], N_CLASSES, 4)),
         'title': (title_similarity, (x, labels, x[:3], N_CLASSES)),
         'logistic': (logistic_regression, (x, labels, x[:3], N_CLASSES, SETTINGS)),
         'svm': (tfidf_svm, (TEXTS, LABELS, queries, N_CLASSES, SETTINGS)),
@@ -119,6 +120,21 @@ def test_long_rows_do_not_outweigh_others_in_a_class_mean():
     scaled = x * rng.uniform(0.1, 50, (20, 1))
     expected = class_mean(x, labels, x, 3)
     assert np.allclose(class_mean(scaled, labels, 7 * x, 3), expected, atol=1e-6)
+
+
+def test_neighbours_vote_with_their_cosine():
+    rng = np.random.default_rng(3)
+    x, queries = rng.standard_normal((40, 6)), rng.standard_normal((9, 6))
+    labels = rng.integers(0, 4, 40)
+    scores = nearest_neighbours(x, labels, queries, 5, 7)
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    for query, row in zip(queries, scores, strict=True):
+        cosine = unit @ query / np.linalg.norm(query)
+        near = np.argsort(-cosine)[:7]
+        wanted = [cosine[near][labels[near] == label].sum() for label in range(4)]
+        np.testing.assert_allclose(row, [*wanted, -np.inf], atol=1e-5)
+    few = nearest_neighbours(x[:3], labels[:3], queries, 5, 7)
+    assert few.shape == (9, 5)
 
 
 def test_a_zero_row_scores_zero():

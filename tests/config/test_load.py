@@ -303,7 +303,7 @@ def test_sections_are_frozen():
 
 def test_an_unknown_baseline_is_refused_with_the_configuration():
     with pytest.raises(
-        ConfigError, match=r"evaluation\.compared must be one of .*bm25, not 'bm52'"
+        ConfigError, match=r"evaluation\.compared must be one of .*bm25, ensemble, not 'bm52'"
     ):
         load_config(CONFIGS, None, ['evaluation.compared=[class_mean, bm52]'])
 

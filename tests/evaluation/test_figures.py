@@ -7,6 +7,7 @@ import torch
 from naics_embed.baselines.settings import BaselineSettings
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.baselines import BASELINES, LabelledTexts, baseline_figures
+from naics_embed.evaluation.ensemble import ensemble
 from naics_embed.evaluation.evaluate import (
     Table,
     health_figures,
@@ -15,7 +16,7 @@ from naics_embed.evaluation.evaluate import (
     subtree,
     tree_figures,
 )
-from naics_embed.evaluation.queries import query_groups
+from naics_embed.evaluation.queries import QueryGroup, query_groups
 from naics_embed.geometry.construction import construct
 from naics_embed.metrics.tree import Tree
 from naics_embed.taxonomy import Taxonomy
@@ -187,3 +188,55 @@ def test_an_unknown_baseline_is_named(labelled, groups, tree):
 
 def test_without_queries_there_are_no_figures(labelled, tree):
     assert baseline_figures(['bm25'], labelled, [], [], tree, BaselineSettings()) == {'bm25': {}}
+
+
+def _noisy_members(groups, seed):
+    """Two members that err apart from each other, and one that knows nothing."""
+    rng = np.random.default_rng(seed)
+    truth = np.concatenate([torch.searchsorted(g.candidates, g.target).numpy() for g in groups])
+    shape = (len(truth), len(groups[0].candidates))
+    right = np.zeros(shape)
+    right[np.arange(len(truth)), truth] = 1
+    members = {
+        'one': 2 * right + rng.normal(size=shape),
+        'other': 20 * right + 10 * rng.normal(size=shape),
+        'noise': rng.normal(size=shape),
+    }
+    found = {name: scores.astype(np.float32) for name, scores in members.items()}
+    return found, truth
+
+
+def _top1(scores, truth):
+    return (scores.argmax(axis=1) == truth).mean()
+
+
+def _many(taxonomy, split, count):
+    leaves = torch.from_numpy(taxonomy.at_level(6))
+    target = leaves[torch.arange(count) % len(leaves)]
+    return QueryGroup(split, '', ('x',) * count, target, leaves, torch.ones(count).bool())
+
+
+def test_an_ensemble_beats_its_members_and_ignores_noise(taxonomy):
+    groups = [_many(taxonomy, 'validation', 300), _many(taxonomy, 'test', 400)]
+    members, truth = _noisy_members(groups, 0)
+    scores = ensemble(members, groups)
+    test = slice(300, None)
+    best = max(_top1(own[test], truth[test]) for own in members.values())
+    assert _top1(scores[test], truth[test]) > best + 0.05
+
+
+def test_an_ensemble_learns_nothing_from_test_queries(taxonomy):
+    groups = [_many(taxonomy, 'validation', 60), _many(taxonomy, 'test', 60)]
+    members, _ = _noisy_members(groups, 1)
+    scores = ensemble(members, groups)
+    other = {name: np.concatenate([own[:60], -own[60:]]) for name, own in members.items()}
+    np.testing.assert_allclose(ensemble(other, groups)[60:], -scores[60:], rtol=1e-4, atol=1e-4)
+
+
+def test_an_ensemble_without_validation_queries_weighs_its_members_alike(taxonomy):
+    groups = [_many(taxonomy, 'test', 50)]
+    members, truth = _noisy_members(groups, 2)
+    members['one'][:, 0] = -np.inf
+    scores = ensemble(members, groups)
+    assert np.isfinite(scores).all()
+    assert _top1(scores, truth) > _top1(members['noise'], truth) + 0.2

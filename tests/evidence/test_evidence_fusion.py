@@ -2,15 +2,26 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from naics_embed.errors import ArtifactError, ConfigError
-from naics_embed.evidence.confidence import confidence_figures, decisions
-from naics_embed.evidence.fusion import GATES, Fusion, fit_fusion, gate_values, one_score
+from naics_embed.evidence.confidence import BINS, Decisions, confidence_figures, decisions
+from naics_embed.evidence.curves import curves
+from naics_embed.evidence.fusion import (
+    GATES,
+    Fusion,
+    fit_calibrated,
+    fit_fusion,
+    gate_values,
+    one_score,
+)
 from naics_embed.evidence.known_texts import COLUMNS, Linear, index_texts
 from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
+from naics_embed.evidence.top_answer import TopCalibration, fit_top
+from naics_embed.metrics.calibration import expected_calibration_error
 from naics_embed.taxonomy import LEVELS, Taxonomy
 
-SETTINGS = EvidenceSettings(20.0, 3, 5, 1, 1.2, 0.4, 2000)
+SETTINGS = EvidenceSettings(20.0, 4, 1.2, 0.5, 0.4, 2000)
 FIT = FusionSettings(0.0, 200)
 WEIGHTS = np.array([[2.0, 0.5], [0.4, -0.6], [-0.3, 0.2]])
 
@@ -86,10 +97,11 @@ def test_bad_input_of_the_fit():
 
 
 def test_a_fusion_survives_json():
-    fusion = Fusion(('a', 'b'), WEIGHTS, np.ones(2))
+    fusion = Fusion(('a', 'b'), WEIGHTS, np.ones(2), TopCalibration(0.8, 0.1))
     again = Fusion.from_dict(json.loads(json.dumps(fusion.to_dict())))
     np.testing.assert_array_equal(again.weights, WEIGHTS)
     assert again.columns == ('a', 'b')
+    assert again.top == fusion.top
     with pytest.raises(ArtifactError, match='damaged'):
         Fusion.from_dict({'columns': ['a']})
     with pytest.raises(ArtifactError, match='another version'):
@@ -139,6 +151,11 @@ def test_columns_by_formula():
             np.testing.assert_allclose(scores[:, leaf, COLUMNS.index(name)], values, atol=2e-3)
     assert scores[0, :, COLUMNS.index('words')].argmax() == 0
     assert scores[1, :, COLUMNS.index('characters')].argmax() == 1
+    assert not scores[..., COLUMNS.index('pairs')].any()
+    orders = evidence.columns(['a corn farm here', 'farm corn'], x[:2])[..., COLUMNS.index('pairs')]
+    assert orders[0].argmax() == 0
+    assert orders[0, 0] > 0
+    assert not orders[1].any(), 'the order of words counts'
 
 
 def test_support_of_a_leaf():
@@ -159,8 +176,8 @@ def test_every_leaf_needs_a_text():
     'changes',
     [
         {'sharpness': 0},
-        {'shortest_gram': 0},
-        {'longest_gram': 2},
+        {'gram': 0},
+        {'gram_k1': 0},
         {'bm25_b': 1.5},
         {'characters_read': 0},
     ],
@@ -187,3 +204,67 @@ def test_figures_of_back_off():
     assert figures['level2_accuracy'] == 1
     assert figures['level5_ece'] > 0
     assert set(LEVELS) == set(found)
+
+
+def test_curves_agree_with_the_figures():
+    rng = np.random.default_rng(0)
+    confidence = torch.from_numpy(rng.uniform(size=400))
+    correct = torch.from_numpy(rng.uniform(size=400)) < confidence
+    found = json.loads(json.dumps(curves(Decisions(confidence, correct))))
+    assert found['coverage'][-1] == 1
+    assert found['top1'][-1] == pytest.approx(float(correct.double().mean()))
+    surest = confidence.argsort(descending=True)[:320]
+    at = found['coverage'].index(0.8)
+    assert found['top1'][at] == pytest.approx(float(correct[surest].double().mean()))
+    bins = found['reliability']
+    assert sum(own['count'] for own in bins) == 400
+    assert all(own['low'] < own['confidence'] <= own['high'] for own in bins)
+    gap = sum(own['count'] * abs(own['confidence'] - own['accuracy']) for own in bins) / 400
+    wanted = expected_calibration_error(confidence, correct, bins=BINS)
+    assert gap == pytest.approx(wanted)
+
+
+def test_the_first_answer_is_mended_and_the_ranking_stays():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.full(9, 0.3), size=200)
+    p[0], p[1] = 0, 1 / 9
+    p[0, 4] = 1
+    for top in (TopCalibration(0.7, 0.2), TopCalibration(0.9, -2.0), TopCalibration(1.4, 0.0)):
+        mended = top.apply(p)
+        np.testing.assert_allclose(mended.sum(axis=1), 1)
+        np.testing.assert_array_equal(mended.argmax(axis=1), p.argmax(axis=1))
+        order = p[2:].argsort(axis=1)
+        assert (np.diff(np.take_along_axis(mended[2:], order, axis=1), axis=1) >= -1e-12).all()
+    first = p[2:].max(axis=1)
+    wanted = 1 / (1 + np.exp(-(0.7 * np.log(first / (1 - first)) + 0.2)))
+    found = TopCalibration(0.7, 0.2).apply(p)[2:].max(axis=1)
+    second = np.sort(p[2:], axis=1)[:, -2] / (1 - first)
+    np.testing.assert_allclose(found, np.maximum(wanted, second / (1 + second)), rtol=1e-6)
+    assert TopCalibration().apply(p) is p
+
+
+def test_the_calibration_is_found_again():
+    rng = np.random.default_rng(1)
+    confidence = rng.uniform(0.05, 0.999, 20_000)
+    logit = np.log(confidence / (1 - confidence))
+    right = rng.uniform(size=len(logit)) < 1 / (1 + np.exp(-(0.6 * logit + 0.3)))
+    found = fit_top(confidence, right, np.ones(len(right)))
+    assert found.slope == pytest.approx(0.6, abs=0.04)
+    assert found.shift == pytest.approx(0.3, abs=0.06)
+    few = fit_top(confidence[:3], np.array([True, True, True]), np.ones(3))
+    assert 0.5 < few.slope < 2
+    against = fit_top(confidence, logit < 0, np.ones(len(logit)))
+    assert against == TopCalibration()
+
+
+def test_the_calibration_is_that_of_unseen_queries():
+    scores, gates, truth = sample(60)
+    settings = FusionSettings(0.0, 200, folds=3)
+    plain = fit_fusion(('a', 'b'), scores, gates, truth, ['x'] * 60, settings)
+    fusion = fit_calibrated(('a', 'b'), scores, gates, truth, ['x'] * 60, settings)
+    np.testing.assert_array_equal(fusion.weights, plain.weights)
+    assert fusion.top.slope < 1, 'weights of few queries are too sure of others'
+    few = fit_calibrated(
+        ('a', 'b'), scores[:5], gates[:5], truth[:5], ['x'] * 5, FusionSettings(0.1, 50, folds=3)
+    )
+    assert few.top == TopCalibration()
