@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from naics_embed.taxonomy import canonical_code
 from naics_embed.text.frozen import PairedEncoder, read_frozen
 from naics_embed.text.packed import PackedEncoder
 from naics_embed.text.precisions import FLOAT32, PRECISIONS
+
+if TYPE_CHECKING:
+    from naics_embed.text.frozen import Transformer
 
 FUSED = ('distance', *COLUMNS)
 """The scores that are fused: the negated Lorentz distance, and the evidence."""

@@ -14,13 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from naics_embed.text.bert import Bert
 from naics_embed.text.frozen import PairedEncoder
 from naics_embed.text.precisions import BFLOAT16
 from naics_embed.text.tokens import TokenTable
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import PreTrainedModel
+
+    from naics_embed.text.frozen import Transformer
 
 BLOCK_TOKENS = 1024
 """Tokens computed at a time: what a layer makes of them stays in the cache of a core."""
@@ -49,8 +51,8 @@ class PackedEncoder(PairedEncoder):
     def __init__(
         self,
         tokenizer: 'Tokenizer',
-        trained: 'PreTrainedModel',
-        frozen: 'PreTrainedModel',
+        trained: 'Transformer',
+        frozen: 'Transformer',
         precision: str,
     ) -> None:
         """Pair two transformers in evaluation mode.
@@ -73,10 +75,10 @@ class PackedEncoder(PairedEncoder):
         )
 
     @staticmethod
-    def fits(model: 'PreTrainedModel') -> bool:
+    def fits(model: 'Transformer') -> bool:
         """Whether a transformer is BERT as it was published: absolute positions, erf-GELU."""
         config = model.config
-        return (
+        return isinstance(model, Bert) or (
             config.model_type == 'bert'
             and config.hidden_act == 'gelu'
             and getattr(config, 'position_embedding_type', 'absolute') == 'absolute'
@@ -183,7 +185,7 @@ def blocks(table: TokenTable, tokens: int) -> Iterator[Block]:
         start = stop
 
 
-def _embedded(model: 'PreTrainedModel', block: Block) -> Tensor:
+def _embedded(model: 'Transformer', block: Block) -> Tensor:
     parts = model.embeddings
     words = parts.word_embeddings(block.ids) + parts.token_type_embeddings.weight[0]
     return parts.LayerNorm(words + parts.position_embeddings(block.positions))
