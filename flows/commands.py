@@ -1,11 +1,12 @@
 """Commands that run flows; they join ``naics-embed`` by an entry point (`naics_embed.cli`)."""
 
+import contextlib
 import enum
 import importlib.util
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -145,6 +146,60 @@ def regress(
 
 
 @app.command()
+def code_batch(
+    source: Annotated[str, typer.Argument(help='A folder, a pattern or a file.', metavar='IN')],
+    out: Annotated[Path, typer.Argument(help='Folder for a parquet file a partition.')],
+    overrides: Overrides = None,
+    text_column: Annotated[str, typer.Option(help='The column of descriptions.')] = ...,
+    level: Annotated[int, typer.Option(help='Digits of the best code, 2 to 6.')] = 6,
+    confidence: Annotated[
+        float | None, typer.Option(help='Least probability of the code given as the answer.')
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help='Processes on this machine; one a core by default.')
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help='Address of a Dask scheduler, in place of own workers.')
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option('--table', help='A bundle; the promoted one by default.')
+    ] = None,
+    profile: Profile = 'cpu',
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Code a partitioned data set on many workers, each partition once."""
+    given = list(overrides or ())
+    given += [f'batch.workers={workers}'] if workers is not None else []
+    given += [f'batch.scheduler={json.dumps(scheduler)}'] if scheduler is not None else []
+    if importlib.util.find_spec('prefect_dask') is None:
+        raise UserError("code-batch needs the extra 'dask': pip install -e '.[train,dask]'")
+    with _orchestrated(quiet=quiet or as_json) as ready:
+        from flows.code_batch import code_batch as flow
+
+        ready()
+        summary = flow(
+            source,
+            str(out),
+            text_column,
+            None if table is None else str(table),
+            level,
+            confidence,
+            profile,
+            given,
+        )
+    if as_json:
+        sys.stdout.write(json.dumps(summary, indent=2) + '\n')
+        return
+    typer.echo(
+        f'{summary["rows"]:,} rows in {summary["partitions"]} partitions in {out}, '
+        f'{summary["kept"]} of them kept; {summary["rows_per_s"]:.0f} rows a second; '
+        f'{summary["bad"]:,} rows could not be coded (see naics_error)',
+        err=True,
+    )
+
+
+@app.command()
 def promote(
     bundle: Annotated[Path | None, typer.Argument(help='Directory of a bundle.')] = None,
     back: Annotated[
@@ -197,6 +252,17 @@ def _summary(
     *,
     quiet: bool,
 ) -> dict[str, Any]:
+    names = [name.replace('-', '_') for name in refresh or ()]
+    with _orchestrated(quiet=quiet) as ready:
+        from flows.pipeline import pipeline
+
+        ready()
+        return pipeline(profile, list(overrides or ()), target=target, refresh=names, resume=resume)
+
+
+@contextlib.contextmanager
+def _orchestrated(*, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Prepare this process for a flow; yields a function that waits for Prefect's server."""
     if importlib.util.find_spec('prefect') is None:
         raise UserError("the pipeline needs the extra 'train': pip install -e '.[train]'")
     from flows.runtime import prepare
@@ -205,12 +271,8 @@ def _summary(
     _log_to_terminal(logging.WARNING if quiet else logging.INFO)
     from flows.server import prefect_server
 
-    names = [name.replace('-', '_') for name in refresh or ()]
     with prefect_server() as ready:
-        from flows.pipeline import pipeline
-
-        ready()
-        return pipeline(profile, list(overrides or ()), target=target, refresh=names, resume=resume)
+        yield ready
 
 
 def _log_to_terminal(level: int) -> None:

@@ -34,5 +34,9 @@ class RemoteRunError(UserError):
     """A flow run on another host did not complete."""
 
 
+class BatchError(UserError):
+    """Some partitions of a data set could not be coded."""
+
+
 class HealthError(UserError):
     """Training left the range in which its numbers can be trusted."""

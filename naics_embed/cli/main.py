@@ -13,7 +13,17 @@ from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
 COMMANDS_GROUP = 'naics_embed.commands'
-PIPELINE_COMMANDS = ('run', 'data', 'train', 'evaluate', 'bundle', 'refine', 'regress', 'promote')
+PIPELINE_COMMANDS = (
+    'run',
+    'data',
+    'train',
+    'evaluate',
+    'bundle',
+    'refine',
+    'regress',
+    'promote',
+    'code-batch',
+)
 
 app = typer.Typer(
     name='naics-embed',

@@ -7,6 +7,7 @@ training split. Labels are columns of the leaves, the six-digit codes in the ord
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from naics_embed.evidence.terms import grams, pairs, plain, words
 NEAREST = 'nearest'
 COLUMNS = ('class_mean', 'linear', NEAREST, 'neighbours', 'words', 'pairs', 'characters')
 """The scores of `KnownTexts.columns`, in this order; more is better in each."""
+
+
+TILE = 2048
+"""Known texts compared with queries at a time."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,16 @@ class KnownTexts:
         sums = np.add.reduceat(self.embeddings, self.first, axis=0, dtype=np.float64)
         return (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
 
+    @cached_property
+    def tiles(self) -> list[tuple[slice, slice]]:
+        """Runs of leaves and their texts, so few that cosines with them stay in the cache."""
+        bounds = np.append(self.first, len(self.labels))
+        cuts = [0]
+        while cuts[-1] < self.leaves:
+            end = int(np.searchsorted(bounds, bounds[cuts[-1]] + TILE, side='right')) - 1
+            cuts.append(max(end, cuts[-1] + 1))
+        return [(slice(a, b), slice(int(bounds[a]), int(bounds[b]))) for a, b in pairwise(cuts)]
+
     def columns(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
         """Score leaves for queries, float32 ``(q, leaves, len(COLUMNS))``.
 
@@ -82,13 +97,16 @@ class KnownTexts:
         scores = np.empty((len(texts), self.leaves, len(COLUMNS)), dtype=np.float32)
         scores[..., 0] = embeddings @ self.means.T
         scores[..., 1] = embeddings @ self.linear.weights + self.linear.bias
-        cosine = embeddings @ self.embeddings.T
-        scores[..., 2] = np.maximum.reduceat(cosine, self.first, axis=1)
         sharpness = np.float32(self.settings.sharpness)
-        cosine -= 1
-        cosine *= sharpness
-        np.exp(cosine, out=cosine)
-        density = np.add.reduceat(cosine, self.first, axis=1)
+        density = np.empty(scores.shape[:2], dtype=np.float32)
+        for leaves, known in self.tiles:
+            first = self.first[leaves] - known.start
+            cosine = embeddings @ self.embeddings[known].T
+            scores[:, leaves, 2] = np.maximum.reduceat(cosine, first, axis=1)
+            cosine -= 1
+            cosine *= sharpness
+            np.exp(cosine, out=cosine)
+            density[:, leaves] = np.add.reduceat(cosine, first, axis=1)
         # Cosines are at least −1, so the density is never 0 by more than rounding.
         scores[..., 3] = np.log(density + np.finfo(np.float32).tiny) / sharpness
         for row, text in enumerate(texts):

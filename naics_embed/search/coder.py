@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,9 +24,17 @@ from naics_embed.search.searcher import (
 from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
 from naics_embed.taxonomy import canonical_code
 from naics_embed.text.frozen import PairedEncoder, read_frozen
+from naics_embed.text.packed import PackedEncoder
+from naics_embed.text.precisions import FLOAT32, PRECISIONS
+
+if TYPE_CHECKING:
+    from naics_embed.text.frozen import Transformer
 
 FUSED = ('distance', *COLUMNS)
 """The scores that are fused: the negated Lorentz distance, and the evidence."""
+
+ENCODED = 2048
+"""Texts encoded at a time."""
 
 CHUNK = 256
 """Texts scored at a time; bounds the memory of a long list."""
@@ -87,17 +96,22 @@ class Coder:
         self._levels = {level: self._above(level) for level in LEVELS}
 
     @classmethod
-    def load(cls, path: Path | str | None = None, *, verify: bool = True) -> 'Coder':
+    def load(
+        cls, path: Path | str | None = None, *, verify: bool = True, precision: str = FLOAT32
+    ) -> 'Coder':
         """Load a bundle, or the promoted one.
 
         Args:
             path: directory of the bundle; None for the one that the last run promoted.
             verify: compare every file with its checksum first.
+            precision: number format of the encoder, one of `PRECISIONS`.
 
         Raises:
             ArtifactError: there is no such bundle, it is damaged, or it was exported without what
                 a coder needs.
         """
+        if precision not in PRECISIONS:
+            raise UserError(f'precision must be one of {", ".join(PRECISIONS)}, not {precision!r}')
         searcher = Searcher.load(path, verify=verify)
         folder = searcher.bundle.path / CODER
         listed = searcher.bundle.manifest['files']
@@ -114,7 +128,7 @@ class Coder:
         ]
         evidence, fusion = read_evidence(folder, codes, FUSED)
         frozen = read_frozen(folder / FROZEN, searcher.backbone)
-        encoder = PairedEncoder(searcher.tokenizer, searcher.backbone, frozen)
+        encoder = _encoder(searcher, frozen, precision)
         return cls(searcher, evidence, fusion, encoder)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -159,9 +173,14 @@ class Coder:
             raise UserError(f'confidence must be above 0 and at most 1, not {confidence}')
         answers: list[Answer] = []
         for distances, embeddings, p in self._scored(texts):
+            sums = {
+                at: np.add.reduceat(p, first, axis=1) if at < LEAF_LEVEL else p
+                for at, (_, first) in self._levels.items()
+            }
             for row in range(len(p)):
                 text = texts[len(answers)]
-                hits, path = self._ranked(p[row], distances[row], k, level)
+                own = {at: values[row] for at, values in sums.items()}
+                hits, path = self._ranked(own, distances[row], k, level)
                 sure = [hit for hit in path if hit.probability >= confidence]
                 speaks = tuple(
                     self._support(text, embeddings[row], hit, support)
@@ -175,8 +194,11 @@ class Coder:
         """Yield distances to all codes, frozen embeddings, probabilities of leaves, by chunks."""
         searcher = self.searcher
         for start in range(0, len(texts), CHUNK):
+            at = start % ENCODED
+            if at == 0:
+                encoded = self.encoder.embed(texts[start : start + ENCODED], BATCH_TOKENS)
             part = texts[start : start + CHUNK]
-            trained, frozen = self.encoder.embed(part, BATCH_TOKENS)
+            trained, frozen = (values[at : at + CHUNK] for values in encoded)
             points = searcher.place(trained)
             far = pairwise_distance(points, searcher.points, c=searcher.space.curvature).numpy()
             embeddings = frozen.numpy()
@@ -191,18 +213,18 @@ class Coder:
         return np.unique(np.array(place), return_index=True)
 
     def _ranked(
-        self, p: np.ndarray, distances: np.ndarray, k: int, level: int
+        self, sums: dict[int, np.ndarray], distances: np.ndarray, k: int, level: int
     ) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
-        sums = {
-            at: np.add.reduceat(p, first) if at < LEAF_LEVEL else p
-            for at, (_, first) in self._levels.items()
-        }
+        """Rank the codes of a level by the probabilities of all levels."""
         places, _ = self._levels[level]
-        order = np.argsort(-sums[level], kind='stable')[:k]
+        # The first of equal ones, as the stable sort has it.
+        order = (
+            [int(np.argmax(sums[level]))] if k == 1 else np.argsort(-sums[level], kind='stable')[:k]
+        )
         hits = tuple(
             self._hit(int(places[i]), distances, float(min(sums[level][i], 1.0))) for i in order
         )
-        best = int(np.argmax(p))
+        best = int(np.argmax(sums[LEAF_LEVEL]))
         path = []
         for at, (codes, first) in self._levels.items():
             i = int(np.searchsorted(first, best, side='right')) - 1
@@ -226,6 +248,18 @@ class Coder:
             tuple(self.evidence.nearest_texts(embedding, place, count)),
             tuple(self.evidence.telling_words(text, place, count)),
         )
+
+
+def _encoder(searcher: Searcher, frozen: 'Transformer', precision: str) -> PairedEncoder:
+    trained = searcher.backbone
+    if PackedEncoder.fits(trained):
+        return PackedEncoder(searcher.tokenizer, trained, frozen, precision)
+    if precision != FLOAT32:
+        raise UserError(
+            f'precision {precision} is for encoders of the kind BERT, not '
+            f'{type(trained).__name__}; use {FLOAT32}'
+        )
+    return PairedEncoder(searcher.tokenizer, trained, frozen)
 
 
 def leaf_scores(

@@ -22,7 +22,8 @@ from naics_embed.text.tokens import load_tokenizer
 if TYPE_CHECKING:
     from naics_embed.text.frozen import Transformer
 
-BATCH_TOKENS = 8192
+BATCH_TOKENS = 1024
+"""Tokens of a padded batch: of texts in order of length, so many leave little padding."""
 LEAF_LEVEL = 6
 LEVELS = (2, 3, 4, 5, 6)
 

@@ -32,13 +32,14 @@ def test_every_deployment_has_a_name_of_its_own():
         'text-training/cpu',
         'text-training/gpu',
     } <= set(NAMED)
-    assert {'refine/cpu', 'evaluate/cpu', 'sweep/cpu'} <= set(NAMED)
+    assert {'refine/cpu', 'evaluate/cpu', 'sweep/cpu', 'code-batch/cpu'} <= set(NAMED)
 
 
 @pytest.mark.parametrize('name', NAMED)
 def test_a_deployment_fits_its_flow(name):
     entry, flow = NAMED[name], flow_of(NAMED[name])
-    flow.validate_parameters(entry['parameters'])
+    asked = dict.fromkeys(flow.parameters.required, 'given at the start')
+    flow.validate_parameters(asked | entry['parameters'])
     assert all('description' in field for field in flow.parameters.properties.values()), (
         'the form in the UI says what each parameter is'
     )

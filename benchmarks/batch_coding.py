@@ -1,0 +1,219 @@
+"""Texts a second of batch coding, beside `SentenceTransformer.encode` with the same backbone.
+
+Entries of the Census index, as a finished run has them, go through both in turn, so that whatever
+else the machine does hits both: plain sentence-transformers; the query encoder (points of the
+trained space); the coder's two encoders; and the whole coder, ranked codes included. Told for each
+number of threads: medians by the clock and by the processor's time, and their ratio to
+sentence-transformers. Beside bfloat16 stands its agreement with float32. Then a file of N, 2N and
+4N rows is coded by the streaming path, each in a process of its own, for its peak memory.
+
+    python -m benchmarks.batch_coding --root artifacts --json batch.json
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from rich.console import Console
+from rich.table import Table
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+from naics_embed.search.coder import Coder
+from naics_embed.search.files import FileJob, code_file
+from naics_embed.search.promotion import promoted_bundle
+from naics_embed.text.backbone import locate_backbone
+from naics_embed.text.precisions import PRECISIONS
+
+BACKBONE = 'sentence-transformers/all-MiniLM-L6-v2'
+PEER = 'SentenceTransformer.encode'
+WANTED = 1.5
+MILLION = 1_000_000
+MEGABYTE = 2**20
+
+
+def entries(root: Path, split: str) -> list[str]:
+    """Return the index entries of a split, in an order drawn once."""
+    files = sorted((root / 'index-roles').glob('*/index_entries.parquet'))
+    texts = (
+        pl.read_parquet(files[-1])
+        .filter(pl.col('role') == split)['text']
+        .unique(maintain_order=True)
+    )
+    return texts.sample(fraction=1.0, shuffle=True, seed=0).to_list()
+
+
+def peer(backbone: Path) -> SentenceTransformer:
+    """Return the backbone as sentence-transformers runs it: mean pooling, its own batches."""
+    words = Transformer(str(backbone))
+    return SentenceTransformer(
+        modules=[words, Pooling(words.get_embedding_dimension(), 'mean')], device='cpu'
+    )
+
+
+def contenders(
+    texts: list[str], backbone: Path, coders: dict[str, Coder]
+) -> dict[str, Callable[[], Any]]:
+    """Return what is timed, by name."""
+    plain = peer(backbone)
+    calls: dict[str, Callable[[], Any]] = {
+        PEER: lambda: plain.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    }
+    for name, coder in coders.items():
+        calls[f'both encoders, {name}'] = lambda c=coder: c.encoder.embed(texts, MILLION)
+        calls[f'coder, {name}'] = lambda c=coder: c.search(texts, k=1)
+    first = next(iter(coders.values()))
+    calls['query encoder, float32'] = lambda: first.searcher.encode(texts)
+    return calls
+
+
+def speeds(
+    calls: dict[str, Callable[[], Any]], texts: int, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Time all calls in turn, ``rounds`` times after one that does not count."""
+    wall: dict[str, list[float]] = {name: [] for name in calls}
+    cpu: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, call in calls.items():
+            start, cpu_start = time.perf_counter(), time.process_time()
+            call()
+            if turn:
+                wall[name].append(time.perf_counter() - start)
+                cpu[name].append(time.process_time() - cpu_start)
+    wall_s = {name: statistics.median(values) for name, values in wall.items()}
+    cpu_s = {name: statistics.median(values) for name, values in cpu.items()}
+    return {
+        name: {
+            'texts_per_s': texts / wall_s[name],
+            'texts_per_cpu_s': texts / cpu_s[name],
+            'ratio': wall_s[PEER] / wall_s[name],
+            'cpu_ratio': cpu_s[PEER] / cpu_s[name],
+        }
+        for name in calls
+    }
+
+
+def agreement(texts: list[str], exact: Coder, rough: Coder) -> dict[str, float]:
+    """Return how often both give the same best code, and how far their probabilities part."""
+    one, two = exact.probabilities(texts), rough.probabilities(texts)
+    best = one.argmax(1)
+    rows = np.arange(len(texts))
+    return {
+        'texts': len(texts),
+        'top1': float((best == two.argmax(1)).mean()),
+        'largest_change': float(np.abs(one[rows, best] - two[rows, best]).max()),
+    }
+
+
+def peak(bundle: Path, texts: list[str], rows: int, part_rows: int) -> float:
+    """Return the peak resident MB of a process that codes a file of so many rows."""
+    with tempfile.TemporaryDirectory(prefix='naics-embed-batch-') as folder:
+        source = Path(folder) / 'in.parquet'
+        # Numbers make every row another text.
+        column = [f'{texts[i % len(texts)]} {i // len(texts)}' for i in range(rows)]
+        pl.DataFrame({'text': column}).write_parquet(source)
+        arguments = [str(bundle), str(source), str(Path(folder) / 'out.parquet'), str(part_rows)]
+        done = subprocess.run(
+            [sys.executable, '-m', 'benchmarks.batch_coding', '--child', *arguments],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    return float(done.stdout.split()[-1])
+
+
+def child(bundle: str, source: str, out: str, part_rows: str) -> None:
+    """Code a file and print the peak resident MB."""
+    torch.set_num_threads(1)
+    job = FileJob(Path(source), 'text', Path(out), part_rows=int(part_rows))
+    code_file(Coder.load(bundle), job)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE)
+
+
+def memory(bundle: Path, texts: list[str], rows: int, part_rows: int) -> dict[str, Any]:
+    """Return peaks for N, 2N and 4N rows, their slope, and the peak that it gives for a million."""
+    counts = [rows, 2 * rows, 4 * rows]
+    peaks = [peak(bundle, texts, count, part_rows) for count in counts]
+    slope = float(np.polyfit(counts, peaks, 1)[0])
+    return {
+        'rows': counts,
+        'part_rows': part_rows,
+        'peak_mb': peaks,
+        'mb_per_1000_rows': 1000 * slope,
+        'mb_for_a_million': peaks[-1] + slope * (MILLION - counts[-1]),
+    }
+
+
+def main() -> None:
+    """Print the tables, and write them as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--root', type=Path, default=Path('artifacts'), help='of a finished run')
+    parser.add_argument('--backbone', default=BACKBONE, help='folder or name of the plain backbone')
+    parser.add_argument('--texts', type=int, default=2048)
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--threads', type=int, nargs='*', default=[1, 2])
+    parser.add_argument('--rows', type=int, default=4096, help='N of the memory; 0 leaves it out')
+    parser.add_argument('--part-rows', type=int, default=2048)
+    parser.add_argument('--json', type=Path)
+    parser.add_argument('--child', nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(*options.child)
+        return
+    bundle = promoted_bundle(options.root)
+    texts = entries(options.root, 'test')[: options.texts]
+    coders = {name: Coder.load(bundle, precision=name) for name in PRECISIONS}
+    calls = contenders(texts, locate_backbone(options.backbone).folder, coders)
+    exact, *others = coders
+    result: dict[str, Any] = {'texts': len(texts), 'rounds': options.rounds, 'threads': {}}
+    for threads in options.threads:
+        torch.set_num_threads(threads)
+        result['threads'][threads] = speeds(calls, len(texts), options.rounds)
+    result['agreement'] = {name: agreement(texts, coders[exact], coders[name]) for name in others}
+    if options.rows:
+        result['memory'] = memory(bundle, texts, options.rows, options.part_rows)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + '\n', encoding='utf-8')
+    _print(result)
+
+
+def _print(result: dict[str, Any]) -> None:
+    table = Table(title=f'{result["texts"]:,} entries; wanted: {WANTED}', box=None)
+    for name in ('threads', 'what', 'texts/s', 'ratio', 'texts/CPU s', 'CPU ratio'):
+        table.add_column(name, justify='left' if name == 'what' else 'right')
+    for threads, found in result['threads'].items():
+        for name, speed in found.items():
+            table.add_row(
+                str(threads),
+                name,
+                f'{speed["texts_per_s"]:.0f}',
+                f'{speed["ratio"]:.2f}',
+                f'{speed["texts_per_cpu_s"]:.0f}',
+                f'{speed["cpu_ratio"]:.2f}',
+            )
+    console = Console()
+    console.print(table)
+    for name, found in result['agreement'].items():
+        console.print(f'{name}: the same best code for {found["top1"]:.2%} of {found["texts"]:,}')
+    if 'memory' in result:
+        found = result['memory']
+        peaks = ', '.join(f'{mb:.0f}' for mb in found['peak_mb'])
+        console.print(
+            f'peak MB for {found["rows"]} rows: {peaks}; {found["mb_per_1000_rows"]:.2f} MB a '
+            f'thousand rows, {found["mb_for_a_million"]:.0f} MB for a million'
+        )
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,273 @@
+"""The code-batch flow: a partitioned data set of descriptions to codes, on Dask."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dask
+import distributed
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.runtime import flow_run
+from prefect_dask import DaskTaskRunner
+from prefect_dask.task_runners import PrefectDaskFuture
+
+from flows.pipeline import tracking_uri
+from flows.runtime import CHECKOUT, with_root
+from naics_embed import __version__
+from naics_embed.artifacts import write_json
+from naics_embed.bundle import Bundle
+from naics_embed.config.batch import BatchConfig
+from naics_embed.config.load import flat, load_config
+from naics_embed.errors import BatchError, UserError
+from naics_embed.search.partitions import (
+    MANIFESTS,
+    Partition,
+    PartitionReport,
+    PartitionSettings,
+    bundle_key,
+    discard_temporary,
+    plan_partitions,
+)
+from naics_embed.search.promotion import promoted_bundle
+from naics_embed.search.searcher import check_k_and_level
+from tasks.batch_coding import code_one
+from tasks.locks import FlockLockManager
+from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, git_revision, log_metrics, pipeline_run
+
+ARTIFACT = 'code-batch'
+SUMMARY = 'summary.json'
+LOCK = 'code-batch'
+MOST_NAMED = 5
+"""Failed partitions that the error names; the table has all."""
+
+
+@flow(name='code-batch', flow_run_name='code-batch', retries=0)
+def code_batch(
+    source: str,
+    out: str,
+    text_column: str,
+    table: str | None = None,
+    level: int = 6,
+    confidence: float | None = None,
+    profile: str = 'cpu',
+    overrides: list[str] | None = None,
+    config_folder: str | None = None,
+) -> dict[str, Any]:
+    """Code every row of a partitioned data set, each partition once.
+
+    Run it again to go on after a stop: partitions that are coded are kept, those whose input,
+    bundle or settings changed, or whose output is damaged, are coded again.
+
+    Args:
+        source: a folder of csv and parquet files, a pattern, or one file, which is divided.
+        out: folder for a parquet file a partition; not inside the folder of the input.
+        text_column: the column of descriptions.
+        table: directory of a bundle; the promoted one where None.
+        level: digits of the best code, 2 to 6.
+        confidence: least probability of the answer; ``coder.confidence`` where None.
+        profile: a file in ``configs/profiles``: smoke, cpu or gpu.
+        overrides: dotted assignments, such as ``batch.workers=8``.
+        config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
+    """
+    start = time.perf_counter()
+    folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
+    config = load_config(folder, profile, with_root(overrides)).config
+    root = Path(config.runtime.root).expanduser().resolve()
+    confidence = config.coder.confidence if confidence is None else confidence
+    check_k_and_level(1, level)
+    if not 0 < confidence <= 1:
+        raise UserError(f'confidence must be above 0 and at most 1, not {confidence}')
+    settings = PartitionSettings(
+        text_column, level, confidence, config.batch.part_rows, config.batch.precision
+    )
+    bundle = Bundle.load(Path(table).resolve() if table else promoted_bundle(root))
+    target = Path(out).resolve()
+    key = bundle_key(bundle)
+    root.mkdir(parents=True, exist_ok=True)
+    params = {
+        **{f'batch.{name}': value for name, value in flat(config.batch).items()},
+        **asdict(settings),
+        'source': source,
+        'out': str(target),
+        'bundle': str(bundle.path),
+        'bundle_key': key,
+    }
+    tags = {
+        'profile': profile,
+        'library_version': __version__,
+        'git_revision': git_revision(CHECKOUT),
+        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
+    }
+    with (
+        _alone(target),
+        pipeline_run(
+            tracking_uri(config, root),
+            config.tracking.experiment,
+            root / 'mlartifacts',
+            tags,
+            params,
+            name='code-batch',
+        ) as tracker,
+    ):
+        partitions = plan_partitions(
+            str(Path(source).absolute()), target, config.batch.partition_rows
+        )
+        discard_temporary(target, partitions)
+        with _workers(config.batch) as runner:
+            futures = {
+                runner.submit(
+                    code_one,
+                    {
+                        'partition': partition,
+                        'out': target,
+                        'settings': settings,
+                        'bundle': bundle.path.resolve(),
+                        'key': key,
+                        'threads': config.batch.threads,
+                    },
+                ): partition
+                for partition in partitions
+            }
+            done, failed = _gather(futures, tracker, start)
+        discard_temporary(target, partitions)
+        return _finish(partitions, done, failed, tracker, target, time.perf_counter() - start)
+
+
+def _gather(
+    futures: dict[PrefectDaskFuture[PartitionReport], Partition], tracker: Tracker, start: float
+) -> tuple[dict[str, PartitionReport], dict[str, str]]:
+    """Wait for all partitions; return reports, and reasons of those that failed, by name."""
+    done: dict[str, PartitionReport] = {}
+    failed: dict[str, str] = {}
+    inner = {future.wrapped_future: future for future in futures}
+    coded = 0
+    for finished in distributed.as_completed(inner):
+        future = inner[finished]
+        name = futures[future].name
+        # Dask's own failures, such as a worker that died again and again, carry no Prefect state.
+        if finished.status == 'error':
+            failed[name] = _reason(finished.exception())
+            continue
+        state = finished.result()
+        found = state.result(raise_on_failure=False)
+        if not state.is_completed():
+            failed[name] = _reason(found)
+            continue
+        done[name] = found
+        coded += 0 if found.kept else found.rows
+        elapsed = time.perf_counter() - start
+        log_metrics(
+            tracker.client,
+            tracker.parent_run_id,
+            {'rows_coded': coded, 'rows_per_s': coded / elapsed},
+            len(done),
+        )
+    return done, failed
+
+
+def _finish(
+    partitions: list[Partition],
+    done: dict[str, PartitionReport],
+    failed: dict[str, str],
+    tracker: Tracker,
+    out: Path,
+    seconds: float,
+) -> dict[str, Any]:
+    """Publish the figures and the table of partitions; raise where some of them failed."""
+    rows = [_row(partition.name, done, failed) for partition in partitions]
+    coded = [report for report in done.values() if not report.kept]
+    fresh = sum(report.rows for report in coded)
+    summary = {
+        'partitions': len(partitions),
+        'coded': len(coded),
+        'kept': len(done) - len(coded),
+        'failed': len(failed),
+        'rows': sum(report.rows for report in done.values()),
+        'bad': sum(report.bad for report in done.values()),
+        'rows_coded': fresh,
+        'seconds': seconds,
+        'rows_per_s': fresh / seconds,
+        'worker_rows_per_s': fresh / max(sum(report.seconds for report in coded), 1e-9),
+    }
+    text = (
+        f'{summary["rows"]:,} rows in {len(done)} of {len(partitions)} partitions '
+        f'({summary["kept"]} kept), {summary["rows_per_s"]:.0f} rows a second'
+    )
+    create_table_artifact(rows, key=ARTIFACT, description=text)
+    run = tracker.pipeline()
+    run.metrics({name: float(value) for name, value in summary.items()}, len(partitions))
+    run.table({name: [row[name] for row in rows] for name in rows[0]}, f'{ARTIFACT}.json')
+    summary |= {'out': str(out), 'run_id': tracker.parent_run_id, 'tracking_uri': tracker.uri}
+    write_json(out / MANIFESTS / SUMMARY, summary)
+    if failed:
+        named = [f'{name}: {reason}' for name, reason in sorted(failed.items())[:MOST_NAMED]]
+        more = f'\nand {len(failed) - MOST_NAMED} more' if len(failed) > MOST_NAMED else ''
+        raise BatchError(
+            f'{len(failed)} of {len(partitions)} partitions failed; the others are in {out}. Mend '
+            f'them and run again, which codes only these:\n' + '\n'.join(named) + more
+        )
+    return summary
+
+
+def _row(
+    name: str, done: dict[str, PartitionReport], failed: dict[str, str]
+) -> dict[str, str | int | float | None]:
+    """One line of the table that people read."""
+    report = done.get(name)
+    if report is None:
+        empty = {'rows': None, 'bad': None, 'seconds': None, 'rows_per_s': None}
+        return {'partition': name, 'state': 'failed', **empty, 'reason': failed[name]}
+    return {
+        'partition': name,
+        'state': 'kept' if report.kept else 'coded',
+        'rows': report.rows,
+        'bad': report.bad,
+        'seconds': round(report.seconds, 2),
+        'rows_per_s': None if report.kept else round(report.rows / report.seconds, 1),
+        'reason': '',
+    }
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, distributed.KilledWorker):
+        return f'{error.allowed_failures + 1} workers died over it: not enough memory?'
+    return f'{type(error).__name__}: {error}'
+
+
+@contextlib.contextmanager
+def _workers(config: BatchConfig) -> Iterator[DaskTaskRunner]:
+    """Connect to the Dask cluster, or start one on this machine."""
+    if config.scheduler is not None:
+        with DaskTaskRunner(address=config.scheduler) as runner:
+            yield runner
+        return
+    local = {
+        'n_workers': config.workers or os.cpu_count() or 1,
+        'threads_per_worker': 1,
+        'memory_limit': config.memory,
+        'host': '127.0.0.1',
+        'dashboard_address': None,
+    }
+    deaths = {'distributed.scheduler.allowed-failures': config.worker_deaths}
+    with dask.config.set(deaths), DaskTaskRunner(cluster_kwargs=local) as runner:
+        yield runner
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep a second run away from the same output."""
+    locks = FlockLockManager(out / MANIFESTS / '.locks')
+    holder = str(os.getpid())
+    if not locks.acquire_lock(LOCK, holder, acquire_timeout=0):
+        raise UserError(f'another run is writing to {out}; wait for its end')
+    try:
+        yield
+    finally:
+        locks.release_lock(LOCK, holder)

@@ -1,0 +1,206 @@
+"""Inference of a trained transformer beside its frozen origin, on texts end to end without padding.
+
+Tokens of many texts stand in one matrix, ordered by length, so that no product computes padding;
+attention runs over texts of one length at a time. The products may be in bfloat16; attention,
+residual sums and normalisation stay in float32.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from naics_embed.text.bert import Bert
+from naics_embed.text.frozen import PairedEncoder
+from naics_embed.text.precisions import BFLOAT16
+from naics_embed.text.tokens import TokenTable
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from naics_embed.text.frozen import Transformer
+
+BLOCK_TOKENS = 1024
+"""Tokens computed at a time: what a layer makes of them stays in the cache of a core."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Texts computed together.
+
+    Attributes:
+        rows: int64 ``(b,)``, rows of the texts, shorter ones first.
+        ids: int64 ``(tokens,)``, their tokens end to end.
+        positions: int64 ``(tokens,)``, of each token in its text.
+        groups: first token, texts and length of each run of texts of one length.
+    """
+
+    rows: np.ndarray
+    ids: Tensor
+    positions: Tensor
+    groups: list[tuple[int, int, int]]
+
+
+class PackedEncoder(PairedEncoder):
+    """A `PairedEncoder` that packs texts; of transformers whose layers are BERT's."""
+
+    def __init__(
+        self,
+        tokenizer: 'Tokenizer',
+        trained: 'Transformer',
+        frozen: 'Transformer',
+        precision: str,
+    ) -> None:
+        """Pair two transformers in evaluation mode.
+
+        Args:
+            tokenizer: theirs.
+            trained: the trained one.
+            frozen: its origin.
+            precision: of the products, one of `PRECISIONS`.
+        """
+        super().__init__(tokenizer, trained, frozen)
+        dtype = torch.bfloat16 if precision == BFLOAT16 else torch.float32
+        upper, origin = trained.encoder.layer, frozen.encoder.layer
+        self._below = [PackedLayer(layer, dtype) for layer in upper[: self.shared]]
+        self._above = [PackedLayer(layer, dtype) for layer in upper[self.shared :]]
+        self._origin = (
+            self._above
+            if trained is frozen
+            else [PackedLayer(layer, dtype) for layer in origin[self.shared :]]
+        )
+
+    @staticmethod
+    def fits(model: 'Transformer') -> bool:
+        """Whether a transformer is BERT as it was published: absolute positions, erf-GELU."""
+        config = model.config
+        return isinstance(model, Bert) or (
+            config.model_type == 'bert'
+            and config.hidden_act == 'gelu'
+            and getattr(config, 'position_embedding_type', 'absolute') == 'absolute'
+        )
+
+    @torch.inference_mode()
+    def embed(self, texts: Sequence[str], batch_tokens: int) -> tuple[Tensor, Tensor]:
+        """Return unit embeddings by the trained and by the frozen transformer.
+
+        Args:
+            texts: the texts; each distinct one is encoded once.
+            batch_tokens: most tokens computed at a time, up to `BLOCK_TOKENS`.
+
+        Returns:
+            twice float32 ``(len(texts), width)``.
+        """
+        table = TokenTable.build(texts, self.tokenizer)
+        width = self.trained.config.hidden_size
+        trained, frozen = torch.empty(len(table), width), torch.empty(len(table), width)
+        for block in blocks(table, min(batch_tokens, BLOCK_TOKENS)):
+            place = torch.from_numpy(block.rows)
+            hidden = _run(self._below, _embedded(self.trained, block), block)
+            upper = _run(self._above, hidden, block)
+            trained[place] = _pooled(upper, block)
+            if self._origin is self._above:
+                frozen[place] = trained[place]
+                continue
+            if self.shared == 0:
+                hidden = _embedded(self.frozen, block)
+            frozen[place] = _pooled(_run(self._origin, hidden, block), block)
+        order = torch.from_numpy(table.rows(texts))
+        return trained[order], frozen[order]
+
+
+class PackedLayer:
+    """A layer of BERT over packed tokens, query, key and value by one product."""
+
+    def __init__(self, layer: Any, dtype: torch.dtype) -> None:
+        """Take the weights of a layer of `transformers`, or of one with the same names."""
+        attention = layer.attention
+        parts = [getattr(attention.self, name) for name in ('query', 'key', 'value')]
+        self.dtype = dtype
+        self.heads = self._heads(attention.self)
+        self.inward = (
+            torch.cat([part.weight.detach() for part in parts]).to(dtype),
+            torch.cat([part.bias.detach() for part in parts]).to(dtype),
+        )
+        self.outward = self._cast(attention.output.dense)
+        self.wide = self._cast(layer.intermediate.dense)
+        self.narrow = self._cast(layer.output.dense)
+        self.norms = (attention.output.LayerNorm, layer.output.LayerNorm)
+
+    def __call__(self, hidden: Tensor, groups: list[tuple[int, int, int]]) -> Tensor:
+        """Return float32 ``(tokens, width)`` from the same, for the groups of a `Block`."""
+        attended = self._attend(functional.linear(hidden.to(self.dtype), *self.inward), groups)
+        first, second = self.norms
+        hidden = first(hidden + functional.linear(attended.to(self.dtype), *self.outward))
+        wide = functional.gelu(functional.linear(hidden.to(self.dtype), *self.wide))
+        return second(hidden + functional.linear(wide, *self.narrow))
+
+    def _attend(self, mixed: Tensor, groups: list[tuple[int, int, int]]) -> Tensor:
+        """``(tokens, 3 · width)`` → float32 ``(tokens, width)``."""
+        width = mixed.shape[1] // 3
+        shape = (3, self.heads, width // self.heads)
+        mixed = mixed.float()
+        found = torch.empty(len(mixed), width)
+        for begin, texts, length in groups:
+            rows = slice(begin, begin + texts * length)
+            query, key, value = mixed[rows].view(texts, length, *shape).permute(2, 0, 3, 1, 4)
+            heads = functional.scaled_dot_product_attention(query, key, value)
+            found[rows].view(texts, length, *shape[1:]).copy_(heads.transpose(1, 2))
+        return found
+
+    def _cast(self, linear: nn.Linear) -> tuple[Tensor, Tensor]:
+        return linear.weight.detach().to(self.dtype), linear.bias.detach().to(self.dtype)
+
+    @staticmethod
+    def _heads(attention: Any) -> int:
+        named = getattr(attention, 'num_attention_heads', None)
+        return int(attention.heads if named is None else named)
+
+
+def blocks(table: TokenTable, tokens: int) -> Iterator[Block]:
+    """Yield all texts of a table, shorter ones first.
+
+    Args:
+        table: the texts.
+        tokens: most tokens of a block; a longer text makes a block of its own.
+    """
+    lengths = table.lengths
+    order = np.argsort(lengths, kind='stable')
+    start = 0
+    while start < len(order):
+        ends = np.cumsum(lengths[order[start:]])
+        stop = start + max(1, int(np.searchsorted(ends, tokens, side='right')))
+        rows = order[start:stop]
+        own = lengths[rows]
+        first = np.cumsum(own) - own
+        within = np.arange(int(own.sum())) - np.repeat(first, own)
+        ids = table.ids[np.repeat(table.offsets[rows], own) + within]
+        sizes, at, counts = np.unique(own, return_index=True, return_counts=True)
+        groups = list(zip(first[at].tolist(), counts.tolist(), sizes.tolist(), strict=True))
+        yield Block(rows, torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(within), groups)
+        start = stop
+
+
+def _embedded(model: 'Transformer', block: Block) -> Tensor:
+    parts = model.embeddings
+    words = parts.word_embeddings(block.ids) + parts.token_type_embeddings.weight[0]
+    return parts.LayerNorm(words + parts.position_embeddings(block.positions))
+
+
+def _run(layers: list[PackedLayer], hidden: Tensor, block: Block) -> Tensor:
+    for layer in layers:
+        hidden = layer(hidden, block.groups)
+    return hidden
+
+
+def _pooled(hidden: Tensor, block: Block) -> Tensor:
+    """Return unit means of the tokens of each text, ``(b, width)``."""
+    means = [
+        hidden[begin : begin + texts * length].view(texts, length, -1).mean(1)
+        for begin, texts, length in block.groups
+    ]
+    return functional.normalize(torch.cat(means), dim=-1)
