@@ -25,6 +25,7 @@ FLOORS = {
     'baselines': 2,
     'supervision': 3,
     'figures': 3,
+    'curves': 3,
     'text': 3,
     'config': 4,
     'training': 5,
@@ -35,7 +36,8 @@ FLOORS = {
     'export': 6,
     'report': 6,
     'estimators': 7,
-    'cli': 7,
+    'doctor': 7,
+    'cli': 8,
 }
 """A room may import itself and rooms of its own floor or below."""
 

@@ -8,12 +8,24 @@ from typing import Annotated
 import typer
 
 from naics_embed import __version__
-from naics_embed.cli import codes, coding, config, gpu, table
+from naics_embed.cli import codes, coding, config, doctor, gpu, table
 from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
 COMMANDS_GROUP = 'naics_embed.commands'
-PIPELINE_COMMANDS = ('run', 'data', 'train', 'evaluate', 'bundle', 'refine', 'regress', 'promote')
+PIPELINE_COMMANDS = (
+    'run',
+    'data',
+    'train',
+    'evaluate',
+    'bundle',
+    'refine',
+    'regress',
+    'promote',
+    'diff',
+    'visualize',
+    'investigate',
+)
 
 app = typer.Typer(
     name='naics-embed',
@@ -28,6 +40,7 @@ app.command()(table.metrics)
 app.command()(table.export)
 app.command()(config.config)
 app.command()(gpu.gpu)
+app.command()(doctor.doctor)
 for _command in (codes.similar, codes.compare, codes.concord, codes.cluster):
     app.command()(_command)
 
