@@ -30,12 +30,17 @@ RUN_HELP = (
 )
 MISSING = '–'
 FIGURES = {
-    'training_terms': ('text-training', 'train/', 'Terms of the objective'),
-    'training_validation': ('text-training', 'validation/', 'Validation'),
-    'training_health': ('text-training', 'health/', 'Health of the space'),
-    'training_gradients': ('text-training', 'gradient/', 'Gradient norms'),
-    'training_curriculum': ('text-training', 'curriculum/', 'Curriculum'),
-    'refinement': ('refinement', '', 'Refinement over the graph'),
+    'training_terms': ('text-training', ('train/',), 'Terms of the objective'),
+    'training_validation': ('text-training', ('validation/',), 'Validation'),
+    'training_health': ('text-training', ('health/',), 'Health of the space'),
+    'training_gradients': ('text-training', ('gradient/',), 'Gradient norms'),
+    'training_curriculum': ('text-training', ('curriculum/',), 'Curriculum'),
+    'refinement_terms': ('refinement', ('train_', 'weight_'), 'Refinement: terms and weights'),
+    'refinement_validation': (
+        'refinement',
+        ('index_', 'plain_', 'panel_', 'selection', 'spearman', 'curvature', 'moved'),
+        'Refinement: validation',
+    ),
 }
 
 
@@ -100,13 +105,13 @@ def visualize(
 
     store = _store(root, tracking_uri)
     written = []
-    for file, (stage, prefix, title) in FIGURES.items():
+    for file, (stage, prefixes, title) in FIGURES.items():
         histories = dict(store.history(run, stage) for run in runs or ['latest'])
-        if not any(name.startswith(prefix) for h in histories.values() for name in h):
+        if not any(name.startswith(prefixes) for h in histories.values() for name in h):
             continue
         named = title if len(histories) > 1 else f'{title}: {next(iter(histories))}'
         path = out / f'{file}.{picture_format.value}'
-        _save(metric_curves(histories, prefix, named), path)
+        _save(metric_curves(histories, prefixes, named), path)
         written.append(path.name)
     if not written:
         raise UserError(f'{", ".join(runs or ["latest"])} logged no metric epoch by epoch')

@@ -1,5 +1,6 @@
 """Training metrics of one or several runs, side by side, as matplotlib figures."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -21,22 +22,26 @@ WIDE_RANGE = 20.0
 """Positive values whose greatest exceeds the least by this factor are drawn on a log scale."""
 
 
-def metric_curves(runs: Mapping[str, History], prefix: str, title: str) -> 'Plot':
+def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: str) -> 'Plot':
     """Plot each metric of a kind in axes of its own, one line a run.
+
+    A value that is logged again unchanged is drawn once: between two validations the last figure
+    is repeated epoch by epoch, and nothing was measured there.
 
     Args:
         runs: name of a run → its metrics.
-        prefix: what the names of the metrics begin with, such as ``train/``; it is not shown.
+        prefixes: what the names of the metrics begin with; ``train/`` and the like are not shown.
         title: title of the figure.
 
     Raises:
         UserError: no run has such a metric.
     """
+    wanted = tuple(prefixes)
     names = sorted(
-        {name for history in runs.values() for name in history if name.startswith(prefix)}
+        {name for history in runs.values() for name in history if name.startswith(wanted)}
     )
     if not names:
-        raise UserError(f'no metric of {", ".join(runs)} begins with {prefix!r}')
+        raise UserError(f'no metric of {", ".join(runs)} begins with {" or ".join(wanted)}')
     columns = min(COLUMNS, len(names))
     rows = math.ceil(len(names) / columns)
     # Loaded where something is drawn.
@@ -45,7 +50,7 @@ def metric_curves(runs: Mapping[str, History], prefix: str, title: str) -> 'Plot
     plot = Figure(figsize=(CELL[0] * columns, CELL[1] * rows + 0.6), layout='constrained')
     grid = np.atleast_1d(plot.subplots(rows, columns, sharex=True)).reshape(-1)
     for axes, name in zip(grid, names, strict=False):
-        _draw(axes, runs, name, name.removeprefix(prefix))
+        _draw(axes, runs, name)
     for axes in grid[len(names) :]:
         axes.set_visible(False)
     plot.suptitle(title)
@@ -55,10 +60,17 @@ def metric_curves(runs: Mapping[str, History], prefix: str, title: str) -> 'Plot
     return plot
 
 
-def _draw(axes: 'Axes', runs: Mapping[str, History], name: str, title: str) -> None:
+def measured(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return the points without repeats: the first, those that differ from the one before."""
+    kept = list(points[:1])
+    kept += [now for before, now in itertools.pairwise(points) if now[1] != before[1]]
+    return kept
+
+
+def _draw(axes: 'Axes', runs: Mapping[str, History], name: str) -> None:
     everything: list[float] = []
     for index, history in enumerate(runs.values()):
-        points = history.get(name, ())
+        points = measured(history.get(name, ()))
         if points:
             epochs, values = zip(*points, strict=True)
             axes.plot(epochs, values, color=f'C{index % 10}', marker='.', markersize=4)
@@ -66,7 +78,7 @@ def _draw(axes: 'Axes', runs: Mapping[str, History], name: str, title: str) -> N
     low, high = min(everything), max(everything)
     if low > 0 and high > WIDE_RANGE * low:
         axes.set_yscale('log')
-    axes.set_title(title.replace('_', ' '), fontsize='medium')
+    axes.set_title(name.rpartition('/')[2].replace('_', ' '), fontsize='medium')
     axes.set_xlabel('epoch')
     axes.grid(alpha=0.3)
 
