@@ -4,10 +4,12 @@ A check raises AssertionError, or the error of the program's own parser.
 """
 
 import ast
+import importlib
 import re
 import subprocess
 import tomllib
 from functools import cache
+from typing import Any
 
 import typer
 import yaml
@@ -63,7 +65,7 @@ def check_make(words: list[str], *, inline: bool) -> None:
     if PLACEHOLDER in arguments:
         return
     if target == ['platform']:
-        check_options('flows.local_platform', arguments)
+        check_options('flows.local_platform', ['up', '--db', 'sqlite', *arguments])
     elif target in (['run'], ['smoke']):
         load_config(CONFIGS, variables.get('PROFILE', 'cpu'), arguments)
 
@@ -85,10 +87,21 @@ def check_python(words: list[str], *, inline: bool) -> None:
         assert (ROOT / words[0]).is_file(), f'there is no {words[0]}'
 
 
+def top(module: str) -> str:
+    """Return the first part of a dotted name."""
+    return module.partition('.')[0]
+
+
 def check_options(module: str, words: list[str]) -> None:
     """Look whether a module of this checkout adds the arguments that are used."""
     path = ROOT.joinpath(*module.split('.')).with_suffix('.py')
     assert path.is_file(), f'there is no module {module}'
+    loaded = importlib.import_module(module) if top(module) == 'flows' else None
+    if hasattr(loaded, 'app'):
+        commands = typer.main.get_command(loaded.app).commands
+        assert words[0] in commands, f'{module} knows no {words[0]}'
+        commands[words[0]].make_context(words[0], list(words[1:]))
+        return
     calls = [
         node
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
