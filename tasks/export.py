@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from naics_embed.artifacts import MANIFEST, Artifact, read_json
 from naics_embed.bundle import MODEL_CARD, Space, write_bundle
 from naics_embed.config.load import to_dict
-from naics_embed.config.schema import Config
+from naics_embed.config.schema import Config, ModelConfig
 from naics_embed.export.model_card import model_card
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
@@ -19,13 +19,13 @@ def write(
     inputs: dict[str, Artifact],
     context: StageContext,
     *,
+    model: ModelConfig,
     temperature: float,
     champion: str,
     source: dict[str, Any],
     configuration: Config,
 ) -> Result:
     """Write the directory ``bundle``."""
-    model = configuration.model
     taxonomy = taxonomy_of(inputs['codebook'])
     supervised = (splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED).astype(bool)
     encoder = Path(inputs['model'].path)
@@ -39,7 +39,8 @@ def write(
         read_json(Path(inputs['figures'].path)),
         {'source': source, 'table': champion, 'configuration': to_dict(configuration)},
         Path(inputs['coder'].path),
-        model_card,
+        Path(inputs['disk'].path),
+        card=model_card,
     )
     for name in (MANIFEST, MODEL_CARD):
         context.tracking.artifact(out / 'bundle' / name)

@@ -34,6 +34,7 @@ FLOORS = {
     'bundle': 5,
     'search': 6,
     'export': 6,
+    'atlas': 6,
     'report': 6,
     'estimators': 7,
     'doctor': 7,

@@ -104,7 +104,7 @@ def test_the_wheel_holds_the_library_and_nothing_else(wheel):
     wanted = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / 'naics_embed').rglob('*')
-        if path.suffix in {'.py', '.csv'}
+        if path.suffix in {'.py', '.csv', '.js', '.css', '.html'}
     }
     assert {'naics_embed/data/panel.csv', 'naics_embed/data/plain_language.csv'} <= wanted
     assert wanted <= names

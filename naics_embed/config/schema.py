@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from naics_embed.baselines.settings import BASELINES, BaselineSettings
 from naics_embed.census.download import HttpSettings
+from naics_embed.config.atlas import AtlasConfig
 from naics_embed.config.checks import one_of as _one_of
 from naics_embed.config.checks import require as _require
 from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
@@ -15,6 +16,7 @@ from naics_embed.config.text import (
     ConeConfig,
     ContrastiveConfig,
     CurriculumConfig,
+    DistillationConfig,
     FusionConfig,
     HuberConfig,
     RankConfig,
@@ -178,6 +180,7 @@ class ModelConfig:
     Attributes:
         dim: dimensions of the Lorentz space.
         curvature: c > 0; the space has curvature −c.
+        learn_curvature: whether c is learned from there, within [0.1, 10].
         r_max: bound on the distance from the origin, of codes and texts alike; a wide one lets
             texts run out to it, far from the codes they belong to.
         adapter_rank: rank of the LoRA adapter.
@@ -203,6 +206,7 @@ class ModelConfig:
 
     dim: int
     curvature: float
+    learn_curvature: bool
     r_max: float
     adapter_rank: int
     adapter_alpha: float
@@ -244,6 +248,8 @@ class ModelConfig:
         _one_of('model.code_points', self.code_points, CODE_POINTS)
         _one_of('model.offset_start', self.offset_start, OFFSET_STARTS)
         _one_of('model.geometry', self.geometry, GEOMETRIES)
+        if self.learn_curvature and self.geometry != 'lorentz':
+            raise ConfigError('model.learn_curvature needs model.geometry=lorentz')
         if self.geometry == 'spherical':
             reach = math.pi / math.sqrt(self.curvature)
             wanted = f'below {reach:.3f} on a sphere'
@@ -274,6 +280,7 @@ class ObjectiveConfig:
         balance: even load of the experts, for ``model.fusion.kind=experts``.
         teacher: codes near the points of the construction.
         anchor: sentence embeddings near those of the frozen backbone.
+        distillation: answers as a linear classifier of the frozen texts gives them.
     """
 
     temperature: float
@@ -295,6 +302,7 @@ class ObjectiveConfig:
     balance: TermConfig
     teacher: HuberConfig
     anchor: TermConfig
+    distillation: DistillationConfig
 
     def __post_init__(self) -> None:
         _require(self.temperature > 0, 'objective.temperature', self.temperature, 'positive')
@@ -543,6 +551,7 @@ class Config:
     regression: RegressionConfig
     promotion: PromotionConfig
     coder: CoderConfig
+    atlas: AtlasConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
     platform: PlatformConfig

@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from checks import CHECKS, CONFIGS, check, check_variable, own_commands
@@ -18,8 +19,11 @@ from documents import (
     documents,
     inline_commands,
 )
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
+from tiny_bundle import change_manifest, write_tiny_bundle, write_tiny_encoder
 
+from naics_embed.artifacts import MANIFEST, checksum, read_json
+from naics_embed.atlas.layout import write_disk
+from naics_embed.bundle import DISK, Bundle
 from naics_embed.cli import main as entry
 from naics_embed.config.load import flat, load_config
 from naics_embed.search.promotion import ROOT_VARIABLE, promote
@@ -103,6 +107,15 @@ def test_no_reason_outlives_its_command():
     assert all(any(call in text for text in texts) for call in PYTHON_NOT_RUN)
 
 
+def draw_disk(bundle: Path) -> None:
+    """Give a bundle points of the disk, on a circle."""
+    codes = Bundle.load(bundle, verify=False).codes()['code'].to_list()
+    angle = np.arange(len(codes)) * 0.01
+    write_disk(bundle / DISK, codes, 0.9 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    files = read_json(bundle / MANIFEST)['files'] | {DISK: checksum(bundle / DISK)[0]}
+    change_manifest(bundle, files=files)
+
+
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory) -> Path:
     """An artifact root with two bundles, one of them promoted, and two runs in MLflow."""
@@ -113,6 +126,7 @@ def finished(tmp_path_factory) -> Path:
     first = root / 'export' / 'KEY_A' / 'bundle'
     first.parent.mkdir(parents=True)
     write_tiny_bundle(first, encoder, coder=True)
+    draw_disk(first)
     for key in ('KEY', 'KEY_B'):
         shutil.copytree(first, root / 'export' / key / 'bundle')
     client = MlflowClient(tracking_uri=f'sqlite:///{root / "mlflow.db"}')
@@ -145,6 +159,7 @@ def place(finished, tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in (ROOT_VARIABLE, 'PREFECT_API_URL', 'MLFLOW_TRACKING_URI'):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr('webbrowser.open', lambda *_: True)
     return tmp_path
 
 
