@@ -39,6 +39,7 @@ FLOORS = {
     'estimators': 7,
     'doctor': 7,
     'cli': 8,
+    '__main__': 9,
 }
 """A room may import itself and rooms of its own floor or below."""
 

@@ -113,14 +113,14 @@ def health_report(
 
     Returns:
         - ``non_finite``: points with a NaN or infinite coordinate; the others are left out of
-            everything else, and all figures are NaN where none is left.
+          everything else, and all figures are NaN where none is left.
         - ``residual``: largest |⟨x, x⟩ + 1/c|/t² (`lorentz.validity`).
         - ``radius_min``, ``_q05``, ``_median``, ``_q95``, ``_max``, ``radius_mean``; and
-            ``radius_level_L_q05``, ``_median``, ``_q95`` for each level.
+          ``radius_level_L_q05``, ``_median``, ``_q95`` for each level.
         - ``share_at_bound``: share of points with a radius above `lorentz.NEAR_BOUND`·r_max; only
-            with ``r_max``.
+          with ``r_max``.
         - ``effective_rank``, ``effective_rank_centred``: see `effective_rank`, of the tangent
-            vectors at the origin, and of these about their mean.
+          vectors at the origin, and of these about their mean.
 
     Raises:
         MetricError: shapes that do not fit.

@@ -79,21 +79,21 @@ def reconstruction_from_distances(
 
     Returns:
         - ``spearman``, ``spearman_within_sectors``: rank correlation of distance and D* over all
-            pairs, and over all pairs that share a sector; mean ranks for ties.
+          pairs, and over all pairs that share a sector; mean ranks for ties.
         - ``map_neighbours``: parent and children among all others, by distance.
         - ``map_ancestors``, ``mean_rank_ancestors``: ancestors among all others, by distance;
-            the virtual root is no ancestor here (`Tree.rooted` makes it one).
+          the virtual root is no ancestor here (`Tree.rooted` makes it one).
         - ``map_ancestors_norm_aware``, ``mean_rank_ancestors_norm_aware``: by the score with the
-            radii.
+          radii.
         - ``parent_at_1``, ``parent_at_5``, ``parent_tree_distance``: see `parent_metrics`.
         - ``mean_distortion``, ``worst_distortion``, ``distortion_scale``: see
-            `PairOrder.distortion`.
+          `PairOrder.distortion`.
         - ``ndcg``, ``ndcg_at_10``: see `TreeGain`.
         - ``cophenetic_leaves``: see `CopheneticCorrelation`.
         - ``level_radius_spearman``: rank correlation of level and radius.
         - ``edges_not_outward``: share of edges whose child is not farther out than its parent.
         - ``…_branching``: the figures of neighbours, ancestors, parents and edges without what
-            only-child edges give away.
+          only-child edges give away.
 
     Raises:
         MetricError: shapes that do not fit, values that are not finite, a tree without an edge.
