@@ -12,12 +12,13 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run smoke platform test lint format setup clean help
+.PHONY: run smoke platform test lint format docs setup clean help
 
 help:
 	@echo 'make run [PROFILE=cpu|smoke|gpu] [CENSUS=folder] [ARGS="key=value ..."]   the whole job'
 	@echo 'make platform [DB=postgres]                                            servers and workers'
 	@echo 'make test                                                              all tests'
+	@echo 'make docs                                                              the site, into site/'
 	@echo 'make lint | format | setup | clean'
 
 setup: $(STAMP)
@@ -26,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "naics-embed needs Python 3.11 or newer; name one with PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'torch==2.13.0'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,platform,dask,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,platform,dask,docs,dev]'
 	@touch $(STAMP)
 
 run: $(STAMP)
@@ -50,5 +51,8 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) artifacts .prefect .platform .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) artifacts .prefect .platform .pytest_cache .ruff_cache .hypothesis dist build site

@@ -12,9 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
+from flows import tools
 from naics_embed.errors import UserError
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(tools.diff)
+app.command()(tools.visualize)
 
 Overrides = Annotated[
     list[str] | None, typer.Argument(help='Configuration, as key=value.', metavar='KEY=VALUE')
@@ -197,6 +200,32 @@ def code_batch(
         f'{summary["bad"]:,} rows could not be coded (see naics_error)',
         err=True,
     )
+
+
+@app.command()
+def investigate(
+    overrides: Overrides = None,
+    profile: Profile = 'cpu',
+    sample: Annotated[
+        int, typer.Option(help='Quadruples of codes that test whether D* is a tree metric.')
+    ] = 100_000,
+    as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask whether the ground truth is sound: build the data, describe it, look for oddities."""
+    summary = _summary('ground_truth', profile, overrides, None, 'auto', quiet=quiet or as_json)
+    from naics_embed.evaluation.data_files import DataFiles
+    from naics_embed.evaluation.ground_truth import investigate as looked_into
+
+    files = [stage['files'] for stage in summary['stages'].values()]
+    paths = {name: Path(path) for stage in files for name, path in stage.items()}
+    found = looked_into(DataFiles.read(paths), sample=sample, seed=0).to_dict()
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + '\n')
+    else:
+        tools.print_ground_truth(found)
+    if not found['sound']:
+        raise typer.Exit(1)
 
 
 @app.command()

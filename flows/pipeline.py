@@ -33,7 +33,8 @@ from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, git_revision, pipelin
 
 log = logging.getLogger('naics_embed.pipeline')
 
-TARGETS = ('all', 'data', *STAGES)
+GROUND_TRUTH = 'ground_truth'
+TARGETS = ('all', 'data', GROUND_TRUTH, *STAGES)
 FIGURES_ARTIFACT = 'lorentz-metrics'
 SELECTION_ARTIFACT = 'table-selection'
 PROMOTION_ARTIFACT = 'promotion'
@@ -93,7 +94,8 @@ def pipeline(
     Args:
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``training.epochs=3``.
-        target: ``all``, ``data``, or the last stage wanted.
+        target: ``all``, ``data``, ``ground_truth`` (data and labelled texts), or the last stage
+            wanted.
         refresh: stages to compute again although they are cached, and all that stands on them.
         resume: ``auto``, ``last``, ``never`` or the path of a checkpoint, for text training.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
@@ -284,6 +286,8 @@ def _publish(figures: dict[str, dict[str, Any]], run: Run) -> None:
 def _wanted(target: str) -> tuple[str, ...]:
     if target == 'all':
         return STAGES
+    if target == GROUND_TRUTH:
+        return (*DATA_STAGES, 'queries')
     return DATA_STAGES if target == 'data' else (target,)
 
 

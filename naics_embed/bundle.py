@@ -7,10 +7,12 @@
 - ``coder/``, where the run fitted one: what `naics_embed.Coder` weighs beside the distance;
 - ``disk.parquet``, where the run drew one: ``code``, ``x``, ``y`` in the Poincaré disk;
 - ``metrics.json``: ``split/metric`` → value, reference, name of the reference;
+- ``MODEL_CARD.md``, where the run wrote one: the same for people and for the Hugging Face hub;
 - ``manifest.json``: what the table is, which distance to use, where it came from, and the checksum
   of every other file.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile, copytree
@@ -26,6 +28,7 @@ from naics_embed.errors import ArtifactError
 FORMAT = 1
 CODES = 'codes.parquet'
 METRICS = 'metrics.json'
+MODEL_CARD = 'MODEL_CARD.md'
 ENCODER = 'encoder'
 CODER = 'coder'
 DISK = 'disk.parquet'
@@ -179,6 +182,7 @@ def write_bundle(
     facts: dict[str, Any],
     coder: Path | None = None,
     disk: Path | None = None,
+    card: Callable[[dict[str, Any], dict[str, dict[str, Any]]], str] | None = None,
 ) -> None:
     """Write a bundle, whole or not at all.
 
@@ -193,6 +197,7 @@ def write_bundle(
         facts: anything else for the manifest: source, configuration, revision.
         coder: directory with what a `naics_embed.Coder` needs; None for a bundle without.
         disk: parquet file of the points of the Poincaré disk; None for a bundle without.
+        card: makes the model card from the manifest and the figures; None for a bundle without.
 
     Raises:
         ArtifactError: the encoder lacks a file, or the table does not fit the space.
@@ -233,11 +238,6 @@ def write_bundle(
         if disk is not None:
             copyfile(disk, out / DISK)
         write_json(out / METRICS, metrics)
-        files = {
-            file.relative_to(out).as_posix(): checksum(file)[0]
-            for file in sorted(out.rglob('*'))
-            if file.is_file()
-        }
         manifest = {
             **facts,
             'format': FORMAT,
@@ -245,6 +245,12 @@ def write_bundle(
             'space': vars(space),
             'distance': DISTANCE_NOTE,
             'codes': len(table),
-            'files': files,
         }
-        write_json(out / MANIFEST, manifest)
+        if card is not None:
+            (out / MODEL_CARD).write_text(card(manifest, metrics), encoding='utf-8')
+        files = {
+            file.relative_to(out).as_posix(): checksum(file)[0]
+            for file in sorted(out.rglob('*'))
+            if file.is_file()
+        }
+        write_json(out / MANIFEST, {**manifest, 'files': files})

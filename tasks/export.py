@@ -5,10 +5,11 @@ from typing import Any
 
 from safetensors.torch import load_file
 
-from naics_embed.artifacts import Artifact, read_json
-from naics_embed.bundle import Space, write_bundle
+from naics_embed.artifacts import MANIFEST, Artifact, read_json
+from naics_embed.bundle import MODEL_CARD, Space, write_bundle
 from naics_embed.config.load import to_dict
 from naics_embed.config.schema import Config, ModelConfig
+from naics_embed.export.model_card import model_card
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
 
@@ -39,9 +40,11 @@ def write(
         {'source': source, 'table': champion, 'configuration': to_dict(configuration)},
         Path(inputs['coder'].path),
         Path(inputs['disk'].path),
+        card=model_card,
     )
-    context.tracking.artifact(out / 'bundle' / 'manifest.json')
+    for name in (MANIFEST, MODEL_CARD):
+        context.tracking.artifact(out / 'bundle' / name)
     return Result({'bundle': 'bundle'})
 
 
-export = Stage('export', write, ('naics_embed.bundle',))
+export = Stage('export', write, ('naics_embed.bundle', 'naics_embed.export.model_card'))

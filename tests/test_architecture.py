@@ -25,6 +25,7 @@ FLOORS = {
     'baselines': 2,
     'supervision': 3,
     'figures': 3,
+    'curves': 3,
     'text': 3,
     'config': 4,
     'training': 5,
@@ -36,7 +37,9 @@ FLOORS = {
     'atlas': 6,
     'report': 6,
     'estimators': 7,
-    'cli': 7,
+    'doctor': 7,
+    'cli': 8,
+    '__main__': 9,
 }
 """A room may import itself and rooms of its own floor or below."""
 

