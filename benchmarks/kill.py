@@ -2,37 +2,39 @@
 
     python -m benchmarks.kill [--moments 20] [--work FOLDER] [--json FILE] [key=value ...]
 
-The whole pipeline on a miniature (`benchmarks.miniature`), each time in a process and an artifact
-root of its own, against one Prefect server. Each gets SIGKILL at a random moment of a random stage,
-drawn so that the moments are spread over all stages; then the same command runs to its end. Told
-for each: what had finished, what was computed twice although it had finished (must be nothing), and
-which outputs differ from the undisturbed run's (must be none). One more run is not killed: it shows
-that undisturbed runs equal each other.
+The whole pipeline on a miniature (`benchmarks.miniature`), each time in a process of its own,
+against one Prefect server. A chain is one artifact root: its run gets SIGKILL at a random moment of
+a random stage, and is run again; with ``--chain N`` the next N - 1 runs are killed too, each further
+on; the last one runs to its end. Moments are drawn so that they are spread over all stages. Told for
+each chain: which finished stages were computed again (must be none), and which outputs differ from
+the undisturbed run's (must be none). One more run is not killed: it shows that undisturbed runs
+equal each other.
 
-What is done lies in the work folder: the command goes on where it was stopped.
+Processes are forks of one that has loaded the libraries. What is done lies in the work folder: the
+command goes on where it was stopped.
 """
 
 import argparse
 import itertools
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from flows.runtime import CHECKOUT, prepare
 from naics_embed.artifacts import checksum
 
-COMMAND = 'from naics_embed.cli.main import main; main()'
 POLL_S = 0.002
-T = TypeVar('T', 'Undisturbed', 'Moment')
+FORK = multiprocessing.get_context('fork')
 
 
 @dataclass(frozen=True)
@@ -53,52 +55,89 @@ class Undisturbed:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What happened around one kill.
+class Kill:
+    """One SIGKILL.
 
     Attributes:
-        after_s: seconds from the start of the process to the signal; None where there was none.
-        during: the first stage that had not finished.
+        during: the stage that was running.
+        after_s: seconds since the record before it.
         finished: number of stages that had finished.
-        left: half-written files and directories that the killed process left.
-        again: stages that had finished and were computed again.
-        different: outputs unlike the undisturbed run's, as ``stage/name``.
-        remaining: half-written files and directories after the second run.
-        status: exit status of the second run.
-        seconds: how long the second run took.
+        half_written: half-written files and directories that the process left.
     """
 
-    after_s: float | None
-    during: str | None
+    during: str
+    after_s: float
     finished: int
-    left: int
+    half_written: int
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An artifact root on which runs were killed until one was let to its end.
+
+    Attributes:
+        kills: what happened at each kill.
+        again: stages that had finished before a kill and were computed after it.
+        different: outputs unlike the undisturbed run's, as ``stage/name``.
+        half_written: half-written files and directories that remained at the end.
+        status: exit status of the last run.
+        seconds: how long the last run took.
+    """
+
+    kills: list[dict[str, Any]]
     again: list[str]
     different: list[str]
-    remaining: int
+    half_written: int
     status: int
     seconds: float
 
 
-def start(root: Path, settings: list[str]) -> subprocess.Popen[str]:
-    """Start a whole pipeline that writes under ``root``."""
-    arguments = ['run', '--profile', 'smoke', '--json', *settings, f'runtime.root={root}']
-    return subprocess.Popen(
-        [sys.executable, '-c', COMMAND, *arguments],
-        cwd=CHECKOUT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+class Workload:
+    """The pipeline to run, as forks of this process."""
+
+    def __init__(self, settings: list[str]) -> None:
+        self.settings = settings
+
+    def start(self, root: Path) -> BaseProcess:
+        """Start the pipeline on an artifact root; summary and log will lie beside it."""
+        root.parent.mkdir(parents=True, exist_ok=True)
+        _summary_file(root).unlink(missing_ok=True)
+        process = FORK.Process(target=self._run, args=(root,))
+        process.start()
+        return process
+
+    def finish(self, root: Path) -> tuple[dict[str, Any], int, float]:
+        """Run it to its end; return summary, exit status and seconds."""
+        begun = time.perf_counter()
+        process = self.start(root)
+        process.join()
+        seconds = time.perf_counter() - begun
+        assert process.exitcode is not None
+        return self.summary(root), process.exitcode, seconds
+
+    def summary(self, root: Path) -> dict[str, Any]:
+        """Return the summary of the last run on a root; empty where it did not finish."""
+        written = _summary_file(root)
+        return json.loads(written.read_text(encoding='utf-8')) if written.exists() else {}
+
+    def _run(self, root: Path) -> None:
+        from flows.pipeline import pipeline
+
+        os.setsid()
+        with log_file(root).open('w') as log:
+            os.dup2(log.fileno(), sys.stdout.fileno())
+            os.dup2(log.fileno(), sys.stderr.fileno())
+        summary = pipeline('smoke', [*self.settings, f'runtime.root={root}'])
+        _summary_file(root).write_text(json.dumps(summary), encoding='utf-8')
 
 
-def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for a pipeline; return its summary, empty where it failed."""
-    out, complaints = process.communicate()
-    if process.returncode:
-        sys.stderr.write(complaints)
-        return {}
-    return json.loads(out)
+def log_file(root: Path) -> Path:
+    """Where the last run on a root wrote what it had to say."""
+    return root.with_name(f'{root.name}.log')
+
+
+def _summary_file(root: Path) -> Path:
+    return root.with_name(f'{root.name}-summary.json')
 
 
 def outputs(summary: dict[str, Any]) -> dict[str, str]:
@@ -113,157 +152,160 @@ def outputs(summary: dict[str, Any]) -> dict[str, str]:
     return found | {'export/codes': checksum(bundle / 'codes.parquet')[0]}
 
 
-def records(root: Path) -> list[tuple[float, str]]:
-    """Return when each stored record was written, and its name, ``<stage>-<key>``."""
-    return sorted((path.stat().st_mtime, path.name) for path in (root / '.keys').glob('[!.]*'))
+def records(root: Path) -> dict[str, int]:
+    """Return the stages that have a stored record, the first one first, and when it was written."""
+    found = {path.name: path.stat().st_mtime_ns for path in (root / '.keys').glob('[!.]*')}
+    stages = {name.rpartition('-')[0].replace('-', '_'): at for name, at in found.items()}
+    return dict(sorted(stages.items(), key=lambda pair: pair[1]))
 
 
-def halves(root: Path) -> int:
+def half_written(root: Path) -> int:
     """Count the half-written outputs under ``root``."""
     return sum(1 for path in root.glob('*/.*') if path.parent.name[0] != '.')
 
 
-def undisturbed(work: Path, settings: list[str]) -> Undisturbed:
+def undisturbed(work: Path, load: Workload) -> Undisturbed:
     """Run the pipeline once, without a kill."""
     root = work / 'undisturbed'
     shutil.rmtree(root, ignore_errors=True)
-    begun = time.perf_counter()
-    summary = finish(start(root, settings))
-    seconds = time.perf_counter() - begun
-    if not summary:
+    summary, status, seconds = load.finish(root)
+    if status:
         raise SystemExit('the undisturbed run failed')
     written = records(root)
-    stages = [name.rpartition('-')[0].replace('-', '_') for _, name in written]
-    times = [at for at, _ in written]
-    first = summary['stages'][stages[0]]['seconds']
+    times = [at / 1e9 for at in written.values()]
+    first = summary['stages'][next(iter(written))]['seconds']
     lasted = [first, *(later - earlier for earlier, later in itertools.pairwise(times))]
-    found = Undisturbed(seconds, stages, lasted, outputs(summary))
+    found = Undisturbed(seconds, list(written), lasted, outputs(summary))
     shutil.rmtree(root)
     return found
 
 
-def one_moment(
-    root: Path, settings: list[str], wanted: Undisturbed, position: float | None
-) -> Moment:
-    """Kill one pipeline at ``position``, in stages and parts of one, and run it again."""
+def kill_once(root: Path, load: Workload, wanted: Undisturbed, position: float) -> Kill:
+    """Start a run and kill it at ``position``, in stages and parts of one."""
+    stage = int(position)
+    process = load.start(root)
+    while process.is_alive() and len(records(root)) < stage:
+        time.sleep(POLL_S)
+    begun = time.monotonic()
+    # A stage that is faster this time is killed as it ends.
+    end = begun + (position - stage) * wanted.lasted[stage]
+    while time.monotonic() < end and len(records(root)) <= stage:
+        time.sleep(POLL_S)
+    process.kill()
+    after_s = time.monotonic() - begun
+    process.join()
+    if process.exitcode != -signal.SIGKILL:
+        raise SystemExit(f'a run ended by itself, with {process.exitcode}, before {position:.2f}')
+    ready = records(root)
+    during = next((name for name in wanted.stages if name not in ready), 'the end')
+    return Kill(during, after_s, len(ready), half_written(root))
+
+
+def chain(root: Path, load: Workload, wanted: Undisturbed, places: list[float]) -> Chain:
+    """Kill the runs on one artifact root at each place, then let one finish."""
     shutil.rmtree(root, ignore_errors=True)
-    begun = time.perf_counter()
-    killed_after = None
-    if position is not None:
-        stage = int(position)
-        process = start(root, settings)
-        while process.poll() is None and len(records(root)) < stage:
-            time.sleep(POLL_S)
-        time.sleep((position - stage) * wanted.lasted[stage])
-        os.killpg(process.pid, signal.SIGKILL)
-        killed_after = time.perf_counter() - begun
-        process.communicate()
-        if process.returncode != -signal.SIGKILL:
-            raise SystemExit(f'the run was over before it was killed, at {position:.2f}')
-    keys = {name for _, name in records(root)}
-    left = halves(root)
-    begun = time.perf_counter()
-    process = start(root, settings)
-    summary = finish(process)
-    seconds = time.perf_counter() - begun
-    stages = summary.get('stages', {})
-    ready = {
-        stage
-        for stage, entry in stages.items()
-        if f'{stage.replace("_", "-")}-{entry["key"]}' in keys
-    }
+    kills, finished = [], {}
+    for place in places:
+        kills.append(asdict(kill_once(root, load, wanted, place)))
+        # A stage that is computed again writes its record anew.
+        finished = {**records(root), **finished}
+    summary, status, seconds = load.finish(root)
+    after = records(root)
     found = outputs(summary) if summary else {}
-    moment = Moment(
-        after_s=killed_after,
-        during=next((stage for stage in wanted.stages if stage not in ready), None),
-        finished=len(keys),
-        left=left,
-        again=sorted(stage for stage in ready if not stages[stage]['cached']),
+    result = Chain(
+        kills=kills,
+        again=sorted(stage for stage, at in finished.items() if after.get(stage) != at),
         different=sorted(name for name, sha in wanted.outputs.items() if found.get(name) != sha),
-        remaining=halves(root),
-        status=process.returncode,
+        half_written=half_written(root),
+        status=status,
         seconds=seconds,
     )
     shutil.rmtree(root, ignore_errors=True)
-    return moment
+    return result
 
 
-def positions(moments: int, stages: int, seed: int) -> list[float | None]:
-    """Return None, for the run that is not killed, then a random place in each part of a run."""
+def chains_of(moments: int, length: int, stages: int, seed: int) -> list[list[float]]:
+    """Return places to kill at: none for the first chain, then ``length`` for each.
+
+    There is one place in each of as many equal parts of the stages as there are moments.
+    """
     draw = random.Random(seed)
-    return [None, *((part + draw.random()) / moments * stages for part in range(moments))]
+    places = [(part + draw.random()) / moments * stages for part in range(moments)]
+    count = max(1, round(moments / length))
+    return [[], *(places[number::count] for number in range(count))]
 
 
-def markdown(moments: list[Moment], run: Undisturbed) -> str:
+def markdown(chains: list[Chain], run: Undisturbed) -> str:
     """Return the table of what happened."""
     lines = [
-        f'{len(run.stages)} stages, {len(run.outputs)} outputs compared; an undisturbed run takes '
-        f'{run.seconds:.0f} s.',
+        f'{len(run.stages)} stages, {len(run.outputs)} outputs compared bit for bit; an '
+        f'undisturbed run takes {run.seconds:.0f} s.',
         '',
-        '| killed in | after, s | stages finished | half-written | computed twice '
-        '| outputs that differ | halves left | second run |',
-        '|---|---|---|---|---|---|---|---|',
+        '| chain | killed in (seconds into it; stages finished; half-written outputs) | then '
+        '| computed twice | outputs that differ | half-written, at the end |',
+        '|---|---|---|---|---|---|',
     ]
-    for one in moments:
-        killed = one.after_s is not None
+    for number, one in enumerate(chains):
+        kills = ', '.join(
+            f'{k["during"]} ({k["after_s"]:.2f} s; {k["finished"]}; {k["half_written"]})'
+            for k in one.kills
+        )
+        ended = 'finished' if one.status == 0 else f'exit {one.status}'
         lines.append(
-            f'| {one.during if killed else "not killed"} | {f"{one.after_s:.1f}" if killed else ""}'
-            f' | {one.finished if killed else ""} | {one.left if killed else ""}'
-            f' | {", ".join(one.again) or 0} | {", ".join(one.different) or 0} | {one.remaining}'
-            f' | {"ok" if one.status == 0 else f"exit {one.status}"}, {one.seconds:.0f} s |'
+            f'| {number or "control"} | {kills or "not killed"} | {ended}, {one.seconds:.0f} s'
+            f' | {", ".join(one.again) or 0} | {", ".join(one.different) or 0}'
+            f' | {one.half_written} |'
         )
     return '\n'.join(lines)
 
 
-def kept(path: Path, kind: type[T], make: Callable[[], T]) -> T:
-    """Read a result of an earlier, stopped command, or make it and keep it."""
+def kept(path: Path, make: Callable[[], Any]) -> dict[str, Any]:
+    """Return a result of an earlier, stopped command, or make it and keep it."""
     if not path.exists():
         half = path.with_suffix('.half')
         half.write_text(json.dumps(asdict(make())), encoding='utf-8')
         half.replace(path)
-    return kind(**json.loads(path.read_text(encoding='utf-8')))
+    return json.loads(path.read_text(encoding='utf-8'))
 
 
 def main() -> int:
-    """Run the moments, print the table, and return 1 where one of them went wrong."""
+    """Run the chains, print the table, and return 1 where one of them went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('overrides', nargs='*', metavar='key=value')
     parser.add_argument('--moments', type=int, default=20)
+    parser.add_argument('--chain', type=int, default=1, help='kills on one artifact root')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--work', type=Path, default=CHECKOUT / 'artifacts' / 'kill')
     parser.add_argument('--json', type=Path, help='write the table to this file')
     options = parser.parse_args()
     prepare(quiet=True)
-    from prefect.settings import PREFECT_API_URL
-
-    from benchmarks.miniature import SETTINGS, miniature, write_backbone
     from flows.server import prefect_server
 
     work = options.work.resolve()
-    source, backbone = miniature().write(work / 'source'), work / 'backbone'
-    if not (backbone / 'model.safetensors').exists():
-        write_backbone(backbone)
-    settings = [*SETTINGS, 'data.source=folder', f'data.folder={source}']
-    settings += [f'backbone.name={backbone}', *options.overrides]
+    work.mkdir(parents=True, exist_ok=True)
     with prefect_server() as ready:
+        # Loaded once, while the server starts; no thread of theirs runs before the first flow.
+        import flows.pipeline  # noqa: F401
+        import naics_embed.training.fit  # noqa: F401
+        from benchmarks.miniature import overrides
+
         ready()
-        os.environ['PREFECT_API_URL'] = str(PREFECT_API_URL.value())
-        run = kept(work / 'undisturbed.json', Undisturbed, lambda: undisturbed(work, settings))
-        moments = []
-        for number, place in enumerate(positions(options.moments, len(run.stages), options.seed)):
-            moments.append(
-                kept(
-                    work / f'moment-{options.seed}-{options.moments}-{number}.json',
-                    Moment,
-                    lambda place=place: one_moment(work / 'killed', settings, run, place),
-                )
+        load = Workload([*overrides(work), *options.overrides])
+        run = Undisturbed(**kept(work / 'undisturbed.json', lambda: undisturbed(work, load)))
+        chains = []
+        all_places = chains_of(options.moments, options.chain, len(run.stages), options.seed)
+        for number, places in enumerate(all_places):
+            name = f'chain-{options.seed}-{options.moments}-{options.chain}-{number}.json'
+            done = kept(
+                work / name, lambda places=places: chain(work / 'killed', load, run, places)
             )
-            print(markdown(moments[-1:], run).splitlines()[-1], file=sys.stderr, flush=True)
-    print(markdown(moments, run))
+            chains.append(Chain(**done))
+            print(markdown(chains, run).splitlines()[-1], file=sys.stderr, flush=True)
+    print(markdown(chains, run))
     if options.json:
-        content = {'undisturbed': asdict(run), 'moments': [asdict(one) for one in moments]}
+        content = {'undisturbed': asdict(run), 'chains': [asdict(one) for one in chains]}
         options.json.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-    return int(any(one.status or one.again or one.different for one in moments))
+    return int(any(one.status or one.again or one.different for one in chains))
 
 
 if __name__ == '__main__':

@@ -136,3 +136,17 @@ def write_backbone(folder: Path) -> Path:
         torch.manual_seed(0)
         BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     return folder
+
+
+def overrides(folder: Path) -> list[str]:
+    """Write source and backbone into ``folder`` where they are missing; return the settings."""
+    source, backbone = folder / 'source', folder / 'backbone'
+    if not (backbone / 'model.safetensors').exists():
+        write_backbone(backbone)
+        miniature().write(source)
+    return [
+        *SETTINGS,
+        'data.source=folder',
+        f'data.folder={source}',
+        f'backbone.name={backbone}',
+    ]
