@@ -4,11 +4,10 @@
 
 The whole pipeline on a miniature (`benchmarks.miniature`), each time in a process of its own,
 against one Prefect server. A chain is one artifact root: its run gets SIGKILL at a random moment of
-a random stage, and is run again; with ``--chain N`` the next N - 1 runs are killed too, each further
-on; the last one runs to its end. Moments are drawn so that they are spread over all stages. Told for
-each chain: which finished stages were computed again (must be none), and which outputs differ from
-the undisturbed run's (must be none). One more run is not killed: it shows that undisturbed runs
-equal each other.
+a random stage, and is run again; with ``--chain N`` the next runs are killed too, each further
+on; the last one runs to its end. Moments are spread over all stages. Told for each chain: which
+finished stages were computed again (must be none), and which outputs differ from the undisturbed
+run's (must be none). One more run is not killed: it shows that undisturbed runs equal each other.
 
 Processes are forks of one that has loaded the libraries. What is done lies in the work folder: the
 command goes on where it was stopped.
