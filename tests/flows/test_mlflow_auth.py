@@ -11,7 +11,9 @@ from mlflow import MlflowClient
 from test_platform import free_port
 
 from flows import mlflow_auth
+from naics_embed.artifacts import MANIFEST
 from naics_embed.errors import TrackingError
+from tasks.registry import CHAMPION, alias, crown, register
 from tasks.tracking import pipeline_run
 
 PATIENCE_S = 300
@@ -89,6 +91,22 @@ def test_our_tracking_signs_in_with_what_the_environment_has(server, tmp_path, m
     assert run.data.metrics == {'letters': 3.0}
     assert run.info.status == 'FINISHED'
     assert [file.path for file in MlflowClient(server).list_artifacts(run_id)] == ['settings.json']
+
+
+@pytest.mark.slow
+def test_a_bundle_is_registered_and_crowned_on_a_server(server, tmp_path, monkeypatch):
+    monkeypatch.setenv(mlflow_auth.NAME, 'someone')
+    monkeypatch.setenv(mlflow_auth.PASSWORD, 'a long password')
+    bundle = tmp_path / 'bundle'
+    bundle.mkdir()
+    (bundle / MANIFEST).write_text('{}')
+    run_id = track(server, tmp_path)
+    registered = register(server, run_id, 'codes', bundle, {'table': 'text'})
+    assert register(server, run_id, 'codes', bundle, {}) == registered, 'the same bundle again'
+    crown(registered)
+    client = MlflowClient(server)
+    assert alias(client, 'codes', CHAMPION) == registered.version
+    assert client.get_model_version('codes', registered.version).run_id == run_id
 
 
 def test_a_sign_in_is_wanted_where_user_and_password_are_given(tmp_path, monkeypatch):

@@ -175,7 +175,6 @@ def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(
     source = miniature.write(platform.folder / 'source')
     overrides = [
         *SMALL,
-        'runtime.promote=false',
         'training.epochs=1',
         'data.source=folder',
         f'data.folder={source}',
@@ -216,7 +215,7 @@ def test_a_run_that_died_with_its_worker_is_marked_and_only_ours(platform):
         get_client(sync_client=True) as client,
     ):
         (made,) = client.read_automations_by_name('crash-zombie-flow-runs')
-        hasty = AutomationCore.model_validate(made.model_dump(exclude={'id'}))
+        hasty = AutomationCore.model_validate(made.model_dump(exclude={'id', 'owner_resource'}))
         hasty.trigger.within = timedelta(seconds=10)
         client.update_automation(made.id, hasty)
     process = subprocess.Popen(

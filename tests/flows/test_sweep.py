@@ -64,7 +64,7 @@ def test_an_interrupted_sweep_of_real_trainings_goes_on_where_it_stopped(
     root = tmp_path / 'artifacts'
     wanted = {
         'profile': 'smoke',
-        'grid': {'model.dim': [4, 8]},
+        'grid': {'model.dim': [4, 16]},
         'overrides': [
             *SMALL,
             'training.epochs=1',
@@ -80,7 +80,7 @@ def test_an_interrupted_sweep_of_real_trainings_goes_on_where_it_stopped(
     }
 
     def until_the_second(**parameters):
-        if 'model.dim=8' in parameters['overrides']:
+        if 'model.dim=16' in parameters['overrides']:
             raise ConnectionError('the power went out')
         return pipeline(**parameters)
 
@@ -89,7 +89,7 @@ def test_an_interrupted_sweep_of_real_trainings_goes_on_where_it_stopped(
         with pytest.raises(ConnectionError, match='the power went out'):
             sweep(**wanted)
     rows = sweep(**wanted)
-    assert [row['settings'] for row in rows] == ['model.dim=4', 'model.dim=8']
+    assert [row['settings'] for row in rows] == ['model.dim=4', 'model.dim=16']
     assert all(0 < row['validation/mrr'] <= 1 for row in rows)
     assert rows[0]['tree/spearman'] != rows[1]['tree/spearman']
 
@@ -104,7 +104,7 @@ def test_an_interrupted_sweep_of_real_trainings_goes_on_where_it_stopped(
     finished, stopped = client.search_runs([experiment], "tags.sweep = 'true'")
     assert (finished.info.status, stopped.info.status) == ('FINISHED', 'FAILED')
     cells = under(finished.info.run_id)
-    assert [cell.data.params['model.dim'] for cell in cells] == ['4', '8']
+    assert [cell.data.params['model.dim'] for cell in cells] == ['4', '16']
     first, second = (
         {run.data.tags['stage']: run.data.tags['cached'] for run in under(cell.info.run_id)}
         for cell in cells
