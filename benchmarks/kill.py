@@ -1,76 +1,142 @@
 """Kill a pipeline at random moments, run it again, and compare with an undisturbed run.
 
-    python -m benchmarks.kill --moments 20 [--json FILE] [key=value ...]
+    python -m benchmarks.kill [--moments 20] [--work FOLDER] [--json FILE] [key=value ...]
 
-Each moment has an artifact root of its own. The process gets SIGKILL at a moment drawn over the
-time that the undisturbed run took; then the same command runs to its end. Told for each moment:
-what had finished, what was computed twice although it had finished (must be nothing), and which
-outputs differ from the undisturbed run's (must be none).
+The whole pipeline on a miniature (`benchmarks.miniature`), each time in a process of its own,
+against one Prefect server. A chain is one artifact root: its run gets SIGKILL at a random moment of
+a random stage, and is run again; with ``--chain N`` the next runs are killed too, each further
+on; the last one runs to its end. Moments are spread over all stages. Told for each chain: which
+finished stages were computed again (must be none), and which outputs differ from the undisturbed
+run's (must be none). One more run is not killed: it shows that undisturbed runs equal each other.
+
+Processes are forks of one that has loaded the libraries. What is done lies in the work folder: the
+command goes on where it was stopped.
 """
 
 import argparse
+import itertools
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from flows.runtime import CHECKOUT, prepare
 from naics_embed.artifacts import checksum
 
-COMMAND = 'from naics_embed.cli.main import main; main()'
+POLL_S = 0.002
+FORK = multiprocessing.get_context('fork')
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What happened around one kill.
+class Undisturbed:
+    """A run that nobody killed.
 
     Attributes:
-        after_s: seconds from the start of the process to the signal.
-        during: the first stage that had not finished; None where the run was over before.
-        finished: stages that had finished.
-        again: stages that had finished and were computed again.
-        different: outputs unlike the undisturbed run's, as ``stage/name``.
-        left: temporary files and directories that stayed.
-        status: exit status of the second run.
-        seconds: how long the second run took.
+        seconds: how long it took.
+        stages: its stages in the order of their records.
+        lasted: seconds from the record before to the stage's own.
+        outputs: ``stage/name`` → checksum of every output.
     """
 
+    seconds: float
+    stages: list[str]
+    lasted: list[float]
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One SIGKILL.
+
+    Attributes:
+        during: the stage that was running.
+        after_s: seconds since the record before it.
+        finished: number of stages that had finished.
+        half_written: half-written files and directories that the process left.
+    """
+
+    during: str
     after_s: float
-    during: str | None
     finished: int
+    half_written: int
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An artifact root on which runs were killed until one was let to its end.
+
+    Attributes:
+        kills: what happened at each kill.
+        again: stages that had finished before a kill and were computed after it.
+        different: outputs unlike the undisturbed run's, as ``stage/name``.
+        half_written: half-written files and directories that remained at the end.
+        status: exit status of the last run.
+        seconds: how long the last run took.
+    """
+
+    kills: list[dict[str, Any]]
     again: list[str]
     different: list[str]
-    left: int
+    half_written: int
     status: int
     seconds: float
 
 
-def start(root: Path, profile: str, overrides: list[str]) -> subprocess.Popen[str]:
-    """Start a whole pipeline that writes under ``root``."""
-    arguments = ['run', '--profile', profile, '--json', *overrides, f'runtime.root={root}']
-    return subprocess.Popen(
-        [sys.executable, '-c', COMMAND, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+class Workload:
+    """The pipeline to run, as forks of this process."""
+
+    def __init__(self, settings: list[str]) -> None:
+        self.settings = settings
+
+    def start(self, root: Path) -> BaseProcess:
+        """Start the pipeline on an artifact root; summary and log will lie beside it."""
+        root.parent.mkdir(parents=True, exist_ok=True)
+        _summary_file(root).unlink(missing_ok=True)
+        process = FORK.Process(target=self._run, args=(root,))
+        process.start()
+        return process
+
+    def finish(self, root: Path) -> tuple[dict[str, Any], int, float]:
+        """Run it to its end; return summary, exit status and seconds."""
+        begun = time.perf_counter()
+        process = self.start(root)
+        process.join()
+        seconds = time.perf_counter() - begun
+        assert process.exitcode is not None
+        return self.summary(root), process.exitcode, seconds
+
+    def summary(self, root: Path) -> dict[str, Any]:
+        """Return the summary of the last run on a root; empty where it did not finish."""
+        written = _summary_file(root)
+        return json.loads(written.read_text(encoding='utf-8')) if written.exists() else {}
+
+    def _run(self, root: Path) -> None:
+        from flows.pipeline import pipeline
+
+        os.setsid()
+        with log_file(root).open('w') as log:
+            os.dup2(log.fileno(), sys.stdout.fileno())
+            os.dup2(log.fileno(), sys.stderr.fileno())
+        summary = pipeline('smoke', [*self.settings, f'runtime.root={root}'])
+        _summary_file(root).write_text(json.dumps(summary), encoding='utf-8')
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
-    """Wait for a pipeline; return its summary, empty where it failed, and what it complained of."""
-    out, complaints = process.communicate()
-    return (json.loads(out) if process.returncode == 0 else {}), complaints
+def log_file(root: Path) -> Path:
+    """Where the last run on a root wrote what it had to say."""
+    return root.with_name(f'{root.name}.log')
+
+
+def _summary_file(root: Path) -> Path:
+    return root.with_name(f'{root.name}-summary.json')
 
 
 def outputs(summary: dict[str, Any]) -> dict[str, str]:
@@ -85,95 +151,160 @@ def outputs(summary: dict[str, Any]) -> dict[str, str]:
     return found | {'export/codes': checksum(bundle / 'codes.parquet')[0]}
 
 
-def one_moment(
-    after_s: float, profile: str, overrides: list[str], wanted: dict[str, str], order: list[str]
-) -> Moment:
-    """Kill one pipeline and run it again."""
-    root = Path(tempfile.mkdtemp(prefix='naics-embed-kill-'))
-    try:
-        process = start(root, profile, overrides)
-        try:
-            process.wait(after_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        keys = {path.name for path in (root / '.keys').glob('*')}
-        begun = time.perf_counter()
-        again = start(root, profile, overrides)
-        summary, complaints = finish(again)
-        seconds = time.perf_counter() - begun
-        if not summary:
-            sys.stderr.write(complaints)
-            return Moment(after_s, None, len(keys), [], [], 0, again.returncode, seconds)
-        ready = {
-            stage
-            for stage, entry in summary['stages'].items()
-            if f'{stage.replace("_", "-")}-{entry["key"]}' in keys
-        }
-        found = outputs(summary)
-        return Moment(
-            after_s=after_s,
-            during=next((stage for stage in order if stage not in ready), None),
-            finished=len(ready),
-            again=sorted(s for s in ready if not summary['stages'][s]['cached']),
-            different=sorted(name for name in wanted if found.get(name) != wanted[name]),
-            left=sum(1 for _ in root.glob('*/.*')),
-            status=again.returncode,
-            seconds=seconds,
+def records(root: Path) -> dict[str, int]:
+    """Return the stages that have a stored record, the first one first, and when it was written."""
+    found = {path.name: path.stat().st_mtime_ns for path in (root / '.keys').glob('[!.]*')}
+    stages = {name.rpartition('-')[0].replace('-', '_'): at for name, at in found.items()}
+    return dict(sorted(stages.items(), key=lambda pair: pair[1]))
+
+
+def half_written(root: Path) -> int:
+    """Count the half-written outputs under ``root``."""
+    return sum(1 for path in root.glob('*/.*') if path.parent.name[0] != '.')
+
+
+def undisturbed(work: Path, load: Workload) -> Undisturbed:
+    """Run the pipeline once, without a kill."""
+    root = work / 'undisturbed'
+    shutil.rmtree(root, ignore_errors=True)
+    summary, status, seconds = load.finish(root)
+    if status:
+        raise SystemExit('the undisturbed run failed')
+    written = records(root)
+    times = [at / 1e9 for at in written.values()]
+    first = summary['stages'][next(iter(written))]['seconds']
+    lasted = [first, *(later - earlier for earlier, later in itertools.pairwise(times))]
+    found = Undisturbed(seconds, list(written), lasted, outputs(summary))
+    shutil.rmtree(root)
+    return found
+
+
+def kill_once(root: Path, load: Workload, wanted: Undisturbed, position: float) -> Kill:
+    """Start a run and kill it at ``position``, in stages and parts of one."""
+    stage = int(position)
+    process = load.start(root)
+    while process.is_alive() and len(records(root)) < stage:
+        time.sleep(POLL_S)
+    begun = time.monotonic()
+    # A stage that is faster this time is killed as it ends.
+    end = begun + (position - stage) * wanted.lasted[stage]
+    while time.monotonic() < end and len(records(root)) <= stage:
+        time.sleep(POLL_S)
+    process.kill()
+    after_s = time.monotonic() - begun
+    process.join()
+    if process.exitcode != -signal.SIGKILL:
+        raise SystemExit(f'a run ended by itself, with {process.exitcode}, before {position:.2f}')
+    ready = records(root)
+    during = next((name for name in wanted.stages if name not in ready), 'the end')
+    return Kill(during, after_s, len(ready), half_written(root))
+
+
+def chain(root: Path, load: Workload, wanted: Undisturbed, places: list[float]) -> Chain:
+    """Kill the runs on one artifact root at each place, then let one finish."""
+    shutil.rmtree(root, ignore_errors=True)
+    kills, finished = [], {}
+    for place in places:
+        kills.append(asdict(kill_once(root, load, wanted, place)))
+        # A stage that is computed again writes its record anew.
+        finished = {**records(root), **finished}
+    summary, status, seconds = load.finish(root)
+    after = records(root)
+    found = outputs(summary) if summary else {}
+    result = Chain(
+        kills=kills,
+        again=sorted(stage for stage, at in finished.items() if after.get(stage) != at),
+        different=sorted(name for name, sha in wanted.outputs.items() if found.get(name) != sha),
+        half_written=half_written(root),
+        status=status,
+        seconds=seconds,
+    )
+    shutil.rmtree(root, ignore_errors=True)
+    return result
+
+
+def chains_of(moments: int, length: int, stages: int, seed: int) -> list[list[float]]:
+    """Return places to kill at: none for the first chain, then ``length`` for each.
+
+    There is one place in each of as many equal parts of the stages as there are moments.
+    """
+    draw = random.Random(seed)
+    places = [(part + draw.random()) / moments * stages for part in range(moments)]
+    count = max(1, round(moments / length))
+    return [[], *(places[number::count] for number in range(count))]
+
+
+def markdown(chains: list[Chain], run: Undisturbed) -> str:
+    """Return the table of what happened."""
+    lines = [
+        f'{len(run.stages)} stages, {len(run.outputs)} outputs compared bit for bit; an '
+        f'undisturbed run takes {run.seconds:.0f} s.',
+        '',
+        '| chain | killed in (seconds into it; stages finished; half-written outputs) | then '
+        '| computed twice | outputs that differ | half-written, at the end |',
+        '|---|---|---|---|---|---|',
+    ]
+    for number, one in enumerate(chains):
+        kills = ', '.join(
+            f'{k["during"]} ({k["after_s"]:.2f} s; {k["finished"]}; {k["half_written"]})'
+            for k in one.kills
         )
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+        ended = 'finished' if one.status == 0 else f'exit {one.status}'
+        lines.append(
+            f'| {number or "control"} | {kills or "not killed"} | {ended}, {one.seconds:.0f} s'
+            f' | {", ".join(one.again) or 0} | {", ".join(one.different) or 0}'
+            f' | {one.half_written} |'
+        )
+    return '\n'.join(lines)
+
+
+def kept(path: Path, make: Callable[[], Any]) -> dict[str, Any]:
+    """Return a result of an earlier, stopped command, or make it and keep it."""
+    if not path.exists():
+        half = path.with_suffix('.half')
+        half.write_text(json.dumps(asdict(make())), encoding='utf-8')
+        half.replace(path)
+    return json.loads(path.read_text(encoding='utf-8'))
 
 
 def main() -> int:
-    """Run the moments, print the table, and return 1 where one of them went wrong."""
+    """Run the chains, print the table, and return 1 where one of them went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('overrides', nargs='*', metavar='key=value')
-    parser.add_argument('--profile', default='smoke')
     parser.add_argument('--moments', type=int, default=20)
+    parser.add_argument('--chain', type=int, default=1, help='kills on one artifact root')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--work', type=Path, default=CHECKOUT / 'artifacts' / 'kill')
     parser.add_argument('--json', type=Path, help='write the table to this file')
     options = parser.parse_args()
-    root = Path(tempfile.mkdtemp(prefix='naics-embed-kill-'))
-    try:
-        begun = time.perf_counter()
-        summary, complaints = finish(start(root, options.profile, options.overrides))
-        undisturbed = time.perf_counter() - begun
-        if not summary:
-            sys.stderr.write(complaints)
-            return 2
-        wanted, order = outputs(summary), list(summary['stages'])
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
-    draw = random.Random(options.seed)
-    # One moment in each of as many equal parts of the run, so that few of them reach all stages.
-    parts = [(part + draw.random()) / options.moments for part in range(options.moments)]
-    moments = [
-        one_moment(undisturbed * part, options.profile, options.overrides, wanted, order)
-        for part in parts
-    ]
-    _print(moments, undisturbed)
+    prepare(quiet=True)
+    from flows.server import prefect_server
+
+    work = options.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    with prefect_server() as ready:
+        # Loaded once, while the server starts; no thread of theirs runs before the first flow.
+        import flows.pipeline  # noqa: F401
+        import naics_embed.training.fit  # noqa: F401
+        from benchmarks.miniature import overrides
+
+        ready()
+        load = Workload([*overrides(work), *options.overrides])
+        run = Undisturbed(**kept(work / 'undisturbed.json', lambda: undisturbed(work, load)))
+        chains = []
+        all_places = chains_of(options.moments, options.chain, len(run.stages), options.seed)
+        for number, places in enumerate(all_places):
+            name = f'chain-{options.seed}-{options.moments}-{options.chain}-{number}.json'
+            done = kept(
+                work / name, lambda places=places: chain(work / 'killed', load, run, places)
+            )
+            chains.append(Chain(**done))
+            print(markdown(chains, run).splitlines()[-1], file=sys.stderr, flush=True)
+    print(markdown(chains, run))
     if options.json:
-        content = {'undisturbed_s': undisturbed, 'moments': [asdict(one) for one in moments]}
+        content = {'undisturbed': asdict(run), 'chains': [asdict(one) for one in chains]}
         options.json.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-    return int(any(one.status or one.again or one.different for one in moments))
-
-
-def _print(moments: list[Moment], undisturbed: float) -> None:
-    table = Table(title=f'undisturbed: {undisturbed:.0f} s', box=None)
-    for name in ('killed after', 'during', 'finished', 'computed twice', 'different', 'exit', 's'):
-        table.add_column(name)
-    for one in moments:
-        table.add_row(
-            f'{one.after_s:.1f} s',
-            one.during or 'after the end',
-            str(one.finished),
-            ', '.join(one.again) or '0',
-            ', '.join(one.different) or '0',
-            str(one.status),
-            f'{one.seconds:.0f}',
-        )
-    Console().print(table)
+    return int(any(one.status or one.again or one.different for one in chains))
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from flows import mlflow_auth
 from flows.postgres import Server, own_server
 from flows.runtime import CHECKOUT, prepare
 from naics_embed.errors import UserError
@@ -60,7 +61,7 @@ def up(
     with _database(db, folder, postgres_port) as server:
         if server is not None:
             server.make_databases()
-        os.environ |= _environment(folder, prefect_port, mlflow_port, server)
+        os.environ |= environment(folder, prefect_port, mlflow_port, server)
         os.environ[ROOT_VARIABLE] = str(root.resolve())
         sys.exit(_keep(prefect_port, mlflow_port))
 
@@ -161,9 +162,17 @@ def deploy() -> None:
         raise UserError(f'prefect deploy failed: {done.stdout}{done.stderr}')
 
 
-def _environment(
+def environment(
     folder: Path, prefect_port: int, mlflow_port: int, server: Server | None
 ) -> dict[str, str]:
+    """Return what both servers, their clients and the workers read.
+
+    Args:
+        folder: where the servers keep everything.
+        prefect_port: port of Prefect's server.
+        mlflow_port: port of MLflow's server.
+        server: the PostgreSQL server of both; SQLite files in ``folder`` where None.
+    """
     databases = (
         {'MLFLOW_BACKEND_STORE_URI': f'sqlite:///{folder / "mlflow.db"}'}
         if server is None
@@ -178,7 +187,20 @@ def _environment(
         'MLFLOW_SERVER_ENABLE_JOB_EXECUTION': 'false',
         'PYTHONUNBUFFERED': '1',
         **databases,
+        **(mlflow_auth.server_environment(folder / 'mlflow-auth') if mlflow_auth.wanted() else {}),
     }
+
+
+def commands(prefect_port: int, mlflow_port: int) -> dict[str, list[str]]:
+    """Return the command of each process of the platform; they share an environment."""
+    sign_in = ' '.join(mlflow_auth.APP) if mlflow_auth.wanted() else ''
+    modules = {
+        'prefect': f'prefect server start --host {HOST} --port {prefect_port} --analytics-off',
+        'mlflow': f'mlflow server --host {HOST} --port {mlflow_port} --workers 1 {sign_in}',
+        'cpu': 'flows.local_platform worker cpu',
+        'gpu': 'flows.local_platform worker gpu',
+    }
+    return {name: [sys.executable, '-m', *line.split()] for name, line in modules.items()}
 
 
 def _keep(prefect_port: int, mlflow_port: int) -> int:
@@ -186,15 +208,8 @@ def _keep(prefect_port: int, mlflow_port: int) -> int:
     from honcho.manager import Manager
 
     manager = Manager()
-    python = shlex.quote(sys.executable)
-    names = {
-        'prefect': f'-m prefect server start --host {HOST} --port {prefect_port} --analytics-off',
-        'mlflow': f'-m mlflow server --host {HOST} --port {mlflow_port} --workers 1',
-        'cpu': '-m flows.local_platform worker cpu',
-        'gpu': '-m flows.local_platform worker gpu',
-    }
-    for name, arguments in names.items():
-        manager.add_process(name, f'exec {python} {arguments}', cwd=str(CHECKOUT), env=os.environ)
+    for name, command in commands(prefect_port, mlflow_port).items():
+        manager.add_process(name, f'exec {shlex.join(command)}', cwd=str(CHECKOUT), env=os.environ)
     manager.loop()
     return 0 if manager.returncode == INTERRUPTED else int(manager.returncode or 0)
 

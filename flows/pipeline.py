@@ -27,6 +27,7 @@ from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import promotion_rule
 from tasks.promotion import Contender, Outcome, promote_run
 from tasks.report import publish_report
+from tasks.share import Share
 from tasks.source import describe_source
 from tasks.stage import Record, Run
 from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, git_revision, pipeline_run, set_tags
@@ -132,9 +133,11 @@ def pipeline(
             frozenset(name.replace('_', '-') for name in refresh or ()),
             resume,
             config.tracking.experiment,
+            share=Share.at(config.platform.share) if config.platform.share else None,
         )
-        made_explicit = (f'runtime.root={root}', f'tracking.uri={uri}')
-        request = Request(profile, (*overrides, *made_explicit), resume, tracker.parent_run_id)
+        request = Request(
+            profile, _for_others(overrides, config, root, uri), resume, tracker.parent_run_id
+        )
         dag = Dag(config, run, request)
         described = describe_source(dag.source)
         tracker.pipeline().content(to_dict(config), 'config.yaml')
@@ -158,6 +161,14 @@ def tracking_uri(config: Config, root: Path) -> str:
     """Return the configured tracking URI, else the environment's, else a file under the root."""
     given = config.tracking.uri or os.environ.get('MLFLOW_TRACKING_URI')
     return given or f'sqlite:///{root / "mlflow.db"}'
+
+
+def _for_others(overrides: list[str], config: Config, root: Path, uri: str) -> tuple[str, ...]:
+    """Return the overrides for another host; with a share it has an artifact root of its own."""
+    if config.platform.share is None:
+        return (*overrides, f'runtime.root={root}', f'tracking.uri={uri}')
+    kept = (given for given in overrides if given.partition('=')[0].strip() != 'runtime.root')
+    return (*kept, f'tracking.uri={uri}')
 
 
 def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:

@@ -57,7 +57,6 @@ def own_server(folder: Path, port: int) -> Iterator[Server]:
     Raises:
         UserError: PostgreSQL is not installed, or it does not start.
     """
-    control = _find('pg_ctl')
     data, secret = folder / 'data', folder / 'password'
     folder.mkdir(parents=True, exist_ok=True)
     _hand_over(folder)
@@ -70,12 +69,21 @@ def own_server(folder: Path, port: int) -> Iterator[Server]:
         _run([_find('initdb'), '-D', str(data), *access, '-E', 'UTF8', '--no-instructions'], folder)
     options = f'-h 127.0.0.1 -p {port} -k {folder}'
     log = folder / 'log'
-    _run([control, '-D', str(data), '-w', '-l', str(log), '-o', options, 'start'], folder, log)
+    control(folder, '-l', str(log), '-o', options, 'start', log=log)
     try:
         password = secret.read_text(encoding='utf-8').strip()
         yield Server(f'{USER}:{password}@127.0.0.1:{port}')
     finally:
-        _run([control, '-D', str(data), '-w', '-m', 'fast', 'stop'], folder)
+        control(folder, '-m', 'fast', 'stop')
+
+
+def control(folder: Path, *arguments: str, log: Path | None = None) -> None:
+    """Run ``pg_ctl`` on the server whose data lie in ``folder``, and wait for it.
+
+    Raises:
+        UserError: it fails.
+    """
+    _run([_find('pg_ctl'), '-D', str(folder / 'data'), '-w', *arguments], folder, log)
 
 
 def _find(name: str) -> str:

@@ -25,7 +25,7 @@ class Request:
 
     Attributes:
         profile: the profile of this run.
-        overrides: its overrides, with the artifact root and the tracking URI made explicit.
+        overrides: its overrides, with the tracking URI and a shared artifact root made explicit.
         resume: what training does about checkpoints.
         parent_run: MLflow run under which the other host's run is nested.
     """
@@ -44,7 +44,7 @@ def computed_elsewhere(
     deployment: str,
     request: Request,
 ) -> Record:
-    """Return the record of a stage that a deployment computes into the shared artifact root.
+    """Return the record of a stage that a deployment computes into the root or share of both.
 
     Nothing is sent where the stage is cached. The record is checked here like any cached one.
 
@@ -57,7 +57,8 @@ def computed_elsewhere(
         if not stage.at_hand(run, inputs, settings):
             raise RemoteRunError(
                 f'{deployment} completed, but its result is not under {run.root}: the hosts must '
-                'share runtime.root, the same sources and the same version of this project'
+                'share runtime.root or platform.share, the same sources and the same version of '
+                'this project'
             )
     record = stage(replace(run, refresh=frozenset(), renewed=set()), inputs, **settings)
     if renewed:

@@ -10,6 +10,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
@@ -65,8 +66,10 @@ def register(uri: str, run_id: str, model: str, bundle: Path, tags: dict[str, An
             client.create_registered_model(model)
         version = client.create_model_version(
             model,
-            logged,
+            logged.model_uri,
             run_id,
+            # A server does not take a model's address without its name.
+            model_id=logged.model_id,
             tags={BUNDLE_TAG: digest, **{name: str(value) for name, value in tags.items()}},
         )
         known = str(version.version)
@@ -111,7 +114,7 @@ def _exists(client: MlflowClient, model: str) -> bool:
     return True
 
 
-def _log(uri: str, run_id: str, bundle: Path) -> str:
+def _log(uri: str, run_id: str, bundle: Path) -> ModelInfo:
     signature = ModelSignature(
         inputs=Schema([ColSpec(DataType.string)]),
         params=ParamSchema(
@@ -127,11 +130,10 @@ def _log(uri: str, run_id: str, bundle: Path) -> str:
         warnings.filterwarnings('ignore', message='.*input example was not provided.*')
         warnings.filterwarnings('ignore', message='.*Add type hints to the `predict`.*')
         # Named requirements keep MLflow from importing the model to guess them.
-        info = mlflow.pyfunc.log_model(
+        return mlflow.pyfunc.log_model(
             name=ARTIFACT,
             python_model=str(CODE),
             artifacts={'bundle': str(bundle)},
             signature=signature,
             pip_requirements=[f'naics-embed=={__version__}'],
         )
-    return info.model_uri

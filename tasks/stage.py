@@ -36,6 +36,7 @@ from naics_embed.artifacts import (
 from naics_embed.config.load import to_dict
 from naics_embed.errors import ArtifactError
 from tasks.locks import FlockLockManager
+from tasks.share import Share
 from tasks.tracking import StageRun, Tracker
 
 log = logging.getLogger('naics_embed.pipeline')
@@ -48,7 +49,7 @@ TRANSIENT = (
     OperationalError,
 )
 TASKS_ROOT = Path(__file__).resolve().parent
-NOT_KEYED = ('tasks.stage', 'tasks.locks', 'tasks.tracking', 'tasks.progress')
+NOT_KEYED = ('tasks.stage', 'tasks.locks', 'tasks.share', 'tasks.tracking', 'tasks.progress')
 """Files that decide how a stage is run and logged, not what it writes."""
 
 RETRIES = 3
@@ -82,7 +83,7 @@ class Record:
         facts: small JSON values.
         run_id: MLflow run that computed it.
         seconds: how long that took.
-        cached: whether this pipeline found it ready.
+        cached: whether this pipeline found it ready, here or in the share.
     """
 
     stage: str
@@ -111,7 +112,7 @@ class Record:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, cached: bool = False) -> 'Record':
-        """Rebuild the record from `to_dict`."""
+        """Rebuild the record from `to_dict`; ``cached`` where it was found ready."""
         files = {name: Artifact.from_dict(entry) for name, entry in values['files'].items()}
         return cls(**{**values, 'files': files, 'cached': cached})
 
@@ -128,6 +129,7 @@ class Run:
         experiment: name of the MLflow experiment; checkpoints lie in a folder of that name.
         renewed: outputs that were computed again because of ``refresh``, so far.
         done: stage → its record, of the stages called so far.
+        share: where other hosts find outputs and leave theirs.
     """
 
     root: Path
@@ -137,6 +139,7 @@ class Run:
     experiment: str = 'default'
     renewed: set[str] = field(default_factory=set)
     done: dict[str, 'Record'] = field(default_factory=dict)
+    share: Share | None = None
 
 
 class GivenKey(CachePolicy):
@@ -195,13 +198,15 @@ class Stage:
         if renewed:
             prepared = prepared.with_options(refresh_cache=True)
         state = prepared(key, inputs, run, settings, return_state=True)
-        record = Record.from_dict(_value(state), cached=state.name == 'Cached')
+        record = _record(state)
         if record.cached and not record.intact():
             log.warning('%s: a stored output is missing or altered; computing again', self.name)
             again = prepared.with_options(refresh_cache=True)
-            record = Record.from_dict(again(key, inputs, run, settings))
+            record = _record(again(key, inputs, run, settings, return_state=True))
         if renewed:
             run.renewed.update(artifact.path for artifact in record.files.values())
+        if run.share is not None and not (record.cached and run.share.has(self.name, key)):
+            run.share.publish(record.to_dict(), run.root / self.name / key)
         if record.cached:
             _log_cached(run, record)
         run.done[self.name] = record
@@ -222,7 +227,10 @@ class Stage:
         self, run: Run, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]
     ) -> bool:
         """Whether a record of this call is stored; its files are checked when it is called."""
-        return (_key_storage(run.root) / f'{self.name}-{self.key(inputs, settings)}').exists()
+        key = self.key(inputs, settings)
+        if (_key_storage(run.root) / f'{self.name}-{key}').exists():
+            return True
+        return run.share is not None and run.share.has(self.name, key)
 
     def _task(self, root: Path) -> Task[..., dict[str, Any]]:
         policy = GivenKey().configure(
@@ -256,11 +264,16 @@ class Stage:
         target = run.root / self.name / key
         # The lock of the key is held: whoever began to write here is dead.
         discard_leftovers(target)
+        renewed = self.renewed(run, inputs)
+        if run.share is not None and not renewed:
+            found = run.share.fetch(self.name, key, target)
+            if found is not None:
+                return {**found, 'cached': True}
         start = time.perf_counter()
         attempt = {'stage': self.name, 'key': key, 'root': str(run.root)}
         with run.tracker.stage(self.name, {'cached': 'false'}, resume=attempt) as stage_run:
             with atomic_directory(target) as out:
-                context = StageContext(run, stage_run, key, self.renewed(run, inputs))
+                context = StageContext(run, stage_run, key, renewed)
                 result = self.body(out, inputs, context, **settings)
             seconds = time.perf_counter() - start
             stage_run.params({'key': key, **_flat_settings(settings)})
@@ -309,8 +322,9 @@ def _result_storage(root: Path) -> LocalFileSystem:
     return storage
 
 
-def _value(state: State[Any]) -> dict[str, Any]:
-    return state.result(raise_on_failure=True)
+def _record(state: State[Any]) -> Record:
+    values = state.result(raise_on_failure=True)
+    return Record.from_dict(values, cached=state.name == 'Cached' or values['cached'])
 
 
 def _log_cached(run: Run, record: Record) -> None:

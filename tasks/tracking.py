@@ -30,6 +30,7 @@ METRIC_BATCH = 500
 PARENT = 'mlflow.parentRunId'
 FLOW_RUN = 'prefect.flow_run_id'
 NO_FLOW_RUN = 'none'
+REFUSED = (401, 403)
 ANSWER_TRIES = 5
 ANSWER_S = 10.0
 ANSWER_PAUSE_S = 2.0
@@ -160,7 +161,7 @@ def pipeline_run(
         parent: run that this one is nested under.
 
     Raises:
-        TrackingError: no tracking server answers.
+        TrackingError: no tracking server answers, or it refuses us.
     """
     _check_answer(uri)
     mlflow.set_tracking_uri(uri)
@@ -209,7 +210,15 @@ def _check_answer(uri: str) -> None:
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path, uri: str) -> str:
-    found = client.get_experiment_by_name(name)
+    try:
+        found = client.get_experiment_by_name(name)
+    except MlflowException as error:
+        if error.get_http_status_code() not in REFUSED:
+            raise
+        raise TrackingError(
+            f'the MLflow server {uri} wants a user and a password, or refuses those given: set '
+            'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD'
+        ) from error
     if found is not None:
         return found.experiment_id
     location = None if uri.startswith('http') else artifacts.resolve().as_uri()

@@ -55,32 +55,6 @@ def mlflow_uri(tmp_path_factory) -> str:
 @pytest.fixture(scope='session')
 def tiny_backbone(tmp_path_factory) -> Path:
     """A folder with a random transformer of the BERT family and a tokenizer of single letters."""
-    import torch
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel
+    from benchmarks.miniature import write_backbone
 
-    folder: Path = tmp_path_factory.mktemp('backbone')
-    letters = 'abcdefghijklmnopqrstuvwxyz0123456789'
-    pieces = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', *letters, *(f'##{letter}' for letter in letters)]
-    tokenizer = Tokenizer(
-        models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token='[UNK]')
-    )
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single='[CLS] $A [SEP]', special_tokens=[('[CLS]', 2), ('[SEP]', 3)]
-    )
-    tokenizer.save(str(folder / 'tokenizer.json'))
-    config = BertConfig(
-        vocab_size=len(pieces),
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=48,
-        max_position_embeddings=64,
-        initializer_range=0.3,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    return folder
+    return write_backbone(tmp_path_factory.mktemp('backbone'))

@@ -522,9 +522,12 @@ class PlatformConfig:
 
     Attributes:
         text_training: deployment that trains, such as ``text-training/gpu``; null for this process.
+        share: address where hosts find each other's outputs, such as ``s3://bucket/folder``; null
+            where they share the artifact root, or nothing.
     """
 
     text_training: str | None
+    share: str | None
 
     def __post_init__(self) -> None:
         name = self.text_training
@@ -533,6 +536,13 @@ class PlatformConfig:
             'platform.text_training',
             name,
             'null or FLOW/DEPLOYMENT, such as text-training/gpu',
+        )
+        share = self.share
+        _require(
+            share is None or '://' in share,
+            'platform.share',
+            share,
+            'null or an address that fsspec knows, such as s3://bucket/folder',
         )
 
 

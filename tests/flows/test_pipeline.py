@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from prefect.artifacts import Artifact
 from safetensors.torch import load_file
 
+from benchmarks.miniature import SETTINGS
 from flows.controls import controls
 from flows.dag import DATA_STAGES, STAGES
 from flows.pipeline import pipeline
@@ -25,29 +26,7 @@ from tasks.promotion import roll_back
 
 pytestmark = pytest.mark.slow
 
-SMALL = [
-    'backbone.frozen_layers=1',
-    'backbone.window=24',
-    'model.dim=8',
-    'model.adapter_rank=2',
-    'model.channel_tokens=12',
-    'objective.stress_codes=32',
-    'objective.placed_codes=4',
-    'training.epochs=2',
-    'training.warm={epochs: 1, validate_every: 1, batch: 128}',
-    'model.head_units=16',
-    'training.batch=128',
-    'training.max_queries=null',
-    'graph.anchor_queries=512',
-    'training.queries.descriptions=true',
-    'training.queries.plain_repeats=2',
-    'data.plain_language={train: true, examples: true, validation: true, test: true}',
-    'evaluation.compared=[title, class_mean, logistic_regression, tfidf_svm, bm25]',
-    'regression.rows=2',
-    'runtime.promote=true',
-    'runtime.threads=1',
-    'tracking.experiment=miniature',
-]
+SMALL = list(SETTINGS)
 
 
 class Workshop:

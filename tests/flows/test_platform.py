@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from mlflow import MlflowClient
+from prefect.automations import AutomationCore
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -22,6 +25,28 @@ from flows.postgres import DEBIAN
 
 pytestmark = pytest.mark.slow
 
+ZOMBIES = """
+import time
+from threading import Thread
+
+from prefect import flow, tags
+
+
+@flow(name='ours')
+def ours():
+    time.sleep(600)
+
+
+@flow(name='of-somebody-else')
+def of_somebody_else():
+    time.sleep(600)
+
+
+Thread(target=of_somebody_else, daemon=True).start()
+with tags('naics'):
+    ours()
+"""
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 600
 
@@ -29,6 +54,13 @@ PATIENCE_S = 600
 def free_port() -> int:
     with socket.create_server(('127.0.0.1', 0)) as listening:
         return listening.getsockname()[1]
+
+
+def wait(ready) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.5)
 
 
 class Platform:
@@ -143,7 +175,6 @@ def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(
     source = miniature.write(platform.folder / 'source')
     overrides = [
         *SMALL,
-        'runtime.promote=false',
         'training.epochs=1',
         'data.source=folder',
         f'data.folder={source}',
@@ -176,3 +207,40 @@ def test_a_broken_parameter_fails_with_a_message(platform):
     assert platform.run('pipeline/cpu', ['model.dims=3']) == 1
     broken = platform.flow_runs()['pipeline'][0]
     assert 'did you mean model.dim?' in broken.state.message
+
+
+def test_a_run_that_died_with_its_worker_is_marked_and_only_ours(platform):
+    with (
+        temporary_settings({PREFECT_API_URL: platform.api}),
+        get_client(sync_client=True) as client,
+    ):
+        (made,) = client.read_automations_by_name('crash-zombie-flow-runs')
+        hasty = AutomationCore.model_validate(made.model_dump(exclude={'id', 'owner_resource'}))
+        hasty.trigger.within = timedelta(seconds=10)
+        client.update_automation(made.id, hasty)
+    process = subprocess.Popen(
+        [sys.executable, '-c', ZOMBIES],
+        env={**platform.env, 'PREFECT_API_URL': platform.api},
+        cwd=platform.folder,
+    )
+
+    def heartbeats() -> int:
+        chosen = {'event': {'name': ['prefect.flow-run.heartbeat']}}
+        since = {'occurred': {'since': begun}}
+        found = httpx.post(
+            f'{platform.api}/events/filter', json={'filter': {**chosen, **since}}, timeout=60
+        ).json()
+        return len({event['resource']['prefect.resource.id'] for event in found['events']})
+
+    begun = datetime.now(UTC).isoformat()
+    try:
+        wait(lambda: heartbeats() == 2)
+        (ours,), (other,) = (platform.flow_runs()[name] for name in ('ours', 'of-somebody-else'))
+        assert (ours.state.name, other.state.name) == ('Running', 'Running')
+    finally:
+        process.kill()
+        process.wait()
+    wait(lambda: platform.flow_runs()['ours'][0].state.name != 'Running')
+    assert platform.flow_runs()['ours'][0].state.name == 'Crashed'
+    assert platform.flow_runs()['ours'][0].state.message == 'no heartbeat'
+    assert platform.flow_runs()['of-somebody-else'][0].state.name == 'Running'

@@ -1,7 +1,14 @@
 """Cells of a sweep and their comparison, and one small sweep for real."""
 
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+from mlflow import MlflowClient
+from test_pipeline import SMALL
+
+from flows import sweep as sweep_module
+from flows.pipeline import pipeline
 from flows.sweep import Cell, cells_of, comparison, sweep
 from naics_embed.errors import ConfigError
 
@@ -48,3 +55,62 @@ def test_several_seeds_get_a_mean_and_a_deviation():
 def test_parallel_cells_need_a_deployment():
     with pytest.raises(ConfigError, match='parallel must be 1, or more with a deployment'):
         sweep.fn(grid={'model.dim': [8]}, parallel=2)
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_of_real_trainings_goes_on_where_it_stopped(
+    tmp_path, miniature, tiny_backbone, mlflow_uri, prefect_server, monkeypatch
+):
+    root = tmp_path / 'artifacts'
+    wanted = {
+        'profile': 'smoke',
+        'grid': {'model.dim': [4, 16]},
+        'overrides': [
+            *SMALL,
+            'training.epochs=1',
+            'evaluation.compared=[bm25]',
+            'tracking.experiment=sweeps',
+            'data.source=folder',
+            f'data.folder={miniature.write(tmp_path / "source")}',
+            f'backbone.name={tiny_backbone}',
+            f'runtime.root={root}',
+            f'tracking.uri={mlflow_uri}',
+        ],
+        'target': 'evaluation',
+    }
+
+    def until_the_second(**parameters):
+        if 'model.dim=16' in parameters['overrides']:
+            raise ConnectionError('the power went out')
+        return pipeline(**parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep_module, 'pipeline', until_the_second)
+        with pytest.raises(ConnectionError, match='the power went out'):
+            sweep(**wanted)
+    rows = sweep(**wanted)
+    assert [row['settings'] for row in rows] == ['model.dim=4', 'model.dim=16']
+    assert all(0 < row['validation/mrr'] <= 1 for row in rows)
+    assert rows[0]['tree/spearman'] != rows[1]['tree/spearman']
+
+    client = MlflowClient(mlflow_uri)
+    experiment = client.get_experiment_by_name('sweeps').experiment_id
+
+    def under(run_id):
+        """Runs nested under one, the first one first."""
+        chosen = f"tags.mlflow.parentRunId = '{run_id}'"
+        return client.search_runs([experiment], chosen, order_by=['attributes.start_time ASC'])
+
+    finished, stopped = client.search_runs([experiment], "tags.sweep = 'true'")
+    assert (finished.info.status, stopped.info.status) == ('FINISHED', 'FAILED')
+    cells = under(finished.info.run_id)
+    assert [cell.data.params['model.dim'] for cell in cells] == ['4', '16']
+    first, second = (
+        {run.data.tags['stage']: run.data.tags['cached'] for run in under(cell.info.run_id)}
+        for cell in cells
+    )
+    assert set(first.values()) == {'true'}, 'the cell that had finished is not computed again'
+    assert (second['codebook'], second['text-training']) == ('true', 'false')
+    table = client.download_artifacts(finished.info.run_id, 'sweep.json', str(tmp_path))
+    shown = json.loads(Path(table).read_text())
+    assert [dict(zip(shown['columns'], row, strict=True)) for row in shown['data']] == rows

@@ -1,0 +1,384 @@
+"""Break the platform under a run, and tell what became of the run.
+
+    python -m benchmarks.failures [--case NAME] [--work FOLDER] [--json FILE] [key=value ...]
+
+Real servers on loopback, Prefect's and MLflow's data in a PostgreSQL of our own, a worker, and the
+whole pipeline on a miniature (`benchmarks.miniature`). The cases, each in the middle of training:
+
+    mlflow     MLflow's server gets SIGKILL and starts again after a while
+    postgres   PostgreSQL is restarted as after a crash
+    worker     the worker and the flow's process get SIGKILL together; the zombie automation must
+               mark the run Crashed; then a new worker starts, and the run is retried
+    disk       the artifact root is a tmpfs that is too small; then it is made larger (needs root)
+
+Each run must end like an undisturbed one: the same outputs bit for bit, the same metrics with all
+their steps, and no finished stage computed again.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from benchmarks.kill import Workload, half_written, log_file, outputs, records
+from flows.local_platform import HOST, commands, environment
+from flows.postgres import control, own_server
+from flows.runtime import CHECKOUT, prepare
+
+CASES = ('mlflow', 'postgres', 'disk', 'worker')
+EXPERIMENT = 'miniature'
+PATIENCE_S = 1800.0
+AWAY_S = 15.0
+EPOCHS = 'training.epochs=8'
+ROOM = (0.3, 0.6, 0.9)
+"""Sizes of the small disk, in parts of what a run needs."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Attributes:
+        case: what was broken.
+        happened: what the run said or did, in words.
+        ended: how the run ended.
+        again: finished stages that were computed again.
+        different: outputs unlike the undisturbed run's.
+        metrics: metrics of the undisturbed run that this one lacks, or has with other steps.
+        half_written: half-written outputs at the end.
+    """
+
+    case: str
+    happened: str
+    ended: str
+    again: list[str] = field(default_factory=list)
+    different: list[str] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
+    half_written: int = 0
+
+
+class Bench:
+    """The servers, each a process that can be killed alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {name: free_port() for name in ('prefect', 'mlflow')}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        """Start ``prefect``, ``mlflow`` or the worker ``cpu``; wait for a server to answer."""
+        with (self.folder / f'{name}.log').open('ab') as log:
+            self.processes[name] = subprocess.Popen(
+                commands(self.ports['prefect'], self.ports['mlflow'])[name],
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if name in self.ports:
+            path = '/api/health' if name == 'prefect' else '/health'
+            wait(f'{name} answers', lambda: answers(f'http://{HOST}:{self.ports[name]}{path}'))
+
+    def kill(self, name: str) -> None:
+        """Kill a process with all that it started."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def log(self, name: str) -> str:
+        """Return what a process has written."""
+        return (self.folder / f'{name}.log').read_text(encoding='utf-8', errors='replace')
+
+    def stop(self) -> None:
+        """Stop what runs."""
+        for name in list(self.processes):
+            self.kill(name)
+
+
+class Failures:
+    """The cases, on running servers."""
+
+    def __init__(self, bench: Bench, work: Path, load: Workload) -> None:
+        from mlflow import MlflowClient
+
+        self.bench = bench
+        self.work = work
+        self.load = load
+        self.client = MlflowClient(os.environ['MLFLOW_TRACKING_URI'])
+        root = self.root('undisturbed')
+        summary, status, _ = load.finish(root)
+        if status:
+            raise SystemExit(f'the undisturbed run failed: {said(root)}')
+        self.outputs = outputs(summary)
+        self.metrics = self.steps(root)
+        self.size = sum(path.stat().st_size for path in root.rglob('*') if path.is_file())
+
+    def root(self, name: str) -> Path:
+        """Return a new artifact root."""
+        root = self.work / name
+        shutil.rmtree(root, ignore_errors=True)
+        return root
+
+    def steps(self, root: Path) -> dict[str, list[int]]:
+        """Return ``stage/metric`` → its steps, of all MLflow runs that computed under a root."""
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        assert experiment is not None
+        found: dict[str, set[int]] = {}
+        for run in self.client.search_runs([experiment.experiment_id], f"tags.root = '{root}'"):
+            for name in run.data.metrics:
+                history = self.client.get_metric_history(run.info.run_id, name)
+                steps = found.setdefault(f'{run.data.tags["stage"]}/{name}', set())
+                steps.update(metric.step for metric in history)
+        return {name: sorted(steps) for name, steps in found.items()}
+
+    def outcome(
+        self, case: str, happened: str, root: Path, before: dict[str, int], ended: str
+    ) -> Outcome:
+        """Compare a run that ended with the undisturbed one."""
+        steps, after, left = self.steps(root), records(root), half_written(root)
+        again = {stage for stage, at in before.items() if after.get(stage) != at}
+        # A further run tells where everything lies; it must find everything ready.
+        summary, _, _ = self.load.finish(root)
+        stages = summary.get('stages', {})
+        again |= {stage for stage in stages if not stages[stage]['cached']}
+        found = outputs(summary) if summary else {}
+        return Outcome(
+            case=case,
+            happened=happened,
+            ended=ended,
+            again=sorted(again),
+            different=sorted(n for n, sha in self.outputs.items() if found.get(n) != sha),
+            metrics=sorted(n for n, known in self.metrics.items() if steps.get(n) != known),
+            half_written=left,
+        )
+
+    def mlflow(self) -> list[Outcome]:
+        """MLflow's server dies during training, and is back after a while."""
+
+        def breaking() -> str:
+            begun = time.perf_counter()
+            self.bench.kill('mlflow')
+            time.sleep(AWAY_S)
+            self.bench.start('mlflow')
+            return f'back after {time.perf_counter() - begun:.0f} s'
+
+        return [self._in_training('MLflow server killed and started again', 'mlflow', breaking)]
+
+    def postgres(self) -> list[Outcome]:
+        """PostgreSQL is restarted as after a crash."""
+
+        def breaking() -> str:
+            begun = time.perf_counter()
+            control(self.bench.folder / 'postgres', '-m', 'immediate', 'restart')
+            return f'back after {time.perf_counter() - begun:.0f} s'
+
+        return [self._in_training('PostgreSQL restarted, connections cut', 'postgres', breaking)]
+
+    def _in_training(self, case: str, name: str, breaking: Callable[[], str]) -> Outcome:
+        root = self.root(name)
+        process = self.load.start(root)
+        wait('training begins', lambda: training(root) or not process.is_alive())
+        before = records(root)
+        happened = breaking()
+        begun = time.perf_counter()
+        process.join()
+        seconds = time.perf_counter() - begun
+        if process.exitcode == 0:
+            ended = 'finished by itself'
+            happened = f'{happened}; the run went on for {seconds:.0f} s'
+        else:
+            ended = f'exit {process.exitcode}: {said(root)}'
+        return self.outcome(case, happened, root, before, ended)
+
+    def worker(self) -> list[Outcome]:
+        """Worker and flow die together."""
+        from prefect.client.orchestration import get_client
+        from prefect.deployments import run_deployment
+
+        root = self.root('worker')
+        self.bench.start('cpu')
+        wait('the worker is there', lambda: 'MLflow UI' in self.bench.log('cpu'))
+        overrides = [*self.load.settings, f'runtime.root={root}']
+        parameters = {'profile': 'smoke', 'overrides': overrides}
+        with get_client(sync_client=True) as client:
+            flow_run = run_deployment('pipeline/cpu', parameters=parameters, timeout=0)
+
+            def state() -> str:
+                found = client.read_flow_run(flow_run.id).state
+                return 'none' if found is None else found.name
+
+            wait('training begins', lambda: training(root))
+            before = records(root)
+            begun = time.perf_counter()
+            flow_processes = children_of(self.bench.processes['cpu'].pid)
+            self.bench.kill('cpu')
+            for pid in flow_processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            left_as = state()
+            wait('the run is marked', lambda: state() == 'Crashed')
+            seconds = time.perf_counter() - begun
+            self.bench.start('cpu')
+            retry = [sys.executable, '-m', 'prefect', 'flow-run', 'retry', str(flow_run.id)]
+            subprocess.run(retry, check=True, stdout=subprocess.DEVNULL)
+            wait('the retry ends', lambda: state() in {'Completed', 'Failed'})
+            ended = state()
+        self.bench.kill('cpu')
+        happened = (
+            f'left {left_as}; marked Crashed by the automation after {seconds:.0f} s; '
+            '`prefect flow-run retry` on a new worker'
+        )
+        return [self.outcome('Worker and flow killed', happened, root, before, ended.lower())]
+
+    def disk(self) -> list[Outcome]:
+        """The disk is too small, then it is made larger."""
+        return [self._small_disk(part) for part in ROOM]
+
+    def _small_disk(self, part: float) -> Outcome:
+        with tmpfs(self.root('disk'), int(self.size * part)) as (folder, resize):
+            root = folder / 'artifacts'
+            _, status, _ = self.load.finish(root)
+            complaint, before, left = said(root), records(root), half_written(root)
+            resize(4 * self.size)
+            _, then, _ = self.load.finish(root)
+            happened = (
+                f'{len(before)} stages, then exit {status}: “{complaint}”, {left} half-written; '
+                'room made, run again'
+            )
+            needed = f'{self.size * part / 1e6:.1f} of {self.size / 1e6:.1f} MB'
+            ended = 'finished' if then == 0 else f'exit {then}: {said(root)}'
+            return self.outcome(f'Disk full: {needed}', happened, root, before, ended)
+
+
+def said(root: Path) -> str:
+    """Return the last line that a run on a root wrote."""
+    lines = log_file(root).read_text(encoding='utf-8', errors='replace').strip().splitlines()
+    return lines[-1].strip() if lines else ''
+
+
+def training(root: Path) -> bool:
+    """Whether text training has written a checkpoint."""
+    return any((root / 'checkpoints').rglob('last.ckpt'))
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process started, and those that they did."""
+    listed = subprocess.run(
+        ['ps', '-o', 'pid=', '--ppid', str(pid)], capture_output=True, text=True, check=False
+    )
+    own = [int(line) for line in listed.stdout.split()]
+    return [*own, *(grandchild for child in own for grandchild in children_of(child))]
+
+
+@contextmanager
+def tmpfs(folder: Path, size: int) -> Iterator[tuple[Path, Callable[[int], None]]]:
+    """Mount a file system of ``size`` bytes; yield it, and a function that makes it larger."""
+    folder.mkdir(parents=True)
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', 'none', folder], check=True)
+    try:
+        yield (
+            folder,
+            lambda more: subprocess.run(
+                ['mount', '-o', f'remount,size={more}', folder], check=True
+            ).check_returncode(),
+        )
+    finally:
+        subprocess.run(['umount', folder], check=True)
+
+
+def wait(what: str, ready: Callable[[], bool]) -> None:
+    """Wait until something is so. Raises TimeoutError where it never is."""
+    end = time.monotonic() + PATIENCE_S
+    while not ready():
+        if time.monotonic() > end:
+            raise TimeoutError(f'it never happened that {what}')
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    """Whether a server is there."""
+    import httpx
+
+    try:
+        return httpx.get(url, timeout=10).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.create_server((HOST, 0)) as listening:
+        return listening.getsockname()[1]
+
+
+def markdown(outcomes: list[Outcome]) -> str:
+    """Return the table of what happened."""
+    lines = [
+        '| broken | what happened | the run | computed twice | outputs that differ '
+        '| metrics that differ | half-written, at the end |',
+        '|---|---|---|---|---|---|---|',
+    ]
+    for one in outcomes:
+        lists = ' | '.join(
+            ', '.join(found) or '0' for found in (one.again, one.different, one.metrics)
+        )
+        lines.append(
+            f'| {one.case} | {one.happened} | {one.ended} | {lists} | {one.half_written} |'
+        )
+    return '\n'.join(lines)
+
+
+def main() -> int:
+    """Run the cases, print the table, and return 1 where one of them went wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('overrides', nargs='*', metavar='key=value')
+    parser.add_argument('--case', action='append', choices=CASES, help='all where none is named')
+    parser.add_argument('--work', type=Path, default=CHECKOUT / 'artifacts' / 'failures')
+    parser.add_argument('--json', type=Path, help='write the table to this file')
+    options = parser.parse_args()
+    prepare(quiet=True)
+    work = options.work.resolve()
+    folder = work / 'servers'
+    folder.mkdir(parents=True, exist_ok=True)
+    bench = Bench(folder)
+    with own_server(folder / 'postgres', free_port()) as server:
+        server.make_databases()
+        # Before Prefect is imported, which reads its settings then.
+        os.environ |= environment(folder, bench.ports['prefect'], bench.ports['mlflow'], server)
+        try:
+            bench.start('prefect')
+            bench.start('mlflow')
+            import flows.pipeline  # noqa: F401
+            import naics_embed.training.fit  # noqa: F401
+            from benchmarks.miniature import overrides
+
+            load = Workload([*overrides(work), EPOCHS, *options.overrides])
+            failures = Failures(bench, work, load)
+            outcomes = []
+            for case in options.case or CASES:
+                outcomes += getattr(failures, case)()
+                print(markdown(outcomes[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+                if options.json:
+                    content = [asdict(one) for one in outcomes]
+                    written = json.dumps(content, indent=2, ensure_ascii=False)
+                    options.json.write_text(written + '\n', encoding='utf-8')
+        finally:
+            bench.stop()
+    print(markdown(outcomes))
+    wrong = (one.again or one.different or one.metrics or one.half_written for one in outcomes)
+    return int(any(wrong))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

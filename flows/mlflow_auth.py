@@ -1,0 +1,40 @@
+"""MLflow's own sign-in, where the environment names a user and a password."""
+
+import os
+import secrets
+from pathlib import Path
+
+NAME, PASSWORD = 'MLFLOW_TRACKING_USERNAME', 'MLFLOW_TRACKING_PASSWORD'
+"""What clients sign in with; a server that is started with them asks for them."""
+APP = ['--app-name', 'basic-auth']
+
+
+def wanted() -> bool:
+    """Whether the environment has a user and a password."""
+    return bool(os.environ.get(NAME) and os.environ.get(PASSWORD))
+
+
+def server_environment(folder: Path) -> dict[str, str]:
+    """Return what the sign-in app reads, keeping its users and its secret in ``folder``.
+
+    The user becomes the administrator when the database of users is first made; a password changed
+    later in the environment does not change the one kept there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings, secret = folder / 'basic_auth.ini', folder / 'session_secret'
+    settings.write_text(
+        '[mlflow]\n'
+        'default_permission = READ\n'
+        f'database_uri = sqlite:///{folder / "users.db"}\n'
+        'authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n',
+        encoding='utf-8',
+    )
+    if not secret.exists():
+        secret.touch(mode=0o600)
+        secret.write_text(secrets.token_urlsafe(32), encoding='utf-8')
+    return {
+        'MLFLOW_AUTH_CONFIG_PATH': str(settings),
+        'MLFLOW_AUTH_ADMIN_USERNAME': os.environ[NAME],
+        'MLFLOW_AUTH_ADMIN_PASSWORD': os.environ[PASSWORD],
+        'MLFLOW_FLASK_SERVER_SECRET_KEY': secret.read_text(encoding='utf-8').strip(),
+    }

@@ -1,0 +1,121 @@
+"""MLflow's server with its sign-in app: who has no password is refused, our tracking signs in."""
+
+import os
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+from mlflow import MlflowClient
+from test_platform import free_port
+
+from flows import mlflow_auth
+from naics_embed.artifacts import MANIFEST
+from naics_embed.errors import TrackingError
+from tasks.registry import CHAMPION, alias, crown, register
+from tasks.tracking import pipeline_run
+
+PATIENCE_S = 300
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+    """The address of a server that asks for a password, and the log of what it wrote."""
+    folder = tmp_path_factory.mktemp('mlflow-auth')
+    port = free_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(mlflow_auth.NAME, 'someone')
+        patch.setenv(mlflow_auth.PASSWORD, 'a long password')
+        settings = mlflow_auth.server_environment(folder / 'auth')
+    with (folder / 'log').open('w') as log:
+        process = subprocess.Popen(
+            f'{sys.executable} -m mlflow server --host 127.0.0.1 --port {port} --workers 1'.split()
+            + mlflow_auth.APP,
+            cwd=folder,
+            env={
+                **os.environ,
+                **settings,
+                'MLFLOW_BACKEND_STORE_URI': f'sqlite:///{folder / "mlflow.db"}',
+                'MLFLOW_ARTIFACTS_DESTINATION': str(folder / 'artifacts'),
+                'MLFLOW_SERVER_ENABLE_JOB_EXECUTION': 'false',
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    uri = f'http://127.0.0.1:{port}'
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        assert process.poll() is None, (folder / 'log').read_text()[-4000:]
+        assert time.monotonic() < end, (folder / 'log').read_text()[-4000:]
+        try:
+            if httpx.get(f'{uri}/health', timeout=10).status_code == 200:
+                break
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    yield uri
+    process.terminate()
+    process.wait(60)
+
+
+def track(uri, folder):
+    with pipeline_run(uri, 'guarded', folder, {}, {'dim': 8}) as tracker:
+        with tracker.stage('words', {'cached': 'false'}) as run:
+            run.metrics({'letters': 3.0})
+            run.content({'a': 1}, 'settings.json')
+        return run.run_id
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('password', [None, 'a wrong password'])
+def test_without_the_password_nothing_is_told(server, tmp_path, monkeypatch, password):
+    monkeypatch.delenv(mlflow_auth.NAME, raising=False)
+    auth = None
+    if password is not None:
+        monkeypatch.setenv(mlflow_auth.NAME, 'someone')
+        monkeypatch.setenv(mlflow_auth.PASSWORD, password)
+        auth = ('someone', password)
+    search = f'{server}/api/2.0/mlflow/experiments/search?max_results=5'
+    assert httpx.get(search, auth=auth, timeout=60).status_code == 401
+    with pytest.raises(TrackingError, match='set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PA'):
+        track(server, tmp_path)
+
+
+@pytest.mark.slow
+def test_our_tracking_signs_in_with_what_the_environment_has(server, tmp_path, monkeypatch):
+    monkeypatch.setenv(mlflow_auth.NAME, 'someone')
+    monkeypatch.setenv(mlflow_auth.PASSWORD, 'a long password')
+    run_id = track(server, tmp_path)
+    run = MlflowClient(server).get_run(run_id)
+    assert run.data.metrics == {'letters': 3.0}
+    assert run.info.status == 'FINISHED'
+    assert [file.path for file in MlflowClient(server).list_artifacts(run_id)] == ['settings.json']
+
+
+@pytest.mark.slow
+def test_a_bundle_is_registered_and_crowned_on_a_server(server, tmp_path, monkeypatch):
+    monkeypatch.setenv(mlflow_auth.NAME, 'someone')
+    monkeypatch.setenv(mlflow_auth.PASSWORD, 'a long password')
+    bundle = tmp_path / 'bundle'
+    bundle.mkdir()
+    (bundle / MANIFEST).write_text('{}')
+    run_id = track(server, tmp_path)
+    registered = register(server, run_id, 'codes', bundle, {'table': 'text'})
+    assert register(server, run_id, 'codes', bundle, {}) == registered, 'the same bundle again'
+    crown(registered)
+    client = MlflowClient(server)
+    assert alias(client, 'codes', CHAMPION) == registered.version
+    assert client.get_model_version('codes', registered.version).run_id == run_id
+
+
+def test_a_sign_in_is_wanted_where_user_and_password_are_given(tmp_path, monkeypatch):
+    monkeypatch.delenv(mlflow_auth.NAME, raising=False)
+    assert not mlflow_auth.wanted()
+    monkeypatch.setenv(mlflow_auth.NAME, 'someone')
+    monkeypatch.setenv(mlflow_auth.PASSWORD, 'secret')
+    assert mlflow_auth.wanted()
+    first = mlflow_auth.server_environment(tmp_path)
+    assert mlflow_auth.server_environment(tmp_path) == first, 'sessions outlive a restart'
+    assert (tmp_path / 'session_secret').stat().st_mode & 0o077 == 0
+    assert 'secret' not in (tmp_path / 'basic_auth.ini').read_text().splitlines()
