@@ -35,7 +35,8 @@ FLOORS = {
     'export': 6,
     'report': 6,
     'estimators': 7,
-    'cli': 7,
+    'service': 7,
+    'cli': 8,
 }
 """A room may import itself and rooms of its own floor or below."""
 

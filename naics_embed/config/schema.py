@@ -11,6 +11,7 @@ from naics_embed.census.download import HttpSettings
 from naics_embed.config.checks import one_of as _one_of
 from naics_embed.config.checks import require as _require
 from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
+from naics_embed.config.service import ServiceConfig
 from naics_embed.config.text import (
     ConeConfig,
     ContrastiveConfig,
@@ -546,6 +547,7 @@ class Config:
     tracking: TrackingConfig
     runtime: RuntimeConfig
     platform: PlatformConfig
+    service: ServiceConfig
 
     def __post_init__(self) -> None:
         # The leaves lie one edge a level from the origin.
