@@ -12,6 +12,7 @@ from naics_embed.census.sources import Source
 from naics_embed.config.schema import Config, RuntimeConfig, TrainingConfig
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.text.backbone import locate_backbone
+from tasks.atlas import atlas
 from tasks.baselines import BASELINE_CHANNELS, fit_baselines
 from tasks.candidates import candidates, selection
 from tasks.codebook import codebook
@@ -61,6 +62,7 @@ STAGES = (
     'evaluation',
     'regression',
     'coder',
+    'atlas',
     'export',
 )
 
@@ -412,6 +414,16 @@ class Dag:
         )
 
     @cached_property
+    def atlas(self) -> Record:
+        """The champion drawn in the Poincaré disk."""
+        return atlas(
+            self.run,
+            {**self.codebook.files, **self.selection.files},
+            atlas=self.config.atlas,
+            curvature=self.config.model.curvature,
+        )
+
+    @cached_property
     def export(self) -> Record:
         """The bundle that users load."""
         return export(
@@ -422,6 +434,7 @@ class Dag:
                 **self.text_training.files,
                 **self.selection.files,
                 **self.coder.files,
+                'disk': self.atlas.files['disk'],
             },
             temperature=self.text_training.facts['temperature'],
             champion=self.selection.facts['champion'],

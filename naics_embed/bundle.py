@@ -5,6 +5,7 @@
 - ``encoder/``: ``config.json``, ``model.safetensors``, ``tokenizer.json`` of a plain transformer,
   and ``head.safetensors``;
 - ``coder/``, where the run fitted one: what `naics_embed.Coder` weighs beside the distance;
+- ``disk.parquet``, where the run drew one: ``code``, ``x``, ``y`` in the Poincaré disk;
 - ``metrics.json``: ``split/metric`` → value, reference, name of the reference;
 - ``manifest.json``: what the table is, which distance to use, where it came from, and the checksum
   of every other file.
@@ -27,6 +28,7 @@ CODES = 'codes.parquet'
 METRICS = 'metrics.json'
 ENCODER = 'encoder'
 CODER = 'coder'
+DISK = 'disk.parquet'
 HEAD = 'head.safetensors'
 ENCODER_FILES = ('config.json', 'model.safetensors', 'tokenizer.json', HEAD)
 BUNDLE_FILES = (CODES, METRICS, *(f'{ENCODER}/{name}' for name in ENCODER_FILES))
@@ -132,6 +134,24 @@ class Bundle:
         names = coordinate_names(self.space.dim)
         return self.codes().select(names).to_numpy().astype(np.float64)
 
+    def disk(self) -> np.ndarray | None:
+        """Return the points of the Poincaré disk, float64 ``(n, 2)``, in the order of `codes`.
+
+        None for a bundle without them.
+
+        Raises:
+            ArtifactError: a code has no point.
+        """
+        if DISK not in self.manifest['files']:
+            return None
+        points = self.codes().join(
+            pl.read_parquet(self.path / DISK), on='code', how='left', maintain_order='left'
+        )
+        lost = points.filter(pl.col('x').is_null() | pl.col('y').is_null())['code']
+        if len(lost):
+            raise ArtifactError(f'{self.path / DISK} lacks code {lost[0]}; export the table again')
+        return points.select('x', 'y').to_numpy().astype(np.float64)
+
     def metrics(self) -> dict[str, dict[str, Any]]:
         """Return ``split/metric`` → ``value``, ``reference``, ``reference_name``."""
         return read_json(self.path / METRICS)
@@ -158,6 +178,7 @@ def write_bundle(
     metrics: dict[str, dict[str, Any]],
     facts: dict[str, Any],
     coder: Path | None = None,
+    disk: Path | None = None,
 ) -> None:
     """Write a bundle, whole or not at all.
 
@@ -171,6 +192,7 @@ def write_bundle(
         metrics: figures of the run.
         facts: anything else for the manifest: source, configuration, revision.
         coder: directory with what a `naics_embed.Coder` needs; None for a bundle without.
+        disk: parquet file of the points of the Poincaré disk; None for a bundle without.
 
     Raises:
         ArtifactError: the encoder lacks a file, or the table does not fit the space.
@@ -208,6 +230,8 @@ def write_bundle(
             copyfile(encoder / name, out / ENCODER / name)
         if coder is not None:
             copytree(coder, out / CODER)
+        if disk is not None:
+            copyfile(disk, out / DISK)
         write_json(out / METRICS, metrics)
         files = {
             file.relative_to(out).as_posix(): checksum(file)[0]

@@ -38,6 +38,7 @@ def write(
         read_json(Path(inputs['figures'].path)),
         {'source': source, 'table': champion, 'configuration': to_dict(configuration)},
         Path(inputs['coder'].path),
+        Path(inputs['disk'].path),
     )
     context.tracking.artifact(out / 'bundle' / 'manifest.json')
     return Result({'bundle': 'bundle'})

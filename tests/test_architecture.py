@@ -33,6 +33,7 @@ FLOORS = {
     'bundle': 5,
     'search': 6,
     'export': 6,
+    'atlas': 6,
     'report': 6,
     'estimators': 7,
     'service': 7,

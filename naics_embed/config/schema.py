@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from naics_embed.baselines.settings import BASELINES, BaselineSettings
 from naics_embed.census.download import HttpSettings
+from naics_embed.config.atlas import AtlasConfig
 from naics_embed.config.checks import one_of as _one_of
 from naics_embed.config.checks import require as _require
 from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
@@ -544,6 +545,7 @@ class Config:
     regression: RegressionConfig
     promotion: PromotionConfig
     coder: CoderConfig
+    atlas: AtlasConfig
     tracking: TrackingConfig
     runtime: RuntimeConfig
     platform: PlatformConfig

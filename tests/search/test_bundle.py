@@ -234,3 +234,25 @@ def test_facts_do_not_override_what_a_bundle_is(write, tmp_path):
     bundle = Bundle.load(tmp_path / 'bundle')
     assert bundle.manifest['format'] == FORMAT
     assert bundle.manifest['run'] == 'abc'
+
+
+def test_a_bundle_without_a_disk_has_none(bundle_path):
+    assert Bundle.load(bundle_path).disk() is None
+
+
+def test_the_disk_is_read_in_the_order_of_the_codes(write, codebook, tmp_path):
+    points = np.random.default_rng(0).uniform(-0.7, 0.7, (len(codebook), 2))
+    frame = codebook.select('code', x=pl.Series(points[:, 0]), y=pl.Series(points[:, 1]))
+    frame.reverse().write_parquet(tmp_path / 'disk.parquet')
+    write(tmp_path / 'bundle', disk=tmp_path / 'disk.parquet')
+    bundle = Bundle.load(tmp_path / 'bundle')
+    assert 'disk.parquet' in bundle.manifest['files']
+    np.testing.assert_array_equal(bundle.disk(), points)
+
+
+def test_a_code_without_a_point_is_named(write, codebook, tmp_path):
+    frame = codebook.select('code', x=pl.lit(0.1), y=pl.lit(0.2))
+    frame.filter(pl.col('code') != '111150').write_parquet(tmp_path / 'disk.parquet')
+    write(tmp_path / 'bundle', disk=tmp_path / 'disk.parquet')
+    with pytest.raises(ArtifactError, match='lacks code 111150'):
+        Bundle.load(tmp_path / 'bundle').disk()

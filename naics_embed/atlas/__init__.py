@@ -1,0 +1,1 @@
+"""The atlas: the table of codes drawn in the Poincaré disk."""
