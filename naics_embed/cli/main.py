@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from naics_embed import __version__
-from naics_embed.cli import codes, coding, config, gpu, table
+from naics_embed.cli import codes, coding, config, gpu, serve, table
 from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
@@ -28,6 +28,7 @@ app.command()(table.metrics)
 app.command()(table.export)
 app.command()(config.config)
 app.command()(gpu.gpu)
+app.command()(serve.serve)
 for _command in (codes.similar, codes.compare, codes.concord, codes.cluster):
     app.command()(_command)
 

@@ -26,6 +26,7 @@ class ServiceConfig:
         k: codes for a text, where the request does not say.
         confidence: least probability of the back-off code, where the request does not say.
         similar: similar codes for a code, where the request does not say.
+        map_stretch: factor on the radii of the map, for a bundle that was exported without one.
     """
 
     host: str = '127.0.0.1'
@@ -44,13 +45,14 @@ class ServiceConfig:
     k: int = 5
     confidence: float = 0.8
     similar: int = 10
+    map_stretch: float = 1.5
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, 'port', self.port, 'from 0 to 65535')
         _require(0 < self.confidence <= 1, 'confidence', self.confidence, 'in (0, 1]')
-        for name in ('timeout_s', 'body_timeout_s'):
-            seconds = getattr(self, name)
-            _require(0 < seconds < float('inf'), name, seconds, 'positive')
+        for name in ('timeout_s', 'body_timeout_s', 'map_stretch'):
+            value = getattr(self, name)
+            _require(0 < value < float('inf'), name, value, 'positive')
         for name in ('queue', 'shutdown_s', 'max_evidence', 'similar'):
             count = getattr(self, name)
             _require(count >= 0, name, count, 'at least 0')

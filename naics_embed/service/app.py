@@ -157,9 +157,7 @@ def _add_coding(app: FastAPI, service: Service) -> None:
         tags=['coding'],
         summary='Codes for one text or a batch',
         openapi_extra={
-            'requestBody': {
-                'content': {'application/json': {'examples': code_request_examples()}}
-            }
+            'requestBody': {'content': {'application/json': {'examples': code_request_examples()}}}
         },
     )
     async def code(request: CodeRequest) -> Response:
@@ -229,9 +227,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
         if service.engine is None:
             detail = 'loading' if service.failure is None else 'did not load; see the log'
             raise ProblemError(503, detail, headers={'Retry-After': RETRY_AFTER_S})
-        return answers.Health(
-            status='ready', version=__version__, bundle=service.engine.bundle
-        )
+        return answers.Health(status='ready', version=__version__, bundle=service.engine.bundle)
 
     @app.get('/metrics', tags=['operations'], response_class=Response)
     async def metrics() -> Response:
@@ -290,9 +286,7 @@ _PROBLEM: dict[str, Any] = {
     'content': {MEDIA_TYPE: {}},
     'description': 'Problem details.',
 }
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: _PROBLEM for status in (413, 422, 503, 504)
-}
+_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((413, 422, 503, 504), _PROBLEM)
 
 
 def _json(answer: BaseModel) -> Response:

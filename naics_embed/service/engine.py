@@ -29,15 +29,19 @@ class Engine:
         self.map = self._map().model_dump_json().encode()
 
     @classmethod
-    def load(cls, path: Path) -> 'Engine':
+    def load(cls, path: Path, stretch: float) -> 'Engine':
         """Load a bundle, and answer once, so that the first request does not wait.
+
+        Args:
+            path: directory of the bundle.
+            stretch: factor on the radii of the map, for a bundle without one.
 
         Raises:
             ArtifactError: there is no such bundle, it is damaged, or it has no coder.
         """
         coder = coding.Coder.load(path)
         table = CodeTable(coder.searcher.bundle)
-        engine = cls(coder, table, CodeDisk.of(table))
+        engine = cls(coder, table, CodeDisk.of(table, stretch))
         engine.search(engine.table.frame['title'][0], 1, LEAF_LEVEL, 1.0)
         return engine
 
