@@ -1,5 +1,6 @@
 """Texts in, ranked codes out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,8 +156,11 @@ def check_texts(texts: Sequence[str]) -> None:
 
 def text_fault(text: object) -> str | None:
     """Return what is wrong with a text, or None."""
-    if not isinstance(text, str) or not text.strip():
+    missing = text is None or (isinstance(text, float) and math.isnan(text))
+    if missing or (isinstance(text, str) and not text.strip()):
         return 'is empty: give a description of a business'
+    if not isinstance(text, str):
+        return f'is of type {type(text).__name__}, not a string'
     # Bytes of a command line that are no UTF-8 arrive as lone surrogates.
     if any('\ud800' <= character <= '\udfff' for character in text):
         return 'is not valid Unicode: give it in UTF-8'

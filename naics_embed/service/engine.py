@@ -9,12 +9,14 @@ from naics_embed.artifacts import MANIFEST, checksum
 from naics_embed.errors import CodeError
 from naics_embed.search import coder as coding
 from naics_embed.search.codes import CodeTable
+from naics_embed.search.concordance import later_codes
 from naics_embed.search.searcher import LEAF_LEVEL
 from naics_embed.service import answers
 from naics_embed.service.disk import CodeDisk
 from naics_embed.taxonomy import canonical_code
 
 EVIDENCE_OF_A_SEARCH = 3
+NO_CODE = '000000'
 
 
 class Engine:
@@ -43,6 +45,8 @@ class Engine:
         table = CodeTable(coder.searcher.bundle)
         engine = cls(coder, table, CodeDisk.of(table, stretch))
         engine.search(engine.table.frame['title'][0], 1, LEAF_LEVEL, 1.0)
+        # The concordance takes seconds to import, and answers the first code that is none.
+        later_codes(NO_CODE)
         return engine
 
     def code(
