@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -168,8 +169,13 @@ def text_fault(text: object) -> str | None:
 
 
 def check_k_and_level(k: int, level: int) -> None:
-    """Raise UserError where the number of codes or the level is out of range."""
-    if k < 1:
-        raise UserError(f'k must be at least 1, not {k}')
-    if level not in LEVELS:
-        raise UserError(f'level must be one of {", ".join(map(str, LEVELS))}, not {level}')
+    """Raise UserError where the number of codes or the level is out of range, or no number."""
+    if not is_whole(k) or k < 1:
+        raise UserError(f'k must be at least 1, not {k!r}')
+    if not is_whole(level) or level not in LEVELS:
+        raise UserError(f'level must be one of {", ".join(map(str, LEVELS))}, not {level!r}')
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, of Python or NumPy; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)

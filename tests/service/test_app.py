@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -178,9 +179,7 @@ def test_unknown_places(client):
 
 def test_every_answer_has_the_headers(client):
     for answer in (client.get('/'), client.get('/nothing'), post(client, texts='a' * 5000)):
-        assert HEADERS.items() <= {
-            name: answer.headers.get(name, '') for name in HEADERS
-        }.items()
+        assert HEADERS.items() <= {name: answer.headers.get(name, '') for name in HEADERS}.items()
         assert answer.headers['x-request-id']
     assert 'server' not in client.get('/healthz').headers
 
@@ -243,7 +242,7 @@ def test_more_than_there_is_room_for(serve, engine):
         assert stuck.begun.acquire(timeout=60)
         # The second request waits in the queue as soon as it is counted as running.
         while counted(client)['naics_embed_requests_running',] < 3:
-            pass
+            time.sleep(0.01)
         refused = client.get('/v1/codes/11')
         assert 'busy' in is_problem(refused, 503).detail
         assert refused.headers['retry-after'] == '1'
