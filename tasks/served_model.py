@@ -166,7 +166,9 @@ def _query(row: int, text: Any, code: Any) -> Values:
         return {'row': row, 'query': None, 'kind': None, 'error': f'the row {reason}'}
     [(kind, value)] = given
     if kind == 'text' and (fault := text_fault(value)) is not None:
-        return {'row': row, 'query': str(value), 'kind': None, 'error': f'the text {fault}'}
+        # A lone surrogate fits in no column of strings.
+        shown = str(value).encode('utf-8', 'replace').decode()
+        return {'row': row, 'query': shown, 'kind': None, 'error': f'the text {fault}'}
     return {'row': row, 'query': value, 'kind': kind}
 
 

@@ -43,9 +43,9 @@ def serve(
 
     # Asked before torch is loaded, so that a first user without a table knows at once.
     path = bundle or promoted_bundle()
-    from naics_embed.service.server import check_bundle, run_server
+    _check_bundle(path)
+    from naics_embed.service.server import run_server
 
-    check_bundle(path)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     run_server(config, path, root_path)
 
@@ -73,3 +73,16 @@ def _config(
         raise UserError('settings need --config-folder, a folder with base.yaml')
     values = {name: value for name, value in (('host', host), ('port', port)) if value is not None}
     return ServiceConfig(**values)
+
+
+def _check_bundle(path: Path) -> None:
+    """Raise ArtifactError where there is no bundle with a coder; nothing large is read."""
+    from naics_embed.bundle import CODER, Bundle
+    from naics_embed.errors import ArtifactError
+
+    bundle = Bundle.load(path, verify=False)
+    if not any(name.startswith(f'{CODER}/') for name in bundle.manifest['files']):
+        raise ArtifactError(
+            f'bundle {path} was exported without {CODER}/, so it gives no probabilities; '
+            'export it again'
+        )

@@ -7,23 +7,12 @@ from pathlib import Path
 
 import uvicorn
 
-from naics_embed.bundle import CODER, Bundle
 from naics_embed.config.service import ServiceConfig
-from naics_embed.errors import ArtifactError, UserError
+from naics_embed.errors import UserError
 from naics_embed.service.app import create_app
 from naics_embed.service.engine import Engine
 
 log = logging.getLogger(__name__)
-
-
-def check_bundle(path: Path) -> None:
-    """Raise ArtifactError where there is no bundle with a coder; nothing large is read."""
-    bundle = Bundle.load(path, verify=False)
-    if not any(name.startswith(f'{CODER}/') for name in bundle.manifest['files']):
-        raise ArtifactError(
-            f'bundle {path} was exported without {CODER}/, so it gives no probabilities; '
-            'export it again'
-        )
 
 
 def run_server(config: ServiceConfig, bundle: Path, root_path: str = '') -> None:
