@@ -46,6 +46,10 @@ ROWS: dict[str, tuple[str, ...]] = {
     'forced hard negatives': ('objective.retrieval.forced_negatives=4',),
     'credit for ancestors': ('objective.retrieval.ancestor_credit=0.2',),
     'teacher, fading': ('objective.teacher.weight=0.3',),
+    'distillation from frozen texts': (
+        'objective.retrieval.weight=0.3',
+        'objective.distillation.weight=0.7',
+    ),
     'table held at the construction': ('training.lr_table=0',),
     'codes from texts': ('model.code_points=text',),
     'codes from texts and an offset': ('model.code_points=text+offset',),

@@ -9,10 +9,10 @@ from typing import Any
 from flows.routing import Request, computed_elsewhere
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
-from naics_embed.config.schema import Config, RuntimeConfig, TrainingConfig
+from naics_embed.config.schema import Config, ModelConfig, RuntimeConfig, TrainingConfig
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.text.backbone import locate_backbone
-from tasks.atlas import atlas
+from tasks.atlas import atlas, page_inputs
 from tasks.baselines import BASELINE_CHANNELS, fit_baselines
 from tasks.candidates import candidates, selection
 from tasks.codebook import codebook
@@ -275,6 +275,11 @@ class Dag:
             seed=self.config.runtime.seed,
         )
 
+    @property
+    def _trained_model(self) -> ModelConfig:
+        """The space as training left it: its curvature may have been learned."""
+        return replace(self.config.model, curvature=self.text_training.facts['curvature'])
+
     @cached_property
     def query_points(self) -> Record:
         """Queries as points of the trained space."""
@@ -286,7 +291,7 @@ class Dag:
                 **self.queries.files,
                 **self.text_training.files,
             },
-            model=self.config.model,
+            model=self._trained_model,
             window=self.config.backbone.window,
             batch_tokens=self.config.backbone.batch_tokens,
             train_queries=self.config.graph.anchor_queries,
@@ -311,7 +316,7 @@ class Dag:
                 **self.query_points.files,
             },
             graph=self.config.graph,
-            model=self.config.model,
+            model=self._trained_model,
             temperature=self.text_training.facts['temperature'],
             shuffle=shuffle,
             seed=self.config.runtime.seed,
@@ -331,7 +336,7 @@ class Dag:
                 **self.query_points.files,
                 **tables,
             },
-            model=self.config.model,
+            model=self._trained_model,
             evaluation=self.config.evaluation,
             regression=replace(self.config.regression, outcomes=None),
             shrink=self.config.construction.shrink,
@@ -365,16 +370,26 @@ class Dag:
     @cached_property
     def evaluation(self) -> Record:
         """Every figure of the run."""
+        return self._evaluation(self.selection.files)
+
+    @cached_property
+    def text_evaluation(self) -> Record:
+        """Every figure of the text table, whatever the promotion rule would pick."""
+        return self._evaluation(
+            {'table': Artifact.of(self.text_training.path('model') / 'tables.safetensors')}
+        )
+
+    def _evaluation(self, table: Mapping[str, Artifact]) -> Record:
         return evaluation(
             self.run,
             {
                 **self._texts,
                 **self.construction.files,
                 **self.query_points.files,
-                **self.selection.files,
+                **table,
                 **self.baselines.files,
             },
-            model=self.config.model,
+            model=self._trained_model,
             evaluation=self.config.evaluation,
             jaccard=self.config.data.roles.jaccard,
         )
@@ -408,7 +423,7 @@ class Dag:
             },
             coder=self.config.coder,
             baselines=self.config.evaluation.baselines,
-            curvature=self.config.model.curvature,
+            curvature=self._trained_model.curvature,
             temperature=self.text_training.facts['temperature'],
             jaccard=self.config.data.roles.jaccard,
         )
@@ -418,7 +433,7 @@ class Dag:
         """The champion drawn in the Poincaré disk."""
         return atlas(
             self.run,
-            {**self.codebook.files, **self.selection.files},
+            {**self.codebook.files, **self.selection.files, **page_inputs()},
             atlas=self.config.atlas,
             curvature=self.config.model.curvature,
         )
@@ -436,6 +451,7 @@ class Dag:
                 **self.coder.files,
                 'disk': self.atlas.files['disk'],
             },
+            model=self._trained_model,
             temperature=self.text_training.facts['temperature'],
             champion=self.selection.facts['champion'],
             source=describe_source(self.source),

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from naics_embed.artifacts import Artifact, read_json
 from naics_embed.bundle import Space, write_bundle
 from naics_embed.config.load import to_dict
-from naics_embed.config.schema import Config
+from naics_embed.config.schema import Config, ModelConfig
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
 
@@ -18,13 +18,13 @@ def write(
     inputs: dict[str, Artifact],
     context: StageContext,
     *,
+    model: ModelConfig,
     temperature: float,
     champion: str,
     source: dict[str, Any],
     configuration: Config,
 ) -> Result:
     """Write the directory ``bundle``."""
-    model = configuration.model
     taxonomy = taxonomy_of(inputs['codebook'])
     supervised = (splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED).astype(bool)
     encoder = Path(inputs['model'].path)

@@ -79,9 +79,14 @@ def write(
     return Result(
         {'model': 'model'},
         {'best_epoch': trained.best_epoch, 'temperature': trained.temperature}
+        | {'curvature': trained.curvature}
         | {name: float(count) for name, count in trained.parameters.items()}
         | {'training_queries': len(prepared.train)},
-        {'temperature': trained.temperature, 'epochs': len(trained.history)},
+        {
+            'temperature': trained.temperature,
+            'curvature': trained.curvature,
+            'epochs': len(trained.history),
+        },
     )
 
 

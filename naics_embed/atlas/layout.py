@@ -7,9 +7,11 @@ the same picture as a plane of curvature −s²c that keeps the table's own radi
 
 Each subtree owns a sector of the circle, so that no two subtrees interleave, in the spirit of
 Sarkar (Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane, 2011); siblings follow each
-other as `circular_order` finds them near in the table.
+other as `circular_order` finds them near in the table, and the widths of the sectors are fitted to
+the table's distances.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +20,15 @@ import torch
 
 from naics_embed.artifacts import atomic_file
 from naics_embed.atlas.ordering import circular_order
+from naics_embed.atlas.widths import fitted_angles
+from naics_embed.config.atlas import AtlasConfig
 from naics_embed.errors import ConfigError
 from naics_embed.geometry import lorentz
 from naics_embed.taxonomy import Taxonomy
 
 
 def disk_layout(
-    taxonomy: Taxonomy, tangents: np.ndarray, *, curvature: float, stretch: float
+    taxonomy: Taxonomy, tangents: np.ndarray, *, curvature: float, settings: AtlasConfig
 ) -> np.ndarray:
     """Return the points of all codes in the Poincaré disk, float64 ``(n, 2)`` of norm below 1.
 
@@ -32,10 +36,10 @@ def disk_layout(
         taxonomy: the tree of n codes.
         tangents: float ``(n, dim)`` at the origin, in the order of the taxonomy.
         curvature: c > 0 of the table's space.
-        stretch: factor on the radii.
+        settings: stretch, and how the widths are fitted.
 
     Raises:
-        ConfigError: the shapes do not fit, a tangent is not finite, or the stretch not positive.
+        ConfigError: the shapes do not fit, or a tangent is not finite.
     """
     if tangents.ndim != 2 or len(tangents) != len(taxonomy):
         raise ConfigError(
@@ -43,28 +47,36 @@ def disk_layout(
         )
     if not np.isfinite(tangents).all():
         raise ConfigError('tangents contain NaN or infinite values; train the table again')
-    if not stretch > 0:
-        raise ConfigError(f'stretch must be positive, got {stretch}')
-    wide = torch.from_numpy(tangents.astype(np.float64))
-    points = lorentz.exp0(wide, c=curvature)
-    distances = lorentz.pairwise_distance(points, points, c=curvature).numpy()
-    angle = _angles(taxonomy, circular_order(taxonomy, distances))
-    radius = stretch * np.sqrt(curvature) * np.linalg.norm(wide.numpy(), axis=1)
+    unit = torch.from_numpy(tangents.astype(np.float64)) * math.sqrt(curvature)
+    points = lorentz.exp0(unit, c=1.0)
+    distances = lorentz.pairwise_distance(points, points, c=1.0).numpy()
+    radius = settings.stretch * unit.norm(dim=-1).numpy()
+    first, last = _spans(taxonomy, circular_order(taxonomy, distances))
+    angle = fitted_angles(
+        torch.from_numpy(first),
+        torch.from_numpy(last),
+        len(taxonomy.leaves),
+        radius,
+        settings.stretch * distances,
+        steps=settings.steps,
+        sample=settings.sample,
+        rate=settings.rate,
+        seed=settings.seed,
+    ).numpy()
     return np.tanh(radius / 2)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _angles(taxonomy: Taxonomy, order: list[int]) -> np.ndarray:
-    """Return the middle of each code's sector, radians ``(n,)``: leaves share the circle evenly."""
-    start = np.full(len(taxonomy), np.inf)
-    end = np.full(len(taxonomy), -np.inf)
-    leaves = [node for node in order if not taxonomy.children[node]]
-    for place, leaf in enumerate(leaves):
+def _spans(taxonomy: Taxonomy, order: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the place of each code's first leaf on the circle, and one past its last."""
+    first = np.full(len(taxonomy), len(taxonomy))
+    last = np.zeros(len(taxonomy), dtype=np.int64)
+    for place, leaf in enumerate(node for node in order if not taxonomy.children[node]):
         node = leaf
         while node >= 0:
-            start[node] = min(start[node], place)
-            end[node] = max(end[node], place + 1)
+            first[node] = min(first[node], place)
+            last[node] = max(last[node], place + 1)
             node = int(taxonomy.parent[node])
-    return np.pi * (start + end) / max(len(leaves), 1)
+    return first, last
 
 
 def write_disk(path: Path, codes: list[str], points: np.ndarray) -> None:

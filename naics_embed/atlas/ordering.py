@@ -1,15 +1,19 @@
 """Order of siblings around the disk: neighbours in meaning next to each other.
 
-Each family is a short travelling-salesman path over the table's distances, from the code that
-stands before the family on the circle to the one after it, improved until no move helps.
+The sectors are seriated: of all pairs, those far apart in the table stand far apart on the circle.
+A family below them is a short travelling-salesman path over the table's distances, from the code
+that stands before the family on the circle to the one after it. Both are improved until no move
+helps: reversals of a stretch (2-opt, Croes 1958), moves of a stretch of up to three (Or 1976).
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from naics_embed.taxonomy import Taxonomy
 
 GAIN = 1e-9
-"""Least decrease of a path that counts as one, so that rounding cannot make moves go on."""
+"""Least decrease of a cost that counts as one, so that rounding cannot make moves go on."""
 
 
 def circular_order(taxonomy: Taxonomy, distances: np.ndarray) -> list[int]:
@@ -19,7 +23,7 @@ def circular_order(taxonomy: Taxonomy, distances: np.ndarray) -> list[int]:
         taxonomy: n codes.
         distances: float ``(n, n)`` of the table.
     """
-    sectors = _closed_path([int(i) for i in np.flatnonzero(taxonomy.parent < 0)], distances)
+    sectors = _seriated(taxonomy, distances)
     ring = sectors
     families: dict[int, list[int]] = {}
     while any(taxonomy.children[node] for node in ring):
@@ -37,19 +41,38 @@ def circular_order(taxonomy: Taxonomy, distances: np.ndarray) -> list[int]:
     return order
 
 
-def _closed_path(nodes: list[int], distances: np.ndarray) -> list[int]:
-    """Return a cycle as a path whose first node is also its two ends, then dropped to the front."""
-    if len(nodes) < 4:
-        return nodes
-    first, *others = nodes
-    return [first, *_open_path(others, (first, first), distances)]
+def _seriated(taxonomy: Taxonomy, distances: np.ndarray) -> list[int]:
+    """Return the sectors around the circle, those of great mean distance opposite.
+
+    Maximises ``Σ w_i w_j (D_ij − mean D) log sin(½|θ_i − θ_j|)`` over orders, with w the leaves of
+    a sector and θ its middle where leaves share the circle evenly: far from the origin, distance
+    in the plane grows with the logarithm of that sine.
+    """
+    sectors = np.flatnonzero(taxonomy.parent < 0)
+    if len(sectors) < 4:
+        return [int(sector) for sector in sectors]
+    member = taxonomy.sector[taxonomy.leaves][:, None] == sectors
+    leaves = member.sum(axis=0).astype(np.float64)
+    share = member / leaves
+    mean = share.T @ distances[np.ix_(taxonomy.leaves, taxonomy.leaves)] @ share
+    pairs = np.outer(leaves, leaves)
+    np.fill_diagonal(pairs, 0)
+    wanted = pairs * (mean - (pairs * mean).sum() / pairs.sum()) / pairs.sum()
+
+    def strain(path: list[int]) -> float:
+        width = leaves[path]
+        angle = (width.cumsum() - width / 2) * (2 * np.pi / width.sum())
+        apart = np.abs(np.sin((angle[:, None] - angle[None, :]) / 2))
+        np.fill_diagonal(apart, 1)
+        return -float((wanted[np.ix_(path, path)] * np.log(apart)).sum())
+
+    return [int(sectors[place]) for place in _improved(list(range(len(sectors))), strain)]
 
 
 def _open_path(nodes: list[int], ends: tuple[int, int], distances: np.ndarray) -> list[int]:
     """Return `nodes` in an order of locally least length between two fixed ends.
 
-    From the better of nearest-neighbour and given order, by reversals of a stretch (2-opt, Croes
-    1958) and moves of a stretch of up to three (or-opt, Or 1976).
+    Starts from the better of the nearest-neighbour and the given order.
     """
     if len(nodes) < 2:
         return nodes
@@ -59,17 +82,21 @@ def _open_path(nodes: list[int], ends: tuple[int, int], distances: np.ndarray) -
         whole = [before, *path, after]
         return float(distances[whole[:-1], whole[1:]].sum())
 
-    best = min((nodes, _nearest_first(nodes, before, distances)), key=length)
-    shortest = length(best)
+    return _improved(min((nodes, _nearest_first(nodes, before, distances)), key=length), length)
+
+
+def _improved(path: list[int], cost: Callable[[list[int]], float]) -> list[int]:
+    """Return a path that no move makes cheaper."""
+    least = cost(path)
     improved = True
     while improved:
         improved = False
-        for candidate in _moves(best):
-            found = length(candidate)
-            if found < shortest - GAIN:
-                best, shortest, improved = candidate, found, True
+        for candidate in _moves(path):
+            found = cost(candidate)
+            if found < least - GAIN:
+                path, least, improved = candidate, found, True
                 break
-    return best
+    return path
 
 
 def _nearest_first(nodes: list[int], start: int, distances: np.ndarray) -> list[int]:

@@ -17,6 +17,7 @@ from naics_embed.config.text import (
     ConeConfig,
     ContrastiveConfig,
     CurriculumConfig,
+    DistillationConfig,
     FusionConfig,
     HuberConfig,
     RankConfig,
@@ -180,6 +181,7 @@ class ModelConfig:
     Attributes:
         dim: dimensions of the Lorentz space.
         curvature: c > 0; the space has curvature −c.
+        learn_curvature: whether c is learned from there, within [0.1, 10].
         r_max: bound on the distance from the origin, of codes and texts alike; a wide one lets
             texts run out to it, far from the codes they belong to.
         adapter_rank: rank of the LoRA adapter.
@@ -205,6 +207,7 @@ class ModelConfig:
 
     dim: int
     curvature: float
+    learn_curvature: bool
     r_max: float
     adapter_rank: int
     adapter_alpha: float
@@ -246,6 +249,8 @@ class ModelConfig:
         _one_of('model.code_points', self.code_points, CODE_POINTS)
         _one_of('model.offset_start', self.offset_start, OFFSET_STARTS)
         _one_of('model.geometry', self.geometry, GEOMETRIES)
+        if self.learn_curvature and self.geometry != 'lorentz':
+            raise ConfigError('model.learn_curvature needs model.geometry=lorentz')
         if self.geometry == 'spherical':
             reach = math.pi / math.sqrt(self.curvature)
             wanted = f'below {reach:.3f} on a sphere'
@@ -276,6 +281,7 @@ class ObjectiveConfig:
         balance: even load of the experts, for ``model.fusion.kind=experts``.
         teacher: codes near the points of the construction.
         anchor: sentence embeddings near those of the frozen backbone.
+        distillation: answers as a linear classifier of the frozen texts gives them.
     """
 
     temperature: float
@@ -297,6 +303,7 @@ class ObjectiveConfig:
     balance: TermConfig
     teacher: HuberConfig
     anchor: TermConfig
+    distillation: DistillationConfig
 
     def __post_init__(self) -> None:
         _require(self.temperature > 0, 'objective.temperature', self.temperature, 'positive')

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from naics_embed.config.checks import one_of, require
 from naics_embed.errors import ConfigError
+from naics_embed.text.linear_teacher import LinearTeacherSettings
 
 FUSIONS = ('masked_mean', 'attention', 'experts')
 FALSE_NEGATIVES = ('off', 'mask', 'attract', 'both')
@@ -73,6 +74,36 @@ class ContrastiveConfig(TermConfig):
 
 
 @dataclass(frozen=True)
+class DistillationConfig(TermConfig):
+    """Answers as a linear classifier of the frozen texts gives them.
+
+    Attributes:
+        mix: largest share of another text that a text is mixed with.
+        noise: expected length of the noise on the mixed embedding.
+        classifier: how that classifier is fitted.
+    """
+
+    mix: float
+    noise: float
+    classifier: LinearTeacherSettings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name = 'objective.distillation'
+        require(0 <= self.mix <= 1, f'{name}.mix', self.mix, 'in [0, 1]')
+        require(self.noise >= 0, f'{name}.noise', self.noise, 'at least 0')
+        fitted = self.classifier
+        for key in ('epochs', 'batch'):
+            count = getattr(fitted, key)
+            require(count >= 1, f'{name}.classifier.{key}', count, 'at least 1')
+        for key in ('lr', 'scale'):
+            value = getattr(fitted, key)
+            require(value > 0, f'{name}.classifier.{key}', value, 'positive')
+        dropped = fitted.dropout
+        require(0 <= dropped < 1, f'{name}.classifier.dropout', dropped, 'in [0, 1)')
+
+
+@dataclass(frozen=True)
 class RankConfig(TermConfig):
     """Order of distances within lists of codes.
 
@@ -129,16 +160,19 @@ class RetrievalConfig:
     """Options of the query → code cross-entropy.
 
     Attributes:
+        weight: of the cross-entropy itself.
         ancestor_credit: weight of the cross-entropies at the levels above, whose right answers are
             the ancestors; 0 switches them off.
         forced_negatives: as how many candidates the code counts from which an activity phrase was
             redirected; 0 leaves it as it is.
     """
 
+    weight: float
     ancestor_credit: float
     forced_negatives: float
 
     def __post_init__(self) -> None:
+        require(self.weight > 0, 'objective.retrieval.weight', self.weight, 'positive')
         for name in ('ancestor_credit', 'forced_negatives'):
             weight = getattr(self, name)
             require(weight >= 0, f'objective.retrieval.{name}', weight, 'at least 0')

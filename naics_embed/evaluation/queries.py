@@ -20,6 +20,9 @@ HOLDOUT_PREFIX = 'holdout_'
 LEAF_LEVEL = 6
 REPORTED = ('top1', 'hit_at_5', 'hit_at_10', 'mrr', 'lca_level', 'queries', 'mrr_se', 'top1_se')
 
+LEARNED_PREFIX = 'learned_'
+REPORTED_LEARNED = ('top1', 'hit_at_5', 'hit_at_10', 'mrr')
+
 
 @dataclass(frozen=True)
 class QueryGroup:
@@ -32,6 +35,8 @@ class QueryGroup:
         target: int64 ``(q,)``, positions of the right codes.
         candidates: int64 ``(m,)``, positions of the codes ranked, ascending.
         strict: bool ``(q,)``, queries that match no training text.
+        learned: bool ``(m,)``, candidates whose supervision was not hidden; None where the queries
+            are of hidden codes.
     """
 
     split: str
@@ -40,17 +45,34 @@ class QueryGroup:
     target: Tensor
     candidates: Tensor
     strict: Tensor
+    learned: Tensor | None = None
 
     def figures(self, scores: Tensor, tree: Tree) -> dict[str, float]:
-        """Score a matrix ``(q, m)``, higher is better; keys are ``split/metric``."""
+        """Score a matrix ``(q, m)``, higher is better; keys are ``split/metric``.
+
+        ``learned_`` figures leave hidden codes out of the candidates: a classifier cannot answer
+        with a code that it has no text of, and a space can.
+        """
         truth = torch.searchsorted(self.candidates, self.target)
         outcomes = score_queries(scores, truth, tree=tree, candidates=self.candidates)
         masks = {'strict': self.strict} if bool(self.strict.any()) else {}
         found = retrieval_metrics(outcomes, masks=masks)
         wanted = [f'{subset}{name}' for subset in ('', 'strict_') for name in REPORTED]
-        return {
-            f'{self.split}/{self.prefix}{name}': found[name] for name in wanted if name in found
-        }
+        figures = {name: found[name] for name in wanted if name in found}
+        if self.learned is not None and not bool(self.learned.all()):
+            kept = self.candidates[self.learned]
+            among = score_queries(
+                scores[:, self.learned],
+                torch.searchsorted(kept, self.target),
+                tree=tree,
+                candidates=kept,
+            )
+            figures |= {
+                f'{LEARNED_PREFIX}{name}': value
+                for name, value in retrieval_metrics(among).items()
+                if name in REPORTED_LEARNED
+            }
+        return {f'{self.split}/{self.prefix}{name}': value for name, value in figures.items()}
 
 
 def query_groups(
@@ -95,14 +117,17 @@ def query_groups(
                     at_level = '' if level == LEAF_LEVEL else f'level{level}_'
                     hidden = HOLDOUT_PREFIX if structure == split else ''
                     picked = chosen['row'].to_numpy()
+                    candidates = taxonomy.at_level(int(level))
+                    learned = torch.from_numpy(structure_split[candidates] == 'supervised')
                     groups.append(
                         QueryGroup(
                             split,
                             f'{hidden}{prefix}{at_level}',
                             tuple(chosen['text']),
                             torch.from_numpy(positions[picked]),
-                            torch.from_numpy(taxonomy.at_level(int(level))),
+                            torch.from_numpy(candidates),
                             torch.from_numpy(strict[picked]),
+                            None if hidden else learned,
                         )
                     )
     return groups

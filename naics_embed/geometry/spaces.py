@@ -16,9 +16,9 @@ from naics_embed.geometry import lorentz, smooth
 
 @dataclass(frozen=True)
 class LorentzSpace:
-    """Curvature −c; a point is its space part ``(..., d)``."""
+    """Curvature −c; a point is its space part ``(..., d)``. A tensor c receives gradient."""
 
-    c: float
+    c: float | Tensor
 
     def exp0(self, v: Tensor) -> Tensor:
         """Tangent vectors at the origin → points."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from naics_embed.errors import ConfigError
 from naics_embed.geometry.lorentz import bound_radius
 from naics_embed.geometry.spaces import LorentzSpace, Space
+from naics_embed.text.curvature import LearnedCurvature
 from naics_embed.text.encoder import SentenceEncoder
 from naics_embed.text.fusion.base import Fused, Fusion
 from naics_embed.text.fusion.mean import MaskedMean
@@ -30,7 +31,7 @@ class TextModel(nn.Module):
         encoder: token ids → sentence embeddings.
         head: sentence embeddings → tangent vectors.
         fusion: channels of a code → one embedding.
-        space: geometry of the points.
+        learned_curvature: what gives c where it is learned, or None.
         table: ``(n, dim)`` learned tangents of the codes before their bound, or None.
         offset: ``(n, dim)`` offsets of the codes before the bound, or None.
         log_temperature: log of the factor on the distance in the cross-entropy.
@@ -50,6 +51,7 @@ class TextModel(nn.Module):
         space: Space | None = None,
         channels: tuple[Tensor, Tensor] | None = None,
         noise: EmbeddingNoise | None = None,
+        learn_curvature: bool = False,
     ) -> None:
         """Build the model.
 
@@ -63,13 +65,15 @@ class TextModel(nn.Module):
             space: the Lorentz space of the head where None.
             channels: embeddings and presence of all channels; required unless codes are a table.
             noise: what training adds to the embeddings of texts; nothing where None.
+            learn_curvature: whether c is learned, from the head's on; in a Lorentz space only.
         """
         super().__init__()
         self.encoder = encoder
         self.head = head
         self.fusion = fusion or MaskedMean()
         self.noise = noise or EmbeddingNoise()
-        self.space = space or LorentzSpace(head.c)
+        self._space = space or LorentzSpace(head.c)
+        self.learned_curvature = LearnedCurvature(head.c) if learn_curvature else None
         self.table: nn.Parameter | None = None
         self.offset: nn.Parameter | None = None
         if code_points == 'table':
@@ -86,6 +90,18 @@ class TextModel(nn.Module):
     def temperature(self) -> Tensor:
         """The factor on the distance in the cross-entropy."""
         return self.log_temperature.exp()
+
+    @property
+    def space(self) -> Space:
+        """Geometry of the points, at the curvature of this moment."""
+        learned = self.learned_curvature
+        return self._space if learned is None else LorentzSpace(learned())
+
+    @property
+    def curvature(self) -> float:
+        """c of this moment."""
+        learned = self.learned_curvature
+        return self.head.c if learned is None else float(learned().detach())
 
     @property
     def dim(self) -> int:

@@ -14,6 +14,7 @@ from naics_embed.text.corpus import QuerySet
 from naics_embed.text.encoder import QUERY, AdapterSettings, SentenceEncoder, channel_adapter
 from naics_embed.text.fusion.choice import make_fusion
 from naics_embed.text.head import LorentzHead
+from naics_embed.text.linear_teacher import LinearTeacher, fit_linear_teacher
 from naics_embed.text.model import TextModel
 from naics_embed.text.regularise import EmbeddingNoise
 from naics_embed.training.data import BatchSettings, Neighbours, TextDataModule
@@ -22,6 +23,8 @@ from naics_embed.training.module import Course, Rates, TextModule
 from naics_embed.training.objective import Objective
 from naics_embed.training.tree import TreeTargets
 from naics_embed.training.validation import Validator
+
+LEAF_LEVEL = 6
 
 
 def make_model(inputs: TextInputs, settings: TextSettings) -> TextModel:
@@ -64,6 +67,7 @@ def make_model(inputs: TextInputs, settings: TextSettings) -> TextModel:
         space=make_space(model.geometry, model.curvature),
         channels=inputs.corpus.channel_embeddings(),
         noise=EmbeddingNoise(model.embedding_dropout, model.embedding_noise),
+        learn_curvature=model.learn_curvature,
     )
     if model.offset_start == 'construction':
         built.start_offsets(inputs.start, torch.from_numpy(inputs.supervised.copy()))
@@ -97,8 +101,28 @@ def make_data(inputs: TextInputs, settings: TextSettings) -> TextDataModule:
     )
 
 
+def make_classifier(inputs: TextInputs, settings: TextSettings) -> LinearTeacher | None:
+    """Fit the classifier that distillation asks, on frozen embeddings; None where it is off."""
+    term = settings.objective.distillation
+    leaves = np.flatnonzero(inputs.supervised & (inputs.taxonomy.level == LEAF_LEVEL))
+    if term.weight == 0 or not np.isin(inputs.train.targets, leaves).any():
+        return None
+    return fit_linear_teacher(
+        torch.from_numpy(inputs.corpus.embeddings[inputs.train.rows]),
+        torch.from_numpy(inputs.train.targets),
+        torch.from_numpy(leaves),
+        term.classifier,
+        settings.seed,
+    )
+
+
 def make_module(
-    model: TextModel, inputs: TextInputs, settings: TextSettings, steps: int, course: Course
+    model: TextModel,
+    inputs: TextInputs,
+    settings: TextSettings,
+    steps: int,
+    course: Course,
+    classifier: LinearTeacher | None = None,
 ) -> TextModule:
     """Build the Lightning module.
 
@@ -108,6 +132,7 @@ def make_module(
         settings: how it trains.
         steps: optimiser steps in all.
         course: where in the whole run this training lies.
+        classifier: from `make_classifier`; without one there is no distillation.
     """
     taxonomy, training = inputs.taxonomy, settings.training
     pairs = inputs.redirect_pairs
@@ -134,13 +159,13 @@ def make_module(
         {kind: part.targets for kind, part in inputs.validation.items()},
         taxonomy,
         inputs.supervised,
-        space=model.space,
+        space=lambda: model.space,
         sample=settings.objective.stress_codes,
         seed=settings.seed,
     )
     return TextModule(
         model,
-        Objective(tree, settings.objective, settings.model.channels, inputs.start),
+        Objective(tree, settings.objective, settings.model.channels, inputs.start, classifier),
         rates,
         validator,
         sum(len(part) for part in inputs.validation.values()),

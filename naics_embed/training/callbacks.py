@@ -50,8 +50,9 @@ class HealthGuard(L.Callback):
         model = pl_module.model
         # As points of the Lorentz space: its limits of radius and rank suit any tangents.
         tangents = model.code_tangents().detach().cpu()
-        points = exp0(tangents[pl_module.objective.supervised.cpu()], c=model.head.c)
-        report = health_report(points, c=model.head.c, r_max=model.head.r_max)
+        c = model.curvature
+        points = exp0(tangents[pl_module.objective.supervised.cpu()], c=c)
+        report = health_report(points, c=c, r_max=model.head.r_max)
         pl_module.log_dict({f'{HEALTH}{name}': report[name] for name in HEALTH_FIGURES})
         found = violations(report, self.limits)
         if found:

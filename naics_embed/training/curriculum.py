@@ -117,11 +117,12 @@ class Curriculum(L.Callback):
 
     def _clusters(self, module: TextModule) -> torch.Tensor:
         known = module.objective.supervised.nonzero().squeeze(1)
-        points = exp0(module.model.code_tangents()[known], c=module.model.head.c)
+        c = module.model.curvature
+        points = exp0(module.model.code_tangents()[known], c=c)
         found = lorentz_kmeans(
             points,
             self.config.clusters,
-            c=module.model.head.c,
+            c=c,
             seed=self.seed,
             iterations=self.config.iterations,
         )

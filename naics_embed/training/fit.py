@@ -18,9 +18,10 @@ from naics_embed.config.schema import TrainingConfig
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.metrics.health import HealthLimits
 from naics_embed.text.codes import encode_all_channels
+from naics_embed.text.linear_teacher import LinearTeacher
 from naics_embed.text.model import TextModel
 from naics_embed.text.placement import at_level_radius
-from naics_embed.training.build import make_data, make_model, make_module
+from naics_embed.training.build import make_classifier, make_data, make_model, make_module
 from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
 from naics_embed.training.curriculum import Curriculum, PlateauRate
 from naics_embed.training.gather import world
@@ -90,6 +91,7 @@ def train_text(
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     if world()[0] == 0:
         write_json(checkpoints / SETTINGS_FILE, asdict(settings))
+    classifier = make_classifier(inputs, settings)
     share = warm / (warm + settings.training.epochs)
     history: list[dict[str, float]] = []
     if warm and (begun or resume_from is None):
@@ -104,11 +106,20 @@ def train_text(
             start,
             0,
             (0.0, share),
+            classifier,
             settings.training.warm.validate_every,
         )
         history, start = first.history, first.model.light_state()
     fitted = _fit(
-        inputs, settings, checkpoints, resume_from, report, start, len(history), (share, 1.0)
+        inputs,
+        settings,
+        checkpoints,
+        resume_from,
+        report,
+        start,
+        len(history),
+        (share, 1.0),
+        classifier,
     )
     history = history + fitted.history
     return _finish(fitted, inputs, settings, history, len(history) - len(fitted.history))
@@ -123,6 +134,7 @@ def _fit(
     start: Mapping[str, Tensor] | None,
     epochs_before: int,
     span: tuple[float, float],
+    classifier: LinearTeacher | None,
     every: int = 1,
 ) -> _Fitted:
     """Train once, and return the model with the weights of its best epoch.
@@ -138,7 +150,7 @@ def _fit(
     batches = -(-len(inputs.train) // training.batch)
     steps = training.epochs * -(-batches // training.accumulate)
     course = Course(*span, training.gradient_norms, training.refresh_steps)
-    module = make_module(model, inputs, settings, steps, course)
+    module = make_module(model, inputs, settings, steps, course, classifier)
 
     def shifted(epoch: int, figures: dict[str, float]) -> None:
         if report is not None:
@@ -278,6 +290,7 @@ def _finish(
     parameters = count_parameters(model)
     if fitted.refreshed is not None:
         model.channels.copy_(fitted.refreshed)
+    model.head.c = model.curvature
     tangents = model.code_tangents().clone()
     unseen = np.flatnonzero(~inputs.supervised)
     if not model.from_text and len(unseen):
@@ -294,6 +307,7 @@ def _finish(
         backbone=model.encoder.merged_backbone(),
         head=model.head,
         temperature=float(model.temperature),
+        curvature=model.curvature,
         history=history,
         best_epoch=epochs_before + fitted.best_epoch,
         parameters=parameters,

@@ -73,6 +73,7 @@ class TrainedText:
         backbone: the transformer with the adapter of queries folded in.
         head: the Lorentz head.
         temperature: factor on the distance in the cross-entropy.
+        curvature: c of the space, as configured or as learned.
         history: figures of each epoch, the warm ones first.
         best_epoch: the epoch that was kept, as a place in ``history``.
         parameters: numbers of all and of trainable parameters.
@@ -84,6 +85,7 @@ class TrainedText:
     backbone: PreTrainedModel
     head: LorentzHead
     temperature: float
+    curvature: float
     history: list[dict[str, float]]
     best_epoch: int
     parameters: dict[str, int]

@@ -28,7 +28,7 @@ class Rates:
         adapter: of the adapters, or of the layers trained as a whole.
         head: of the Lorentz head and the fusion.
         table: of the code tangents or offsets.
-        temperature: of the log temperature.
+        temperature: of the log temperature, and of the log curvature where it is learned.
         weight_decay: of adapters, head and fusion.
         warmup: share of the steps that rise linearly, before the cosine.
         steps: optimiser steps in all.
@@ -153,10 +153,12 @@ class TextModule(L.LightningModule):
         if every and self.global_step % every == 0:
             norms = gradient_norms(terms, self.model)
             self._log({f'gradient/{name}': norm for name, norm in norms.items()}, batch)
+        fixed = self.model.learned_curvature is None
         self._log(
             {f'train/{name}': value.detach() for name, value in terms.values.items()}
             | {f'curriculum/{name}': value.detach() for name, value in terms.figures.items()}
-            | {'train/loss': loss.detach(), 'train/temperature': self.model.temperature.detach()},
+            | {'train/loss': loss.detach(), 'train/temperature': self.model.temperature.detach()}
+            | ({} if fixed else {'train/curvature': loss.new_tensor(self.model.curvature)}),
             batch,
         )
         return loss
@@ -185,11 +187,14 @@ class TextModule(L.LightningModule):
         """AdamW with a rate for each part, linear warm-up and decay by step."""
         model, rates = self.model, self.rates
         free = [p for p in (model.table, model.offset) if p is not None]
+        learned = model.learned_curvature
+        curvature = [] if learned is None else list(learned.parameters())
         parts = [
             ([p for p in model.encoder.parameters() if p.requires_grad], rates.adapter, True),
             ([*model.head.parameters(), *model.fusion.parameters()], rates.head, True),
             (free, rates.table, False),
             ([model.log_temperature], rates.temperature, False),
+            (curvature, rates.temperature, False),
         ]
         groups = [
             {'params': part, 'lr': rate, 'weight_decay': rates.weight_decay if decays else 0.0}

@@ -11,6 +11,7 @@ from naics_embed.errors import ConfigError
 from naics_embed.losses.anchor import embedding_anchor
 from naics_embed.losses.cone import entailment
 from naics_embed.losses.contrastive import decoupled_contrast
+from naics_embed.losses.distillation import distillation, mix_texts
 from naics_embed.losses.hierarchy import hierarchy_preservation
 from naics_embed.losses.offset import offset_penalty
 from naics_embed.losses.radial import radial
@@ -24,6 +25,7 @@ from naics_embed.losses.stress import tree_stress
 from naics_embed.losses.teacher import teacher
 from naics_embed.supervision.negatives import NegativeRules, plan_negatives
 from naics_embed.text.codes import encode_channels
+from naics_embed.text.linear_teacher import LinearTeacher
 from naics_embed.text.model import TextModel
 from naics_embed.training.data import Batch
 from naics_embed.training.gather import gather_rows
@@ -40,6 +42,7 @@ SCHEDULED = (
     'balance',
     'teacher',
     'anchor',
+    'distillation',
 )
 """Terms whose section of the configuration is named like them."""
 
@@ -92,6 +95,7 @@ class Objective(nn.Module):
         config: weights and schedules.
         channels: names of the channels.
         teacher_tangents: ``(n, dim)``, the construction.
+        classifier: what ``distillation`` asks; that term does not act without one.
     """
 
     def __init__(
@@ -100,10 +104,12 @@ class Objective(nn.Module):
         config: ObjectiveConfig,
         channels: tuple[str, ...],
         teacher_tangents: Tensor,
+        classifier: LinearTeacher | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.names = channels
+        self.classifier = classifier
         for name, value in tree.buffers(teacher_tangents).items():
             self.register_buffer(name, value, persistent=False)
         self.register_buffer('teacher', teacher_tangents.double(), persistent=False)
@@ -116,7 +122,7 @@ class Objective(nn.Module):
             return weight * schedule_factor(schedule, progress)
 
         found = {
-            'retrieval': 1.0,
+            'retrieval': config.retrieval.weight,
             'ancestors': config.retrieval.ancestor_credit,
             'placement': at(config.placement, config.placement_schedule),
             'stress': at(config.stress, config.stress_schedule),
@@ -127,6 +133,8 @@ class Objective(nn.Module):
             found[name] = at(term.weight, term)
         if model.offset is None:
             del found['offset']
+        if self.classifier is None:
+            del found['distillation']
         return {name: weight for name, weight in found.items() if weight > 0}
 
     def forward(
@@ -171,9 +179,12 @@ class Objective(nn.Module):
             )
         if 'balance' in weights and balance is not None:
             values['balance'] = balance
-        if 'anchor' in weights:
+        if {'anchor', 'distillation'} & set(weights):
             frozen = gather_rows(batch.queries.frozen)
-            values['anchor'] = embedding_anchor(embeddings, frozen)
+            if 'anchor' in weights:
+                values['anchor'] = embedding_anchor(embeddings, frozen)
+            if 'distillation' in weights and self.classifier is not None:
+                values['distillation'] = self._distillation(model, embeddings, frozen, codes)
         values |= self._of_codes(model, tangents, codes, weights)
         values |= self._of_pairs(model, codes, batch, weights, negatives, figures)
         used = {name: weights[name] for name in values}
@@ -224,6 +235,15 @@ class Objective(nn.Module):
             distances, target, self.level, self.supervised, model.temperature, log_weight
         )
 
+    def _distillation(
+        self, model: TextModel, embeddings: Tensor, frozen: Tensor, codes: Tensor
+    ) -> Tensor:
+        config = self.config.distillation
+        own, asked = mix_texts(embeddings, frozen, config.mix, config.noise)
+        points = model.space.exp0(model.head.tangent(own).double())
+        distances = model.space.pairwise(points, codes[self.classifier.codes])
+        return distillation(distances, self.classifier(asked), model.temperature)
+
     def _kinship(
         self, anchors: Tensor, codes: Tensor, negatives: Negatives
     ) -> dict[str, Tensor | None]:
@@ -258,7 +278,7 @@ class Objective(nn.Module):
         if 'cone' in weights:
             parent, child = self.edges
             found['cone'] = entailment(
-                codes[parent], codes[child], c=model.head.c, aperture=config.cone.aperture
+                codes[parent], codes[child], c=model.space.c, aperture=config.cone.aperture
             )
         if 'offset' in weights and model.offset is not None:
             found['offset'] = offset_penalty(model.offset, known)

@@ -1,6 +1,6 @@
 """The figures of a training epoch: retrieval by kind of query, and the tree on a sample."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ class Validator:
             is scored.
         taxonomy: the tree.
         supervised: bool ``(n,)``; the supervised leaf codes are the candidates.
-        space: geometry of the points.
+        space: returns the geometry of the points; its curvature may change in training.
         sample: codes drawn for the correlation with the tree distance.
         seed: seed of that draw.
     """
@@ -35,7 +35,7 @@ class Validator:
         taxonomy: Taxonomy,
         supervised: np.ndarray,
         *,
-        space: Space,
+        space: Callable[[], Space],
         sample: int,
         seed: int,
     ) -> None:
@@ -64,11 +64,12 @@ class Validator:
             codes: float64 ``(n, ·)`` points of all codes.
         """
         figures: dict[str, float] = {}
+        space = self.space()
         start = 0
         for kind, size in self.sizes.items():
             points = queries[start : start + size]
             start += size
-            scores = -self.space.pairwise(points, codes[self.candidates])
+            scores = -space.pairwise(points, codes[self.candidates])
             found = retrieval_metrics(score_queries(scores, self.truth[kind]))
             figures |= {f'validation/{kind}_{name}': found[name] for name in ('top1', 'mrr')}
         registers = [
@@ -83,6 +84,6 @@ class Validator:
         ]
         figures[SELECTION] = sum(means) / len(means)
         sampled = codes[self.sample]
-        distances = self.space.pairwise(sampled, sampled)[self.pairs]
+        distances = space.pairwise(sampled, sampled)[self.pairs]
         figures['validation/spearman'] = spearman(self.edges, distances)
         return figures

@@ -132,6 +132,21 @@ def test_figures_by_hand(groups, tree):
     assert all(key.startswith('validation/') for key in found)
 
 
+def test_learned_figures_leave_hidden_codes_out(groups, tree):
+    group = groups['validation', '']
+    hidden = torch.nonzero(~group.learned).squeeze(1)
+    scores = scores_of(group, [1, 1])
+    # Hidden codes come first for every query, the right answer right after them.
+    scores[:, hidden] = 1 + torch.arange(len(hidden), dtype=torch.float32)
+    found = group.figures(scores, tree)
+    assert found['validation/top1'] == 0
+    assert found['validation/mrr'] == pytest.approx(1 / (1 + len(hidden)))
+    assert found['validation/learned_top1'] == found['validation/learned_mrr'] == 1
+    of_hidden = groups['test', 'holdout_']
+    right = scores_of(of_hidden, [1] * len(of_hidden.texts))
+    assert not any('learned' in key for key in of_hidden.figures(right, tree))
+
+
 def test_prefixes_keep_groups_apart(groups, tree):
     names: list[str] = []
     for group in groups.values():

@@ -170,6 +170,8 @@ def test_mlflow_has_a_run_for_the_pipeline_and_one_for_each_stage(first, worksho
     assert 'figures.json' in {file.path for file in client.list_artifacts(first['run_id'])}
 
     nested = workshop.nested(first)
+    drawn = client.list_artifacts(nested['atlas'].info.run_id)
+    assert 'atlas.html' in {file.path for file in drawn}
     assert set(nested) == set(STAGES)
     for name, run in nested.items():
         assert run.info.status == 'FINISHED'
@@ -200,6 +202,7 @@ def test_the_bundle_is_promoted_and_searchable(first, workshop, miniature):
     assert tuple(bundle.codes()['code']) == miniature.taxonomy.codes
     assert bundle.metrics() == first['figures']
     assert bundle.manifest['source']['kind'] == 'folder'
+    assert bundle.disk().shape == (len(miniature.taxonomy), 2)
     hidden = bundle.codes().filter(~pl.col('supervised'))['code'].to_list()
     holdout = pl.read_parquet(first['stages']['structure_holdout']['files']['structure_holdout'])
     assert hidden == holdout.filter(pl.col('split') != 'supervised')['code'].to_list()

@@ -9,7 +9,7 @@ import torch
 from naics_embed.errors import ConfigError
 from naics_embed.geometry.lorentz import log0
 from naics_embed.supervision.negatives import NegativeRules
-from naics_embed.training.build import make_data, make_model, make_module
+from naics_embed.training.build import make_classifier, make_data, make_model, make_module
 from naics_embed.training.data import StepDataset
 from naics_embed.training.module import Course
 from naics_embed.training.objective import Negatives, check_objective, gradient_norms
@@ -25,7 +25,9 @@ def step(make_inputs, settings_with):
         against[::2, 0] = inputs.train.targets[::-2][: len(against[::2])]
         inputs = replace(inputs, train=replace(inputs.train, against=against))
         torch.manual_seed(0)
-        module = make_module(make_model(inputs, settings), inputs, settings, 10, Course())
+        classifier = make_classifier(inputs, settings)
+        model = make_model(inputs, settings)
+        module = make_module(model, inputs, settings, 10, Course(), classifier)
         data = make_data(inputs, settings)
         first = next(iter(data.train_dataloader().sampler))
         return module, StepDataset(inputs.corpus, inputs.train, data.settings)[first]
@@ -46,6 +48,11 @@ TERMS = {
     'teacher': (on('teacher'),),
     'ancestors': ('objective.retrieval.ancestor_credit=0.5',),
     'anchor': (on('anchor'),),
+    'distillation': (
+        on('distillation'),
+        'objective.distillation.mix=0',
+        'objective.distillation.noise=0',
+    ),
     'balance': (on('balance'), 'model.fusion.kind=experts'),
     'offset': (on('offset'), 'model.code_points=text+offset'),
 }

@@ -215,3 +215,16 @@ def test_phases_follow_progress(settings_with):
     assert not second.mask_false
     assert third.mask_false
     assert third.attract_false
+
+
+def test_curvature_is_learned_and_kept_with_the_result(train, settings_with):
+    fixed, _ = train(settings_with(*WARM), 'fixed')
+    assert fixed.curvature == 1.0
+    overrides = ('model.learn_curvature=true', 'training.lr_temperature=0.05')
+    learned, reported = train(settings_with(*WARM, *overrides), 'learned')
+    course = [reported[epoch]['train/curvature'] for epoch in sorted(reported)]
+    assert len(set(course)) == len(course), 'it moves in every epoch, warm ones included'
+    assert learned.curvature != 1.0
+    assert learned.head.c == learned.curvature
+    with pytest.raises(ConfigError, match='geometry=lorentz'):
+        settings_with('model.learn_curvature=true', 'model.geometry=euclidean')

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from naics_embed.geometry.lorentz import exp0
 from naics_embed.losses.anchor import embedding_anchor
 from naics_embed.losses.cone import entailment
 from naics_embed.losses.contrastive import decoupled_contrast
+from naics_embed.losses.distillation import distillation, mix_texts
 from naics_embed.losses.hierarchy import hierarchy_preservation
 from naics_embed.losses.offset import offset_penalty
 from naics_embed.losses.radial import radial
@@ -189,3 +191,26 @@ def test_a_schedule_rises_and_falls(progress, expected):
 def test_a_term_of_the_whole_run_acts_at_both_ends():
     whole = TermConfig(start=0.0, end=1.0, ramp=0.0, fade=0.0, weight=1.0)
     assert [schedule_factor(whole, at) for at in (0.0, 0.5, 1.0)] == [1, 1, 1]
+
+
+def test_distillation_is_the_divergence_from_the_teacher():
+    away, logits = random(3, 5).requires_grad_(), 4 * random(3, 5, seed=1)
+    own = scipy.special.softmax(-2.5 * away.detach().numpy(), axis=1)
+    wanted = scipy.special.softmax(logits.numpy(), axis=1)
+    loss = distillation(away, logits, 2.5)
+    assert float(loss.detach()) == pytest.approx(scipy.stats.entropy(wanted, own, axis=1).mean())
+    # What the teacher thinks likelier than the space does is drawn nearer.
+    nearer = grad(loss, away) > 0
+    assert torch.equal(nearer, torch.from_numpy(wanted > own))
+    assert float(distillation(-logits / 2.5, logits, 2.5)) == pytest.approx(0, abs=1e-12)
+
+
+def test_student_and_teacher_see_the_same_mixture():
+    torch.manual_seed(0)
+    texts = torch.nn.functional.normalize(torch.randn(40, 8), dim=-1)
+    own, asked = mix_texts(texts, texts, 0.5, 0.3)
+    assert torch.equal(own, asked)
+    torch.testing.assert_close(own.norm(dim=-1), torch.ones(40))
+    assert float((own * texts).sum(-1).mean()) < 0.97
+    for same in mix_texts(texts, texts, 0.0, 0.0):
+        torch.testing.assert_close(same, texts)

@@ -1,0 +1,47 @@
+"""The space answers as a linear classifier of the frozen texts does (Hinton et al. 2015).
+
+A classifier that starts at the class means says how alike industries are, where a label names one
+only. It is asked between texts as well, about convex combinations (mixup, Zhang et al. 2018): there
+no label exists, and there its answers carry over to texts that are written otherwise.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+def distillation(distances: Tensor, teacher_logits: Tensor, temperature: Tensor | float) -> Tensor:
+    """Mean Kullback–Leibler divergence of softmax(−temperature · distance) from the teacher's.
+
+    Args:
+        distances: ``(b, k)`` geodesic distances from texts to the candidates.
+        teacher_logits: ``(b, k)`` of the same candidates, without gradient.
+        temperature: factor on the distance, > 0.
+
+    Returns:
+        scalar loss, 0 where both agree.
+    """
+    own = nn.functional.log_softmax(-temperature * distances, dim=-1)
+    wanted = nn.functional.log_softmax(teacher_logits.to(own.dtype), dim=-1)
+    return nn.functional.kl_div(own, wanted, reduction='batchmean', log_target=True)
+
+
+def mix_texts(embeddings: Tensor, frozen: Tensor, share: float, noise: float) -> tuple[Tensor, ...]:
+    """Mix each text with another of the batch, alike for student and teacher.
+
+    Args:
+        embeddings: ``(b, width)`` unit embeddings as the student has them.
+        frozen: ``(b, width)`` those of the same texts from the frozen backbone.
+        share: largest share of the other text; the share of each is uniform below it.
+        noise: expected length of a Gaussian that is added to both.
+
+    Returns:
+        The mixed unit embeddings of both, ``(b, width)`` each.
+    """
+    count, width = embeddings.shape
+    other = torch.randperm(count, device=embeddings.device)
+    part = torch.rand(count, 1, device=embeddings.device) * share
+    moved = torch.randn(count, width, device=embeddings.device) * (noise / width**0.5)
+    return tuple(
+        nn.functional.normalize(torch.lerp(x.float(), x[other].float(), part) + moved, dim=-1)
+        for x in (embeddings, frozen)
+    )
