@@ -45,7 +45,7 @@ class ServiceConfig:
     k: int = 5
     confidence: float = 0.8
     similar: int = 10
-    map_stretch: float = 1.5
+    map_stretch: float = 2.0
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, 'port', self.port, 'from 0 to 65535')

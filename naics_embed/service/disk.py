@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from naics_embed.atlas.layout import disk_layout
+from naics_embed.config.atlas import AtlasConfig
 from naics_embed.geometry.lorentz import centroid
 from naics_embed.geometry.models import from_poincare, to_poincare
 from naics_embed.search.codes import CodeTable
@@ -40,8 +41,10 @@ class CodeDisk:
         """
         stored = table.bundle.disk()
         if stored is None:
+            # Sectors of even width: to fit them takes seconds.
+            even = AtlasConfig(stretch=stretch, steps=0, sample=1, rate=1.0, seed=0)
             points = disk_layout(
-                table.taxonomy, table.tangents, curvature=table.curvature, stretch=stretch
+                table.taxonomy, table.tangents, curvature=table.curvature, settings=even
             )
         else:
             rows = table.taxonomy.indices(table.bundle.codes()['code'].to_list())

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from naics_embed.bundle import Bundle
 from naics_embed.config.load import load_config
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.service.answers import CodeAnswer, CodeCard, Problem, SearchAnswer
+from naics_embed.service.disk import CodeDisk
 from naics_embed.service.guard import HEADERS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -347,3 +349,12 @@ def test_the_defaults_are_those_of_the_file():
 def test_limits_are_checked(name):
     with pytest.raises(ConfigError, match=rf'service\.{name} must be'):
         ServiceConfig(**{name: -1})
+
+
+def test_the_map_of_the_bundle_is_used_where_it_has_one(engine, monkeypatch):
+    stored = np.random.default_rng(0).uniform(-0.5, 0.5, (len(engine.table.taxonomy), 2))
+    monkeypatch.setattr(Bundle, 'disk', lambda self: stored)
+    shown = CodeDisk.of(engine.table, 1.0)
+    codes = engine.table.bundle.codes()['code'].to_list()
+    for i in (0, 7, len(codes) - 1):
+        assert shown.points[engine.table.position(codes[i])].tolist() == stored[i].tolist()

@@ -2,7 +2,15 @@
 
 import json
 import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import httpx
 import mlflow
 import pandas as pd
 import pytest
@@ -13,6 +21,8 @@ from naics_embed.search.coder import Coder
 from naics_embed.search.codes import CodeTable
 from tasks.registry import CODE, EXAMPLE, signature
 from tasks.served_model import COLUMNS
+
+START_S = 300
 
 
 @pytest.fixture(scope='module')
@@ -39,8 +49,13 @@ def loaded(bundle, folder):
 
 
 @pytest.fixture(scope='module')
-def model(bundle, tmp_path_factory):
-    return loaded(bundle, tmp_path_factory.mktemp('saved') / 'model')
+def model_path(tmp_path_factory):
+    return tmp_path_factory.mktemp('saved') / 'model'
+
+
+@pytest.fixture(scope='module')
+def model(bundle, model_path):
+    return loaded(bundle, model_path)
 
 
 def test_texts_are_answered_by_the_coder(model, bundle):
@@ -128,6 +143,50 @@ def test_the_answer_to_the_example_is_json(model):
 def test_bad_input_is_told(model, frame, params, message):
     with pytest.raises(MlflowException, match=message):
         model.predict(frame, params=params)
+
+
+@pytest.mark.slow
+def test_mlflow_serves_it(model, model_path):
+    with socket.create_server(('127.0.0.1', 0)) as free:
+        port = free.getsockname()[1]
+    command = ['mlflow', 'models', 'serve', '-m', model_path, '--env-manager', 'local']
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    server = subprocess.Popen(
+        [sys.executable, '-m', *command, '-h', '127.0.0.1', '-p', str(port)],
+        cwd=Path(__file__).resolve().parents[2],
+        env=os.environ | {'PATH': path},
+        start_new_session=True,
+    )
+    try:
+        base = f'http://127.0.0.1:{port}'
+        end = time.monotonic() + START_S
+        while not answers(f'{base}/ping'):
+            assert server.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+        def send(**content):
+            return httpx.post(f'{base}/invocations', json=content, timeout=60)
+
+        rows = [{'text': 'corn farming'}, {'code': '11'}, {'text': ''}]
+        found = send(dataframe_records=rows, params={'k': 1}).json()['predictions']
+        assert [row['row'] for row in found] == [0, 1, 1, 2]
+        assert found[0]['title'] == 'Corn Farming'
+        assert found[1]['coordinates']
+        assert 'is empty' in found[3]['error']
+        refused = send(dataframe_records=rows, params={'k': 0})
+        assert refused.status_code == 400
+        assert 'k must be at least 1' in refused.json()['message']
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_a_bundle_without_a_coder_is_searched_by_distance(encoder, tmp_path):
