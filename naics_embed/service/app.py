@@ -244,6 +244,9 @@ def _add_handlers(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(ProblemError)
     async def problem(_: Request, error: ProblemError) -> Response:
+        # Those of 5xx are counted where they arise.
+        if error.status < 500:
+            refused.labels('invalid').inc()
         return error.response()
 
     @app.exception_handler(CodeError)

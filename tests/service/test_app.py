@@ -277,6 +277,7 @@ def test_requests_are_counted(serve):
     client = serve()
     post(client, texts=['a', 'b', 'c'])
     post(client, texts=7)
+    post(client, texts=' ')
     client.get('/v1/codes/11')
     client.get('/v1/codes/9999')
     client.get('/a/path/of/a/scanner')
@@ -284,13 +285,14 @@ def test_requests_are_counted(serve):
     figures = counted(client)
     requests = 'naics_embed_requests_total'
     assert figures[requests, 'POST', '/v1/code', '200'] == 1
-    assert figures[requests, 'POST', '/v1/code', '422'] == 1
+    assert figures[requests, 'POST', '/v1/code', '422'] == 2
     assert figures[requests, 'GET', '/v1/codes/{code}', '200'] == 1
     assert figures[requests, 'GET', '/v1/codes/{code}', '404'] == 1
     assert figures[requests, 'GET', 'none', '404'] == 1
     assert figures[requests, 'other', 'none', '404'] == 1
     assert figures['naics_embed_batch_texts_sum',] == 3
-    assert figures['naics_embed_request_seconds_count', '/v1/code'] == 2
+    assert figures['naics_embed_request_seconds_count', '/v1/code'] == 3
+    assert figures['naics_embed_refused_total', 'invalid'] == 3
     assert figures['naics_embed_ready',] == 1
 
 
