@@ -39,7 +39,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     'entailment cones': (f'objective.cone.{_ON}',),
     'no stress': ('objective.stress=0',),
     'no near pairs': ('objective.near_weight=0',),
-    'DCL, curriculum without mitigation': (*_CURRICULUM, 'curriculum.false_negatives=off'),
+    'DCL, curriculum without mitigation': (*_CURRICULUM, 'curriculum.false_negatives=repel'),
     'DCL, curriculum': _CURRICULUM,
     'curriculum on retrieval too': (*_CURRICULUM, 'curriculum.retrieval=true'),
     'no redirection queries': ('training.queries.redirections=false',),

@@ -11,7 +11,7 @@ from naics_embed.errors import ConfigError
 from naics_embed.text.linear_teacher import LinearTeacherSettings
 
 FUSIONS = ('masked_mean', 'attention', 'experts')
-FALSE_NEGATIVES = ('off', 'mask', 'attract', 'both')
+FALSE_NEGATIVES = ('repel', 'mask', 'attract', 'both')
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ class CurriculumConfig:
         mask_siblings: whether siblings are no negatives in the first phase.
         hard: nearest negatives that are kept, from the second phase; 0 for all.
         router: kept beside them, negatives that the gate sends to the same experts.
-        false_negatives: off, mask, attract or both, in the third phase.
+        false_negatives: repel (as any other), mask, attract or both, in the third phase.
         clusters: clusters of codes; a negative of its anchor's cluster counts as a false one.
         iterations: most iterations of the clustering.
         retrieval: whether the query → code cross-entropy follows too, not only the contrast.

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def rules_of(config: CurriculumConfig, phase: int) -> NegativeRules:
     """Return what acts in a phase."""
     refined = phase >= REFINEMENT
-    treatment = config.false_negatives if phase >= MITIGATION else 'off'
+    treatment = config.false_negatives if phase >= MITIGATION else 'repel'
     return NegativeRules(
         distance_exponent=config.distance_exponent,
         mask_siblings=config.mask_siblings and phase == STRUCTURAL,
