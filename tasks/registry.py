@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
 
 from naics_embed import __version__
 from naics_embed.artifacts import MANIFEST, checksum
@@ -26,6 +28,8 @@ CODE = Path(__file__).with_name('served_model.py')
 ARTIFACT = 'model'
 DEFAULT_K = 5
 DEFAULT_LEVEL = 6
+DEFAULT_CONFIDENCE = 0.8
+EXAMPLE = pd.DataFrame({'text': ['dog grooming salon', None], 'code': [None, '541330']})
 
 
 @dataclass(frozen=True)
@@ -114,26 +118,51 @@ def _exists(client: MlflowClient, model: str) -> bool:
     return True
 
 
-def _log(uri: str, run_id: str, bundle: Path) -> ModelInfo:
-    signature = ModelSignature(
-        inputs=Schema([ColSpec(DataType.string)]),
+def signature() -> ModelSignature:
+    """Return what the registered model takes and gives; see `tasks.served_model`."""
+    text, whole, real = DataType.string, DataType.long, DataType.double
+    given = {
+        'row': whole,
+        'query': text,
+        'kind': text,
+        'rank': whole,
+        'code': text,
+        'title': text,
+        'level': whole,
+        'distance': real,
+        'probability': real,
+        'backoff': text,
+        'backoff_title': text,
+        'backoff_probability': real,
+        'coordinates': Array(real),
+        'error': text,
+    }
+    return ModelSignature(
+        inputs=Schema([ColSpec(text, name, required=False) for name in ('text', 'code')]),
+        outputs=Schema(
+            [ColSpec(kind, name, required=name == 'row') for name, kind in given.items()]
+        ),
         params=ParamSchema(
             [
-                ParamSpec('k', DataType.long, DEFAULT_K),
-                ParamSpec('level', DataType.long, DEFAULT_LEVEL),
+                ParamSpec('k', whole, DEFAULT_K),
+                ParamSpec('level', whole, DEFAULT_LEVEL),
+                ParamSpec('confidence', real, DEFAULT_CONFIDENCE),
             ]
         ),
     )
+
+
+def _log(uri: str, run_id: str, bundle: Path) -> ModelInfo:
     mlflow.set_tracking_uri(uri)
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        # The signature is given; an example would load the model to try it.
-        warnings.filterwarnings('ignore', message='.*input example was not provided.*')
         warnings.filterwarnings('ignore', message='.*Add type hints to the `predict`.*')
-        # Named requirements keep MLflow from importing the model to guess them.
+        # MLflow loads the model and lets it answer the example before it keeps it. Named
+        # requirements keep it from importing the model to guess them.
         return mlflow.pyfunc.log_model(
             name=ARTIFACT,
             python_model=str(CODE),
             artifacts={'bundle': str(bundle)},
-            signature=signature,
+            signature=signature(),
+            input_example=(EXAMPLE, {'k': DEFAULT_K}),
             pip_requirements=[f'naics-embed=={__version__}'],
         )

@@ -38,6 +38,7 @@ FLOORS = {
     'report': 6,
     'estimators': 7,
     'doctor': 7,
+    'service': 7,
     'cli': 8,
     '__main__': 9,
 }

@@ -104,9 +104,10 @@ def test_the_wheel_holds_the_library_and_nothing_else(wheel):
     wanted = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / 'naics_embed').rglob('*')
-        if path.suffix in {'.py', '.csv', '.js', '.css', '.html'}
+        if path.suffix in {'.py', '.csv', '.html', '.css', '.js', '.svg'}
     }
     assert {'naics_embed/data/panel.csv', 'naics_embed/data/plain_language.csv'} <= wanted
+    assert 'naics_embed/service/static/index.html' in wanted
     assert wanted <= names
     info = f'naics_embed-{naics_embed.__version__}.dist-info'
     assert {name.split('/')[0] for name in names} == {'naics_embed', info}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from naics_embed import __version__
-from naics_embed.cli import atlas, codes, coding, config, doctor, gpu, report, table
+from naics_embed.cli import atlas, codes, coding, config, doctor, gpu, report, serve, table
 from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
@@ -43,6 +43,7 @@ app.command()(config.config)
 app.command()(gpu.gpu)
 app.command()(report.report)
 app.command()(doctor.doctor)
+app.command()(serve.serve)
 app.command('map')(atlas.map_codes)
 for _command in (codes.similar, codes.compare, codes.concord, codes.cluster):
     app.command()(_command)

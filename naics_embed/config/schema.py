@@ -14,6 +14,7 @@ from naics_embed.config.checks import one_of as _one_of
 from naics_embed.config.checks import require as _require
 from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
 from naics_embed.config.report import ReportConfig
+from naics_embed.config.service import ServiceConfig
 from naics_embed.config.text import (
     ConeConfig,
     ContrastiveConfig,
@@ -569,6 +570,7 @@ class Config:
     tracking: TrackingConfig
     runtime: RuntimeConfig
     platform: PlatformConfig
+    service: ServiceConfig
 
     def __post_init__(self) -> None:
         # The leaves lie one edge a level from the origin.

@@ -1,7 +1,8 @@
 """Descriptions in, codes out, with a probability to act on and what speaks for each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from naics_embed.search.searcher import (
     Searcher,
     check_k_and_level,
     check_texts,
+    is_whole,
 )
 from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
 from naics_embed.taxonomy import canonical_code
@@ -164,13 +166,17 @@ class Coder:
             support: known texts and words to show for each hit.
 
         Raises:
-            UserError: a text is empty, or k, level or confidence is out of range.
+            UserError: a text is empty or no text, or an option is out of range.
         """
+        if not isinstance(texts, Iterable):
+            raise UserError(f'give a text or a list of texts, not {texts!r}')
         texts = [texts] if isinstance(texts, str) else list(texts)
         check_k_and_level(k, level)
         check_texts(texts)
-        if not 0 < confidence <= 1:
-            raise UserError(f'confidence must be above 0 and at most 1, not {confidence}')
+        if not isinstance(confidence, Real) or not 0 < confidence <= 1:
+            raise UserError(f'confidence must be above 0 and at most 1, not {confidence!r}')
+        if not is_whole(support) or support < 0:
+            raise UserError(f'support must be at least 0, not {support!r}')
         answers: list[Answer] = []
         for distances, embeddings, p in self._scored(texts):
             sums = {

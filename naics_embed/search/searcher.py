@@ -1,7 +1,9 @@
 """Texts in, ranked codes out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,8 +161,11 @@ def check_texts(texts: Sequence[str]) -> None:
 
 def text_fault(text: object) -> str | None:
     """Return what is wrong with a text, or None."""
-    if not isinstance(text, str) or not text.strip():
+    missing = text is None or (isinstance(text, float) and math.isnan(text))
+    if missing or (isinstance(text, str) and not text.strip()):
         return 'is empty: give a description of a business'
+    if not isinstance(text, str):
+        return f'is of type {type(text).__name__}, not a string'
     # Bytes of a command line that are no UTF-8 arrive as lone surrogates.
     if any('\ud800' <= character <= '\udfff' for character in text):
         return 'is not valid Unicode: give it in UTF-8'
@@ -168,8 +173,13 @@ def text_fault(text: object) -> str | None:
 
 
 def check_k_and_level(k: int, level: int) -> None:
-    """Raise UserError where the number of codes or the level is out of range."""
-    if k < 1:
-        raise UserError(f'k must be at least 1, not {k}')
-    if level not in LEVELS:
-        raise UserError(f'level must be one of {", ".join(map(str, LEVELS))}, not {level}')
+    """Raise UserError where the number of codes or the level is out of range, or no number."""
+    if not is_whole(k) or k < 1:
+        raise UserError(f'k must be at least 1, not {k!r}')
+    if not is_whole(level) or level not in LEVELS:
+        raise UserError(f'level must be one of {", ".join(map(str, LEVELS))}, not {level!r}')
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, of Python or NumPy; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import polars as pl
 import pytest
 import torch
@@ -20,6 +21,7 @@ from flows.pipeline import pipeline
 from naics_embed.bundle import Bundle
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.evaluation.candidates import FIGURES
+from naics_embed.search.coder import Coder
 from naics_embed.search.promotion import promoted_bundle
 from naics_embed.search.searcher import Searcher
 from tasks.promotion import roll_back
@@ -303,10 +305,11 @@ def test_the_champion_is_registered_and_a_level_run_leaves_it(first, second, wor
     assert client.get_model_version_by_alias(name, 'previous').version == newer.version
 
     model = mlflow.pyfunc.load_model(f'models:/{name}@champion')
-    found = model.predict(['electric power to homes', 'school'], params={'k': 3})
+    texts = pd.DataFrame({'text': ['electric power to homes', 'school']})
+    found = model.predict(texts, params={'k': 3})
     assert list(found['rank']) == [1, 2, 3, 1, 2, 3]
-    (hits,) = Searcher.load(Path(first['bundle'])).search(['school'], k=3)
-    assert list(found['code'][3:]) == [hit.official for hit in hits]
+    (answer,) = Coder.load(Path(first['bundle'])).search(['school'], k=3)
+    assert list(found['code'][3:]) == [hit.official for hit in answer.hits]
 
 
 def test_a_changed_setting_computes_only_what_stands_on_it(first, workshop):

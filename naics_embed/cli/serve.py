@@ -1,0 +1,88 @@
+"""Command that serves search and coding over HTTP."""
+
+import importlib.util
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from naics_embed.errors import UserError
+
+if TYPE_CHECKING:
+    from naics_embed.config.service import ServiceConfig
+
+NEEDED = ('fastapi', 'uvicorn', 'prometheus_client')
+PREFIX = 'service.'
+LOG_FORMAT = '%(asctime)s %(levelname)s %(name)s: %(message)s'
+
+
+def serve(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help='Limits, as service.key=value.', metavar='KEY=VALUE'),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help='Address; loopback by default.')] = None,
+    port: Annotated[int | None, typer.Option(help='Port; 0 for any that is free.')] = None,
+    bundle: Annotated[
+        Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(help='Prefix under which a proxy shows the service.')
+    ] = '',
+    config_folder: Annotated[
+        Path | None, typer.Option(help='Folder with base.yaml; configs of the checkout by default.')
+    ] = None,
+) -> None:
+    """Serve search and coding over HTTP, with a page to search with."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"{', '.join(missing)} is missing: pip install 'naics-embed[serve]'")
+    config = _config(config_folder, overrides or [], host, port)
+    from naics_embed.search.promotion import promoted_bundle
+
+    # Asked before torch is loaded, so that a first user without a table knows at once.
+    path = bundle or promoted_bundle()
+    _check_bundle(path)
+    from naics_embed.service.server import run_server
+
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    run_server(config, path, root_path)
+
+
+def _config(
+    folder: Path | None, overrides: list[str], host: str | None, port: int | None
+) -> 'ServiceConfig':
+    """Return the section ``service``: of the files, or the defaults where there are none."""
+    from naics_embed.config.load import load_config
+    from naics_embed.config.service import ServiceConfig
+
+    given = [
+        f'{PREFIX}{name}={value}'
+        for name, value in (('host', host), ('port', port))
+        if value is not None
+    ]
+    foreign = [item for item in overrides if not item.startswith(PREFIX)]
+    if foreign:
+        raise UserError(f'{foreign[0]!r} is no setting of the service: give {PREFIX}key=value')
+    checkout = Path(__file__).resolve().parent.parent.parent / 'configs'
+    folder = folder or (checkout if checkout.is_dir() else None)
+    if folder is not None:
+        return load_config(folder, None, [*overrides, *given]).config.service
+    if overrides:
+        raise UserError('settings need --config-folder, a folder with base.yaml')
+    values = {name: value for name, value in (('host', host), ('port', port)) if value is not None}
+    return ServiceConfig(**values)
+
+
+def _check_bundle(path: Path) -> None:
+    """Raise ArtifactError where there is no bundle with a coder; nothing large is read."""
+    from naics_embed.bundle import CODER, Bundle
+    from naics_embed.errors import ArtifactError
+
+    bundle = Bundle.load(path, verify=False)
+    if not any(name.startswith(f'{CODER}/') for name in bundle.manifest['files']):
+        raise ArtifactError(
+            f'bundle {path} was exported without {CODER}/, so it gives no probabilities; '
+            'export it again'
+        )

@@ -1,0 +1,154 @@
+"""The shapes of the answers, as the OpenAPI document shows them."""
+
+from pydantic import BaseModel, Field
+
+
+class Code(BaseModel):
+    """A code with its title."""
+
+    code: str = Field(description='The code; a sector that is a range under its first number.')
+    official: str = Field(description='Its official spelling, such as 31-33.')
+    title: str
+    level: int = Field(description='Its digits, 2 to 6.')
+
+
+class LikelyCode(Code):
+    """A code with the probability that it, or a code below it, is the right one."""
+
+    probability: float
+    distance: float = Field(description='Geodesic distance from the point of the text.')
+
+
+class KnownText(BaseModel):
+    """A text whose code is known, and how like the query it is."""
+
+    text: str
+    cosine: float
+
+
+class Word(BaseModel):
+    """A word of the query that texts of the code hold, and its weight."""
+
+    word: str
+    weight: float
+
+
+class Evidence(BaseModel):
+    """What speaks for a code."""
+
+    texts: list[KnownText]
+    words: list[Word]
+
+
+class Hit(LikelyCode):
+    """A ranked code."""
+
+    path: list[Code] = Field(description='From the sector to the code itself.')
+    evidence: Evidence | None = Field(description='If it was asked for; of six-digit codes only.')
+
+
+class CodedText(BaseModel):
+    """What was found for a text."""
+
+    text: str
+    hits: list[Hit]
+    path: list[LikelyCode] = Field(description='The best six-digit code below its ancestors.')
+    backoff: LikelyCode | None = Field(
+        description='The deepest code of `path` whose probability passes the confidence; null '
+        "where not even the sector's does."
+    )
+    confidence: float
+
+
+class CodeAnswer(BaseModel):
+    """One entry a text, in the order of the request."""
+
+    answers: list[CodedText]
+
+
+class DiskPoint(BaseModel):
+    """A place on the map, the Poincaré disk of radius 1."""
+
+    x: float
+    y: float
+
+
+class Neighbour(Code):
+    """A similar code."""
+
+    distance: float = Field(description='Geodesic distance.')
+    tree_distance: int = Field(description='Edges between the two.')
+
+
+class Redirection(BaseModel):
+    """An activity that the text of the code sends elsewhere."""
+
+    activity: str
+    targets: list[Code]
+
+
+class Coordinates(BaseModel):
+    """Where a code lies."""
+
+    curvature: float = Field(description='c > 0; the space has curvature −c.')
+    tangent: list[float] = Field(description='Log map at the origin: the columns of the table.')
+    disk: DiskPoint
+
+
+class CodeCard(Code):
+    """All about a code."""
+
+    vintage: int
+    path: list[Code] = Field(description='From the sector to the code itself.')
+    children: list[Code]
+    similar: list[Neighbour] = Field(description='The nearest codes of the same level.')
+    redirections: list[Redirection]
+    coordinates: Coordinates
+
+
+class SearchAnswer(BaseModel):
+    """What the page shows for a query."""
+
+    answer: CodedText | None = Field(description='Null where the query is a code.')
+    code: CodeCard | None = Field(description='The card of the code, where the query is one.')
+    place: DiskPoint | None = Field(
+        description='The place of the query: the hyperbolic centroid of its hits on the disk, '
+        'weighted by their probabilities.'
+    )
+
+
+class DiskMap(BaseModel):
+    """All codes on the disk, one entry a code in each list."""
+
+    code: list[str]
+    title: list[str]
+    level: list[int]
+    parent: list[int] = Field(description='Position of the parent; −1 for a sector.')
+    x: list[float]
+    y: list[float]
+
+
+class Fault(BaseModel):
+    """What is wrong at one place of the request."""
+
+    where: str
+    reason: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = 'about:blank'
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] = []
+    error_count: int | None = None
+
+
+class Health(BaseModel):
+    """The process lives, or the model is loaded."""
+
+    status: str
+    version: str
+    bundle: str | None = Field(None, description='Checksum of the manifest of the bundle.')

@@ -1,0 +1,305 @@
+"""The app: routes, limits, and errors that a client can act on."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi import Path as PathParameter
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from naics_embed import __version__
+from naics_embed.config.service import ServiceConfig
+from naics_embed.errors import CodeError, UserError
+from naics_embed.search.searcher import LEAF_LEVEL, LEVELS
+from naics_embed.service import answers
+from naics_embed.service.engine import Engine
+from naics_embed.service.guard import REQUEST_ID, Guard
+from naics_embed.service.metrics import CONTENT_TYPE, Metrics
+from naics_embed.service.pool import BusyError, SlowError, WorkerPool
+from naics_embed.service.problems import MEDIA_TYPE, ProblemError
+from naics_embed.service.requests import (
+    TOO_MANY,
+    code_request,
+    code_request_examples,
+    text_problem,
+)
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).with_name('static')
+LONGEST_CODE = 16
+LONGEST_PLACE = 100
+RETRY_AFTER_S = '1'
+T = TypeVar('T')
+
+
+class Service:
+    """The engine once it is loaded, the threads that run it, and what is counted."""
+
+    def __init__(self, config: ServiceConfig, load: Callable[[], Engine]) -> None:
+        """Load nothing yet."""
+        self.config = config
+        self.load = load
+        self.metrics = Metrics()
+        self.engine: Engine | None = None
+        self.failure: BaseException | None = None
+
+    async def run(self, work: Callable[[Engine], T]) -> T:
+        """Return ``work(engine)`` from a thread of the pool.
+
+        Raises:
+            ProblemError: the engine is not there yet, has no room, or took too long.
+        """
+        if self.engine is None:
+            self.metrics.refused.labels('loading').inc()
+            detail = 'the model is loading' if self.failure is None else 'the model did not load'
+            raise ProblemError(503, detail, headers={'Retry-After': RETRY_AFTER_S})
+        try:
+            return await self.pool.run(work, self.engine)
+        except BusyError as error:
+            self.metrics.refused.labels('busy').inc()
+            raise ProblemError(
+                503,
+                'all workers are busy; try again later',
+                headers={'Retry-After': RETRY_AFTER_S},
+            ) from error
+        except SlowError as error:
+            self.metrics.refused.labels('timeout').inc()
+            raise ProblemError(
+                504,
+                f'no answer within {self.config.timeout_s:g} s; send fewer texts in a request',
+            ) from error
+
+    @asynccontextmanager
+    async def running(self, on_failure: Callable[[BaseException], None]) -> AsyncIterator[None]:
+        """Load the engine beside the first requests, and stop the threads at the end."""
+        config = self.config
+        self.pool = WorkerPool(config.workers, config.threads, config.queue, config.timeout_s)
+        loading = asyncio.create_task(asyncio.to_thread(self.load))
+
+        def loaded(task: 'asyncio.Task[Engine]') -> None:
+            if task.cancelled():
+                return
+            self.failure = task.exception()
+            if self.failure is not None:
+                on_failure(self.failure)
+                return
+            self.engine = task.result()
+            self.metrics.ready.set(1)
+            log.info('ready: %s', self.engine.coder.searcher.bundle.path)
+
+        loading.add_done_callback(loaded)
+        try:
+            yield
+        finally:
+            loading.cancel()
+            self.pool.close()
+
+
+def create_app(
+    config: ServiceConfig,
+    load: Callable[[], Engine],
+    on_failure: Callable[[BaseException], None] | None = None,
+) -> Guard:
+    """Return the ASGI app; the FastAPI app is its ``app``.
+
+    Args:
+        config: limits.
+        load: returns the engine; called in a thread when the app starts.
+        on_failure: called with what ``load`` raised; without it the error is logged.
+    """
+    service = Service(config, load)
+    failed = on_failure or _log_failure
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running(failed):
+            yield
+
+    app = FastAPI(
+        title='naics-embed',
+        version=__version__,
+        summary='NAICS codes for descriptions of businesses, with calibrated probabilities.',
+        description=(
+            f'At most {config.max_body_bytes:,} bytes and {config.max_texts} texts a request, '
+            f'{config.max_characters:,} characters a text, {config.timeout_s:g} s an answer. '
+            'Errors are problem details (RFC 9457).'
+        ),
+        lifespan=lifespan,
+        # The usual pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        responses=_PROBLEMS,
+    )
+    _add_handlers(app, service)
+    _add_coding(app, service)
+    _add_codes(app, service)
+    _add_operations(app, service)
+    app.mount('/static', StaticFiles(directory=STATIC))
+    return Guard(app, config, service.metrics)
+
+
+def _add_coding(app: FastAPI, service: Service) -> None:
+    config = service.config
+    CodeRequest = code_request(config)
+
+    @app.post(
+        '/v1/code',
+        response_model=answers.CodeAnswer,
+        tags=['coding'],
+        summary='Codes for one text or a batch',
+        openapi_extra={
+            'requestBody': {'content': {'application/json': {'examples': code_request_examples()}}}
+        },
+    )
+    async def code(request: CodeRequest) -> Response:
+        texts, k = request.texts, request.k
+        _refuse(text_problem(texts, config))
+        service.metrics.batch.observe(len(texts))
+        return await service.run(
+            lambda engine: _json(
+                engine.code(texts, k, request.level, request.confidence, request.evidence)
+            )
+        )
+
+    @app.get(
+        '/v1/search',
+        response_model=answers.SearchAnswer,
+        tags=['coding'],
+        summary='Codes and the place on the map for one text, or the card of a code',
+    )
+    async def search(
+        q: Annotated[str, Query(description='A description or a code.', examples=['dog grooming'])],
+        k: Annotated[int, Query(ge=1, le=config.max_k)] = config.k,
+        level: Annotated[int, Query(ge=LEVELS[0], le=LEVELS[-1])] = LEAF_LEVEL,
+        confidence: Annotated[float, Query(gt=0, le=1)] = config.confidence,
+    ) -> Response:
+        _refuse(text_problem([q], config, 'query.q'))
+        service.metrics.batch.observe(1)
+        return await service.run(lambda engine: _json(engine.search(q, k, level, confidence)))
+
+
+def _add_codes(app: FastAPI, service: Service) -> None:
+    config = service.config
+
+    @app.get(
+        '/v1/codes/{code}',
+        response_model=answers.CodeCard,
+        tags=['codes'],
+        summary='Title, path, children, similar codes and coordinates of a code',
+        responses={404: _PROBLEM},
+    )
+    async def card(
+        code: Annotated[str, PathParameter(max_length=LONGEST_CODE, examples=['541330', '31-33'])],
+        similar: Annotated[int, Query(ge=0, le=config.max_k)] = config.similar,
+    ) -> Response:
+        return await service.run(lambda engine: _json(engine.card(code, similar)))
+
+    @app.get(
+        '/v1/map',
+        response_model=answers.DiskMap,
+        tags=['codes'],
+        summary='All codes on the Poincaré disk',
+    )
+    async def disk() -> Response:
+        return await service.run(lambda engine: Response(engine.map, media_type=_JSON))
+
+
+def _add_operations(app: FastAPI, service: Service) -> None:
+    @app.get('/healthz', response_model=answers.Health, tags=['operations'])
+    async def healthz() -> answers.Health:
+        """Whether the process answers."""
+        return answers.Health(status='alive', version=__version__)
+
+    @app.get(
+        '/readyz', response_model=answers.Health, tags=['operations'], responses={503: _PROBLEM}
+    )
+    async def readyz() -> answers.Health:
+        """Whether the model is loaded."""
+        if service.engine is None:
+            detail = 'loading' if service.failure is None else 'did not load; see the log'
+            raise ProblemError(503, detail, headers={'Retry-After': RETRY_AFTER_S})
+        return answers.Health(status='ready', version=__version__, bundle=service.engine.bundle)
+
+    @app.get('/metrics', tags=['operations'], response_class=Response)
+    async def metrics() -> Response:
+        """Figures for Prometheus."""
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+    @app.get('/', include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / 'index.html')
+
+
+def _add_handlers(app: FastAPI, service: Service) -> None:
+    refused = service.metrics.refused
+
+    @app.exception_handler(ProblemError)
+    async def problem(_: Request, error: ProblemError) -> Response:
+        # Those of 5xx are counted where they arise.
+        if error.status < 500:
+            refused.labels('invalid').inc()
+        return error.response()
+
+    @app.exception_handler(CodeError)
+    async def no_code(_: Request, error: CodeError) -> Response:
+        refused.labels('invalid').inc()
+        return ProblemError(404, str(error)).response()
+
+    @app.exception_handler(UserError)
+    async def user_error(_: Request, error: UserError) -> Response:
+        refused.labels('invalid').inc()
+        return ProblemError(422, str(error)).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        refused.labels('invalid').inc()
+        found = error.errors()
+        status = 413 if any(fault['type'] == TOO_MANY for fault in found) else 422
+        faults = [
+            ('.'.join(map(str, fault['loc']))[:LONGEST_PLACE], fault['msg']) for fault in found
+        ]
+        return ProblemError(status, 'the request does not fit the schema', faults).response()
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        return ProblemError(error.status_code, str(error.detail), (), error.headers).response()
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        refused.labels('bug').inc()
+        number = request.state.request_id
+        log.error('request %s failed', number, exc_info=error)
+        return ProblemError(
+            500, f'this is a fault of the service; the log has it under {REQUEST_ID} {number}'
+        ).response()
+
+
+_JSON = 'application/json'
+_PROBLEM: dict[str, Any] = {
+    'model': answers.Problem,
+    'content': {MEDIA_TYPE: {}},
+    'description': 'Problem details.',
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((413, 422, 503, 504), _PROBLEM)
+
+
+def _json(answer: BaseModel) -> Response:
+    return Response(answer.model_dump_json(), media_type=_JSON)
+
+
+def _refuse(problem: ProblemError | None) -> None:
+    if problem is not None:
+        raise problem
+
+
+def _log_failure(error: BaseException) -> None:
+    log.error('the model did not load', exc_info=error)

@@ -1,0 +1,158 @@
+"""What a loaded bundle answers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from naics_embed.artifacts import MANIFEST, checksum
+from naics_embed.errors import CodeError
+from naics_embed.search import coder as coding
+from naics_embed.search.codes import CodeTable
+from naics_embed.search.concordance import later_codes
+from naics_embed.search.searcher import LEAF_LEVEL
+from naics_embed.service import answers
+from naics_embed.service.disk import CodeDisk
+from naics_embed.taxonomy import canonical_code
+
+EVIDENCE_OF_A_SEARCH = 3
+NO_CODE = '000000'
+
+
+class Engine:
+    """One coder, one table and one map, shared by all threads."""
+
+    def __init__(self, coder: coding.Coder, table: CodeTable, disk: CodeDisk) -> None:
+        """Use `load`."""
+        self.coder = coder
+        self.table = table
+        self.disk = disk
+        self.bundle = checksum(coder.searcher.bundle.path / MANIFEST)[0]
+        self.map = self._map().model_dump_json().encode()
+
+    @classmethod
+    def load(cls, path: Path, stretch: float) -> 'Engine':
+        """Load a bundle, and answer once, so that the first request does not wait.
+
+        Args:
+            path: directory of the bundle.
+            stretch: factor on the radii of the map, for a bundle without one.
+
+        Raises:
+            ArtifactError: there is no such bundle, it is damaged, or it has no coder.
+        """
+        coder = coding.Coder.load(path)
+        table = CodeTable(coder.searcher.bundle)
+        engine = cls(coder, table, CodeDisk.of(table, stretch))
+        engine.search(engine.table.frame['title'][0], 1, LEAF_LEVEL, 1.0)
+        # The concordance takes seconds to import, and answers the first code that is none.
+        later_codes(NO_CODE)
+        return engine
+
+    def code(
+        self, texts: Sequence[str], k: int, level: int, confidence: float, evidence: int
+    ) -> answers.CodeAnswer:
+        """Return ranked codes for texts.
+
+        Raises:
+            UserError: see `naics_embed.Coder.search`.
+        """
+        found = self.coder.search(texts, k, level, confidence=confidence, support=evidence)
+        return answers.CodeAnswer(answers=[self._coded(answer) for answer in found])
+
+    def card(self, code: str, similar: int) -> answers.CodeCard:
+        """Return all about a code. Raises CodeError where there is no such code."""
+        table = self.table
+        own = table[code]
+        row = table.position(code)
+        near = table.similar(code, similar) if similar else []
+        return answers.CodeCard(
+            **vars(own),
+            vintage=table.vintage,
+            path=self._path(own.code),
+            children=[answers.Code(**vars(child)) for child in table.children(code)],
+            similar=[
+                answers.Neighbour(**{name: getattr(x, name) for name in _NEIGHBOUR}) for x in near
+            ],
+            redirections=[
+                answers.Redirection(
+                    activity=item.activity,
+                    targets=[answers.Code(**vars(target)) for target in item.targets],
+                )
+                for item in (table.redirections(code) if table.has_redirections else ())
+            ],
+            coordinates=answers.Coordinates(
+                curvature=table.curvature,
+                tangent=table.tangents[row].tolist(),
+                disk=_point(self.disk.points[row]),
+            ),
+        )
+
+    def search(self, query: str, k: int, level: int, confidence: float) -> answers.SearchAnswer:
+        """Return what the page shows: for a code its card, for a text its codes and its place.
+
+        Raises:
+            UserError: see `naics_embed.Coder.search`.
+            CodeError: the query looks like a code and is none.
+        """
+        if _looks_like_code(query):
+            card = self.card(query, k)
+            return answers.SearchAnswer(answer=None, code=card, place=card.coordinates.disk)
+        [answer] = self.code([query], k, level, confidence, EVIDENCE_OF_A_SEARCH).answers
+        rows = np.array([self.table.position(hit.code) for hit in answer.hits])
+        weights = np.array([hit.probability for hit in answer.hits])
+        place = _point(self.disk.centre(rows, weights))
+        return answers.SearchAnswer(answer=answer, code=None, place=place)
+
+    def _coded(self, answer: coding.Answer) -> answers.CodedText:
+        support = answer.support or (None,) * len(answer.hits)
+        return answers.CodedText(
+            text=answer.text,
+            hits=[
+                answers.Hit(**vars(hit), path=self._path(hit.code), evidence=_evidence(speaks))
+                for hit, speaks in zip(answer.hits, support, strict=True)
+            ],
+            path=[answers.LikelyCode(**vars(step)) for step in answer.path],
+            backoff=None if answer.chosen is None else answers.LikelyCode(**vars(answer.chosen)),
+            confidence=answer.confidence,
+        )
+
+    def _path(self, code: str) -> list[answers.Code]:
+        above = [canonical_code(code[:digits]) for digits in range(2, len(code) + 1)]
+        return [answers.Code(**vars(self.table[step])) for step in above]
+
+    def _map(self) -> answers.DiskMap:
+        taxonomy, frame = self.table.taxonomy, self.table.frame
+        points = np.round(self.disk.points, 5)
+        return answers.DiskMap(
+            code=frame['official'].to_list(),
+            title=frame['title'].to_list(),
+            level=frame['level'].to_list(),
+            parent=taxonomy.parent.tolist(),
+            x=points[:, 0].tolist(),
+            y=points[:, 1].tolist(),
+        )
+
+
+_NEIGHBOUR = tuple(answers.Neighbour.model_fields)
+
+
+def _evidence(support: coding.Support | None) -> answers.Evidence | None:
+    if support is None:
+        return None
+    return answers.Evidence(
+        texts=[answers.KnownText(text=text, cosine=cosine) for text, cosine in support.texts],
+        words=[answers.Word(word=word, weight=weight) for word, weight in support.words],
+    )
+
+
+def _point(place: np.ndarray) -> answers.DiskPoint:
+    return answers.DiskPoint(x=float(place[0]), y=float(place[1]))
+
+
+def _looks_like_code(query: str) -> bool:
+    try:
+        canonical_code(query)
+    except CodeError:
+        return False
+    return True

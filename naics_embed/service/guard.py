@@ -1,0 +1,123 @@
+"""Around the app: a bounded body, security headers on every answer, and the request counted."""
+
+import asyncio
+import time
+import uuid
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from naics_embed.config.service import ServiceConfig
+from naics_embed.service.metrics import Metrics
+from naics_embed.service.problems import ProblemError
+
+HEADERS = {
+    'Content-Security-Policy': (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Permissions-Policy': 'camera=(), geolocation=(), microphone=()',
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Frame-Options': 'DENY',
+}
+REQUEST_ID = 'X-Request-ID'
+WITHOUT_BODY = frozenset({'GET', 'HEAD', 'OPTIONS'})
+METHODS = WITHOUT_BODY | {'POST', 'PUT', 'PATCH', 'DELETE'}
+
+
+class Guard:
+    """An ASGI app around another one."""
+
+    def __init__(self, app: ASGIApp, config: ServiceConfig, metrics: Metrics) -> None:
+        """Wrap ``app``."""
+        self.app = app
+        self.config = config
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass on what is none."""
+        if scope['type'] != 'http':
+            await self.app(scope, receive, send)
+            return
+        scope['state'] = {**scope.get('state', {}), 'request_id': uuid.uuid4().hex}
+        start = time.perf_counter()
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message['type'] == 'http.response.start':
+                status = message['status']
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault('Cache-Control', 'no-store')
+                headers[REQUEST_ID] = scope['state']['request_id']
+            await send(message)
+
+        self.metrics.running.inc()
+        try:
+            try:
+                body = await self._body(scope, receive)
+            except ProblemError as problem:
+                self.metrics.refused.labels('size' if problem.status == 413 else 'timeout').inc()
+                await problem.response()(scope, receive, answer)
+                return
+            await self.app(scope, body, answer)
+        finally:
+            self.metrics.running.dec()
+            # A method or path that nobody serves must not become a label of its own.
+            route = getattr(scope.get('route'), 'path', None) or 'none'
+            method = scope['method'] if scope['method'] in METHODS else 'other'
+            self.metrics.requests.labels(method, route, str(status)).inc()
+            self.metrics.seconds.labels(route).observe(time.perf_counter() - start)
+
+    async def _body(self, scope: Scope, receive: Receive) -> Receive:
+        """Read the body whole, and return a `receive` that gives it again."""
+        if scope['method'] in WITHOUT_BODY:
+            return receive
+        limit = self.config.max_body_bytes
+        for name, value in scope['headers']:
+            if name == b'content-length' and value.isdigit() and int(value[:20]) > limit:
+                raise _too_large(limit)
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self.config.body_timeout_s):
+                more = True
+                while more:
+                    message = await receive()
+                    if message['type'] != 'http.request':
+                        return _given(message, receive)
+                    parts.append(message.get('body', b''))
+                    size += len(parts[-1])
+                    more = message.get('more_body', False)
+                    if size > limit:
+                        raise _too_large(limit)
+        except TimeoutError as error:
+            raise ProblemError(
+                408,
+                f'the body did not arrive within {self.config.body_timeout_s:g} s',
+                headers={'Connection': 'close'},
+            ) from error
+        whole = {'type': 'http.request', 'body': b''.join(parts), 'more_body': False}
+        return _given(whole, receive)
+
+
+def _given(first: Message, receive: Receive) -> Receive:
+    waiting = [first]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(
+        413,
+        f'the body is larger than {limit} bytes; send the texts in several requests',
+        headers={'Connection': 'close'},
+    )

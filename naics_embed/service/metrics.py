@@ -1,0 +1,54 @@
+"""What Prometheus may know of the service."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from naics_embed import __version__
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """The metrics of one app, in a registry of its own."""
+
+    def __init__(self) -> None:
+        """Register them, all at zero."""
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            'naics_embed_requests',
+            'Requests answered.',
+            ('method', 'route', 'status'),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            'naics_embed_request_seconds',
+            'Seconds from the first byte of a request to the last of its answer.',
+            ('route',),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.running = Gauge(
+            'naics_embed_requests_running', 'Requests not answered yet.', registry=self.registry
+        )
+        self.batch = Histogram(
+            'naics_embed_batch_texts', 'Texts a request.', buckets=TEXTS, registry=self.registry
+        )
+        self.refused = Counter(
+            'naics_embed_refused',
+            'Requests without an answer by the model: busy, timeout, loading, size, invalid, bug.',
+            ('reason',),
+            registry=self.registry,
+        )
+        self.ready = Gauge(
+            'naics_embed_ready', '1 once the model is loaded.', registry=self.registry
+        )
+        version = Gauge(
+            'naics_embed_version', 'The version that runs.', ('version',), registry=self.registry
+        )
+        version.labels(__version__).set(1)
+
+    def text(self) -> bytes:
+        """Return them in Prometheus' format."""
+        return generate_latest(self.registry)

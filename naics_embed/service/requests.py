@@ -1,0 +1,95 @@
+"""What may be asked: the schema of a coding request, with the limits of the configuration."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from naics_embed.config.service import ServiceConfig
+from naics_embed.search.searcher import LEAF_LEVEL, LEVELS, text_fault
+from naics_embed.service.problems import ProblemError
+
+TOO_MANY = 'too_many_texts'
+
+
+def code_request(config: ServiceConfig) -> type[BaseModel]:
+    """Return the model of the body of ``POST /v1/code``."""
+    most = config.max_texts
+
+    def counted(value: Any) -> Any:
+        texts = [value] if isinstance(value, str) else value
+        if isinstance(texts, list) and len(texts) > most:
+            raise PydanticCustomError(
+                TOO_MANY,
+                'there are {count} texts, at most {most} are read; send several requests',
+                {'count': len(texts), 'most': most},
+            )
+        return texts
+
+    text = {'type': 'string', 'minLength': 1, 'maxLength': config.max_characters}
+    batch = {'type': 'array', 'items': text, 'minItems': 1, 'maxItems': most}
+
+    class CodeRequest(BaseModel):
+        """Descriptions of businesses, and what is wanted of each."""
+
+        model_config = ConfigDict(strict=True, extra='forbid')
+
+        texts: Annotated[
+            list[str],
+            Field(min_length=1),
+            BeforeValidator(counted),
+            WithJsonSchema({'anyOf': [text, batch], 'description': 'One text, or a batch.'}),
+        ]
+        k: int = Field(config.k, ge=1, le=config.max_k, description='Codes for each text.')
+        level: int = Field(
+            LEAF_LEVEL, ge=LEVELS[0], le=LEVELS[-1], description='Digits of the codes.'
+        )
+        confidence: float = Field(
+            config.confidence,
+            gt=0,
+            le=1,
+            description='Least probability of the back-off code.',
+        )
+        evidence: int = Field(
+            0,
+            ge=0,
+            le=config.max_evidence,
+            description='Known texts and words for each code; six-digit codes only.',
+        )
+
+    return CodeRequest
+
+
+def code_request_examples() -> dict[str, Any]:
+    """Return the examples of the OpenAPI document."""
+    return {
+        'one': {'summary': 'One text', 'value': {'texts': 'dog grooming salon'}},
+        'batch': {
+            'summary': 'A batch, with evidence',
+            'value': {
+                'texts': ['we install roofs', 'custom software for banks'],
+                'k': 3,
+                'confidence': 0.9,
+                'evidence': 2,
+            },
+        },
+    }
+
+
+def text_problem(
+    texts: Sequence[str], config: ServiceConfig, place: str = 'body.texts'
+) -> ProblemError | None:
+    """Return what is wrong with texts, each named by its position; None for good ones."""
+    faults = []
+    for position, text in enumerate(texts):
+        where = f'{place}.{position}' if len(texts) > 1 else place
+        if len(text) > config.max_characters:
+            faults.append(
+                (where, f'has {len(text)} characters, at most {config.max_characters} are read')
+            )
+        elif (fault := text_fault(text)) is not None:
+            faults.append((where, fault))
+    if not faults:
+        return None
+    return ProblemError(422, f'{len(faults)} of {len(texts)} texts cannot be coded', faults)

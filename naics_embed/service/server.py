@@ -1,0 +1,79 @@
+"""The server process: one uvicorn, one event loop, one model."""
+
+import ipaddress
+import logging
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from naics_embed.config.service import ServiceConfig
+from naics_embed.errors import UserError
+from naics_embed.service.app import create_app
+from naics_embed.service.engine import Engine
+
+log = logging.getLogger(__name__)
+
+
+def run_server(config: ServiceConfig, bundle: Path, root_path: str = '') -> None:
+    """Serve a bundle until the process is told to stop.
+
+    Args:
+        config: address and limits.
+        bundle: directory of the bundle.
+        root_path: prefix under which a proxy shows the service.
+
+    Raises:
+        UserError: the address is not free or not of this machine, or the bundle is damaged.
+    """
+    if not is_loopback(config.host):
+        log.warning(
+            'listening on %s, where others can reach it: the service knows no passwords and no '
+            'TLS; put a proxy with both before it',
+            config.host,
+        )
+    failures: list[BaseException] = []
+
+    def stop(error: BaseException) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    app = create_app(config, lambda: Engine.load(bundle, config.map_stretch), stop)
+    settings = uvicorn.Config(
+        app,
+        host=config.host,
+        port=config.port,
+        root_path=root_path,
+        log_config=None,
+        # Queries are in the addresses of /v1/search, and may be nobody's business.
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=config.shutdown_s,
+    )
+    server = uvicorn.Server(settings)
+    with listen(config.host, config.port) as listening:
+        shown = f'[{config.host}]' if ':' in config.host else config.host
+        log.info('listening on http://%s:%d', shown, listening.getsockname()[1])
+        server.run([listening])
+    if failures:
+        raise failures[0]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises UserError where it cannot."""
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UserError(
+            f'{host}:{port} cannot be listened on ({error.strerror}); name another with --host or '
+            '--port'
+        ) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address; of names, only localhost counts."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == 'localhost'

@@ -1,0 +1,362 @@
+"""The app in this process: answers, limits, errors, metrics."""
+
+import json
+import threading
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from naics_embed.bundle import Bundle
+from naics_embed.config.load import load_config
+from naics_embed.config.service import ServiceConfig
+from naics_embed.errors import ArtifactError, ConfigError
+from naics_embed.service.answers import CodeAnswer, CodeCard, Problem, SearchAnswer
+from naics_embed.service.disk import CodeDisk
+from naics_embed.service.guard import HEADERS
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+TEXTS = ['corn farming', 'dental offices', 'xylophone zzz']
+
+
+def is_problem(answer, status: int) -> Problem:
+    """Check that an answer is an error that tells no more than it should."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers['content-type'] == 'application/problem+json'
+    assert 'Traceback' not in answer.text
+    problem = Problem.model_validate_json(answer.content)
+    assert problem.status == status
+    assert problem.detail
+    return problem
+
+
+def post(client, **body):
+    return client.post('/v1/code', json=body)
+
+
+def counted(client) -> dict[tuple[str, ...], float]:
+    """Name and label values → value, of all metrics."""
+    families = text_string_to_metric_families(client.get('/metrics').text)
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_a_batch_is_answered_as_the_coder_does(client, engine):
+    answer = post(client, texts=TEXTS, k=3, confidence=0.3, evidence=2)
+    assert answer.status_code == 200
+    found = CodeAnswer.model_validate_json(answer.content).answers
+    wanted = engine.coder.search(TEXTS, 3, confidence=0.3, support=2)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.text == other.text
+        assert [hit.code for hit in one.hits] == [hit.code for hit in other.hits]
+        assert [hit.probability for hit in one.hits] == pytest.approx(
+            [hit.probability for hit in other.hits]
+        )
+        assert [step.code for step in one.path] == [step.code for step in other.path]
+        assert (one.backoff and one.backoff.code) == (other.chosen and other.chosen.code)
+        for hit, support in zip(one.hits, other.support, strict=True):
+            assert [step.level for step in hit.path] == [2, 3, 4, 5, 6]
+            assert hit.path[-1].code == hit.code
+            assert [(x.text, x.cosine) for x in hit.evidence.texts] == list(support.texts)
+            assert [(x.word, x.weight) for x in hit.evidence.words] == list(support.words)
+
+
+def test_one_text_is_a_batch_of_one(client):
+    one, many = post(client, texts='corn farming'), post(client, texts=['corn farming'])
+    assert one.json() == many.json()
+    [answer] = one.json()['answers']
+    assert answer['hits'][0]['title'] == 'Corn Farming'
+    assert answer['hits'][0]['evidence'] is None
+
+
+def test_the_card_of_a_code(client, engine):
+    card = CodeCard.model_validate_json(client.get('/v1/codes/31-33?similar=4').content)
+    assert (card.code, card.official, card.title) == ('31', '31-33', 'Manufacturing')
+    assert [near.code for near in card.similar] == [
+        near.code for near in engine.table.similar('31', 4)
+    ]
+    assert '336' in [child.code for child in card.children]
+    row = engine.table.position('31')
+    assert card.coordinates.tangent == engine.table.tangents[row].tolist()
+    leaf = CodeCard.model_validate_json(client.get('/v1/codes/111120?similar=0').content)
+    assert [step.level for step in leaf.path] == [2, 3, 4, 5, 6]
+    assert (leaf.children, leaf.similar) == ([], [])
+    assert leaf.redirections[0].targets[0].code == '111110'
+
+
+def test_a_code_that_is_none_gets_help(client):
+    assert 'became 513210' in is_problem(client.get('/v1/codes/511210'), 404).detail
+    assert 'two to six digits' in is_problem(client.get('/v1/codes/corn'), 404).detail
+    is_problem(client.get(f'/v1/codes/{"1" * 99}'), 422)
+    is_problem(client.get('/v1/codes/11?similar=999'), 422)
+
+
+def test_a_search_has_a_place_on_the_map(client, engine):
+    found = SearchAnswer.model_validate_json(
+        client.get('/v1/search', params={'q': 'corn farming', 'k': 1}).content
+    )
+    [hit] = found.answer.hits
+    row = engine.table.position(hit.code)
+    # The centroid of one point is the point.
+    assert (found.place.x, found.place.y) == pytest.approx(tuple(engine.disk.points[row]))
+    assert hit.evidence.texts
+    among = client.get('/v1/search', params={'q': 'corn farming', 'k': 9}).json()['place']
+    assert np.hypot(among['x'], among['y']) < 1
+    code = client.get('/v1/search', params={'q': ' 111150 '}).json()
+    assert code['answer'] is None
+    assert code['code']['title'] == 'Corn Farming'
+    is_problem(client.get('/v1/search', params={'q': '999999'}), 404)
+    is_problem(client.get('/v1/search', params={'q': '  '}), 422)
+    is_problem(client.get('/v1/search'), 422)
+
+
+def test_the_map_holds_every_code(client, engine):
+    disk = client.get('/v1/map').json()
+    assert {len(column) for column in disk.values()} == {len(engine.table.taxonomy)}
+    assert disk['code'][disk['parent'][disk['code'].index('311')]] == '31-33'
+    assert max(np.hypot(disk['x'], disk['y'])) < 1
+
+
+@pytest.mark.parametrize(
+    ('body', 'where'),
+    [
+        ({}, 'body.texts'),
+        ({'texts': []}, 'body.texts'),
+        ({'texts': 3}, 'body.texts'),
+        ({'texts': ['a', None]}, 'body.texts.1'),
+        ({'texts': ['a', ' \n']}, 'body.texts.1'),
+        ({'texts': 'a', 'k': 0}, 'body.k'),
+        ({'texts': 'a', 'k': True}, 'body.k'),
+        ({'texts': 'a', 'k': 21}, 'body.k'),
+        ({'texts': 'a', 'level': 7}, 'body.level'),
+        ({'texts': 'a', 'confidence': 0}, 'body.confidence'),
+        ({'texts': 'a', 'evidence': 99}, 'body.evidence'),
+        ({'texts': 'a', 'txets': 'b'}, 'body.txets'),
+        ({'texts': 'a' * 201}, 'body.texts'),
+    ],
+)
+def test_bad_requests_are_told_where(client, body, where):
+    assert where in [fault.where for fault in is_problem(post(client, **body), 422).errors]
+
+
+@pytest.mark.parametrize(
+    'body',
+    [
+        b'',
+        b'[' * 4000,
+        b'{"texts": "\xff"}',
+        b'{"texts": "\\ud800"}',
+        b'{"texts": "a", "\\ud800": 1}',
+        b'{"texts": "a", "confidence": NaN}',
+        b'{"texts": "a", "k": 1e999}',
+        b'{"texts": "a", "k": ' + b'9' * 4000 + b'}',
+    ],
+    ids=range(8),
+)
+def test_bodies_that_are_no_json_of_ours(client, body):
+    answer = client.post('/v1/code', content=body, headers={'content-type': 'application/json'})
+    is_problem(answer, 400 if answer.status_code == 400 else 422)
+
+
+def test_what_is_too_large_is_refused(client):
+    assert 'at most 8' in is_problem(post(client, texts=['a'] * 9), 413).errors[0].reason
+    is_problem(post(client, texts='a' * 5000), 413)
+    parts = (b'x' * 1000 for _ in range(9))
+    is_problem(client.post('/v1/code', content=parts), 413)
+
+
+def test_unknown_places(client):
+    is_problem(client.get('/v1/nothing'), 404)
+    answer = client.delete('/v1/code')
+    is_problem(answer, 405)
+    assert answer.headers['allow'] == 'POST'
+    is_problem(client.get('/static/../app.py'), 404)
+
+
+def test_every_answer_has_the_headers(client):
+    for answer in (client.get('/'), client.get('/nothing'), post(client, texts='a' * 5000)):
+        assert HEADERS.items() <= {name: answer.headers.get(name, '') for name in HEADERS}.items()
+        assert answer.headers['x-request-id']
+    assert 'server' not in client.get('/healthz').headers
+
+
+def test_before_the_model_is_loaded(serve, engine):
+    go = threading.Event()
+
+    def load():
+        assert go.wait(60)
+        return engine
+
+    client = serve(load, ready=False)
+    try:
+        assert client.get('/healthz').json()['status'] == 'alive'
+        assert 'loading' in is_problem(client.get('/readyz'), 503).detail
+        answer = post(client, texts='a')
+        assert 'loading' in is_problem(answer, 503).detail
+        assert answer.headers['retry-after'] == '1'
+        assert counted(client)['naics_embed_ready',] == 0
+    finally:
+        go.set()
+
+
+def test_a_model_that_does_not_load_is_told(serve):
+    told = threading.Event()
+
+    def load():
+        raise ArtifactError('damaged')
+
+    client = serve(load, ready=False, on_failure=lambda error: told.set())
+    assert told.wait(60)
+    assert 'did not load' in is_problem(client.get('/readyz'), 503).detail
+    is_problem(post(client, texts='a'), 503)
+
+
+class Stuck:
+    """An engine that answers when it is told to."""
+
+    def __init__(self, engine):
+        self.table, self.coder, self.bundle = engine.table, engine.coder, engine.bundle
+        self.begun, self.go = threading.Semaphore(0), threading.Event()
+
+    def card(self, code, similar):
+        self.begun.release()
+        assert self.go.wait(60)
+        raise ZeroDivisionError(code)
+
+
+def test_more_than_there_is_room_for(serve, engine):
+    stuck = Stuck(engine)
+    client = serve(lambda: stuck, workers=1, queue=1)
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(client.get('/v1/codes/11')))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        assert stuck.begun.acquire(timeout=60)
+        # The second request waits in the queue as soon as it is counted as running.
+        while counted(client)['naics_embed_requests_running',] < 3:
+            time.sleep(0.01)
+        refused = client.get('/v1/codes/11')
+        assert 'busy' in is_problem(refused, 503).detail
+        assert refused.headers['retry-after'] == '1'
+        assert client.get('/healthz').status_code == 200
+    finally:
+        stuck.go.set()
+        for thread in threads:
+            thread.join(60)
+    for answer in answers:
+        assert answer.headers['x-request-id'] in is_problem(answer, 500).detail
+        assert 'ZeroDivision' not in answer.text
+        assert answer.headers['x-frame-options'] == 'DENY'
+    assert counted(client)['naics_embed_refused_total', 'bug'] == 2
+
+
+def test_what_takes_too_long_is_given_up_but_keeps_its_place(serve, engine):
+    stuck = Stuck(engine)
+    client = serve(lambda: stuck, workers=1, queue=0, timeout_s=0.05)
+    try:
+        is_problem(client.get('/v1/codes/11'), 504)
+        is_problem(client.get('/v1/codes/11'), 503)
+        figures = counted(client)
+        assert figures['naics_embed_refused_total', 'timeout'] == 1
+        assert figures['naics_embed_refused_total', 'busy'] == 1
+    finally:
+        stuck.go.set()
+
+
+def test_requests_are_counted(serve):
+    client = serve()
+    post(client, texts=['a', 'b', 'c'])
+    post(client, texts=7)
+    post(client, texts=' ')
+    client.get('/v1/codes/11')
+    client.get('/v1/codes/9999')
+    client.get('/a/path/of/a/scanner')
+    client.request('BREW', '/another')
+    figures = counted(client)
+    requests = 'naics_embed_requests_total'
+    assert figures[requests, 'POST', '/v1/code', '200'] == 1
+    assert figures[requests, 'POST', '/v1/code', '422'] == 2
+    assert figures[requests, 'GET', '/v1/codes/{code}', '200'] == 1
+    assert figures[requests, 'GET', '/v1/codes/{code}', '404'] == 1
+    assert figures[requests, 'GET', 'none', '404'] == 1
+    assert figures[requests, 'other', 'none', '404'] == 1
+    assert figures['naics_embed_batch_texts_sum',] == 3
+    assert figures['naics_embed_request_seconds_count', '/v1/code'] == 3
+    assert figures['naics_embed_refused_total', 'invalid'] == 3
+    assert figures['naics_embed_ready',] == 1
+
+
+def test_threads_get_what_one_gets(client):
+    wanted = [post(client, texts=text).json() for text in TEXTS]
+    found: dict[int, list] = {}
+
+    def ask(number: int) -> None:
+        found[number] = [post(client, texts=text).json() for text in TEXTS]
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(found.values()) == [wanted] * 4
+
+
+def test_the_openapi_document_tells_limits_and_shapes(client):
+    document = client.get('/openapi.json').json()
+    operation = document['paths']['/v1/code']['post']
+    content = operation['requestBody']['content']['application/json']
+    request = document['components']['schemas']['CodeRequest']['properties']
+    assert request['texts']['anyOf'][1]['maxItems'] == 8
+    assert request['k']['maximum'] == 20
+    assert {'413', '422', '503', '504'} <= set(operation['responses'])
+    assert operation['responses']['200']['content']['application/json']['schema'] == {
+        '$ref': '#/components/schemas/CodeAnswer'
+    }
+    for example in content['examples'].values():
+        assert post(client, **example['value']).status_code == 200
+    text = json.dumps(document)
+    assert 'HTTPValidationError' not in text
+    for path in ('/v1/codes/{code}', '/v1/search', '/healthz', '/readyz', '/metrics', '/v1/map'):
+        assert path in document['paths']
+
+
+def test_the_page_asks_for_nothing_elsewhere(client):
+    page = client.get('/')
+    assert page.headers['content-type'].startswith('text/html')
+    static = Path(__file__).resolve().parents[2] / 'naics_embed' / 'service' / 'static'
+    for file in static.iterdir():
+        served = client.get(f'/static/{file.name}')
+        assert served.content == file.read_bytes()
+        text = file.read_text(encoding='utf-8').replace('http://www.w3.org/2000/svg', '')
+        assert '//' not in text.replace('\n// ', '\n').removeprefix('// ').replace('  // ', '')
+        assert 'innerHTML' not in text
+
+
+def test_the_defaults_are_those_of_the_file():
+    section = load_config(CONFIGS).config.service
+    assert section == ServiceConfig()
+
+
+@pytest.mark.parametrize('name', [f.name for f in fields(ServiceConfig) if f.name != 'host'])
+def test_limits_are_checked(name):
+    with pytest.raises(ConfigError, match=rf'service\.{name} must be'):
+        ServiceConfig(**{name: -1})
+
+
+def test_the_map_of_the_bundle_is_used_where_it_has_one(engine, monkeypatch):
+    stored = np.random.default_rng(0).uniform(-0.5, 0.5, (len(engine.table.taxonomy), 2))
+    monkeypatch.setattr(Bundle, 'disk', lambda self: stored)
+    shown = CodeDisk.of(engine.table, 1.0)
+    codes = engine.table.bundle.codes()['code'].to_list()
+    for i in (0, 7, len(codes) - 1):
+        assert shown.points[engine.table.position(codes[i])].tolist() == stored[i].tolist()
