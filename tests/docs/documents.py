@@ -119,6 +119,15 @@ def is_command(text: str) -> bool:
     return bool(words) and words[0] in PROGRAMS
 
 
+def open_quote(text: str) -> bool:
+    """Whether a quoted argument goes on in the next line."""
+    try:
+        shlex.split(text, comments=True)
+    except ValueError:
+        return True
+    return False
+
+
 def block_commands(path: Path) -> list[Command]:
     """Return the commands of shell blocks."""
     found = []
@@ -130,6 +139,9 @@ def block_commands(path: Path) -> list[Command]:
             joined += line.strip().removeprefix('$ ')
             if joined.endswith('\\'):
                 joined = joined[:-1]
+                continue
+            if is_command(joined) and open_quote(joined):
+                joined += '\n'
                 continue
             if is_command(joined):
                 found.append(Command(block.document, block.line + offset, joined, False))

@@ -44,6 +44,9 @@ NOT_RUN = {
     'refine': 'trains; as run',
     'regress': 'starts Prefect; as run',
     'investigate': 'starts Prefect; tests/flows/test_ground_truth_flow.py runs its flow',
+    'report': 'needs a run or opens a browser; tests/cli/test_report_command.py runs it',
+    'serve': 'goes on until it is stopped; tests/service runs the app',
+    'code-batch': 'starts Prefect and Dask; tests/flows/test_code_batch.py runs its flow',
     'gpu': 'measures steps of the real backbone; tests/training/test_memory.py measures a tiny one',
 }
 """Commands of naics-embed that are checked, not run → why."""
@@ -56,7 +59,7 @@ PYTHON_NOT_RUN = {
 """What a Python block that is only compiled calls → why."""
 
 DOTTED = re.compile(r'(?<!`)`([a-z_]+(?:\.[a-z_]+)+)(?:=[^`]*)?`(?!`)')
-FILE_ENDINGS = {'py', 'json', 'md', 'yaml', 'parquet', 'safetensors'}
+FILE_ENDINGS = {'py', 'json', 'md', 'html', 'yaml', 'parquet', 'safetensors'}
 TAGS = {'promotion.reason'}
 """Dotted names of MLflow tags."""
 
