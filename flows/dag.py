@@ -437,7 +437,7 @@ class Dag:
             self.run,
             {**self.codebook.files, **self.selection.files, **page_inputs()},
             atlas=self.config.atlas,
-            curvature=self.config.model.curvature,
+            curvature=self._trained_model.curvature,
         )
 
     @cached_property
