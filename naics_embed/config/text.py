@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from naics_embed.config.checks import one_of, require
 from naics_embed.errors import ConfigError
-from naics_embed.text.linear_teacher import LinearTeacherSettings
+from naics_embed.text.linear_settings import LinearTeacherSettings
 
 FUSIONS = ('masked_mean', 'attention', 'experts')
 FALSE_NEGATIVES = ('repel', 'mask', 'attract', 'both')

@@ -1,28 +1,9 @@
 """A linear classifier of frozen sentence embeddings that starts at the class means."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class LinearTeacherSettings:
-    """How the classifier is fitted.
-
-    Attributes:
-        epochs: passes over the texts.
-        batch: texts of a step.
-        lr: learning rate at the start; it falls linearly to 0.
-        dropout: share of the embedding's coordinates that are dropped in each step.
-        scale: initial factor on the cosine with a class mean.
-    """
-
-    epochs: int
-    batch: int
-    lr: float
-    dropout: float
-    scale: float
+from naics_embed.text.linear_settings import LinearTeacherSettings
 
 
 class LinearTeacher(nn.Module):

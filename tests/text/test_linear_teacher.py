@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from naics_embed.text.linear_teacher import LinearTeacherSettings, fit_linear_teacher
+from naics_embed.text.linear_settings import LinearTeacherSettings
+from naics_embed.text.linear_teacher import fit_linear_teacher
 
 CODES = torch.tensor([2, 5, 7, 9])
 

@@ -1,0 +1,22 @@
+"""How the classifier that distillation asks is fitted; free of torch, for the configuration."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LinearTeacherSettings:
+    """How the classifier is fitted.
+
+    Attributes:
+        epochs: passes over the texts.
+        batch: texts of a step.
+        lr: learning rate at the start; it falls linearly to 0.
+        dropout: share of the embedding's coordinates that are dropped in each step.
+        scale: initial factor on the cosine with a class mean.
+    """
+
+    epochs: int
+    batch: int
+    lr: float
+    dropout: float
+    scale: float
