@@ -67,7 +67,8 @@ ROWS: dict[str, tuple[str, ...]] = {
 MEASURED = {
     'validation/index_mrr': 'MRR',
     'validation/index_top1': 'top-1',
-    'validation/panel_mrr': 'plain MRR',
+    'validation/plain_mrr': 'corpus MRR',
+    'validation/panel_mrr': 'panel MRR',
     'tree/supervised_spearman': 'Spearman',
     'tree/supervised_map_neighbours': 'MAP',
     'tree/supervised_parent_at_1': 'parent@1',
