@@ -29,6 +29,7 @@ def test_training_goes_on_from_its_checkpoint_in_the_same_run(tmp_path, miniatur
         f'data.folder={source}',
         f'backbone.name={tiny_backbone}',
         f'runtime.root={root}',
+        f'tracking.uri=sqlite:///{root / "mlflow.db"}',
     ]
 
     def start() -> subprocess.Popen[str]:
