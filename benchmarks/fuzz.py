@@ -21,6 +21,7 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -175,8 +176,6 @@ def fuzz_command(coder: Coder, folder: Path, examples: int) -> Outcomes:
     The command runs in this process with a coder that is loaded already.
     """
     seen: Outcomes = Counter()
-    load = Coder.load
-    Coder.load = classmethod(lambda cls, path=None, **options: coder)  # type: ignore[method-assign]
 
     def check(data: st.DataObject) -> None:
         source = folder / f'in{data.draw(ENDINGS)}'
@@ -195,11 +194,9 @@ def fuzz_command(coder: Coder, folder: Path, examples: int) -> Outcomes:
         seen['refused'] += sum(fault is not None for fault in faults)
         seen['answered'] += sum(fault is None for fault in faults)
 
-    try:
+    with mock.patch.object(Coder, 'load', return_value=coder):
         # A file has about six rows.
         _run(check, max(examples // 6, 2), st.data())
-    finally:
-        Coder.load = load  # type: ignore[method-assign]
     return seen
 
 

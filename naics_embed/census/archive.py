@@ -45,6 +45,7 @@ def check_workbook(path: Path, *, max_unpacked_bytes: int, name: str | None = No
                 )
             broken = archive.testzip()
             names = set(archive.namelist())
+    # RuntimeError: a part is encrypted; NotImplementedError: packed in a way that zipfile lacks.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise DamagedWorkbookError(f'{name} is truncated or corrupt ({error})') from error
     if broken is not None:
