@@ -3,14 +3,13 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 from safetensors.torch import load_file
 
-from naics_embed.artifacts import Artifact, read_json, write_json
+from naics_embed.artifacts import Artifact, read_json
 from naics_embed.baselines.logistic import fit_logistic
 from naics_embed.baselines.settings import BaselineSettings
 from naics_embed.config.schema import CoderConfig
@@ -18,7 +17,6 @@ from naics_embed.evaluation.evaluate import beside
 from naics_embed.evaluation.predictions import PREDICTION_SCHEMA, prediction_frame
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups
 from naics_embed.evidence.confidence import confidence_figures, decisions
-from naics_embed.evidence.curves import curves
 from naics_embed.evidence.fusion import Fusion, fit_calibrated, one_score
 from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
@@ -38,7 +36,6 @@ from tasks.stage import Result, Stage, StageContext
 from tasks.texts import LEAF_LEVEL, leaf_rows
 
 PREFIX = 'hybrid_'
-KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
 CHANNELS = ('title', 'description')
 
 
@@ -55,8 +52,7 @@ def write(
 ) -> Result:
     """Write the directory ``coder`` and what it says of held-out queries.
 
-    ``predictions.parquet`` holds its answers, ``figures.json`` those of the evaluation and its own,
-    ``curves.json`` by kind how confidence and accuracy go together.
+    ``predictions.parquet`` holds its answers, ``figures.json`` those of the evaluation and its own.
     """
     taxonomy = taxonomy_of(inputs['codebook'])
     leaves = taxonomy.at_level(LEAF_LEVEL)
@@ -84,15 +80,11 @@ def write(
     ]
     fusion = _fit(groups, scores, temperature, coder)
     found: dict[str, float] = {}
-    drawn: dict[str, dict[str, Any]] = {}
     answers = [PREDICTION_SCHEMA.to_frame()]
     for group, own in zip(groups, scores, strict=True):
         probabilities = fusion.probabilities(*own)
         found |= _figures(group, probabilities, taxonomy, coder)
         answers.append(prediction_frame(group, probabilities, taxonomy))
-        if group.split == 'test' and group.prefix in KINDS:
-            decided = decisions(probabilities, _truth(group), taxonomy)[LEAF_LEVEL]
-            drawn[KINDS[group.prefix]] = curves(decided)
     pl.concat(answers).write_parquet(out / 'predictions.parquet')
     baselines_found = read_json(Path(inputs['baselines'].path))
     figures = read_json(Path(inputs['metrics'].path)) | {
@@ -104,7 +96,6 @@ def write(
     write_evidence(target, evidence, fusion, [taxonomy.codes[leaf] for leaf in leaves])
     write_redirections(target, frame_of(inputs['redirections']))
     write_difference(target / FROZEN, load_backbone(backbone_of(inputs)), load_transformer(folder))
-    write_json(out / 'curves.json', drawn)
     (out / 'figures.json').write_text(
         json.dumps(figures, indent=2, sort_keys=True), encoding='utf-8'
     )
@@ -114,7 +105,6 @@ def write(
         {
             'coder': 'coder',
             'figures': 'figures.json',
-            'curves': 'curves.json',
             'predictions': 'predictions.parquet',
         },
         {**found, 'known_texts': len(evidence.texts)},
@@ -202,7 +192,7 @@ coder = Stage(
         'naics_embed.evaluation.evaluate',
         'naics_embed.evaluation.predictions',
         'naics_embed.evaluation.queries',
-        'naics_embed.evidence.curves',
+        'naics_embed.evidence.confidence',
         'naics_embed.baselines.logistic',
         'naics_embed.text.encoding',
     ),

@@ -2,11 +2,9 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from naics_embed.errors import ArtifactError, ConfigError
-from naics_embed.evidence.confidence import BINS, Decisions, confidence_figures, decisions
-from naics_embed.evidence.curves import curves
+from naics_embed.evidence.confidence import confidence_figures, decisions
 from naics_embed.evidence.fusion import (
     GATES,
     Fusion,
@@ -18,7 +16,6 @@ from naics_embed.evidence.fusion import (
 from naics_embed.evidence.known_texts import COLUMNS, Linear, index_texts
 from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
 from naics_embed.evidence.top_answer import TopCalibration, fit_top
-from naics_embed.metrics.calibration import expected_calibration_error
 from naics_embed.taxonomy import LEVELS, Taxonomy
 
 SETTINGS = EvidenceSettings(20.0, 4, 1.2, 0.5, 0.4, 2000)
@@ -204,24 +201,6 @@ def test_figures_of_back_off():
     assert figures['level2_accuracy'] == 1
     assert figures['level5_ece'] > 0
     assert set(LEVELS) == set(found)
-
-
-def test_curves_agree_with_the_figures():
-    rng = np.random.default_rng(0)
-    confidence = torch.from_numpy(rng.uniform(size=400))
-    correct = torch.from_numpy(rng.uniform(size=400)) < confidence
-    found = json.loads(json.dumps(curves(Decisions(confidence, correct))))
-    assert found['coverage'][-1] == 1
-    assert found['top1'][-1] == pytest.approx(float(correct.double().mean()))
-    surest = confidence.argsort(descending=True)[:320]
-    at = found['coverage'].index(0.8)
-    assert found['top1'][at] == pytest.approx(float(correct[surest].double().mean()))
-    bins = found['reliability']
-    assert sum(own['count'] for own in bins) == 400
-    assert all(own['low'] < own['confidence'] <= own['high'] for own in bins)
-    gap = sum(own['count'] * abs(own['confidence'] - own['accuracy']) for own in bins) / 400
-    wanted = expected_calibration_error(confidence, correct, bins=BINS)
-    assert gap == pytest.approx(wanted)
 
 
 def test_the_first_answer_is_mended_and_the_ranking_stays():
