@@ -267,7 +267,8 @@ class ObjectiveConfig:
         temperature: initial factor on the negated distance in the cross-entropy; learned.
         stress: weight of the tree term.
         stress_codes: codes drawn at each step, all pairs of which enter the tree term.
-        near_distance: all pairs up to this tree distance enter the tree term at every step.
+        near_distance: pairs up to this tree distance have a tree term of their own.
+        near_pairs: at most so many of them, drawn, enter it at a step; None for all.
         near_weight: weight of those near pairs beside the drawn ones.
         placement: weight of the cross-entropy that places a code by its channels' mean.
         placed_codes: codes placed at each step.
@@ -290,6 +291,7 @@ class ObjectiveConfig:
     stress: float
     stress_codes: int
     near_distance: int
+    near_pairs: int | None
     near_weight: float
     placement: float
     placed_codes: int
@@ -312,9 +314,15 @@ class ObjectiveConfig:
         for name in ('stress', 'near_weight', 'placement'):
             weight = getattr(self, name)
             _require(weight >= 0, f'objective.{name}', weight, 'at least 0')
-        for name, least in (('stress_codes', 2), ('near_distance', 1), ('placed_codes', 1)):
+        for name, least in (
+            ('stress_codes', 2),
+            ('near_distance', 1),
+            ('near_pairs', 1),
+            ('placed_codes', 1),
+        ):
             count = getattr(self, name)
-            _require(count >= least, f'objective.{name}', count, f'at least {least}')
+            ok = count is None or count >= least
+            _require(ok, f'objective.{name}', count, f'at least {least}')
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,7 @@ class WarmConfig:
 
     Attributes:
         epochs: at most this many; 0 leaves the stage out.
+        least_steps: more epochs where these have fewer steps, as with titles only.
         batch: queries a step.
         lr_head: peak learning rate of head and fusion.
         lr_table: peak learning rate of the table or the offsets.
@@ -214,10 +215,12 @@ class WarmConfig:
         patience: epochs without a better validation figure before the stage ends.
         embedding_dropout: like `ModelConfig.embedding_dropout`, for this training.
         embedding_noise: like `ModelConfig.embedding_noise`, for this training.
+        distillation: ``objective.distillation.weight`` for this training.
         validate_every: epochs between two validations.
     """
 
     epochs: int
+    least_steps: int
     batch: int
     lr_head: float
     lr_table: float
@@ -225,6 +228,7 @@ class WarmConfig:
     patience: int
     embedding_dropout: float
     embedding_noise: float
+    distillation: float
     validate_every: int
 
     def __post_init__(self) -> None:
@@ -235,10 +239,10 @@ class WarmConfig:
         # The last epoch must be among those that are validated.
         fits = every >= 1 and self.epochs % every == 0
         require(fits, 'training.warm.validate_every', every, 'a divisor of training.warm.epochs')
-        for name, least in (('epochs', 0), ('batch', 2), ('patience', 0)):
+        for name, least in (('epochs', 0), ('least_steps', 0), ('batch', 2), ('patience', 0)):
             count = getattr(self, name)
             require(count >= least, f'training.warm.{name}', count, f'at least {least}')
-        for name in ('lr_head', 'lr_table', 'lr_temperature'):
+        for name in ('lr_head', 'lr_table', 'lr_temperature', 'distillation'):
             rate = getattr(self, name)
             require(rate >= 0, f'training.warm.{name}', rate, 'at least 0')
 

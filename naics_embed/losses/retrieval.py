@@ -1,5 +1,7 @@
 """Query → code cross-entropy over every candidate of the code's level."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +35,44 @@ def level_cross_entropy(
     else:
         logits = logits + log_weight
     return nn.functional.cross_entropy(logits, target)
+
+
+def level_losses(
+    pairwise: Callable[[Tensor, Tensor], Tensor],
+    points: Tensor,
+    codes: Tensor,
+    target: Tensor,
+    level: Tensor,
+    candidate: Tensor,
+    temperature: Tensor | float,
+) -> Tensor:
+    """Cross-entropy of each point among the candidates of its target's level.
+
+    The mean is `level_cross_entropy` of all distances, at less work: a point meets the codes of one
+    level only, and codes that may not be an answer are met by none.
+
+    Args:
+        pairwise: maps points ``(b, ·)`` and ``(k, ·)`` to their distances ``(b, k)``.
+        points: ``(b, ·)``.
+        codes: ``(n, ·)``.
+        target: int64 ``(b,)``, position of the right code; it must be a candidate.
+        level: int64 ``(n,)``, digits of each code.
+        candidate: bool ``(n,)``, codes that may be an answer.
+        temperature: factor on the distance, > 0.
+
+    Returns:
+        ``(b,)``, in the order of ``points``.
+    """
+    own = level[target]
+    parts, places = [], []
+    for value in own.unique().tolist():
+        rows = (own == value).nonzero().squeeze(1)
+        columns = ((level == value) & candidate).nonzero().squeeze(1)
+        logits = -temperature * pairwise(points[rows], codes[columns])
+        right = torch.searchsorted(columns, target[rows])
+        parts.append(nn.functional.cross_entropy(logits, right, reduction='none'))
+        places.append(rows)
+    return torch.cat(parts)[torch.cat(places).argsort()]
 
 
 def candidate_weights(

@@ -83,7 +83,7 @@ def train_text(
     """
     _check(inputs, settings)
     warm_folder = checkpoints / WARM
-    warm = settings.training.warm.epochs if settings.model.mode != 'frozen' else 0
+    warm = warm_epochs(settings, len(inputs.train))
     begun = warm > 0 and (warm_folder / LAST_CHECKPOINT).is_file()
     main_resume = RESUME_AUTO if begun and resume == RESUME_LAST else resume
     resume_from = _checkpoint(checkpoints, main_resume)
@@ -91,22 +91,22 @@ def train_text(
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     if world()[0] == 0:
         write_json(checkpoints / SETTINGS_FILE, asdict(settings))
-    classifier = make_classifier(inputs, settings)
     share = warm / (warm + settings.training.epochs)
     history: list[dict[str, float]] = []
     if warm and (begun or resume_from is None):
+        begins = _warm(settings, warm)
         warm_resume = RESUME_NEVER if resume == RESUME_NEVER else RESUME_AUTO
         warm_from = _checkpoint(warm_folder, warm_resume)
         first = _fit(
             inputs,
-            _warm(settings),
+            begins,
             warm_folder,
             warm_from,
             report,
             start,
             0,
             (0.0, share),
-            classifier,
+            make_classifier(inputs, begins),
             settings.training.warm.validate_every,
         )
         history, start = first.history, first.model.light_state()
@@ -119,7 +119,7 @@ def train_text(
         start,
         len(history),
         (share, 1.0),
-        classifier,
+        make_classifier(inputs, settings),
     )
     history = history + fitted.history
     return _finish(fitted, inputs, settings, history, len(history) - len(fitted.history))
@@ -183,12 +183,23 @@ def _fit(
     return _Fitted(module.model.eval(), history.epochs, int(kept['epoch']), refreshed)
 
 
-def _warm(settings: TextSettings) -> TextSettings:
+def warm_epochs(settings: TextSettings, queries: int) -> int:
+    """Return how many epochs on frozen embeddings come first, for a number of training queries."""
+    warm = settings.training.warm
+    if settings.model.mode == 'frozen' or not warm.epochs:
+        return 0
+    steps = -(-queries // warm.batch)
+    # Only whole rounds, so that the last epoch is validated.
+    rounds = -(-max(warm.epochs, -(-warm.least_steps // steps)) // warm.validate_every)
+    return rounds * warm.validate_every
+
+
+def _warm(settings: TextSettings, epochs: int) -> TextSettings:
     """Return the settings of the epochs that train heads and codes on frozen embeddings."""
     warm = settings.training.warm
     training = replace(
         settings.training,
-        epochs=warm.epochs,
+        epochs=epochs,
         batch=warm.batch,
         lr_head=warm.lr_head,
         lr_table=warm.lr_table,
@@ -202,7 +213,9 @@ def _warm(settings: TextSettings) -> TextSettings:
         embedding_dropout=warm.embedding_dropout,
         embedding_noise=warm.embedding_noise,
     )
-    return replace(settings, model=model, training=training)
+    term = replace(settings.objective.distillation, weight=warm.distillation)
+    objective = replace(settings.objective, distillation=term)
+    return replace(settings, model=model, training=training, objective=objective)
 
 
 def _check(inputs: TextInputs, settings: TextSettings) -> None:

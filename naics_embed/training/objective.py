@@ -20,6 +20,7 @@ from naics_embed.losses.retrieval import (
     ancestor_cross_entropy,
     candidate_weights,
     level_cross_entropy,
+    level_losses,
 )
 from naics_embed.losses.stress import tree_stress
 from naics_embed.losses.teacher import teacher
@@ -155,28 +156,15 @@ class Objective(nn.Module):
         tangents = model.code_tangents(fused)
         codes = model.space.exp0(tangents)
         queries = model.points(embeddings)
-        points = [queries]
+        values |= self._of_queries(
+            model, batch, queries, codes, target, weights, negatives, figures
+        )
         if 'placement' in weights and placed is not None and live is not None:
             result = model.fuse(live, model.present[placed])
-            points.append(model.points(result.embedding))
+            points = model.points(result.embedding)
+            values['placement'] = self._by_level(model, points, codes, placed)
             if balance is None:
-                balance, figures = result.balance, dict(result.figures)
-        distances = model.space.pairwise(torch.cat(points), codes)
-        to_queries = distances[: len(queries)]
-        values['retrieval'] = self._retrieval(model, batch, to_queries, target, negatives, figures)
-        if 'ancestors' in weights:
-            values['ancestors'] = ancestor_cross_entropy(
-                to_queries,
-                target,
-                self.ancestors,
-                self.level,
-                self.supervised,
-                model.temperature,
-            )
-        if len(points) > 1:
-            values['placement'] = level_cross_entropy(
-                distances[len(queries) :], placed, self.level, self.supervised, model.temperature
-            )
+                balance, figures = result.balance, figures | result.figures
         if 'balance' in weights and balance is not None:
             values['balance'] = balance
         if {'anchor', 'distillation'} & set(weights):
@@ -204,36 +192,80 @@ class Objective(nn.Module):
             codes, live = codes[first], live[first]
         return codes, live
 
-    def _retrieval(
+    def _of_queries(
         self,
         model: TextModel,
+        batch: Batch,
+        queries: Tensor,
+        codes: Tensor,
+        target: Tensor,
+        weights: dict[str, float],
+        negatives: Negatives,
+        figures: dict[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Terms of queries and candidates; distances to all codes only where one needs them."""
+        weighted = self.config.retrieval.forced_negatives > 0 or (
+            negatives.rules is not None and negatives.retrieval
+        )
+        if not weighted and 'ancestors' not in weights:
+            return {'retrieval': self._by_level(model, queries, codes, target)}
+        distances = model.space.pairwise(queries, codes)
+        log_weight = (
+            self._log_weights(batch, distances.detach(), target, negatives, figures)
+            if weighted
+            else None
+        )
+        found = {
+            'retrieval': level_cross_entropy(
+                distances, target, self.level, self.supervised, model.temperature, log_weight
+            )
+        }
+        if 'ancestors' in weights:
+            found['ancestors'] = ancestor_cross_entropy(
+                distances,
+                target,
+                self.ancestors,
+                self.level,
+                self.supervised,
+                model.temperature,
+            )
+        return found
+
+    def _by_level(self, model: TextModel, points: Tensor, codes: Tensor, target: Tensor) -> Tensor:
+        return level_losses(
+            model.space.pairwise,
+            points,
+            codes,
+            target,
+            self.level,
+            self.supervised,
+            model.temperature,
+        ).mean()
+
+    def _log_weights(
+        self,
         batch: Batch,
         distances: Tensor,
         target: Tensor,
         negatives: Negatives,
         figures: dict[str, Tensor],
     ) -> Tensor:
+        """Return the log of how much each code counts as a wrong answer, ``(b, n)``."""
         forced = self.config.retrieval.forced_negatives
-        follows = negatives.rules is not None and negatives.retrieval
-        log_weight = None
-        if forced > 0 or follows:
-            against = gather_rows(batch.against)
-            weights = candidate_weights(target, self.level, self.supervised, against, forced)
-            if negatives.rules is not None and follows:
-                wrong = (weights > 0).scatter(1, target[:, None], False)
-                plan = plan_negatives(
-                    wrong,
-                    self.tree_distance[target],
-                    distances.detach(),
-                    negatives.rules,
-                    **self._kinship(target, torch.arange(len(self.level)), negatives),
-                )
-                weights = (weights * plan.weights).scatter(1, target[:, None], 1.0)
-                figures |= {f'retrieval_{name}': share for name, share in plan.shares.items()}
-            log_weight = weights.log()
-        return level_cross_entropy(
-            distances, target, self.level, self.supervised, model.temperature, log_weight
-        )
+        against = gather_rows(batch.against)
+        weights = candidate_weights(target, self.level, self.supervised, against, forced)
+        if negatives.rules is not None and negatives.retrieval:
+            wrong = (weights > 0).scatter(1, target[:, None], False)
+            plan = plan_negatives(
+                wrong,
+                self.tree_distance[target],
+                distances,
+                negatives.rules,
+                **self._kinship(target, torch.arange(len(self.level)), negatives),
+            )
+            weights = (weights * plan.weights).scatter(1, target[:, None], 1.0)
+            figures |= {f'retrieval_{name}': share for name, share in plan.shares.items()}
+        return weights.log()
 
     def _distillation(
         self, model: TextModel, embeddings: Tensor, frozen: Tensor, codes: Tensor
@@ -269,7 +301,7 @@ class Objective(nn.Module):
         config, known = self.config, self.supervised
         found: dict[str, Tensor] = {}
         if 'near' in weights:
-            a, b = self.near
+            a, b = self._near_pairs()
             away = model.space.distance(codes[a], codes[b])
             found['near'] = tree_stress(away, self.tree_distance[a, b].double())
         if 'radial' in weights:
@@ -286,6 +318,13 @@ class Objective(nn.Module):
             away = model.space.distance(codes[known], model.space.exp0(self.teacher[known]))
             found['teacher'] = teacher(away, config.teacher.delta)
         return found
+
+    def _near_pairs(self) -> Tensor:
+        """Return ``(2, m)``, the near pairs of this step: all, or as many as are wanted, drawn."""
+        most = self.config.near_pairs
+        if most is None or self.near.shape[1] <= most:
+            return self.near
+        return self.near[:, torch.randint(self.near.shape[1], (most,), device=self.near.device)]
 
     def _of_pairs(
         self,

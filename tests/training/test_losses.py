@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naics_embed.losses.retrieval import level_cross_entropy
+from naics_embed.losses.retrieval import level_cross_entropy, level_losses
 from naics_embed.losses.stress import tree_stress
 
 
@@ -104,3 +104,15 @@ def test_cross_entropy_brings_the_right_code_nearer():
 def test_cross_entropy_of_guessing_is_the_log_of_the_candidates():
     loss = level_cross_entropy(torch.ones(2, 6), TARGET[:2], LEVEL, CANDIDATE, 7.0)
     assert float(loss) == pytest.approx(math.log(3))
+
+
+def test_losses_by_level_are_those_among_all_distances_and_move_the_points_alike():
+    points, codes = random(3, 4).requires_grad_(), random(6, 4).requires_grad_()
+    among_all = level_cross_entropy(torch.cdist(points, codes), TARGET, LEVEL, CANDIDATE, 3.0)
+    expected = torch.autograd.grad(among_all, (points, codes))
+    by_level = level_losses(torch.cdist, points, codes, TARGET, LEVEL, CANDIDATE, 3.0)
+    found = torch.autograd.grad(by_level.mean(), (points, codes))
+    assert by_level.shape == (3,)
+    assert float(by_level[2].detach()) == 0, 'the only candidate of its level'
+    torch.testing.assert_close(by_level.mean(), among_all)
+    torch.testing.assert_close(found, expected)

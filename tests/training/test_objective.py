@@ -253,3 +253,12 @@ def test_terms_that_cannot_act_are_refused(settings_with):
         check_objective(cone, geometry='euclidean', experts=False, router=0)
     with pytest.raises(ConfigError, match=r'curriculum\.router needs'):
         check_objective(settings_with().objective, geometry='lorentz', experts=False, router=2)
+
+
+def test_near_pairs_of_a_step_are_drawn_where_there_are_more_than_wanted(step):
+    module, batch = step('objective.near_pairs=4')
+    every, _ = step('objective.near_pairs=null')
+    drawn = {float(module.terms(batch).values['near'].detach()) for _ in range(4)}
+    assert module.objective.near.shape[1] > 4
+    assert len(drawn) > 1
+    assert len({float(every.terms(batch).values['near'].detach()) for _ in range(4)}) == 1

@@ -10,7 +10,7 @@ from naics_embed.text.encoder import QUERY
 from naics_embed.training import build
 from naics_embed.training.build import make_model
 from naics_embed.training.curriculum import phase_of, rules_of
-from naics_embed.training.fit import train_text
+from naics_embed.training.fit import train_text, warm_epochs
 from naics_embed.training.module import SELECTION
 from naics_embed.training.validation import Validator
 
@@ -54,6 +54,32 @@ def train(make_inputs, tmp_path):
         return train_text(make_inputs(), settings, path, report=report, **options), reported
 
     return run
+
+
+@pytest.mark.parametrize(
+    ('queries', 'epochs'), [(10_000, 4), (1_000, 4), (640, 10), (65, 50), (64, 100)]
+)
+def test_few_queries_get_more_warm_epochs(queries, epochs, settings_with):
+    settings = settings_with(
+        'training.warm.epochs=4',
+        'training.warm.validate_every=2',
+        'training.warm.batch=64',
+        'training.warm.least_steps=100',
+    )
+    assert warm_epochs(settings, queries) == epochs
+
+
+def test_there_are_no_warm_epochs_where_nothing_follows_them_or_none_are_wanted(settings_with):
+    wanted = ('training.warm.epochs=5', 'training.warm.least_steps=100')
+    assert warm_epochs(settings_with(*wanted, 'model.mode=frozen'), 64) == 0
+    assert warm_epochs(settings_with('training.warm.least_steps=100'), 64) == 0
+
+
+def test_the_classifier_is_asked_in_the_warm_epochs_alone(train, settings_with):
+    settings = settings_with(*WARM, 'training.epochs=1', 'training.warm.distillation=0.5')
+    trained, _ = train(settings)
+    asked = ['train/distillation' in figures for figures in trained.history]
+    assert asked == [True, True, False]
 
 
 def test_heads_come_first_and_adapters_go_on_from_them(train, settings_with, tmp_path):
