@@ -100,16 +100,9 @@ def test_what_is_off_is_not_computed(step):
     assert len(batch.placed) == 0, 'no channel is even read'
 
 
-def test_each_text_is_encoded_once_and_one_product_holds_all_pairs(step, monkeypatch):
-    module, batch = step(on('anchor'), 'objective.retrieval.ancestor_credit=0.5')
-    seen = []
-    original = module.model.encoder.upper
-
-    def upper(hidden, mask, adapter=None):
-        seen.append(len(hidden))
-        return original(hidden, mask, adapter)
-
-    monkeypatch.setattr(module.model.encoder, 'upper', upper)
+def products_of(step, monkeypatch, *overrides: str):
+    """Return module, batch and the sizes of all products of points in a step."""
+    module, batch = step(*overrides)
     products = []
     pairwise = type(module.model.space).pairwise
 
@@ -119,10 +112,40 @@ def test_each_text_is_encoded_once_and_one_product_holds_all_pairs(step, monkeyp
 
     monkeypatch.setattr(type(module.model.space), 'pairwise', product)
     module.terms(batch, 0.5)
+    return module, batch, products
+
+
+def test_each_text_is_encoded_once(step, monkeypatch):
+    module, batch = step(on('anchor'), 'objective.retrieval.ancestor_credit=0.5')
+    seen = []
+    original = module.model.encoder.upper
+
+    def upper(hidden, mask, adapter=None):
+        seen.append(len(hidden))
+        return original(hidden, mask, adapter)
+
+    monkeypatch.setattr(module.model.encoder, 'upper', upper)
+    module.terms(batch, 0.5)
     assert sum(seen) == len(batch.target) + int(batch.present.sum())
-    texts = len(batch.target) + len(batch.placed)
-    assert products[0] == (texts, len(module.objective.level))
-    assert len(products) == 2, 'the other is that of the drawn codes'
+
+
+def test_texts_meet_the_candidates_of_their_level_and_no_others(step, monkeypatch):
+    module, batch, products = products_of(step, monkeypatch)
+    level, known = module.objective.level, module.objective.supervised
+    expected = []
+    for texts in (batch.target, batch.placed):
+        own = level[texts]
+        for value in own.unique().tolist():
+            expected.append((int((own == value).sum()), int(((level == value) & known).sum())))
+    assert products[:-1] == expected
+    assert products[-1] == (len(batch.drawn), len(batch.drawn))
+
+
+def test_queries_meet_every_code_where_a_term_asks_for_it(step, monkeypatch):
+    module, batch, products = products_of(
+        step, monkeypatch, 'objective.retrieval.ancestor_credit=0.5'
+    )
+    assert products[0] == (len(batch.target), len(module.objective.level))
 
 
 def test_schedules_switch_terms(step):

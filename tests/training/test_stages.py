@@ -57,7 +57,7 @@ def train(make_inputs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('queries', 'epochs'), [(10_000, 4), (1_000, 4), (640, 10), (65, 50), (64, 100)]
+    ('queries', 'epochs'), [(10_000, 4), (1_000, 8), (640, 10), (65, 50), (64, 100)]
 )
 def test_few_queries_get_more_warm_epochs(queries, epochs, settings_with):
     settings = settings_with(
