@@ -8,11 +8,12 @@ folds of the same kind (nested cross-validation, Varma & Simon 2006).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.linalg
 import torch
 from torch import Tensor
 
@@ -190,30 +191,20 @@ def _cross_validate(
     standardise: bool,
     settings: PanelSettings,
 ) -> dict[str, float]:
-    from sklearn.linear_model import Ridge
-    from sklearn.model_selection import GridSearchCV
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = Pipeline([('scale', StandardScaler(with_std=standardise)), ('ridge', Ridge())])
     errors, baseline, folds, penalties = 0.0, 0.0, [], []
     scored = 0
     for train, test in _folds(settings.outer_folds, group, settings).split(x, y, group):
         inner_group = None if group is None else group[train]
-        search = GridSearchCV(
-            model,
-            {'ridge__alpha': list(settings.penalties)},
-            scoring='neg_mean_squared_error',
-            cv=_folds(settings.inner_folds, group, settings),
-        ).fit(x[train], y[train], groups=inner_group)
+        penalty = _penalty(x[train], y[train], inner_group, standardise, settings)
         if group is None:
             test = test[np.isin(code[test], code[train])]
         if not len(test):
             continue
-        fold_errors = float(np.square(search.predict(x[test]) - y[test]).sum())
+        (predicted,) = ridge_path(x[train], y[train], x[test], (penalty,), standardise=standardise)
+        fold_errors = float(np.square(predicted - y[test]).sum())
         fold_baseline = float(np.square(y[train].mean() - y[test]).sum())
         folds.append(1 - fold_errors / fold_baseline if fold_baseline > 0 else math.nan)
-        penalties.append(search.best_params_['ridge__alpha'])
+        penalties.append(penalty)
         errors += fold_errors
         baseline += fold_baseline
         scored += len(test)
@@ -224,6 +215,64 @@ def _cross_validate(
         'rmse': math.sqrt(errors / scored) if scored else math.nan,
         'penalty': float(np.median(penalties)) if penalties else math.nan,
     }
+
+
+def _penalty(
+    x: np.ndarray,
+    y: np.ndarray,
+    group: np.ndarray | None,
+    standardise: bool,
+    settings: PanelSettings,
+) -> float:
+    """Return the penalty with the least squared error in the mean over inner folds."""
+    folds = _folds(settings.inner_folds, group, settings)
+    errors = [
+        np.square(
+            ridge_path(x[train], y[train], x[test], settings.penalties, standardise=standardise)
+            - y[test]
+        ).mean(axis=1)
+        for train, test in folds.split(x, y, group)
+    ]
+    return settings.penalties[int(np.mean(errors, axis=0).argmin())]
+
+
+def ridge_path(
+    x: np.ndarray,
+    y: np.ndarray,
+    asked: np.ndarray,
+    penalties: Sequence[float],
+    *,
+    standardise: bool,
+) -> np.ndarray:
+    """Predict by ridge regressions that differ in their penalty; their products are made once.
+
+    Args:
+        x: float64 ``(m, d)``, regressors in training.
+        y: float64 ``(m,)``, target in training.
+        asked: float64 ``(k, d)``, regressors of the rows to predict.
+        penalties: positive factors on the squared coefficients.
+        standardise: scale columns to unit variance in training; they are centred in any case.
+
+    Returns:
+        float64 ``(len(penalties), k)``.
+    """
+    mean, centre = x.mean(axis=0), y.mean()
+    scale = x.std(axis=0) if standardise else np.ones(x.shape[1])
+    scale = np.where(scale > 0, scale, 1.0)
+    columns = (x - mean) / scale
+    rows = (asked - mean) / scale
+    # In the smaller of the two forms: coefficients of columns, or of training rows.
+    wide = columns.shape[1] > len(columns)
+    gram = columns @ columns.T if wide else columns.T @ columns
+    moment = y - centre if wide else columns.T @ (y - centre)
+    across = rows @ columns.T if wide else rows
+    found = []
+    for penalty in penalties:
+        shifted = gram.copy()
+        shifted.flat[:: len(gram) + 1] += penalty
+        factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
+        found.append(across @ scipy.linalg.cho_solve(factor, moment, check_finite=False) + centre)
+    return np.stack(found)
 
 
 def _folds(count: int, group: np.ndarray | None, settings: PanelSettings) -> 'BaseCrossValidator':

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.regression import (
@@ -15,6 +18,7 @@ from naics_embed.metrics.regression import (
     principal_components,
     regression_ceiling,
     regression_panel,
+    ridge_path,
 )
 
 SETTINGS = PanelSettings(penalties=(0.1, 10.0, 1000.0), outer_folds=4, inner_folds=3, seed=0)
@@ -154,3 +158,17 @@ def test_bad_input_is_refused(naics_tree, codes, groups, noise):
         PanelSettings((0.0,), outer_folds=4, inner_folds=3, seed=1)
     with pytest.raises(MetricError, match='at least 2'):
         PanelSettings((1.0,), outer_folds=1, inner_folds=3, seed=1)
+
+
+@pytest.mark.parametrize('standardise', [True, False])
+@pytest.mark.parametrize('columns', [7, 60])
+def test_ridge_regressions_are_those_of_scikit_learn(standardise, columns):
+    random = np.random.default_rng(columns)
+    x = random.normal(3, 1, (50, columns)) * np.arange(1, columns + 1)
+    x[:, 2] = 4.0
+    y, asked = random.normal(2, 1, 50), random.normal(3, 1, (9, columns))
+    penalties = (0.1, 10.0, 1000.0)
+    found = ridge_path(x, y, asked, penalties, standardise=standardise)
+    for penalty, predicted in zip(penalties, found, strict=True):
+        model = make_pipeline(StandardScaler(with_std=standardise), Ridge(penalty, solver='svd'))
+        np.testing.assert_allclose(predicted, model.fit(x, y).predict(asked), rtol=1e-8)
