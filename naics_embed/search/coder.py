@@ -279,7 +279,8 @@ def leaf_scores(
         embeddings: float32 ``(q, width)``, by the frozen backbone.
         evidence: known texts.
     """
-    scores = np.empty((*distances.shape, len(FUSED)), dtype=np.float32)
+    # Each score in memory of its own, as it is computed.
+    scores = np.moveaxis(np.empty((len(FUSED), *distances.shape), dtype=np.float32), 0, -1)
     scores[..., 0] = -distances
     scores[..., 1:] = evidence.columns(texts, embeddings)
     return scores, gate_values(texts, scores[..., FUSED.index(NEAREST)])
