@@ -12,6 +12,7 @@ sentence-transformers. Beside bfloat16 stands its agreement with float32. Then a
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -29,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from threadpoolctl import threadpool_limits
 
 from naics_embed.search.coder import Coder
 from naics_embed.search.files import FileJob, code_file
@@ -176,10 +178,17 @@ def main() -> None:
     coders = {name: Coder.load(bundle, precision=name) for name in PRECISIONS}
     calls = contenders(texts, locate_backbone(options.backbone).folder, coders)
     exact, *others = coders
-    result: dict[str, Any] = {'texts': len(texts), 'rounds': options.rounds, 'threads': {}}
+    result: dict[str, Any] = {
+        'texts': len(texts),
+        'rounds': options.rounds,
+        'cores': os.cpu_count(),
+        'machine_load': os.getloadavg()[0],
+        'threads': {},
+    }
     for threads in options.threads:
         torch.set_num_threads(threads)
-        result['threads'][threads] = speeds(calls, len(texts), options.rounds)
+        with threadpool_limits(threads):
+            result['threads'][threads] = speeds(calls, len(texts), options.rounds)
     result['agreement'] = {name: agreement(texts, coders[exact], coders[name]) for name in others}
     if options.rows:
         result['memory'] = memory(bundle, texts, options.rows, options.part_rows)

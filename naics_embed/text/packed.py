@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from naics_embed.text.bert import Bert
@@ -137,8 +137,8 @@ class PackedLayer:
         """Return float32 ``(tokens, width)`` from the same, for the groups of a `Block`."""
         attended = self._attend(self.inward(hidden), groups)
         first, second = self.norms
-        hidden = first(hidden + self.outward(attended))
-        return second(hidden + self.narrow(self.wide(hidden)))
+        hidden = _normed(hidden + self.outward(attended), first)
+        return _normed(hidden + self.narrow(self.wide(hidden)), second)
 
     def _attend(self, mixed: Tensor, groups: list[tuple[int, int, int]]) -> Tensor:
         """``(tokens, 3 · width)`` → float32 ``(tokens, width)``."""
@@ -187,6 +187,11 @@ def _embedded(model: 'Transformer', block: Block) -> Tensor:
     parts = model.embeddings
     words = parts.word_embeddings(block.ids) + parts.token_type_embeddings.weight[0]
     return parts.LayerNorm(words + parts.position_embeddings(block.positions))
+
+
+def _normed(hidden: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """Normalise without the bookkeeping of a module, of which there are twenty a text."""
+    return torch.layer_norm(hidden, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
 def _run(layers: list[PackedLayer], hidden: Tensor, block: Block) -> Tensor:

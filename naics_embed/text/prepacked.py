@@ -55,6 +55,7 @@ class Prepacked:
 
 def has_kernel(dtype: torch.dtype) -> bool:
     """Whether oneDNN has this product for the processor, and PyTorch gives access to it."""
-    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise')):
+    available = torch.backends.mkldnn.is_available()
+    if not available or not hasattr(torch.ops.mkldnn, '_linear_pointwise'):
         return False
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
