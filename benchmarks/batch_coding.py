@@ -4,14 +4,15 @@ Entries of the Census index, as a finished run has them, go through both in turn
 else the machine does hits both: plain sentence-transformers; the query encoder (points of the
 trained space); the coder's two encoders; and the whole coder, ranked codes included. Told for each
 number of threads: medians by the clock and by the processor's time, and their ratio to
-sentence-transformers. Beside bfloat16 stands its agreement with float32. Then a file of N, 2N and
-4N rows is coded by the streaming path, each in a process of its own, for its peak memory.
+sentence-transformers. Beside bfloat16 stands its agreement with float32. Then files of so many rows
+are coded by the streaming path, each in a process of its own, for how its memory grows.
 
     python -m benchmarks.batch_coding --root artifacts --json batch.json
 """
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -24,17 +25,19 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import psutil
 import torch
 from rich.console import Console
 from rich.table import Table
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from threadpoolctl import threadpool_limits
 
 from naics_embed.search.coder import Coder
 from naics_embed.search.files import FileJob, code_file
 from naics_embed.search.promotion import promoted_bundle
 from naics_embed.text.backbone import locate_backbone
-from naics_embed.text.precisions import PRECISIONS
+from naics_embed.text.precisions import BFLOAT16, PRECISIONS
 
 BACKBONE = 'sentence-transformers/all-MiniLM-L6-v2'
 PEER = 'SentenceTransformer.encode'
@@ -116,43 +119,68 @@ def agreement(texts: list[str], exact: Coder, rough: Coder) -> dict[str, float]:
     }
 
 
-def peak(bundle: Path, texts: list[str], rows: int, part_rows: int) -> float:
-    """Return the peak resident MB of a process that codes a file of so many rows."""
+def memory(
+    bundle: Path, texts: list[str], rows: int, part_rows: int, precision: str
+) -> dict[str, Any]:
+    """Code a file of so many rows in a process of its own; tell how its memory grows.
+
+    The slope is that of resident memory after each part, by least squares over the parts after the
+    first third: what is built once is there by then.
+    """
     with tempfile.TemporaryDirectory(prefix='naics-embed-batch-') as folder:
         source = Path(folder) / 'in.parquet'
         # Numbers make every row another text.
         column = [f'{texts[i % len(texts)]} {i // len(texts)}' for i in range(rows)]
         pl.DataFrame({'text': column}).write_parquet(source)
-        arguments = [str(bundle), str(source), str(Path(folder) / 'out.parquet'), str(part_rows)]
+        arguments = [bundle, source, Path(folder) / 'out.parquet', part_rows, precision]
         done = subprocess.run(
-            [sys.executable, '-m', 'benchmarks.batch_coding', '--child', *arguments],
+            [sys.executable, '-m', 'benchmarks.batch_coding', '--child', *map(str, arguments)],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
         )
-    return float(done.stdout.split()[-1])
-
-
-def child(bundle: str, source: str, out: str, part_rows: str) -> None:
-    """Code a file and print the peak resident MB."""
-    torch.set_num_threads(1)
-    job = FileJob(Path(source), 'text', Path(out), part_rows=int(part_rows))
-    code_file(Coder.load(bundle), job)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE)
-
-
-def memory(bundle: Path, texts: list[str], rows: int, part_rows: int) -> dict[str, Any]:
-    """Return peaks for N, 2N and 4N rows, their slope, and the peak that it gives for a million."""
-    counts = [rows, 2 * rows, 4 * rows]
-    peaks = [peak(bundle, texts, count, part_rows) for count in counts]
-    slope = float(np.polyfit(counts, peaks, 1)[0])
+    seen = json.loads(done.stdout.splitlines()[-1])
+    at, resident = np.array(seen['rows']), np.array(seen['resident_mb'])
+    late = at > rows / 3
+    slope, _ = np.polyfit(at[late], resident[late], 1)
     return {
-        'rows': counts,
+        'rows': rows,
         'part_rows': part_rows,
-        'peak_mb': peaks,
-        'mb_per_1000_rows': 1000 * slope,
-        'mb_for_a_million': peaks[-1] + slope * (MILLION - counts[-1]),
+        'precision': precision,
+        'rows_per_s': rows / seen['seconds'],
+        'rows_per_cpu_s': rows / seen['cpu_seconds'],
+        'peak_mb': seen['peak_mb'],
+        'least_mb': float(resident[late].min()),
+        'most_mb': float(resident[late].max()),
+        'mb_per_100000_rows': float(slope * 100_000),
+        'mb_for_a_million': seen['peak_mb'] + float(slope) * (MILLION - rows),
     }
+
+
+def child(bundle: str, source: str, out: str, part_rows: str, precision: str) -> None:
+    """Code a file on one thread and print resident MB after each part."""
+    torch.set_num_threads(1)
+    process = psutil.Process()
+    rows: list[int] = []
+    resident: list[float] = []
+
+    def note(done: int) -> None:
+        rows.append(done)
+        resident.append(process.memory_info().rss / MEGABYTE)
+
+    coder = Coder.load(bundle, precision=precision)
+    job = FileJob(Path(source), 'text', Path(out), part_rows=int(part_rows))
+    start, cpu_start = time.perf_counter(), time.process_time()
+    with threadpool_limits(1):
+        code_file(coder, job, report=note)
+    seen = {
+        'rows': rows,
+        'resident_mb': resident,
+        'seconds': time.perf_counter() - start,
+        'cpu_seconds': time.process_time() - cpu_start,
+        'peak_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE,
+    }
+    print(json.dumps(seen))
 
 
 def main() -> None:
@@ -163,26 +191,38 @@ def main() -> None:
     parser.add_argument('--texts', type=int, default=2048)
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--threads', type=int, nargs='*', default=[1, 2])
-    parser.add_argument('--rows', type=int, default=4096, help='N of the memory; 0 leaves it out')
+    parser.add_argument('--rows', type=int, nargs='*', default=[20_000, 60_000], help='of memory')
+    parser.add_argument('--precision', choices=PRECISIONS, default=BFLOAT16, help='of memory')
     parser.add_argument('--part-rows', type=int, default=2048)
     parser.add_argument('--json', type=Path)
-    parser.add_argument('--child', nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument('--child', nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         child(*options.child)
         return
     bundle = promoted_bundle(options.root)
     texts = entries(options.root, 'test')[: options.texts]
-    coders = {name: Coder.load(bundle, precision=name) for name in PRECISIONS}
-    calls = contenders(texts, locate_backbone(options.backbone).folder, coders)
-    exact, *others = coders
-    result: dict[str, Any] = {'texts': len(texts), 'rounds': options.rounds, 'threads': {}}
+    result: dict[str, Any] = {
+        'texts': len(texts),
+        'rounds': options.rounds,
+        'cores': os.cpu_count(),
+        'machine_load': os.getloadavg()[0],
+        'threads': {},
+    }
+    if options.threads:
+        coders = {name: Coder.load(bundle, precision=name) for name in PRECISIONS}
+        calls = contenders(texts, locate_backbone(options.backbone).folder, coders)
+        exact, *others = coders
+        result['agreement'] = {
+            name: agreement(texts, coders[exact], coders[name]) for name in others
+        }
     for threads in options.threads:
         torch.set_num_threads(threads)
-        result['threads'][threads] = speeds(calls, len(texts), options.rounds)
-    result['agreement'] = {name: agreement(texts, coders[exact], coders[name]) for name in others}
-    if options.rows:
-        result['memory'] = memory(bundle, texts, options.rows, options.part_rows)
+        with threadpool_limits(threads):
+            result['threads'][threads] = speeds(calls, len(texts), options.rounds)
+    result['memory'] = [
+        memory(bundle, texts, rows, options.part_rows, options.precision) for rows in options.rows
+    ]
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + '\n', encoding='utf-8')
     _print(result)
@@ -204,14 +244,15 @@ def _print(result: dict[str, Any]) -> None:
             )
     console = Console()
     console.print(table)
-    for name, found in result['agreement'].items():
+    for name, found in result.get('agreement', {}).items():
         console.print(f'{name}: the same best code for {found["top1"]:.2%} of {found["texts"]:,}')
-    if 'memory' in result:
-        found = result['memory']
-        peaks = ', '.join(f'{mb:.0f}' for mb in found['peak_mb'])
+    for found in result['memory']:
         console.print(
-            f'peak MB for {found["rows"]} rows: {peaks}; {found["mb_per_1000_rows"]:.2f} MB a '
-            f'thousand rows, {found["mb_for_a_million"]:.0f} MB for a million'
+            f'{found["rows"]:,} rows ({found["precision"]}, one thread): '
+            f'{found["rows_per_s"]:.0f} a second, {found["rows_per_cpu_s"]:.0f} a second of the '
+            f'processor; peak {found["peak_mb"]:.0f} MB; {found["least_mb"]:.0f} to '
+            f'{found["most_mb"]:.0f} MB after the first third, {found["mb_per_100000_rows"]:+.1f} '
+            'MB a hundred thousand rows'
         )
 
 

@@ -133,20 +133,24 @@ def code_batch(
                 ): partition
                 for partition in partitions
             }
-            done, failed = _gather(futures, tracker, start)
+            done, failed = _gather(futures, runner, tracker, start)
         discard_temporary(target, partitions)
         return _finish(partitions, done, failed, tracker, target, time.perf_counter() - start)
 
 
 def _gather(
-    futures: dict[PrefectDaskFuture[PartitionReport], Partition], tracker: Tracker, start: float
+    futures: dict[PrefectDaskFuture[PartitionReport], Partition],
+    runner: DaskTaskRunner,
+    tracker: Tracker,
+    start: float,
 ) -> tuple[dict[str, PartitionReport], dict[str, str]]:
     """Wait for all partitions; return reports, and reasons of those that failed, by name."""
     done: dict[str, PartitionReport] = {}
     failed: dict[str, str] = {}
     inner = {future.wrapped_future: future for future in futures}
     coded = 0
-    for finished in distributed.as_completed(inner):
+    # Told which loop, Dask need not find the runner's client as the current one of this context.
+    for finished in distributed.as_completed(inner, loop=runner.client.loop):
         future = inner[finished]
         name = futures[future].name
         # Dask's own failures, such as a worker that died again and again, carry no Prefect state.

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from naics_embed.cli.table import TableOption
+from naics_embed.text.precisions import FLOAT32
 
 
 def code(
@@ -18,6 +19,13 @@ def code(
         float, typer.Option(help='Least probability of the code that is given as the answer.')
     ] = 0.8,
     part_rows: Annotated[int, typer.Option(help='Rows coded and kept at a time.')] = 2048,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help='Number format of the encoder: float32, or bfloat16, which is faster where the '
+            'processor computes in it and gives other answers to a few texts.'
+        ),
+    ] = FLOAT32,
     restart: Annotated[
         bool, typer.Option('--restart', help='Forget the parts of an earlier run.')
     ] = False,
@@ -40,7 +48,7 @@ def code(
     ) as bar:
         task = bar.add_task('coding', total=None)
         report = code_file(
-            Coder.load(path),
+            Coder.load(path, precision=precision),
             job,
             restart=restart,
             report=lambda rows: bar.update(task, completed=rows),

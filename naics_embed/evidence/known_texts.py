@@ -88,35 +88,36 @@ class KnownTexts:
         return [(slice(a, b), slice(int(bounds[a]), int(bounds[b]))) for a, b in pairwise(cuts)]
 
     def columns(self, texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
-        """Score leaves for queries, float32 ``(q, leaves, len(COLUMNS))``.
+        """Score leaves for queries, float32 ``(q, leaves, len(COLUMNS))``, column by column.
 
         Args:
             texts: the queries.
             embeddings: float32 ``(q, width)``, their unit embeddings by the frozen backbone.
         """
-        scores = np.empty((len(texts), self.leaves, len(COLUMNS)), dtype=np.float32)
-        scores[..., 0] = embeddings @ self.means.T
-        scores[..., 1] = embeddings @ self.linear.weights + self.linear.bias
+        found = np.empty((len(COLUMNS), len(texts), self.leaves), dtype=np.float32)
+        np.matmul(embeddings, self.means.T, out=found[0])
+        np.matmul(embeddings, self.linear.weights, out=found[1])
+        found[1] += self.linear.bias
         sharpness = np.float32(self.settings.sharpness)
-        density = np.empty(scores.shape[:2], dtype=np.float32)
+        density = np.empty(found.shape[1:], dtype=np.float32)
         for leaves, known in self.tiles:
             first = self.first[leaves] - known.start
             cosine = embeddings @ self.embeddings[known].T
-            scores[:, leaves, 2] = np.maximum.reduceat(cosine, first, axis=1)
+            found[2, :, leaves] = np.maximum.reduceat(cosine, first, axis=1)
             cosine -= 1
             cosine *= sharpness
             np.exp(cosine, out=cosine)
             density[:, leaves] = np.add.reduceat(cosine, first, axis=1)
         # Cosines are at least −1, so the density is never 0 by more than rounding.
-        scores[..., 3] = np.log(density + np.finfo(np.float32).tiny) / sharpness
-        for row, text in enumerate(texts):
-            kept = plain(text, self.settings.characters_read)
-            stems = words(kept)
-            scores[row, :, 4] = self.words.scores(self.words.counted(stems))
-            scores[row, :, 5] = self.pairs.scores(self.pairs.counted(pairs(stems)))
-            within = grams(kept, self.settings.gram)
-            scores[row, :, 6] = self.characters.scores(self.characters.counted(within))
-        return scores
+        density += np.finfo(np.float32).tiny
+        np.log(density, out=found[3])
+        found[3] /= sharpness
+        kept = [plain(text, self.settings.characters_read) for text in texts]
+        stems = [words(text) for text in kept]
+        found[4] = self.words.scores(stems)
+        found[5] = self.pairs.scores([pairs(own) for own in stems])
+        found[6] = self.characters.scores([grams(text, self.settings.gram) for text in kept])
+        return np.moveaxis(found, 0, -1)
 
     def nearest_texts(
         self, embedding: np.ndarray, leaf: int, count: int

@@ -1,9 +1,10 @@
 """An inverted index: from terms to the documents that hold them, with a weight for each."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
@@ -31,26 +32,26 @@ class Postings:
         """Term → its position in the vocabulary."""
         return {term: i for i, term in enumerate(self.terms)}
 
-    def scores(self, query: Mapping[int, float]) -> np.ndarray:
-        """Return the sum over terms of query weight × document weight, float32 ``(size,)``.
+    def scores(self, queries: Sequence[Sequence[str]]) -> np.ndarray:
+        """Return sums of the weights of terms in documents, float32 ``(len(queries), size)``.
 
         Args:
-            query: position of a term → its weight in the query.
+            queries: the terms of each; one that occurs twice counts twice, one that is unknown
+                not at all.
         """
-        if not query:
-            return np.zeros(self.size, dtype=np.float32)
-        spans = [slice(self.starts[term], self.starts[term + 1]) for term in query]
-        documents = np.concatenate([self.documents[span] for span in spans])
-        lengths = [span.stop - span.start for span in spans]
-        weights = np.concatenate([self.weights[span] for span in spans])
-        weights = weights * np.repeat(np.fromiter(query.values(), np.float32), lengths)
-        return np.bincount(documents, weights, minlength=self.size).astype(np.float32)
-
-    def counted(self, terms: Iterable[str]) -> dict[int, float]:
-        """Return the known terms with their counts, the query weights of BM25."""
         position = self.position
-        counts = Counter(term for term in terms if term in position)
-        return {position[term]: float(count) for term, count in sorted(counts.items())}
+        found = [[position[term] for term in terms if term in position] for terms in queries]
+        sizes = [len(terms) for terms in found]
+        terms = np.fromiter(chain.from_iterable(found), np.int64, sum(sizes))
+        begins, lengths = self.starts[terms], np.diff(self.starts)[terms]
+        ends = np.cumsum(lengths)
+        # Postings of all terms end to end, without a loop over them.
+        chosen = np.repeat(begins - ends + lengths, lengths) + np.arange(lengths.sum())
+        row = np.repeat(np.repeat(np.arange(len(found)) * self.size, sizes), lengths)
+        sums = np.bincount(
+            row + self.documents[chosen], self.weights[chosen], minlength=len(found) * self.size
+        )
+        return sums.astype(np.float32).reshape(len(found), self.size)
 
     def of(self, term: str, document: int) -> float:
         """Return the weight of a term in a document, 0 where it does not occur."""

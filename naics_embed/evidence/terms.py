@@ -16,8 +16,10 @@ def plain(text: str, limit: int) -> str:
         text: any text.
         limit: characters read; the lexical evidence of a longer text is that of its beginning.
     """
-    folded = unicodedata.normalize('NFKD', text[:limit].casefold())
-    kept = ''.join(letter for letter in folded if not unicodedata.combining(letter))
+    kept = text[:limit].casefold()
+    if not kept.isascii():
+        folded = unicodedata.normalize('NFKD', kept)
+        kept = ''.join(letter for letter in folded if not unicodedata.combining(letter))
     return _NOT_WORD.sub(' ', kept).strip()
 
 

@@ -87,13 +87,19 @@ class Coder:
     """
 
     def __init__(
-        self, searcher: Searcher, evidence: KnownTexts, fusion: Fusion, encoder: PairedEncoder
+        self,
+        searcher: Searcher,
+        evidence: KnownTexts,
+        fusion: Fusion,
+        encoder: PairedEncoder,
+        precision: str = FLOAT32,
     ) -> None:
         """Use `load`."""
         self.searcher = searcher
         self.evidence = evidence
         self.fusion = fusion
         self.encoder = encoder
+        self.precision = precision
         self.leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
         self._levels = {level: self._above(level) for level in LEVELS}
 
@@ -131,7 +137,7 @@ class Coder:
         evidence, fusion = read_evidence(folder, codes, FUSED)
         frozen = read_frozen(folder / FROZEN, searcher.backbone)
         encoder = _encoder(searcher, frozen, precision)
-        return cls(searcher, evidence, fusion, encoder)
+        return cls(searcher, evidence, fusion, encoder, precision)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of each six-digit code, float64 ``(len(texts), leaves)``.
@@ -279,7 +285,8 @@ def leaf_scores(
         embeddings: float32 ``(q, width)``, by the frozen backbone.
         evidence: known texts.
     """
-    scores = np.empty((*distances.shape, len(FUSED)), dtype=np.float32)
+    # Each score in memory of its own, as it is computed.
+    scores = np.moveaxis(np.empty((len(FUSED), *distances.shape), dtype=np.float32), 0, -1)
     scores[..., 0] = -distances
     scores[..., 1:] = evidence.columns(texts, embeddings)
     return scores, gate_values(texts, scores[..., FUSED.index(NEAREST)])

@@ -137,6 +137,7 @@ def _identity(coder: Coder, job: FileJob) -> dict[str, Any]:
         'column': job.column,
         'level': job.level,
         'confidence': job.confidence,
+        'precision': coder.precision,
         'part_rows': job.part_rows,
         'table': coder.searcher.bundle.manifest['files'],
     }

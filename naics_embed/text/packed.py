@@ -17,6 +17,7 @@ from torch.nn import functional
 from naics_embed.text.bert import Bert
 from naics_embed.text.frozen import PairedEncoder
 from naics_embed.text.precisions import BFLOAT16
+from naics_embed.text.prepacked import Prepacked
 from naics_embed.text.tokens import TokenTable
 
 if TYPE_CHECKING:
@@ -120,24 +121,24 @@ class PackedLayer:
         """Take the weights of a layer of `transformers`, or of one with the same names."""
         attention = layer.attention
         parts = [getattr(attention.self, name) for name in ('query', 'key', 'value')]
-        self.dtype = dtype
         self.heads = self._heads(attention.self)
-        self.inward = (
-            torch.cat([part.weight.detach() for part in parts]).to(dtype),
-            torch.cat([part.bias.detach() for part in parts]).to(dtype),
+        self.inward = Prepacked(
+            torch.cat([part.weight for part in parts]),
+            torch.cat([part.bias for part in parts]),
+            dtype,
+            BLOCK_TOKENS,
         )
-        self.outward = self._cast(attention.output.dense)
-        self.wide = self._cast(layer.intermediate.dense)
-        self.narrow = self._cast(layer.output.dense)
+        self.outward = Prepacked.of(attention.output.dense, dtype, BLOCK_TOKENS)
+        self.wide = Prepacked.of(layer.intermediate.dense, dtype, BLOCK_TOKENS, gelu=True)
+        self.narrow = Prepacked.of(layer.output.dense, dtype, BLOCK_TOKENS)
         self.norms = (attention.output.LayerNorm, layer.output.LayerNorm)
 
     def __call__(self, hidden: Tensor, groups: list[tuple[int, int, int]]) -> Tensor:
         """Return float32 ``(tokens, width)`` from the same, for the groups of a `Block`."""
-        attended = self._attend(functional.linear(hidden.to(self.dtype), *self.inward), groups)
+        attended = self._attend(self.inward(hidden), groups)
         first, second = self.norms
-        hidden = first(hidden + functional.linear(attended.to(self.dtype), *self.outward))
-        wide = functional.gelu(functional.linear(hidden.to(self.dtype), *self.wide))
-        return second(hidden + functional.linear(wide, *self.narrow))
+        hidden = _normed(hidden + self.outward(attended), first)
+        return _normed(hidden + self.narrow(self.wide(hidden)), second)
 
     def _attend(self, mixed: Tensor, groups: list[tuple[int, int, int]]) -> Tensor:
         """``(tokens, 3 · width)`` → float32 ``(tokens, width)``."""
@@ -151,9 +152,6 @@ class PackedLayer:
             heads = functional.scaled_dot_product_attention(query, key, value)
             found[rows].view(texts, length, *shape[1:]).copy_(heads.transpose(1, 2))
         return found
-
-    def _cast(self, linear: nn.Linear) -> tuple[Tensor, Tensor]:
-        return linear.weight.detach().to(self.dtype), linear.bias.detach().to(self.dtype)
 
     @staticmethod
     def _heads(attention: Any) -> int:
@@ -189,6 +187,11 @@ def _embedded(model: 'Transformer', block: Block) -> Tensor:
     parts = model.embeddings
     words = parts.word_embeddings(block.ids) + parts.token_type_embeddings.weight[0]
     return parts.LayerNorm(words + parts.position_embeddings(block.positions))
+
+
+def _normed(hidden: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """Normalise without the bookkeeping of a module, of which there are twenty a text."""
+    return torch.layer_norm(hidden, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
 def _run(layers: list[PackedLayer], hidden: Tensor, block: Block) -> Tensor:

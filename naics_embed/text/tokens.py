@@ -67,7 +67,7 @@ class TokenTable:
     def build(cls, texts: Sequence[str], tokenizer: Tokenizer) -> 'TokenTable':
         """Tokenise the distinct texts among ``texts``."""
         distinct = list(dict.fromkeys(texts))
-        lists = [encoding.ids for encoding in tokenizer.encode_batch(distinct)]
+        lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(distinct)]
         offsets = np.zeros(len(lists) + 1, dtype=np.int64)
         np.cumsum([len(ids) for ids in lists], out=offsets[1:])
         flat = np.fromiter((i for ids in lists for i in ids), dtype=np.int32, count=offsets[-1])

@@ -53,6 +53,24 @@ def test_a_file_is_coded(cli, bundle, tmp_path):
     assert 'does not exist' in missing.err
 
 
+def test_a_file_is_coded_in_bfloat16(cli, bundle, tmp_path):
+    pl.DataFrame({'what': ['corn farming', 'dental offices']}).write_csv(tmp_path / 'in.csv')
+
+    def coded(precision, *more):
+        out = tmp_path / 'out.parquet'
+        arguments = ('--text-column', 'what', '-o', out, '--table', bundle)
+        done = cli('code', tmp_path / 'in.csv', *arguments, '--precision', precision, *more)
+        return done, pl.read_parquet(out) if done.status == 0 else None
+
+    exact, rough = (coded(precision)[1] for precision in ('float32', 'bfloat16'))
+    assert exact['naics_code'].to_list() == rough['naics_code'].to_list()
+    change = (exact['naics_probability'] - rough['naics_probability']).abs().max()
+    assert 0 < change < 0.02
+    wrong, _ = coded('float8')
+    assert wrong.status == 2
+    assert 'precision must be one of float32, bfloat16' in wrong.err
+
+
 def test_similar(cli, bundle):
     rows = json.loads(cli('similar', '111150', '-k', 3, '--json', '--table', bundle).out)
     assert len(rows) == 3

@@ -21,10 +21,12 @@ def test_bm25_is_that_of_bm25s():
     reference = bm25s.BM25(k1=1.5, b=0.6, method='lucene')
     reference.index(documents, show_progress=False)
     index = bm25_postings(documents, k1=1.5, b=0.6)
-    for query in QUERIES[:3]:
-        found = index.scores(index.counted(query.split()))
-        np.testing.assert_allclose(found, reference.get_scores(query.split()), rtol=1e-5)
-    assert not index.scores(index.counted(['nothing'])).any()
+    found = index.scores([query.split() for query in QUERIES])
+    assert found.shape == (len(QUERIES), len(TEXTS))
+    for query, scores in zip(QUERIES[:3], found, strict=False):
+        np.testing.assert_allclose(scores, reference.get_scores(query.split()), rtol=1e-5)
+    assert not found[3].any()
+    assert index.scores([]).shape == (0, len(TEXTS))
 
 
 @pytest.mark.parametrize('text', ['a', 'ab cd', 'corn  farming', 'x' * 30, ''])
@@ -40,7 +42,7 @@ def test_pairs_are_neighbouring_words():
 
 def test_the_weight_of_a_term_in_a_document():
     index = bm25_postings([text.split() for text in TEXTS], k1=1.2, b=0.4)
-    scores = index.scores({index.position['corn']: 1.0})
+    [scores] = index.scores([['corn']])
     for document in range(len(TEXTS)):
         assert index.of('corn', document) == pytest.approx(scores[document])
     assert index.of('nothing', 0) == 0

@@ -107,7 +107,7 @@ def test_a_stopped_run_goes_on_where_it_was(coder, source, tmp_path):
     assert target.read_bytes() == whole.read_bytes()
 
 
-def test_parts_of_another_job_are_not_mixed_in(coder, source, tmp_path):
+def test_parts_of_another_job_are_not_mixed_in(coder, source, tmp_path, monkeypatch):
     target = tmp_path / 'out.csv'
     path = source('csv')
 
@@ -119,6 +119,10 @@ def test_parts_of_another_job_are_not_mixed_in(coder, source, tmp_path):
     other = FileJob(path, 'what', target, part_rows=2, confidence=0.5)
     with pytest.raises(UserError, match='parts of another run'):
         code_file(coder, other)
+    with monkeypatch.context() as patch:
+        patch.setattr(coder, 'precision', 'bfloat16')
+        with pytest.raises(UserError, match='parts of another run'):
+            code_file(coder, FileJob(path, 'what', target, part_rows=2))
     assert code_file(coder, other, restart=True).resumed == 0
 
 
