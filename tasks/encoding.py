@@ -19,13 +19,11 @@ def write(
 ) -> Result:
     """Write ``encoding.safetensors``: sentence embeddings, and states after the frozen layers."""
     # peft takes seconds to load, and a run that finds this stage cached does not need it.
-    from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_frozen
+    from naics_embed.text.encoder import encode_corpus
 
-    encoder = SentenceEncoder(
-        load_backbone(backbone_of(inputs)), AdapterSettings(1, 1.0, 0.0, frozen_layers)
-    )
     table = TokenTable.read(Path(inputs['tokens'].path))
-    embeddings, states = encode_frozen(encoder, table, batch_tokens)
+    backbone = load_backbone(backbone_of(inputs))
+    embeddings, states = encode_corpus(backbone, table, frozen_layers, batch_tokens)
     write_encoding(out / 'encoding.safetensors', embeddings, states)
     return Result(
         {'encoding': 'encoding.safetensors'}, {'texts': len(table), 'tokens': len(table.ids)}

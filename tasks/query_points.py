@@ -14,7 +14,7 @@ from naics_embed.config.schema import ModelConfig
 from naics_embed.errors import ArtifactError
 from naics_embed.text.backbone import load_transformer
 from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference import place_texts
+from naics_embed.text.inference import place_corpus
 from naics_embed.text.tokens import load_tokenizer
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
@@ -53,7 +53,7 @@ def write(
     head = LorentzHead.load(folder / 'head.safetensors', c=model.curvature, r_max=model.r_max)
     tokenizer = load_tokenizer(folder, window)
     texts = chosen['text'].to_list()
-    points = place_texts(texts, tokenizer, backbone, head, batch_tokens)
+    points = place_corpus(texts, tokenizer, backbone, head, batch_tokens)
     rows = torch.from_numpy(chosen[ROW].to_numpy().astype(np.int64))
     save_file({'row': rows, 'points': points}, out / 'query_points.safetensors')
     return Result(

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 
 from naics_embed.errors import ConfigError
 from naics_embed.text.corpus import TextBatch
+from naics_embed.text.packed import PackedEncoder, encode_table
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 
@@ -262,3 +263,23 @@ def encode_frozen(
             places = (tokens.offsets[rows][:, None] + columns[None, :])[mask]
             states[places] = hidden[mask_t].to(torch.float16).numpy()
     return embeddings, states
+
+
+def encode_corpus(
+    backbone: PreTrainedModel, tokens: TokenTable, frozen_layers: int, batch_tokens: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do what `encode_frozen` does, without padding where the backbone is BERT as published.
+
+    Args:
+        backbone: the transformer.
+        tokens: the texts.
+        frozen_layers: lower layers whose output is kept.
+        batch_tokens: tokens in a batch.
+
+    Raises:
+        ConfigError: the backbone is not of the BERT family, or has too few layers.
+    """
+    encoder = SentenceEncoder(backbone, AdapterSettings(1, 1.0, 0.0, frozen_layers, mode='frozen'))
+    if PackedEncoder.fits(backbone):
+        return encode_table(backbone, tokens, batch_tokens, frozen_layers)
+    return encode_frozen(encoder, tokens, batch_tokens)

@@ -7,8 +7,11 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from naics_embed.text.frozen import PairedEncoder
 from naics_embed.text.head import LorentzHead
+from naics_embed.text.packed import PackedEncoder
 from naics_embed.text.pooling import mean_pool
+from naics_embed.text.precisions import FLOAT32
 from naics_embed.text.tokens import TokenTable, length_batches
 
 if TYPE_CHECKING:
@@ -34,3 +37,20 @@ def place_texts(
         hidden = backbone(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         points[torch.from_numpy(rows)] = head(mean_pool(hidden, mask))
     return points[torch.from_numpy(table.rows(texts))]
+
+
+@torch.no_grad()
+def place_corpus(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    backbone: 'PreTrainedModel',
+    head: LorentzHead,
+    batch_tokens: int,
+) -> Tensor:
+    """Do what `place_texts` does, for so many texts that preparing the weights pays."""
+    if PackedEncoder.fits(backbone):
+        encoder: PairedEncoder = PackedEncoder(tokenizer, backbone, backbone, FLOAT32)
+    else:
+        encoder = PairedEncoder(tokenizer, backbone, backbone)
+    embeddings, _ = encoder.embed(texts, batch_tokens)
+    return head(embeddings.clone())

@@ -36,12 +36,14 @@ class Block:
     Attributes:
         rows: int64 ``(b,)``, rows of the texts, shorter ones first.
         ids: int64 ``(tokens,)``, their tokens end to end.
+        places: int64 ``(tokens,)``, of each token among all tokens of the table.
         positions: int64 ``(tokens,)``, of each token in its text.
         groups: first token, texts and length of each run of texts of one length.
     """
 
     rows: np.ndarray
     ids: Tensor
+    places: np.ndarray
     positions: Tensor
     groups: list[tuple[int, int, int]]
 
@@ -114,6 +116,33 @@ class PackedEncoder(PairedEncoder):
         return trained[order], frozen[order]
 
 
+@torch.inference_mode()
+def encode_table(
+    transformer: 'Transformer', table: TokenTable, batch_tokens: int, lower: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Encode every text of a table, keeping what the lower layers make of its tokens.
+
+    Args:
+        transformer: one that `PackedEncoder.fits`; dropout is off, whatever its mode.
+        table: the texts.
+        batch_tokens: most tokens computed at a time, up to `BLOCK_TOKENS`.
+        lower: number of those layers.
+
+    Returns:
+        float32 ``(n, width)`` unit embeddings, and float16 ``(tokens, width)`` hidden states after
+        ``lower`` layers, aligned with ``table.ids``.
+    """
+    layers = [PackedLayer(layer, torch.float32) for layer in transformer.encoder.layer]
+    width = transformer.config.hidden_size
+    embeddings = np.empty((len(table), width), dtype=np.float32)
+    states = np.empty((len(table.ids), width), dtype=np.float16)
+    for block in blocks(table, min(batch_tokens, BLOCK_TOKENS)):
+        hidden = _run(layers[:lower], _embedded(transformer, block), block)
+        states[block.places] = hidden.to(torch.float16).numpy()
+        embeddings[block.rows] = _pooled(_run(layers[lower:], hidden, block), block).numpy()
+    return embeddings, states
+
+
 class PackedLayer:
     """A layer of BERT over packed tokens, query, key and value by one product."""
 
@@ -176,17 +205,18 @@ def blocks(table: TokenTable, tokens: int) -> Iterator[Block]:
         own = lengths[rows]
         first = np.cumsum(own) - own
         within = np.arange(int(own.sum())) - np.repeat(first, own)
-        ids = table.ids[np.repeat(table.offsets[rows], own) + within]
+        places = np.repeat(table.offsets[rows], own) + within
+        ids = torch.from_numpy(table.ids[places].astype(np.int64))
         sizes, at, counts = np.unique(own, return_index=True, return_counts=True)
         groups = list(zip(first[at].tolist(), counts.tolist(), sizes.tolist(), strict=True))
-        yield Block(rows, torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(within), groups)
+        yield Block(rows, ids, places, torch.from_numpy(within), groups)
         start = stop
 
 
 def _embedded(model: 'Transformer', block: Block) -> Tensor:
     parts = model.embeddings
     words = parts.word_embeddings(block.ids) + parts.token_type_embeddings.weight[0]
-    return parts.LayerNorm(words + parts.position_embeddings(block.positions))
+    return _normed(words + parts.position_embeddings(block.positions), parts.LayerNorm)
 
 
 def _normed(hidden: Tensor, norm: nn.LayerNorm) -> Tensor:

@@ -7,10 +7,10 @@ from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertMode
 
 from naics_embed.errors import ArtifactError, ConfigError, SourceError
 from naics_embed.text.backbone import load_backbone, load_transformer, locate_backbone
-from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_frozen
+from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_corpus, encode_frozen
 from naics_embed.text.encoding import read_encoding, write_encoding
 from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference import place_texts
+from naics_embed.text.inference import place_corpus, place_texts
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, load_tokenizer
 
@@ -42,13 +42,20 @@ def plain(folder, table: TokenTable) -> tuple[torch.Tensor, list[torch.Tensor]]:
     return mean_pool(answer.last_hidden_state, mask), list(answer.hidden_states)
 
 
+@pytest.mark.parametrize('packed', [True, False])
 @pytest.mark.parametrize('frozen', [0, 1, 2])
-def test_frozen_encoding_equals_the_plain_transformer(tiny_backbone, table, frozen):
-    encoder = SentenceEncoder(load_transformer(tiny_backbone), settings(frozen))
-    embeddings, states = encode_frozen(encoder, table, batch_tokens=40)
+def test_frozen_encoding_equals_the_plain_transformer(tiny_backbone, table, frozen, packed):
+    backbone = load_transformer(tiny_backbone)
+    encoder = SentenceEncoder(backbone, settings(frozen)) if not packed else None
+    embeddings, states = (
+        encode_corpus(backbone.train(), table, frozen, batch_tokens=40)
+        if encoder is None
+        else encode_frozen(encoder, table, batch_tokens=40)
+    )
+    width = backbone.config.hidden_size
     expected, hidden = plain(tiny_backbone, table)
     torch.testing.assert_close(torch.from_numpy(embeddings), expected, atol=1e-5, rtol=1e-5)
-    assert states.shape == (len(table.ids), encoder.width)
+    assert states.shape == (len(table.ids), width)
     for row in range(len(table)):
         own = torch.from_numpy(states[table.offsets[row] : table.offsets[row + 1]]).float()
         whole = hidden[frozen][row, : len(own)]
@@ -109,7 +116,8 @@ def test_a_new_adapter_changes_nothing_and_a_merged_one_everything_it_did(tiny_b
     assert not any('lora' in name for name, _ in merged.named_parameters())
 
 
-def test_texts_are_placed_in_their_order_and_once(tiny_backbone, table):
+@pytest.mark.parametrize('place_texts', [place_texts, place_corpus])
+def test_texts_are_placed_in_their_order_and_once(tiny_backbone, table, place_texts):
     torch.manual_seed(0)
     head = LorentzHead(32, 5, c=1.0, r_max=9.0).eval()
     model = load_transformer(tiny_backbone)
