@@ -46,7 +46,7 @@ def write(
     seed: int,
 ) -> Result:
     """Write the trained tables, head, transformer, adapters and history."""
-    from naics_embed.training.fit import train_text, warm_epochs
+    from naics_embed.training.fit import planned_epochs, train_text
     from naics_embed.training.inputs import TextSettings
 
     if model.geometry != 'lorentz':
@@ -64,7 +64,7 @@ def write(
 
     def report(epoch: int, figures: dict[str, float]) -> None:
         context.tracking.metrics(figures, step=epoch)
-        epochs = warm_epochs(settings, len(prepared.train)) + training.epochs
+        epochs = planned_epochs(settings, len(prepared.train))
         update_progress_artifact(progress, 100.0 * (epoch + 1) / epochs)
 
     trained = train_text(

@@ -208,6 +208,7 @@ class WarmConfig:
     Attributes:
         epochs: at most this many; 0 leaves the stage out.
         least_steps: more epochs where these have fewer steps, as with titles only.
+        only_below: with fewer training queries than this, no adapters are trained after it.
         batch: queries a step.
         lr_head: peak learning rate of head and fusion.
         lr_table: peak learning rate of the table or the offsets.
@@ -221,6 +222,7 @@ class WarmConfig:
 
     epochs: int
     least_steps: int
+    only_below: int
     batch: int
     lr_head: float
     lr_table: float
@@ -239,7 +241,13 @@ class WarmConfig:
         # The last epoch must be among those that are validated.
         fits = every >= 1 and self.epochs % every == 0
         require(fits, 'training.warm.validate_every', every, 'a divisor of training.warm.epochs')
-        for name, least in (('epochs', 0), ('least_steps', 0), ('batch', 2), ('patience', 0)):
+        for name, least in (
+            ('epochs', 0),
+            ('least_steps', 0),
+            ('only_below', 0),
+            ('batch', 2),
+            ('patience', 0),
+        ):
             count = getattr(self, name)
             require(count >= least, f'training.warm.{name}', count, f'at least {least}')
         for name in ('lr_head', 'lr_table', 'lr_temperature', 'distillation'):

@@ -63,6 +63,8 @@ def train_text(
 
     With ``training.warm.epochs``, heads and codes are trained on frozen embeddings first, which
     takes a small part of the time, and the best of that is where the adapters' training begins.
+    With fewer training queries than ``training.warm.only_below`` that is all of it: so few texts
+    are learned by heart by adapters, and validation queries get worse.
 
     Args:
         inputs: what to start from.
@@ -83,7 +85,12 @@ def train_text(
     """
     _check(inputs, settings)
     warm_folder = checkpoints / WARM
-    warm = warm_epochs(settings, len(inputs.train))
+    queries, every = len(inputs.train), 1
+    warm = warm_epochs(settings, queries)
+    few = warm > 0 and queries < settings.training.warm.only_below
+    if few:
+        every = settings.training.warm.validate_every
+        settings, warm = _warm(settings, warm), 0
     begun = warm > 0 and (warm_folder / LAST_CHECKPOINT).is_file()
     main_resume = RESUME_AUTO if begun and resume == RESUME_LAST else resume
     resume_from = _checkpoint(checkpoints, main_resume)
@@ -120,9 +127,11 @@ def train_text(
         len(history),
         (share, 1.0),
         make_classifier(inputs, settings),
+        every,
     )
     history = history + fitted.history
-    return _finish(fitted, inputs, settings, history, len(history) - len(fitted.history))
+    trained = _finish(fitted, inputs, settings, history, len(history) - len(fitted.history))
+    return replace(trained, warm_epochs=len(history)) if few else trained
 
 
 def _fit(
@@ -192,6 +201,13 @@ def warm_epochs(settings: TextSettings, queries: int) -> int:
     # Only whole rounds, so that the last epoch is validated.
     rounds = -(-max(warm.epochs, -(-warm.least_steps // steps)) // warm.validate_every)
     return rounds * warm.validate_every
+
+
+def planned_epochs(settings: TextSettings, queries: int) -> int:
+    """Return how many epochs a training on a number of queries has, both kinds together."""
+    warm = warm_epochs(settings, queries)
+    few = warm > 0 and queries < settings.training.warm.only_below
+    return warm if few else warm + settings.training.epochs
 
 
 def _warm(settings: TextSettings, epochs: int) -> TextSettings:

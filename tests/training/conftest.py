@@ -42,6 +42,7 @@ SMALL = [
     'training.lr_temperature=1e-2',
     'training.warm.epochs=0',
     'training.warm.least_steps=0',
+    'training.warm.only_below=0',
     'training.warm.distillation=0',
     'objective.retrieval.weight=1',
     'objective.distillation.weight=0',

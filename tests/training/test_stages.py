@@ -10,7 +10,7 @@ from naics_embed.text.encoder import QUERY
 from naics_embed.training import build
 from naics_embed.training.build import make_model
 from naics_embed.training.curriculum import phase_of, rules_of
-from naics_embed.training.fit import train_text, warm_epochs
+from naics_embed.training.fit import planned_epochs, train_text, warm_epochs
 from naics_embed.training.module import SELECTION
 from naics_embed.training.validation import Validator
 
@@ -73,6 +73,17 @@ def test_there_are_no_warm_epochs_where_nothing_follows_them_or_none_are_wanted(
     wanted = ('training.warm.epochs=5', 'training.warm.least_steps=100')
     assert warm_epochs(settings_with(*wanted, 'model.mode=frozen'), 64) == 0
     assert warm_epochs(settings_with('training.warm.least_steps=100'), 64) == 0
+
+
+def test_few_queries_train_no_adapters(train, settings_with, tmp_path):
+    settings = settings_with(*WARM, 'training.epochs=3', 'training.warm.only_below=100000')
+    trained, reported = train(settings)
+    assert planned_epochs(settings, 99_999) == len(reported) == len(trained.history) == 2
+    assert planned_epochs(settings, 100_000) == 5
+    assert trained.adapters == {}
+    assert not (tmp_path / 'checkpoints' / 'warm').exists()
+    again, _ = train(settings, resume='last')
+    torch.testing.assert_close(again.tangents, trained.tangents)
 
 
 def test_the_classifier_is_asked_in_the_warm_epochs_alone(train, settings_with):
