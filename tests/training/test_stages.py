@@ -80,6 +80,7 @@ def test_few_queries_train_no_adapters(train, settings_with, tmp_path):
     trained, reported = train(settings)
     assert planned_epochs(settings, 99_999) == len(reported) == len(trained.history) == 2
     assert planned_epochs(settings, 100_000) == 5
+    assert trained.warm_epochs == 2
     assert trained.adapters == {}
     assert not (tmp_path / 'checkpoints' / 'warm').exists()
     again, _ = train(settings, resume='last')
