@@ -17,11 +17,9 @@ their steps, and no finished stage computed again.
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,14 +28,24 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.kill import Workload, half_written, log_file, outputs, records
-from flows.local_platform import HOST, commands, environment
+from benchmarks.harness import (
+    Bench,
+    Workload,
+    children_of,
+    free_port,
+    half_written,
+    outputs,
+    records,
+    said,
+    wait,
+    write_json,
+)
+from flows.local_platform import environment
 from flows.postgres import control, own_server
 from flows.runtime import CHECKOUT, prepare
 
 CASES = ('mlflow', 'postgres', 'disk', 'worker')
 EXPERIMENT = 'miniature'
-PATIENCE_S = 1800.0
 AWAY_S = 15.0
 EPOCHS = 'training.epochs=8'
 ROOM = (0.3, 0.6, 0.9)
@@ -65,45 +73,6 @@ class Outcome:
     different: list[str] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     half_written: int = 0
-
-
-class Bench:
-    """The servers, each a process that can be killed alone."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ports = {name: free_port() for name in ('prefect', 'mlflow')}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str) -> None:
-        """Start ``prefect``, ``mlflow`` or the worker ``cpu``; wait for a server to answer."""
-        with (self.folder / f'{name}.log').open('ab') as log:
-            self.processes[name] = subprocess.Popen(
-                commands(self.ports['prefect'], self.ports['mlflow'])[name],
-                cwd=CHECKOUT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        if name in self.ports:
-            path = '/api/health' if name == 'prefect' else '/health'
-            wait(f'{name} answers', lambda: answers(f'http://{HOST}:{self.ports[name]}{path}'))
-
-    def kill(self, name: str) -> None:
-        """Kill a process with all that it started."""
-        process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-    def log(self, name: str) -> str:
-        """Return what a process has written."""
-        return (self.folder / f'{name}.log').read_text(encoding='utf-8', errors='replace')
-
-    def stop(self) -> None:
-        """Stop what runs."""
-        for name in list(self.processes):
-            self.kill(name)
 
 
 class Failures:
@@ -261,24 +230,9 @@ class Failures:
             return self.outcome(f'Disk full: {needed}', happened, root, before, ended)
 
 
-def said(root: Path) -> str:
-    """Return the last line that a run on a root wrote."""
-    lines = log_file(root).read_text(encoding='utf-8', errors='replace').strip().splitlines()
-    return lines[-1].strip() if lines else ''
-
-
 def training(root: Path) -> bool:
     """Whether text training has written a checkpoint."""
     return any((root / 'checkpoints').rglob('last.ckpt'))
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process started, and those that they did."""
-    listed = subprocess.run(
-        ['ps', '-o', 'pid=', '--ppid', str(pid)], capture_output=True, text=True, check=False
-    )
-    own = [int(line) for line in listed.stdout.split()]
-    return [*own, *(grandchild for child in own for grandchild in children_of(child))]
 
 
 @contextmanager
@@ -295,31 +249,6 @@ def tmpfs(folder: Path, size: int) -> Iterator[tuple[Path, Callable[[int], None]
         )
     finally:
         subprocess.run(['umount', folder], check=True)
-
-
-def wait(what: str, ready: Callable[[], bool]) -> None:
-    """Wait until something is so. Raises TimeoutError where it never is."""
-    end = time.monotonic() + PATIENCE_S
-    while not ready():
-        if time.monotonic() > end:
-            raise TimeoutError(f'it never happened that {what}')
-        time.sleep(0.1)
-
-
-def answers(url: str) -> bool:
-    """Whether a server is there."""
-    import httpx
-
-    try:
-        return httpx.get(url, timeout=10).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.create_server((HOST, 0)) as listening:
-        return listening.getsockname()[1]
 
 
 def markdown(outcomes: list[Outcome]) -> str:
@@ -370,9 +299,7 @@ def main() -> int:
                 outcomes += getattr(failures, case)()
                 print(markdown(outcomes[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
                 if options.json:
-                    content = [asdict(one) for one in outcomes]
-                    written = json.dumps(content, indent=2, ensure_ascii=False)
-                    options.json.write_text(written + '\n', encoding='utf-8')
+                    write_json(options.json, [asdict(one) for one in outcomes])
         finally:
             bench.stop()
     print(markdown(outcomes))
