@@ -113,12 +113,12 @@ def _summary_file(root: Path) -> Path:
 
 
 def outputs(summary: dict[str, Any]) -> dict[str, str]:
-    """Return ``stage/name`` → checksum of every output; the bundle's manifest has dates in it."""
+    """Return ``stage/name`` → checksum of every output; report and bundle have dates in them."""
     found = {
         f'{stage}/{name}': checksum(Path(path))[0]
         for stage, entry in summary['stages'].items()
         for name, path in entry['files'].items()
-        if stage != 'export'
+        if stage not in {'export', 'report'}
     }
     bundle = Path(summary['bundle'])
     return found | {'export/codes': checksum(bundle / 'codes.parquet')[0]}
