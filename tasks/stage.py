@@ -228,9 +228,16 @@ class Stage:
     ) -> bool:
         """Whether a record of this call is stored; its files are checked when it is called."""
         key = self.key(inputs, settings)
-        if (_key_storage(run.root) / f'{self.name}-{key}').exists():
+        if self._stored(run, key).exists():
             return True
         return run.share is not None and run.share.has(self.name, key)
+
+    def forget(self, run: Run, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]) -> None:
+        """Drop this root's record of a call, so that the one in the share is fetched."""
+        self._stored(run, self.key(inputs, settings)).unlink(missing_ok=True)
+
+    def _stored(self, run: Run, key: str) -> Path:
+        return _key_storage(run.root) / f'{self.name}-{key}'
 
     def _task(self, root: Path) -> Task[..., dict[str, Any]]:
         policy = GivenKey().configure(

@@ -50,9 +50,7 @@ class Hosts:
                 if not elsewhere:
                     return self.stage(run, inputs)
                 request = Request('gpu', ('a=1',), 'auto', tracker.parent_run_id)
-                return computed_elsewhere(
-                    self.stage, run, inputs, {}, 'text-training/gpu', request
-                )
+                return computed_elsewhere(self.stage, run, inputs, {}, 'text-training/gpu', request)
 
         return run_here()
 
