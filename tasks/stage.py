@@ -20,6 +20,7 @@ from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
 from prefect.filesystems import LocalFileSystem
 from prefect.states import State
+from prefect.task_engine import TaskRunTimeoutError
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
 from requests.exceptions import ConnectionError as RequestsConnectionError
@@ -130,6 +131,7 @@ class Run:
         renewed: outputs that were computed again because of ``refresh``, so far.
         done: stage → its record, of the stages called so far.
         share: where other hosts find outputs and leave theirs.
+        timeout_s: seconds after which a stage is stopped; None for no limit.
     """
 
     root: Path
@@ -140,6 +142,7 @@ class Run:
     renewed: set[str] = field(default_factory=set)
     done: dict[str, 'Record'] = field(default_factory=dict)
     share: Share | None = None
+    timeout_s: float | None = None
 
 
 class GivenKey(CachePolicy):
@@ -167,13 +170,11 @@ class Stage:
         name: its name in Prefect, in MLflow and on disk.
         body: ``body(out, inputs, run, **settings) -> Result``, writing into ``out`` only.
         modules: library modules whose source takes part in the key.
-        timeout_s: seconds after which Prefect stops it; None for no limit.
     """
 
     name: str
     body: Body
     modules: tuple[str, ...]
-    timeout_s: float | None = None
 
     def key(self, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]) -> str:
         """Return the content key of one call."""
@@ -193,7 +194,7 @@ class Stage:
         """Return the record of the stage, computing it only where it is not at hand."""
         inputs = dict(inputs or {})
         key = self.key(inputs, settings)
-        prepared = self._task(run.root)
+        prepared = self._task(run)
         renewed = self.renewed(run, inputs)
         if renewed:
             prepared = prepared.with_options(refresh_cache=True)
@@ -239,24 +240,24 @@ class Stage:
     def _stored(self, run: Run, key: str) -> Path:
         return _key_storage(run.root) / f'{self.name}-{key}'
 
-    def _task(self, root: Path) -> Task[..., dict[str, Any]]:
+    def _task(self, run: Run) -> Task[..., dict[str, Any]]:
         policy = GivenKey().configure(
-            key_storage=_key_storage(root),
+            key_storage=_key_storage(run.root),
             isolation_level=IsolationLevel.SERIALIZABLE,
-            lock_manager=FlockLockManager(root / '.locks'),
+            lock_manager=FlockLockManager(run.root / '.locks'),
         )
         return task(
             name=self.name,
             task_run_name=self.name,
             persist_result=True,
             result_serializer='json',
-            result_storage=_result_storage(root),
+            result_storage=_result_storage(run.root),
             cache_policy=policy,
             retries=RETRIES,
             retry_delay_seconds=exponential_backoff(BACKOFF_S),
             retry_jitter_factor=0.5,
             retry_condition_fn=is_transient,
-            timeout_seconds=self.timeout_s,
+            timeout_seconds=run.timeout_s,
         )(self._compute)
 
     def _compute(
@@ -309,8 +310,13 @@ class StageContext:
 
 
 def is_transient(task: Task[..., Any], task_run: Any, state: State[Any]) -> bool:
-    """Whether a failure may pass by itself: network, time-out, a locked or absent database."""
+    """Whether a failure may pass by itself: network, time-out, a locked or absent database.
+
+    A stage that reached its own limit is not tried again: it would take as long.
+    """
     error = state.result(raise_on_failure=False)
+    if isinstance(error, TaskRunTimeoutError):
+        return False
     # MLflow wraps what it could not mend by asking again.
     cause = error.__cause__ or error.__context__ if isinstance(error, MlflowException) else None
     return isinstance(error, TRANSIENT) or isinstance(cause, TRANSIENT)

@@ -36,14 +36,19 @@ class Laboratory:
     uri: str
     trackers: list[Tracker] = field(default_factory=list)
 
-    def flow(self, *calls: Callable[[Run], Record], refresh: Sequence[str] = ()) -> list[Record]:
+    def flow(
+        self,
+        *calls: Callable[[Run], Record],
+        refresh: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> list[Record]:
         """Make the calls inside one flow run and one pipeline run."""
 
         @flow(name='laboratory')
         def laboratory() -> list[Record]:
             with pipeline_run(self.uri, EXPERIMENT, self.root / 'mlartifacts', {}, {}) as tracker:
                 self.trackers.append(tracker)
-                run = Run(self.root, tracker, frozenset(refresh))
+                run = Run(self.root, tracker, frozenset(refresh), timeout_s=timeout_s)
                 return [call(run) for call in calls]
 
         return laboratory()
@@ -306,6 +311,17 @@ def test_a_transient_error_that_stays_ends_the_run(laboratory, words, source, mo
     with pytest.raises(TimeoutError, match='no answer'):
         laboratory.flow(words.call(source))
     assert words.computed == 1 + stage_module.RETRIES
+
+
+@pytest.mark.slow
+def test_a_stage_that_hangs_is_stopped_once_and_leaves_nothing(laboratory, words, source):
+    words.before = lambda attempt: time.sleep(600)
+    with pytest.raises(TimeoutError, match='exceeded timeout of'):
+        laboratory.flow(words.call(source), timeout_s=1.0)
+    assert words.computed == 1, 'it would take as long again'
+    (run,) = laboratory.runs()
+    assert run.info.status == 'FAILED'
+    assert list((laboratory.root / 'words').iterdir()) == []
 
 
 @pytest.mark.slow
