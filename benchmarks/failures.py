@@ -219,8 +219,7 @@ class Failures:
         return [self._small_disk(part) for part in ROOM]
 
     def _small_disk(self, part: float) -> Outcome:
-        with tmpfs(self.root('disk'), int(self.size * part)) as (folder, resize):
-            root = folder / 'artifacts'
+        with tmpfs(self.root('disk'), int(self.size * part)) as (root, resize):
             _, status, _ = self.load.finish(root)
             complaint, before, left = said(root), records(root), half_written(root)
             resize(4 * self.size)

@@ -14,18 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mlflow.exceptions import MlflowException
 from prefect import Task, task
 from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
 from prefect.filesystems import LocalFileSystem
 from prefect.states import State
-from prefect.task_engine import TaskRunTimeoutError
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
-from requests.exceptions import ConnectionError as RequestsConnectionError
-from requests.exceptions import Timeout as RequestsTimeout
-from sqlalchemy.exc import OperationalError
 
 from naics_embed.artifacts import (
     Artifact,
@@ -36,21 +31,22 @@ from naics_embed.artifacts import (
 )
 from naics_embed.config.load import to_dict
 from naics_embed.errors import ArtifactError
+from tasks.failures import explained, is_transient
 from tasks.locks import FlockLockManager
 from tasks.share import Share
 from tasks.tracking import StageRun, Tracker
 
 log = logging.getLogger('naics_embed.pipeline')
 
-TRANSIENT = (
-    ConnectionError,
-    TimeoutError,
-    RequestsConnectionError,
-    RequestsTimeout,
-    OperationalError,
-)
 TASKS_ROOT = Path(__file__).resolve().parent
-NOT_KEYED = ('tasks.stage', 'tasks.locks', 'tasks.share', 'tasks.tracking', 'tasks.progress')
+NOT_KEYED = (
+    'tasks.stage',
+    'tasks.failures',
+    'tasks.locks',
+    'tasks.share',
+    'tasks.tracking',
+    'tasks.progress',
+)
 """Files that decide how a stage is run and logged, not what it writes."""
 
 RETRIES = 3
@@ -198,12 +194,11 @@ class Stage:
         renewed = self.renewed(run, inputs)
         if renewed:
             prepared = prepared.with_options(refresh_cache=True)
-        state = prepared(key, inputs, run, settings, return_state=True)
-        record = _record(state)
+        record = self._record(run, prepared(key, inputs, run, settings, return_state=True))
         if record.cached and not record.intact():
             log.warning('%s: a stored output is missing or altered; computing again', self.name)
             again = prepared.with_options(refresh_cache=True)
-            record = _record(again(key, inputs, run, settings, return_state=True))
+            record = self._record(run, again(key, inputs, run, settings, return_state=True))
         if renewed:
             run.renewed.update(artifact.path for artifact in record.files.values())
         if run.share is not None and not (record.cached and run.share.has(self.name, key)):
@@ -260,6 +255,14 @@ class Stage:
             timeout_seconds=run.timeout_s,
         )(self._compute)
 
+    def _record(self, run: Run, state: State[Any]) -> Record:
+        error = state.result(raise_on_failure=False) if state.is_failed() else None
+        told = explained(error, self.name, run.root, run.timeout_s)
+        if told is not None:
+            raise told from error
+        values = state.result(raise_on_failure=True)
+        return Record.from_dict(values, cached=state.name == 'Cached' or values['cached'])
+
     def _compute(
         self, key: str, inputs: dict[str, Artifact], run: Run, settings: dict[str, Any]
     ) -> dict[str, Any]:
@@ -309,19 +312,6 @@ class StageContext:
     renewed: bool = False
 
 
-def is_transient(task: Task[..., Any], task_run: Any, state: State[Any]) -> bool:
-    """Whether a failure may pass by itself: network, time-out, a locked or absent database.
-
-    A stage that reached its own limit is not tried again: it would take as long.
-    """
-    error = state.result(raise_on_failure=False)
-    if isinstance(error, TaskRunTimeoutError):
-        return False
-    # MLflow wraps what it could not mend by asking again.
-    cause = error.__cause__ or error.__context__ if isinstance(error, MlflowException) else None
-    return isinstance(error, TRANSIENT) or isinstance(cause, TRANSIENT)
-
-
 def _key_storage(root: Path) -> Path:
     return root / '.keys'
 
@@ -333,11 +323,6 @@ def _result_storage(root: Path) -> LocalFileSystem:
     storage = LocalFileSystem(basepath=str(root / '.results'))
     storage.save(name, overwrite=True)
     return storage
-
-
-def _record(state: State[Any]) -> Record:
-    values = state.result(raise_on_failure=True)
-    return Record.from_dict(values, cached=state.name == 'Cached' or values['cached'])
 
 
 def _log_cached(run: Run, record: Record) -> None:
