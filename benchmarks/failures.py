@@ -219,9 +219,10 @@ class Failures:
         return [self._small_disk(part) for part in ROOM]
 
     def _small_disk(self, part: float) -> Outcome:
-        with tmpfs(self.root('disk'), int(self.size * part)) as (root, resize):
+        with tmpfs(self.root(f'disk-{part:.0%}'), int(self.size * part)) as (root, resize):
             _, status, _ = self.load.finish(root)
-            complaint, before, left = said(root), records(root), half_written(root)
+            complaint = said(root).replace(f'{self.work}/', '')
+            before, left = records(root), half_written(root)
             resize(4 * self.size)
             _, then, _ = self.load.finish(root)
             happened = (
