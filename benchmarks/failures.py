@@ -219,7 +219,7 @@ class Failures:
         return [self._small_disk(part) for part in ROOM]
 
     def _small_disk(self, part: float) -> Outcome:
-        with tmpfs(self.root(f'disk-{part:.0%}'), int(self.size * part)) as (root, resize):
+        with tmpfs(self.root(f'disk-{round(100 * part)}'), int(self.size * part)) as (root, resize):
             _, status, _ = self.load.finish(root)
             complaint = said(root).replace(f'{self.work}/', '')
             before, left = records(root), half_written(root)
