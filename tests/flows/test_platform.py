@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,16 +160,18 @@ class Platform:
 
 
 @pytest.fixture(scope='module')
-def platform(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('platform')
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)  # PostgreSQL runs as a user of its own where the tests are root's
-    running = Platform(folder)
-    yield running
-    running.process.send_signal(signal.SIGINT)
-    assert running.process.wait(60) == 0
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(('127.0.0.1', running.prefect), 5)
+def platform():
+    # PostgreSQL runs as a user of its own where the tests are root's, and each session of pytest
+    # closes pytest's folder to other users as it starts.
+    with tempfile.TemporaryDirectory(prefix='naics-embed-platform-') as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        running = Platform(folder)
+        yield running
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(60) == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(('127.0.0.1', running.prefect), 5)
 
 
 def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(
