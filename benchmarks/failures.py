@@ -17,11 +17,9 @@ their steps, and no finished stage computed again.
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,18 +28,37 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.kill import Workload, half_written, log_file, outputs, records
-from flows.local_platform import HOST, commands, environment
+import psycopg
+
+from benchmarks.harness import (
+    Bench,
+    Workload,
+    children_of,
+    free_port,
+    half_written,
+    outputs,
+    records,
+    said,
+    wait,
+    write_json,
+)
+from flows.local_platform import environment
 from flows.postgres import control, own_server
 from flows.runtime import CHECKOUT, prepare
 
 CASES = ('mlflow', 'postgres', 'disk', 'worker')
-EXPERIMENT = 'miniature'
-PATIENCE_S = 1800.0
 AWAY_S = 15.0
 EPOCHS = 'training.epochs=8'
 ROOM = (0.3, 0.6, 0.9)
 """Sizes of the small disk, in parts of what a run needs."""
+STEPS = """
+    SELECT DISTINCT stage.value || '/' || metrics.key AS name, metrics.step
+    FROM metrics
+    JOIN tags AS root
+        ON root.run_uuid = metrics.run_uuid AND root.key = 'root' AND root.value = %(root)s
+    JOIN tags AS stage ON stage.run_uuid = metrics.run_uuid AND stage.key = 'stage'
+    ORDER BY name, metrics.step
+"""
 
 
 @dataclass(frozen=True)
@@ -67,55 +84,14 @@ class Outcome:
     half_written: int = 0
 
 
-class Bench:
-    """The servers, each a process that can be killed alone."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ports = {name: free_port() for name in ('prefect', 'mlflow')}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str) -> None:
-        """Start ``prefect``, ``mlflow`` or the worker ``cpu``; wait for a server to answer."""
-        with (self.folder / f'{name}.log').open('ab') as log:
-            self.processes[name] = subprocess.Popen(
-                commands(self.ports['prefect'], self.ports['mlflow'])[name],
-                cwd=CHECKOUT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        if name in self.ports:
-            path = '/api/health' if name == 'prefect' else '/health'
-            wait(f'{name} answers', lambda: answers(f'http://{HOST}:{self.ports[name]}{path}'))
-
-    def kill(self, name: str) -> None:
-        """Kill a process with all that it started."""
-        process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-    def log(self, name: str) -> str:
-        """Return what a process has written."""
-        return (self.folder / f'{name}.log').read_text(encoding='utf-8', errors='replace')
-
-    def stop(self) -> None:
-        """Stop what runs."""
-        for name in list(self.processes):
-            self.kill(name)
-
-
 class Failures:
     """The cases, on running servers."""
 
-    def __init__(self, bench: Bench, work: Path, load: Workload) -> None:
-        from mlflow import MlflowClient
-
+    def __init__(self, bench: Bench, work: Path, load: Workload, authority: str) -> None:
         self.bench = bench
         self.work = work
         self.load = load
-        self.client = MlflowClient(os.environ['MLFLOW_TRACKING_URI'])
+        self.authority = authority
         root = self.root('undisturbed')
         summary, status, _ = load.finish(root)
         if status:
@@ -132,15 +108,12 @@ class Failures:
 
     def steps(self, root: Path) -> dict[str, list[int]]:
         """Return ``stage/metric`` → its steps, of all MLflow runs that computed under a root."""
-        experiment = self.client.get_experiment_by_name(EXPERIMENT)
-        assert experiment is not None
-        found: dict[str, set[int]] = {}
-        for run in self.client.search_runs([experiment.experiment_id], f"tags.root = '{root}'"):
-            for name in run.data.metrics:
-                history = self.client.get_metric_history(run.info.run_id, name)
-                steps = found.setdefault(f'{run.data.tags["stage"]}/{name}', set())
-                steps.update(metric.step for metric in history)
-        return {name: sorted(steps) for name, steps in found.items()}
+        found: dict[str, list[int]] = {}
+        # From the database itself: MLflow's API takes a request for each of a thousand metrics.
+        with psycopg.connect(f'postgresql://{self.authority}/mlflow') as connection:
+            for name, step in connection.execute(STEPS, {'root': str(root)}):
+                found.setdefault(name, []).append(step)
+        return found
 
     def outcome(
         self, case: str, happened: str, root: Path, before: dict[str, int], ended: str
@@ -246,10 +219,10 @@ class Failures:
         return [self._small_disk(part) for part in ROOM]
 
     def _small_disk(self, part: float) -> Outcome:
-        with tmpfs(self.root('disk'), int(self.size * part)) as (folder, resize):
-            root = folder / 'artifacts'
+        with tmpfs(self.root(f'disk-{round(100 * part)}'), int(self.size * part)) as (root, resize):
             _, status, _ = self.load.finish(root)
-            complaint, before, left = said(root), records(root), half_written(root)
+            complaint = said(root).replace(f'{self.work}/', '')
+            before, left = records(root), half_written(root)
             resize(4 * self.size)
             _, then, _ = self.load.finish(root)
             happened = (
@@ -261,24 +234,9 @@ class Failures:
             return self.outcome(f'Disk full: {needed}', happened, root, before, ended)
 
 
-def said(root: Path) -> str:
-    """Return the last line that a run on a root wrote."""
-    lines = log_file(root).read_text(encoding='utf-8', errors='replace').strip().splitlines()
-    return lines[-1].strip() if lines else ''
-
-
 def training(root: Path) -> bool:
     """Whether text training has written a checkpoint."""
     return any((root / 'checkpoints').rglob('last.ckpt'))
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process started, and those that they did."""
-    listed = subprocess.run(
-        ['ps', '-o', 'pid=', '--ppid', str(pid)], capture_output=True, text=True, check=False
-    )
-    own = [int(line) for line in listed.stdout.split()]
-    return [*own, *(grandchild for child in own for grandchild in children_of(child))]
 
 
 @contextmanager
@@ -295,31 +253,6 @@ def tmpfs(folder: Path, size: int) -> Iterator[tuple[Path, Callable[[int], None]
         )
     finally:
         subprocess.run(['umount', folder], check=True)
-
-
-def wait(what: str, ready: Callable[[], bool]) -> None:
-    """Wait until something is so. Raises TimeoutError where it never is."""
-    end = time.monotonic() + PATIENCE_S
-    while not ready():
-        if time.monotonic() > end:
-            raise TimeoutError(f'it never happened that {what}')
-        time.sleep(0.1)
-
-
-def answers(url: str) -> bool:
-    """Whether a server is there."""
-    import httpx
-
-    try:
-        return httpx.get(url, timeout=10).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.create_server((HOST, 0)) as listening:
-        return listening.getsockname()[1]
 
 
 def markdown(outcomes: list[Outcome]) -> str:
@@ -364,15 +297,13 @@ def main() -> int:
             from benchmarks.miniature import overrides
 
             load = Workload([*overrides(work), EPOCHS, *options.overrides])
-            failures = Failures(bench, work, load)
+            failures = Failures(bench, work, load, server.authority)
             outcomes = []
             for case in options.case or CASES:
                 outcomes += getattr(failures, case)()
                 print(markdown(outcomes[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
                 if options.json:
-                    content = [asdict(one) for one in outcomes]
-                    written = json.dumps(content, indent=2, ensure_ascii=False)
-                    options.json.write_text(written + '\n', encoding='utf-8')
+                    write_json(options.json, [asdict(one) for one in outcomes])
         finally:
             bench.stop()
     print(markdown(outcomes))

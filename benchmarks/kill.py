@@ -16,8 +16,6 @@ command goes on where it was stopped.
 import argparse
 import itertools
 import json
-import multiprocessing
-import os
 import random
 import shutil
 import signal
@@ -25,15 +23,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import Workload, half_written, outputs, records, write_json
 from flows.runtime import CHECKOUT, prepare
-from naics_embed.artifacts import checksum
 
 POLL_S = 0.002
-FORK = multiprocessing.get_context('fork')
 
 
 @dataclass(frozen=True)
@@ -89,78 +85,6 @@ class Chain:
     half_written: int
     status: int
     seconds: float
-
-
-class Workload:
-    """The pipeline to run, as forks of this process."""
-
-    def __init__(self, settings: list[str]) -> None:
-        self.settings = settings
-
-    def start(self, root: Path) -> BaseProcess:
-        """Start the pipeline on an artifact root; summary and log will lie beside it."""
-        root.parent.mkdir(parents=True, exist_ok=True)
-        _summary_file(root).unlink(missing_ok=True)
-        process = FORK.Process(target=self._run, args=(root,))
-        process.start()
-        return process
-
-    def finish(self, root: Path) -> tuple[dict[str, Any], int, float]:
-        """Run it to its end; return summary, exit status and seconds."""
-        begun = time.perf_counter()
-        process = self.start(root)
-        process.join()
-        seconds = time.perf_counter() - begun
-        assert process.exitcode is not None
-        return self.summary(root), process.exitcode, seconds
-
-    def summary(self, root: Path) -> dict[str, Any]:
-        """Return the summary of the last run on a root; empty where it did not finish."""
-        written = _summary_file(root)
-        return json.loads(written.read_text(encoding='utf-8')) if written.exists() else {}
-
-    def _run(self, root: Path) -> None:
-        from flows.pipeline import pipeline
-
-        os.setsid()
-        with log_file(root).open('w') as log:
-            os.dup2(log.fileno(), sys.stdout.fileno())
-            os.dup2(log.fileno(), sys.stderr.fileno())
-        summary = pipeline('smoke', [*self.settings, f'runtime.root={root}'])
-        _summary_file(root).write_text(json.dumps(summary), encoding='utf-8')
-
-
-def log_file(root: Path) -> Path:
-    """Where the last run on a root wrote what it had to say."""
-    return root.with_name(f'{root.name}.log')
-
-
-def _summary_file(root: Path) -> Path:
-    return root.with_name(f'{root.name}-summary.json')
-
-
-def outputs(summary: dict[str, Any]) -> dict[str, str]:
-    """Return ``stage/name`` → checksum of every output; the bundle's manifest has dates in it."""
-    found = {
-        f'{stage}/{name}': checksum(Path(path))[0]
-        for stage, entry in summary['stages'].items()
-        for name, path in entry['files'].items()
-        if stage != 'export'
-    }
-    bundle = Path(summary['bundle'])
-    return found | {'export/codes': checksum(bundle / 'codes.parquet')[0]}
-
-
-def records(root: Path) -> dict[str, int]:
-    """Return the stages that have a stored record, the first one first, and when it was written."""
-    found = {path.name: path.stat().st_mtime_ns for path in (root / '.keys').glob('[!.]*')}
-    stages = {name.rpartition('-')[0].replace('-', '_'): at for name, at in found.items()}
-    return dict(sorted(stages.items(), key=lambda pair: pair[1]))
-
-
-def half_written(root: Path) -> int:
-    """Count the half-written outputs under ``root``."""
-    return sum(1 for path in root.glob('*/.*') if path.parent.name[0] != '.')
 
 
 def undisturbed(work: Path, load: Workload) -> Undisturbed:
@@ -302,8 +226,8 @@ def main() -> int:
             print(markdown(chains, run).splitlines()[-1], file=sys.stderr, flush=True)
     print(markdown(chains, run))
     if options.json:
-        content = {'undisturbed': asdict(run), 'chains': [asdict(one) for one in chains]}
-        options.json.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        shown = {'undisturbed': asdict(run), 'chains': [asdict(one) for one in chains]}
+        write_json(options.json, shown)
     return int(any(one.status or one.again or one.different for one in chains))
 
 

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.failures import Bench
+from benchmarks.harness import Bench, write_json
 from flows.local_platform import environment
 from flows.runtime import CHECKOUT, prepare
 
@@ -76,8 +76,7 @@ def main() -> int:
         f'time, {medians["flow_s"]:.1f} s inside the flow'
     )
     if options.json:
-        content = {'first': first, 'cached': rest, 'medians': medians}
-        options.json.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        write_json(options.json, {'first': first, 'cached': rest, 'medians': medians})
     return 0
 
 

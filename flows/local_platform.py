@@ -178,7 +178,9 @@ def environment(
         if server is None
         else server.environment()
     )
+    asked = os.environ.get('PREFECT_SERVER_API_AUTH_STRING')
     return {
+        **({'PREFECT_API_AUTH_STRING': asked} if asked else {}),
         'PREFECT_HOME': str(folder / 'prefect'),
         'PREFECT_API_URL': f'http://{HOST}:{prefect_port}/api',
         'PREFECT_FLOWS_HEARTBEAT_FREQUENCY': '30',

@@ -4,14 +4,27 @@ import os
 import secrets
 from pathlib import Path
 
+from naics_embed.errors import UserError
+
 NAME, PASSWORD = 'MLFLOW_TRACKING_USERNAME', 'MLFLOW_TRACKING_PASSWORD'
 """What clients sign in with; a server that is started with them asks for them."""
 APP = ['--app-name', 'basic-auth']
+SHORTEST = 12
+"""Characters that MLflow wants of a password at least."""
 
 
 def wanted() -> bool:
-    """Whether the environment has a user and a password."""
-    return bool(os.environ.get(NAME) and os.environ.get(PASSWORD))
+    """Whether the environment has a user and a password.
+
+    Raises:
+        UserError: one of them is missing, or the password is too short for MLflow.
+    """
+    user, password = os.environ.get(NAME), os.environ.get(PASSWORD)
+    if bool(user) != bool(password):
+        raise UserError(f'set both {NAME} and {PASSWORD}, or neither: a server without asks nobody')
+    if password and len(password) < SHORTEST:
+        raise UserError(f'{PASSWORD} is too short: MLflow wants {SHORTEST} characters or more')
+    return bool(password)
 
 
 def server_environment(folder: Path) -> dict[str, str]:

@@ -134,6 +134,7 @@ def pipeline(
             resume,
             config.tracking.experiment,
             share=Share.at(config.platform.share) if config.platform.share else None,
+            timeout_s=config.platform.stage_timeout_s,
         )
         request = Request(
             profile, _for_others(overrides, config, root, uri), resume, tracker.parent_run_id

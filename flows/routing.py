@@ -60,6 +60,9 @@ def computed_elsewhere(
                 'share runtime.root or platform.share, the same sources and the same version of '
                 'this project'
             )
+    if renewed and run.share is not None:
+        # The other host renewed what is in the share; the record of this root is the old one.
+        stage.forget(run, inputs, settings)
     record = stage(replace(run, refresh=frozenset(), renewed=set()), inputs, **settings)
     if renewed:
         run.renewed.update(artifact.path for artifact in record.files.values())

@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mlflow.exceptions import MlflowException
 from prefect import Task, task
 from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
@@ -22,9 +21,6 @@ from prefect.filesystems import LocalFileSystem
 from prefect.states import State
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
-from requests.exceptions import ConnectionError as RequestsConnectionError
-from requests.exceptions import Timeout as RequestsTimeout
-from sqlalchemy.exc import OperationalError
 
 from naics_embed.artifacts import (
     Artifact,
@@ -35,21 +31,22 @@ from naics_embed.artifacts import (
 )
 from naics_embed.config.load import to_dict
 from naics_embed.errors import ArtifactError
+from tasks.failures import explained, is_transient
 from tasks.locks import FlockLockManager
 from tasks.share import Share
 from tasks.tracking import StageRun, Tracker
 
 log = logging.getLogger('naics_embed.pipeline')
 
-TRANSIENT = (
-    ConnectionError,
-    TimeoutError,
-    RequestsConnectionError,
-    RequestsTimeout,
-    OperationalError,
-)
 TASKS_ROOT = Path(__file__).resolve().parent
-NOT_KEYED = ('tasks.stage', 'tasks.locks', 'tasks.share', 'tasks.tracking', 'tasks.progress')
+NOT_KEYED = (
+    'tasks.stage',
+    'tasks.failures',
+    'tasks.locks',
+    'tasks.share',
+    'tasks.tracking',
+    'tasks.progress',
+)
 """Files that decide how a stage is run and logged, not what it writes."""
 
 RETRIES = 3
@@ -130,6 +127,7 @@ class Run:
         renewed: outputs that were computed again because of ``refresh``, so far.
         done: stage → its record, of the stages called so far.
         share: where other hosts find outputs and leave theirs.
+        timeout_s: seconds after which a stage is stopped; None for no limit.
     """
 
     root: Path
@@ -140,6 +138,7 @@ class Run:
     renewed: set[str] = field(default_factory=set)
     done: dict[str, 'Record'] = field(default_factory=dict)
     share: Share | None = None
+    timeout_s: float | None = None
 
 
 class GivenKey(CachePolicy):
@@ -167,13 +166,11 @@ class Stage:
         name: its name in Prefect, in MLflow and on disk.
         body: ``body(out, inputs, run, **settings) -> Result``, writing into ``out`` only.
         modules: library modules whose source takes part in the key.
-        timeout_s: seconds after which Prefect stops it; None for no limit.
     """
 
     name: str
     body: Body
     modules: tuple[str, ...]
-    timeout_s: float | None = None
 
     def key(self, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]) -> str:
         """Return the content key of one call."""
@@ -193,16 +190,15 @@ class Stage:
         """Return the record of the stage, computing it only where it is not at hand."""
         inputs = dict(inputs or {})
         key = self.key(inputs, settings)
-        prepared = self._task(run.root)
+        prepared = self._task(run)
         renewed = self.renewed(run, inputs)
         if renewed:
             prepared = prepared.with_options(refresh_cache=True)
-        state = prepared(key, inputs, run, settings, return_state=True)
-        record = _record(state)
+        record = self._record(run, prepared(key, inputs, run, settings, return_state=True))
         if record.cached and not record.intact():
             log.warning('%s: a stored output is missing or altered; computing again', self.name)
             again = prepared.with_options(refresh_cache=True)
-            record = _record(again(key, inputs, run, settings, return_state=True))
+            record = self._record(run, again(key, inputs, run, settings, return_state=True))
         if renewed:
             run.renewed.update(artifact.path for artifact in record.files.values())
         if run.share is not None and not (record.cached and run.share.has(self.name, key)):
@@ -228,29 +224,44 @@ class Stage:
     ) -> bool:
         """Whether a record of this call is stored; its files are checked when it is called."""
         key = self.key(inputs, settings)
-        if (_key_storage(run.root) / f'{self.name}-{key}').exists():
+        if self._stored(run, key).exists():
             return True
         return run.share is not None and run.share.has(self.name, key)
 
-    def _task(self, root: Path) -> Task[..., dict[str, Any]]:
+    def forget(self, run: Run, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]) -> None:
+        """Drop this root's record of a call, so that the one in the share is fetched."""
+        self._stored(run, self.key(inputs, settings)).unlink(missing_ok=True)
+
+    def _stored(self, run: Run, key: str) -> Path:
+        return _key_storage(run.root) / f'{self.name}-{key}'
+
+    def _task(self, run: Run) -> Task[..., dict[str, Any]]:
         policy = GivenKey().configure(
-            key_storage=_key_storage(root),
+            key_storage=_key_storage(run.root),
             isolation_level=IsolationLevel.SERIALIZABLE,
-            lock_manager=FlockLockManager(root / '.locks'),
+            lock_manager=FlockLockManager(run.root / '.locks'),
         )
         return task(
             name=self.name,
             task_run_name=self.name,
             persist_result=True,
             result_serializer='json',
-            result_storage=_result_storage(root),
+            result_storage=_result_storage(run.root),
             cache_policy=policy,
             retries=RETRIES,
             retry_delay_seconds=exponential_backoff(BACKOFF_S),
             retry_jitter_factor=0.5,
             retry_condition_fn=is_transient,
-            timeout_seconds=self.timeout_s,
+            timeout_seconds=run.timeout_s,
         )(self._compute)
+
+    def _record(self, run: Run, state: State[Any]) -> Record:
+        error = state.result(raise_on_failure=False) if state.is_failed() else None
+        told = explained(error, self.name, run.root, run.timeout_s)
+        if told is not None:
+            raise told from error
+        values = state.result(raise_on_failure=True)
+        return Record.from_dict(values, cached=state.name == 'Cached' or values['cached'])
 
     def _compute(
         self, key: str, inputs: dict[str, Artifact], run: Run, settings: dict[str, Any]
@@ -301,14 +312,6 @@ class StageContext:
     renewed: bool = False
 
 
-def is_transient(task: Task[..., Any], task_run: Any, state: State[Any]) -> bool:
-    """Whether a failure may pass by itself: network, time-out, a locked or absent database."""
-    error = state.result(raise_on_failure=False)
-    # MLflow wraps what it could not mend by asking again.
-    cause = error.__cause__ or error.__context__ if isinstance(error, MlflowException) else None
-    return isinstance(error, TRANSIENT) or isinstance(cause, TRANSIENT)
-
-
 def _key_storage(root: Path) -> Path:
     return root / '.keys'
 
@@ -320,11 +323,6 @@ def _result_storage(root: Path) -> LocalFileSystem:
     storage = LocalFileSystem(basepath=str(root / '.results'))
     storage.save(name, overwrite=True)
     return storage
-
-
-def _record(state: State[Any]) -> Record:
-    values = state.result(raise_on_failure=True)
-    return Record.from_dict(values, cached=state.name == 'Cached' or values['cached'])
 
 
 def _log_cached(run: Run, record: Record) -> None:

@@ -533,10 +533,13 @@ class PlatformConfig:
         text_training: deployment that trains, such as ``text-training/gpu``; null for this process.
         share: address where hosts find each other's outputs, such as ``s3://bucket/folder``; null
             where they share the artifact root, or nothing.
+        stage_timeout_s: seconds after which a stage is stopped and the run fails; null for no
+            limit.
     """
 
     text_training: str | None
     share: str | None
+    stage_timeout_s: float | None
 
     def __post_init__(self) -> None:
         name = self.text_training
@@ -552,6 +555,10 @@ class PlatformConfig:
             'platform.share',
             share,
             'null or an address that fsspec knows, such as s3://bucket/folder',
+        )
+        limit = self.stage_timeout_s
+        _require(
+            limit is None or limit > 0, 'platform.stage_timeout_s', limit, 'null or seconds above 0'
         )
 
 

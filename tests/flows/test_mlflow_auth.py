@@ -11,8 +11,9 @@ from mlflow import MlflowClient
 from test_platform import free_port
 
 from flows import mlflow_auth
+from flows.local_platform import environment
 from naics_embed.artifacts import MANIFEST
-from naics_embed.errors import TrackingError
+from naics_embed.errors import TrackingError, UserError
 from tasks.registry import CHAMPION, alias, crown, register
 from tasks.tracking import pipeline_run
 
@@ -113,9 +114,22 @@ def test_a_sign_in_is_wanted_where_user_and_password_are_given(tmp_path, monkeyp
     monkeypatch.delenv(mlflow_auth.NAME, raising=False)
     assert not mlflow_auth.wanted()
     monkeypatch.setenv(mlflow_auth.NAME, 'someone')
+    with pytest.raises(UserError, match='set both MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_P'):
+        mlflow_auth.wanted()
     monkeypatch.setenv(mlflow_auth.PASSWORD, 'secret')
+    with pytest.raises(UserError, match='too short: MLflow wants 12 characters'):
+        mlflow_auth.wanted()
+    monkeypatch.setenv(mlflow_auth.PASSWORD, 'a longer secret')
     assert mlflow_auth.wanted()
     first = mlflow_auth.server_environment(tmp_path)
     assert mlflow_auth.server_environment(tmp_path) == first, 'sessions outlive a restart'
     assert (tmp_path / 'session_secret').stat().st_mode & 0o077 == 0
-    assert 'secret' not in (tmp_path / 'basic_auth.ini').read_text().splitlines()
+    assert 'longer secret' not in (tmp_path / 'basic_auth.ini').read_text()
+
+
+def test_the_workers_get_the_password_that_prefects_server_asks_for(tmp_path, monkeypatch):
+    monkeypatch.setenv('PREFECT_SERVER_API_AUTH_STRING', 'someone:secret')
+    monkeypatch.setenv('PREFECT_API_AUTH_STRING', 'someone:outdated')
+    assert environment(tmp_path, 1, 2, None)['PREFECT_API_AUTH_STRING'] == 'someone:secret'
+    monkeypatch.delenv('PREFECT_SERVER_API_AUTH_STRING')
+    assert 'PREFECT_API_AUTH_STRING' not in environment(tmp_path, 1, 2, None)

@@ -262,6 +262,11 @@ def test_prefect_links_to_the_report(first):
     assert first['verdict'].partition(': ')[2] in checks.data
 
 
+def test_prefect_shows_the_progress_of_the_epochs(first):
+    bar = Artifact.get('text-training')
+    assert (bar.type, bar.data) == ('progress', 100.0)
+
+
 def test_own_outcomes_are_regressed_upon(first, workshop, miniature, tmp_path):
     codes = [miniature.taxonomy.codes[i] for i in miniature.taxonomy.at_level(6)]
     values = [float(code[0]) for code in codes]

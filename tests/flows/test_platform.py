@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from test_pipeline import SMALL
 
 from flows.dag import STAGES
+from flows.pipeline import pipeline
 from flows.postgres import DEBIAN
+from naics_embed.errors import RemoteRunError
 
 pytestmark = pytest.mark.slow
 
@@ -157,16 +160,18 @@ class Platform:
 
 
 @pytest.fixture(scope='module')
-def platform(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('platform')
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)  # PostgreSQL runs as a user of its own where the tests are root's
-    running = Platform(folder)
-    yield running
-    running.process.send_signal(signal.SIGINT)
-    assert running.process.wait(60) == 0
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(('127.0.0.1', running.prefect), 5)
+def platform():
+    # PostgreSQL runs as a user of its own where the tests are root's, and each session of pytest
+    # closes pytest's folder to other users as it starts.
+    with tempfile.TemporaryDirectory(prefix='naics-embed-platform-') as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        running = Platform(folder)
+        yield running
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(60) == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(('127.0.0.1', running.prefect), 5)
 
 
 def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(
@@ -201,6 +206,41 @@ def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(
     assert len(runs['text-training']) == 1, 'nothing is sent where the stage is cached'
     _, stages = platform.nested(runs['pipeline'][0])
     assert stages == dict.fromkeys(STAGES, 'true')
+
+
+def test_two_working_directories_share_only_a_folder_and_the_gpu_pool_trains(
+    platform, miniature, tiny_backbone, tmp_path
+):
+    """This process is one host; the platform's worker of the pool `gpu` is the other one."""
+    share = tmp_path / 'share'
+    overrides = [
+        *SMALL,
+        'training.epochs=1',
+        'runtime.seed=1',
+        'data.source=folder',
+        f'data.folder={miniature.write(platform.folder / "source")}',
+        f'backbone.name={tiny_backbone}',
+        f'runtime.root={tmp_path / "artifacts"}',
+        f'tracking.uri=http://127.0.0.1:{platform.mlflow}',
+        'platform.text_training=text-training/gpu',
+        f'platform.share=file://{share}',
+    ]
+    with temporary_settings({PREFECT_API_URL: platform.api}):
+        done = pipeline('smoke', overrides, target='text_training')
+        trained = done['stages']['text_training']
+        assert trained['cached'], 'it was fetched'
+        files = Path(trained['files']['model'])
+        assert files.is_relative_to(tmp_path / 'artifacts')
+        there = platform.folder / 'artifacts' / 'text-training' / trained['key'] / 'model'
+        for name in ('model.safetensors', 'tables.safetensors', 'history.json'):
+            assert (files / name).read_bytes() == (there / name).read_bytes(), name
+        child, stages = platform.nested(platform.flow_runs()['text-training'][0])
+        assert stages.pop('text_training') == 'false'
+        assert set(stages.values()) == {'true'}, 'what this host had computed was fetched there'
+        assert child.data.tags['mlflow.parentRunId'] == done['run_id']
+
+        with pytest.raises(RemoteRunError, match=r'text-training/gpu, .*Failed.*comparisons'):
+            pipeline('smoke', [*overrides, 'model.geometry=euclidean'], target='text_training')
 
 
 def test_a_broken_parameter_fails_with_a_message(platform):

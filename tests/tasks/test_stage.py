@@ -1,7 +1,9 @@
 """What a stage computes, finds ready, repairs, retries and logs, in real flows."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ from naics_embed.artifacts import Artifact
 from naics_embed.errors import ArtifactError
 from naics_embed.supervision.sampling import TripletSettings
 from tasks import stage as stage_module
+from tasks.failures import DiskFullError, StageTimeoutError, explained
 from tasks.stage import Record, Result, Run, Stage
 from tasks.tracking import Tracker, pipeline_run
 
@@ -36,14 +39,19 @@ class Laboratory:
     uri: str
     trackers: list[Tracker] = field(default_factory=list)
 
-    def flow(self, *calls: Callable[[Run], Record], refresh: Sequence[str] = ()) -> list[Record]:
+    def flow(
+        self,
+        *calls: Callable[[Run], Record],
+        refresh: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> list[Record]:
         """Make the calls inside one flow run and one pipeline run."""
 
         @flow(name='laboratory')
         def laboratory() -> list[Record]:
             with pipeline_run(self.uri, EXPERIMENT, self.root / 'mlartifacts', {}, {}) as tracker:
                 self.trackers.append(tracker)
-                run = Run(self.root, tracker, frozenset(refresh))
+                run = Run(self.root, tracker, frozenset(refresh), timeout_s=timeout_s)
                 return [call(run) for call in calls]
 
         return laboratory()
@@ -306,6 +314,38 @@ def test_a_transient_error_that_stays_ends_the_run(laboratory, words, source, mo
     with pytest.raises(TimeoutError, match='no answer'):
         laboratory.flow(words.call(source))
     assert words.computed == 1 + stage_module.RETRIES
+
+
+@pytest.mark.slow
+def test_a_stage_that_hangs_is_stopped_once_and_leaves_nothing(laboratory, words, source):
+    words.before = lambda attempt: time.sleep(600)
+    with pytest.raises(StageTimeoutError, match='words: stopped after 1 s, the limit of platform'):
+        laboratory.flow(words.call(source), timeout_s=1.0)
+    assert words.computed == 1, 'it would take as long again'
+    (run,) = laboratory.runs()
+    assert run.info.status == 'FAILED'
+    assert list((laboratory.root / 'words').iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_in_words_and_leaves_nothing(laboratory, words, source):
+    def fail(_attempt: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    words.before = fail
+    with pytest.raises(DiskFullError, match=r'words: no space left .* make room and run again'):
+        laboratory.flow(words.call(source))
+    assert words.computed == 1
+    assert list((laboratory.root / 'words').iterdir()) == []
+
+
+def test_libraries_say_that_the_disk_is_full_in_their_own_ways(tmp_path):
+    full = RuntimeError('Error while serializing: I/O error: No space left on device (os error 28)')
+    wrapped = ValueError('it could not be saved')
+    wrapped.__cause__ = full
+    for error in (full, wrapped, shutil.Error([('a', 'b', '[Errno 28] No space left on device')])):
+        assert isinstance(explained(error, 'words', tmp_path, None), DiskFullError)
+    assert explained(ValueError('a bug'), 'words', tmp_path, None) is None
 
 
 @pytest.mark.slow

@@ -1,0 +1,94 @@
+"""A stage that another host computes: what is asked of it, and what is believed afterwards."""
+
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Completed, Crashed
+
+from flows import routing
+from flows.routing import HERE, Request, computed_elsewhere
+from naics_embed.artifacts import Artifact
+from naics_embed.errors import RemoteRunError
+from tasks.share import Share
+from tasks.stage import Result, Run, Stage
+from tasks.tracking import pipeline_run
+
+
+class Hosts:
+    """Two artifact roots that share only a folder; the GPU host computes when it is asked."""
+
+    def __init__(self, folder: Path, uri: str, monkeypatch) -> None:
+        self.folder = folder
+        self.uri = uri
+        self.source = folder / 'source.txt'
+        self.source.write_text('grain')
+        self.stage = Stage('letters', self.body, ('naics_embed.errors',))
+        self.computed: list[str] = []
+        self.asked: list[dict] = []
+        self.share: str | None = f'file://{folder}/common'
+        self.state = Completed()
+        self.works = True
+        monkeypatch.setattr(routing, 'run_deployment', self.run_deployment)
+
+    def body(self, out, inputs, context) -> Result:
+        self.computed.append(context.run.root.name)
+        (out / 'letters.txt').write_text(f'{len(self.computed)}')
+        return Result({'letters': 'letters.txt'})
+
+    def on(self, host: str, *refresh: str, elsewhere: bool = False):
+        """Run the stage on a host: there, or sent to the other one."""
+
+        @flow(name='host')
+        def run_here():
+            root = self.folder / host
+            with pipeline_run(self.uri, 'routing', root / 'mlartifacts', {}, {}) as tracker:
+                share = Share.at(self.share) if self.share else None
+                run = Run(root, tracker, frozenset(refresh), share=share)
+                inputs = {'source': Artifact.of(self.source)}
+                if not elsewhere:
+                    return self.stage(run, inputs)
+                request = Request('gpu', ('a=1',), 'auto', tracker.parent_run_id)
+                return computed_elsewhere(self.stage, run, inputs, {}, 'text-training/gpu', request)
+
+        return run_here()
+
+    def run_deployment(self, name, *, parameters, **_options):
+        self.asked.append(parameters)
+        if self.works:
+            self.on('gpu-host', *parameters['refresh'])
+        return FlowRun(flow_id='00000000-0000-0000-0000-000000000000', state=self.state)
+
+
+@pytest.fixture
+def hosts(tmp_path, mlflow_uri, prefect_server, monkeypatch):
+    return Hosts(tmp_path, mlflow_uri, monkeypatch)
+
+
+@pytest.mark.slow
+def test_the_other_host_computes_and_a_refresh_is_not_answered_from_what_lies_here(hosts):
+    record = hosts.on('here', elsewhere=True)
+    assert hosts.computed == ['gpu-host']
+    assert record.path('letters').is_relative_to(hosts.folder / 'here')
+    assert record.cached, 'as in MLflow: another run computed it'
+    assert hosts.asked[0]['overrides'] == ['a=1', HERE]
+    assert hosts.on('here', elsewhere=True) == record
+    assert len(hosts.asked) == 1, 'nothing is sent where the stage is cached'
+
+    renewed = hosts.on('here', 'letters', elsewhere=True)
+    assert hosts.asked[1]['refresh'] == ['letters']
+    assert hosts.computed == ['gpu-host'] * 2
+    assert renewed.run_id != record.run_id
+    assert renewed.path('letters').read_text() == '2'
+
+
+@pytest.mark.slow
+def test_a_host_that_shares_nothing_and_one_that_failed_are_told(hosts):
+    hosts.share = None
+    with pytest.raises(RemoteRunError, match=r'the hosts must share runtime\.root or platform\.s'):
+        hosts.on('here', elsewhere=True)
+    hosts.works, hosts.state = False, Crashed(message='no heartbeat')
+    with pytest.raises(RemoteRunError, match=r'text-training/gpu, flow run .* Crashed: no heartb'):
+        hosts.on('here', elsewhere=True)
+    assert hosts.computed == ['gpu-host']
