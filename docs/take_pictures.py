@@ -36,6 +36,7 @@ PATIENCE_S = 300
 COLOURS = 256
 QUERY = 'we groom dogs and cats at home'
 CODE = '7225'
+FIGURES = '^test/hybrid_(plain_top1|plain_mrr|panel_top1)$'
 
 
 class Camera:
@@ -122,9 +123,14 @@ def prefect(camera: Camera, address: str) -> None:
 
 
 def mlflow(camera: Camera, address: str) -> None:
-    """Two runs in MLflow's comparison."""
-    camera.open(address, (1500, 1000), 'light')
-    camera.wait("document.body.innerText.includes('Metrics')")
+    """Runs beside each other in the charts of MLflow's experiment page."""
+    camera.open(address, (1500, 760), 'light')
+    box = 'input[placeholder="Search metric charts"]'
+    camera.wait(f"!!document.querySelector('{box}')")
+    close = "document.querySelector('button[aria-label=Close]')?.click()"
+    camera.driver.execute_script(close)
+    camera.driver.find_element(By.CSS_SELECTOR, box).send_keys(FIGURES)
+    camera.wait("!!document.querySelector('.js-plotly-plot')")
     settle(camera)
     camera.take('mlflow_compare')
 
@@ -151,7 +157,7 @@ def main() -> None:
     parser.add_argument('--map', help='file:// address of an atlas.html')
     parser.add_argument('--search', help='address of naics-embed serve')
     parser.add_argument('--prefect', help="address of a flow run in Prefect's UI")
-    parser.add_argument('--mlflow', help="address of a comparison in MLflow's UI")
+    parser.add_argument('--mlflow', help="address of an experiment's charts in MLflow's UI")
     parser.add_argument('--folder', type=Path, default=IMAGES, help='where the pictures go')
     chosen = vars(parser.parse_args())
     chosen['folder'].mkdir(parents=True, exist_ok=True)
