@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROFILE ?= cpu
 ARGS ?=
+# Two processes that share the test files; ARGS="-n 0" is one, as a debugger wants it.
+TEST_WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -41,7 +43,7 @@ platform: $(STAMP)
 	$(BIN)/python -m flows.local_platform up --db $(or $(DB),sqlite) $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(TEST_WORKERS) $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """MLflow: one run a pipeline, one nested run a stage; only finite numbers are logged."""
 
+import fcntl
 import logging
 import math
 import os
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 PARAM_BATCH = 100
 METRIC_BATCH = 500
+SQLITE = 'sqlite:///'
 PARENT = 'mlflow.parentRunId'
 FLOW_RUN = 'prefect.flow_run_id'
 NO_FLOW_RUN = 'none'
@@ -166,7 +168,8 @@ def pipeline_run(
     _check_answer(uri)
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(tracking_uri=uri)
-    experiment_id = _experiment(client, experiment, artifacts, uri)
+    with _one_at_a_time(uri):
+        experiment_id = _experiment(client, experiment, artifacts, uri)
     if parent is not None:
         tags = {**tags, PARENT: parent}
     run_id = run_of_flow(client, experiment_id, tags.get(FLOW_RUN, NO_FLOW_RUN))
@@ -188,6 +191,23 @@ def _ending(client: MlflowClient, run_id: str) -> Iterator[None]:
         status = RunStatus.to_string(RunStatus.FINISHED)
     finally:
         client.set_terminated(run_id, status)
+
+
+@contextmanager
+def _one_at_a_time(uri: str) -> Iterator[None]:
+    """Hold a lock beside a SQLite file: MLflow makes or migrates its tables when it opens one.
+
+    Two processes that do so at once break each other ("table runs already exists").
+    """
+    file = uri.removeprefix(SQLITE)
+    if file in ('', uri):
+        yield
+        return
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f'.{path.name}.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _check_answer(uri: str) -> None:

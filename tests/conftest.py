@@ -1,6 +1,7 @@
 """The environment of all tests, set before Prefect, MLflow or torch are imported.
 
-Prefect and MLflow start only for the tests that ask for them, once a session.
+Prefect and MLflow start only for the tests that ask for them, once a session. Under pytest-xdist
+each worker is a session: it has a Prefect home, a server and a tracking database of its own.
 """
 
 import atexit
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 THREADS = 2
+SHARED = 'PYTEST_XDIST_WORKER' in os.environ
 
 _home = tempfile.mkdtemp(prefix='naics-embed-tests-')
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
@@ -29,6 +31,8 @@ os.environ |= {
     'HF_HUB_OFFLINE': '1',
     'TOKENIZERS_PARALLELISM': 'false',
 }
+if SHARED:
+    os.environ['OMP_NUM_THREADS'] = '1'
 os.environ.setdefault('OMP_NUM_THREADS', str(THREADS))
 # Threads that spin while they wait make small models ten times slower on a busy machine.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
@@ -36,13 +40,24 @@ for _name in ('PREFECT_API_URL', 'PREFECT_PROFILE', 'MLFLOW_TRACKING_URI', 'MLFL
     os.environ.pop(_name, None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests, so that no worker is left with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope='session')
 def prefect_server():
-    """One Prefect server on a database of its own; a flow needs it, a task's function does not."""
+    """One Prefect server on a database of its own; a flow needs it, a task's function does not.
+
+    Yields:
+        the address of its API, for processes that a test starts.
+    """
+    from prefect.settings import PREFECT_API_URL
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=600):
-        yield
+        yield PREFECT_API_URL.value()
 
 
 @pytest.fixture(scope='session')

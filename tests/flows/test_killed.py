@@ -18,7 +18,9 @@ PATIENCE_S = 900
 
 
 @pytest.mark.slow
-def test_training_goes_on_from_its_checkpoint_in_the_same_run(tmp_path, miniature, tiny_backbone):
+def test_training_goes_on_from_its_checkpoint_in_the_same_run(
+    tmp_path, miniature, tiny_backbone, prefect_server
+):
     source = miniature.write(tmp_path / 'source')
     root = tmp_path / 'artifacts'
     settings = [
@@ -39,8 +41,7 @@ def test_training_goes_on_from_its_checkpoint_in_the_same_run(tmp_path, miniatur
             env={
                 **os.environ,
                 'PYTHONPATH': str(ROOT),
-                'PREFECT_HOME': str(tmp_path / 'prefect'),
-                'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '600',
+                'PREFECT_API_URL': prefect_server,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

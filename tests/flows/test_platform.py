@@ -77,7 +77,7 @@ class Platform:
         postgres = shutil.which('pg_ctl') or list(DEBIAN.glob('*/bin/pg_ctl'))
         self.env = {**os.environ, 'PYTHONPATH': str(ROOT)}
         self.env.pop('PREFECT_API_URL', None)
-        self.env |= {'PREFECT_HOME': str(folder / 'client')}
+        self.env |= {'PREFECT_HOME': str(folder / 'client'), 'PREFECT_WORKER_QUERY_SECONDS': '1'}
         options = {
             'db': 'postgres' if postgres else 'sqlite',
             'folder': folder / 'servers',

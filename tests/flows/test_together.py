@@ -16,7 +16,9 @@ COMMAND = 'from naics_embed.cli.main import main; main()'
 
 
 @pytest.mark.slow
-def test_each_stage_is_computed_once_and_both_succeed(tmp_path, miniature, tiny_backbone):
+def test_each_stage_is_computed_once_and_both_succeed(
+    tmp_path, miniature, tiny_backbone, prefect_server
+):
     source = miniature.write(tmp_path / 'source')
     settings = [
         *SMALL,
@@ -34,8 +36,7 @@ def test_each_stage_is_computed_once_and_both_succeed(tmp_path, miniature, tiny_
             env={
                 **os.environ,
                 'PYTHONPATH': str(ROOT),
-                'PREFECT_HOME': str(tmp_path / 'prefect'),
-                'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '600',
+                'PREFECT_API_URL': prefect_server,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

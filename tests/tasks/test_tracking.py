@@ -88,6 +88,50 @@ def test_a_server_that_never_answers_is_a_clear_error(tmp_path, monkeypatch):
             pytest.fail('it must not begin')
 
 
+TOGETHER = """
+import multiprocessing
+import sys
+from pathlib import Path
+
+from tasks.tracking import pipeline_run
+
+forked = multiprocessing.get_context('fork')
+ready = forked.Barrier(4)
+
+
+def run(folder):
+    ready.wait()
+    with pipeline_run(f'sqlite:///{folder}/mlflow.db', 'together', Path(folder), {}, {}):
+        pass
+
+
+runs = [forked.Process(target=run, args=sys.argv[1:]) for _ in range(4)]
+for one in runs:
+    one.start()
+for one in runs:
+    one.join()
+sys.exit(any(one.exitcode for one in runs))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_begin_at_once_make_one_database(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-c', TOGETHER, tmp_path],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, 'PYTHONPATH': '.'},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    client = MlflowClient(f'sqlite:///{tmp_path / "mlflow.db"}')
+    (experiment,) = [e for e in client.search_experiments() if e.name == 'together']
+    runs = client.search_runs([experiment.experiment_id])
+    assert [run.info.status for run in runs] == ['FINISHED'] * 4
+
+
 def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
     """Start an MLflow server and wait until it answers."""
     options = ['--host', '127.0.0.1', '--port', str(port), '--workers', '1']

@@ -124,7 +124,7 @@ def material(tiny_backbone) -> Material:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def make_inputs(material):
     """Inputs with a fresh transformer at each call, since training changes it."""
 
@@ -142,7 +142,7 @@ def make_inputs(material):
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def settings_with():
     """Settings of the text stage: the real configuration, made small, and then changed."""
 

@@ -77,20 +77,13 @@ def worker(rank: int, port: int, inputs, settings, folder: Path) -> None:
     loss = parallel(first_batch(inputs, settings))
     loss.backward()
     found = {n: p.grad for n, p in module.model.named_parameters() if p.grad is not None}
-    torch.save({'loss': loss.detach(), 'gradients': found}, folder / f'{rank}.pt')
+    torch.save({'loss': loss.detach(), 'gradients': found}, folder / f'step-{rank}.pt')
     dist.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one(make_inputs, settings_with, tmp_path):
-    settings = settings_with(*OVERRIDES)
-    inputs = make_inputs()
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    mp.start_processes(
-        worker, (port, inputs, settings, tmp_path), nprocs=WORLD, start_method='spawn'
-    )
+def test_two_processes_equal_one(make_inputs, step_settings, of_two):
+    settings, inputs = step_settings, make_inputs()
     module = prepared(inputs, settings)
     batch = first_batch(inputs, settings)
     whole = Loss(module)(batch)
@@ -98,7 +91,7 @@ def test_two_processes_equal_one(make_inputs, settings_with, tmp_path):
     expected = {n: p.grad for n, p in module.model.named_parameters() if p.grad is not None}
     assert sum('_channel' in name for name in expected) > 0
     for rank in range(WORLD):
-        found = torch.load(tmp_path / f'{rank}.pt', weights_only=True)
+        found = torch.load(of_two / f'step-{rank}.pt', weights_only=True)
         torch.testing.assert_close(found['loss'], whole.detach())
         for name, gradient in expected.items():
             torch.testing.assert_close(
@@ -123,18 +116,45 @@ def torchrun(rank: int, port: int, inputs, settings, folder: Path) -> None:
     torch.save({'history': trained.history, 'state': trained.state}, folder / f'{rank}.pt')
 
 
-@pytest.mark.slow
-def test_a_training_of_two_processes_equals_one_of_one(make_inputs, settings_with, tmp_path):
-    settings = settings_with(*OVERRIDES, 'training.epochs=2', 'training.warm.epochs=1')
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
+def step_then_training(rank: int, ports, inputs, settings, folder: Path) -> None:
+    """Do both in one process: what costs is to start it."""
+    for job, *its in zip((worker, torchrun), ports, inputs, settings, strict=True):
+        job(rank, *its, folder)
+
+
+@pytest.fixture(scope='module')
+def step_settings(settings_with):
+    return settings_with(*OVERRIDES)
+
+
+@pytest.fixture(scope='module')
+def training_settings(settings_with):
+    return settings_with(*OVERRIDES, 'training.epochs=2', 'training.warm.epochs=1')
+
+
+@pytest.fixture(scope='module')
+def of_two(tmp_path_factory, make_inputs, step_settings, training_settings) -> Path:
+    """What each of two processes got: ``step-RANK.pt`` and ``RANK.pt``."""
+    folder = tmp_path_factory.mktemp('two')
+    here = ('127.0.0.1', 0)
+    with socket.create_server(here) as one, socket.create_server(here) as two:
+        ports = [listening.getsockname()[1] for listening in (one, two)]
     mp.start_processes(
-        torchrun, (port, make_inputs(), settings, tmp_path), nprocs=WORLD, start_method='spawn'
+        step_then_training,
+        (ports, [make_inputs(), make_inputs()], [step_settings, training_settings], folder),
+        nprocs=WORLD,
+        start_method='spawn',
     )
-    whole = train_text(make_inputs(), settings, tmp_path / 'alone')
+    return folder
+
+
+@pytest.mark.slow
+def test_a_training_of_two_processes_equals_one_of_one(
+    make_inputs, training_settings, of_two, tmp_path
+):
+    whole = train_text(make_inputs(), training_settings, tmp_path / 'alone')
     for rank in range(WORLD):
-        found = torch.load(tmp_path / f'{rank}.pt', weights_only=True)
+        found = torch.load(of_two / f'{rank}.pt', weights_only=True)
         for epoch, expected in zip(found['history'], whole.history, strict=True):
             for name in ('train/loss', 'train/retrieval', 'train/dcl', 'train/placement'):
                 assert epoch[name] == pytest.approx(expected[name], rel=1e-3), name
