@@ -167,8 +167,8 @@ def pipeline_run(
     """
     _check_answer(uri)
     mlflow.set_tracking_uri(uri)
-    client = MlflowClient(tracking_uri=uri)
     with _one_at_a_time(uri):
+        client = MlflowClient(tracking_uri=uri)
         experiment_id = _experiment(client, experiment, artifacts, uri)
     if parent is not None:
         tags = {**tags, PARENT: parent}
