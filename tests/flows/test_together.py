@@ -16,9 +16,7 @@ COMMAND = 'from naics_embed.cli.main import main; main()'
 
 
 @pytest.mark.slow
-def test_each_stage_is_computed_once_and_both_succeed(
-    tmp_path, miniature, tiny_backbone, prefect_server
-):
+def test_each_stage_is_computed_once_and_both_succeed(tmp_path, miniature, tiny_backbone):
     source = miniature.write(tmp_path / 'source')
     settings = [
         *SMALL,
@@ -36,7 +34,8 @@ def test_each_stage_is_computed_once_and_both_succeed(
             env={
                 **os.environ,
                 'PYTHONPATH': str(ROOT),
-                'PREFECT_API_URL': prefect_server,
+                'PREFECT_HOME': str(tmp_path / 'prefect'),
+                'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '600',
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
