@@ -15,6 +15,7 @@ from naics_embed.artifacts import MANIFEST, checksum
 from naics_embed.errors import ArtifactError
 from naics_embed.evaluation.promotion_rule import Candidate, PromotionRule, Verdict, compare
 from naics_embed.search.promotion import promote, promotion_record, rollback
+from tasks.file_lock import file_lock
 from tasks.registry import Registered, crown, find_version, register
 from tasks.tracking import Tracker
 
@@ -79,42 +80,44 @@ def promote_run(
         model: name of the registered model.
         force: promote it whatever the comparison says.
     """
-    record = promotion_record(root)
-    standing = record is not None and (root / record['bundle'] / MANIFEST).is_file()
-    if record is not None and standing:
-        if (root / record['bundle']).resolve() == contender.bundle.resolve():
-            return Outcome(True, 'it is in use already')
-        outcome = _against(record, contender, rule)
-        if not outcome.promoted and not force:
-            log.warning('not promoted: %s', outcome.reason)
-            return outcome
-        if not outcome.promoted:
-            outcome = Outcome(
-                True, f'told to (promotion.force), although {outcome.reason}', outcome.rows
-            )
-    else:
-        outcome = Outcome(True, 'nothing was in use before')
-    registered = register(
-        tracker.uri,
-        tracker.parent_run_id,
-        model,
-        contender.bundle,
-        {'table': contender.champion, 'source': contender.source},
-    )
-    promote(
-        root,
-        contender.bundle,
-        {
-            'run': tracker.parent_run_id,
-            'source': contender.source,
-            'table': contender.champion,
-            'figures': dict(contender.figures),
-            'data': contender.data,
-            'registry': registered.to_dict(),
-        },
-    )
-    crown(registered)
-    return outcome
+    # Of two runs that end at once, the second is compared with what the first has put in use.
+    with file_lock(root / '.locks' / 'promotion.lock'):
+        record = promotion_record(root)
+        standing = record is not None and (root / record['bundle'] / MANIFEST).is_file()
+        if record is not None and standing:
+            if (root / record['bundle']).resolve() == contender.bundle.resolve():
+                return Outcome(True, 'it is in use already')
+            outcome = _against(record, contender, rule)
+            if not outcome.promoted and not force:
+                log.warning('not promoted: %s', outcome.reason)
+                return outcome
+            if not outcome.promoted:
+                outcome = Outcome(
+                    True, f'told to (promotion.force), although {outcome.reason}', outcome.rows
+                )
+        else:
+            outcome = Outcome(True, 'nothing was in use before')
+        registered = register(
+            tracker.uri,
+            tracker.parent_run_id,
+            model,
+            contender.bundle,
+            {'table': contender.champion, 'source': contender.source},
+        )
+        promote(
+            root,
+            contender.bundle,
+            {
+                'run': tracker.parent_run_id,
+                'source': contender.source,
+                'table': contender.champion,
+                'figures': dict(contender.figures),
+                'data': contender.data,
+                'registry': registered.to_dict(),
+            },
+        )
+        crown(registered)
+        return outcome
 
 
 def promote_bundle(root: Path, bundle: Path) -> dict[str, Any]:

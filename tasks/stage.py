@@ -43,6 +43,7 @@ NOT_KEYED = (
     'tasks.stage',
     'tasks.failures',
     'tasks.locks',
+    'tasks.file_lock',
     'tasks.share',
     'tasks.tracking',
     'tasks.progress',

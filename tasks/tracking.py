@@ -1,6 +1,5 @@
 """MLflow: one run a pipeline, one nested run a stage; only finite numbers are logged."""
 
-import fcntl
 import logging
 import math
 import os
@@ -20,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 
 from naics_embed.errors import TrackingError
+from tasks.file_lock import file_lock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -204,9 +204,7 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
         yield
         return
     path = Path(file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f'.{path.name}.lock').open('w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(path.with_name(f'.{path.name}.lock')):
         yield
 
 

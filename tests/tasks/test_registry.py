@@ -1,5 +1,7 @@
 """Promotion between runs, in the pointer and in a real MLflow registry."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +54,29 @@ def put(tmp_path, tracker):
 def aliases(uri: str) -> tuple[str | None, str | None]:
     client = MlflowClient(uri)
     return alias(client, 'table', 'champion'), alias(client, 'table', 'previous')
+
+
+def test_of_two_runs_that_end_at_once_the_better_one_is_in_use(
+    tmp_path, put, contender, monkeypatch
+):
+    inside, most = [], []
+    original = promotion.register
+
+    def slow(*given):
+        inside.append(given)
+        most.append(len(inside))
+        time.sleep(0.3)
+        found = original(*given)
+        inside.remove(given)
+        return found
+
+    monkeypatch.setattr(promotion, 'register', slow)
+    contenders = [contender('worse', 0.80), contender('better', 0.90)]
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(put, contenders))
+    assert max(most) == 1, 'one after the other'
+    assert outcomes[1].promoted
+    assert promoted_bundle(tmp_path / 'root').name == 'better'
 
 
 @pytest.mark.slow
