@@ -193,6 +193,7 @@ class ModelConfig:
         channels: texts of a code whose mean places it.
         channel_tokens: tokens kept of a channel text when a code is placed by its texts.
         head_ridge: penalty of the regression that the head starts from.
+        placement_ridge: penalty of the regression that places codes which only texts place.
         head_units: size of the head's hidden layer; null for that of an embedding.
         embedding_dropout: share of a sentence embedding dropped in training, before the head.
         embedding_noise: expected length of the Gaussian added to it in training.
@@ -218,6 +219,7 @@ class ModelConfig:
     channels: tuple[str, ...]
     channel_tokens: int
     head_ridge: float
+    placement_ridge: float
     head_units: int | None
     embedding_dropout: float
     embedding_noise: float
@@ -242,7 +244,9 @@ class ModelConfig:
             _require(share is None or 0 <= share < 1, f'model.{name}', share, 'in [0, 1)')
         tokens = self.channel_tokens
         _require(tokens >= 1, 'model.channel_tokens', tokens, 'at least 1')
-        _require(self.head_ridge > 0, 'model.head_ridge', self.head_ridge, 'positive')
+        for name in ('head_ridge', 'placement_ridge'):
+            penalty = getattr(self, name)
+            _require(penalty > 0, f'model.{name}', penalty, 'positive')
         if not self.channels:
             raise ConfigError('model.channels must name at least one channel')
         for channel in self.channels:

@@ -17,10 +17,9 @@ from naics_embed.artifacts import write_json
 from naics_embed.config.schema import TrainingConfig
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.metrics.health import HealthLimits
-from naics_embed.text.codes import encode_all_channels
 from naics_embed.text.linear_teacher import LinearTeacher
 from naics_embed.text.model import TextModel
-from naics_embed.text.placement import at_level_radius
+from naics_embed.text.placement import at_level_radius, follow_known_codes
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
 from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
 from naics_embed.training.curriculum import Curriculum, PlateauRate
@@ -321,11 +320,14 @@ def _finish(
         model.channels.copy_(fitted.refreshed)
     model.head.c = model.curvature
     tangents = model.code_tangents().clone()
-    unseen = np.flatnonzero(~inputs.supervised)
-    if not model.from_text and len(unseen):
-        tangents[torch.from_numpy(unseen)] = _place(model, inputs, settings, unseen)
     level = torch.from_numpy(inputs.taxonomy.level.astype(np.int64))
     known = torch.from_numpy(inputs.supervised.copy())
+    if not model.from_text and not bool(known.all()):
+        # By the frozen embeddings, which are at hand; the regression takes their shift along.
+        fused = model.fuse(model.channels, model.present).embedding
+        by_text = model.head.tangent(fused).double()
+        ridge = settings.model.placement_ridge
+        tangents = follow_known_codes(by_text, tangents, level, known, ridge=ridge)
     state = model.light_state()
     adapters = {
         name: {key: value.clone() for key, value in weights.items()}
@@ -344,23 +346,3 @@ def _finish(
         state=state,
         adapters=adapters,
     )
-
-
-def _place(
-    model: TextModel, inputs: TextInputs, settings: TextSettings, rows: np.ndarray
-) -> Tensor:
-    """Return the tangents of some codes as their texts alone place them."""
-    place = torch.from_numpy(rows)
-    if settings.model.mode == 'frozen':
-        embeddings = model.channels[place]
-    else:
-        embeddings = encode_all_channels(
-            model.encoder,
-            inputs.corpus,
-            settings.model.channels,
-            limit=settings.model.channel_tokens,
-            batch_tokens=settings.batch_tokens,
-            rows=rows,
-        )
-    fused = model.fuse(embeddings, model.present[place]).embedding
-    return model.head.tangent(fused).double()
