@@ -46,6 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+@pytest.fixture(autouse=True)
+def no_tracking_server_is_left_behind():
+    """MLflow keeps the address that it was given in the environment, for processes to come."""
+    yield
+    os.environ.pop('MLFLOW_TRACKING_URI', None)
+
+
 @pytest.fixture(scope='session')
 def prefect_server():
     """One Prefect server on a database of its own; a flow needs it, a task's function does not.
