@@ -1,11 +1,12 @@
 """What the plain-language corpus is worth: trained with and without it, over seeds.
 
-Trains on the profile ``ablation`` (heads and codes on the frozen backbone), once with the corpus'
-train rows as queries and examples and once without, and scores index entries and corpus side by
-side, beside the baselines of the same texts. Seeds change the training, not the division of the
+Trains once with the corpus' train rows as queries and examples and once without, and scores index
+entries and corpus side by side, by distance alone and by the coder, beside the baselines of the
+same texts. With titles only the profile ``cpu`` trains heads and codes alone; with the workbooks
+the profile ``ablation`` does so in less time. Seeds change the training, not the division of the
 data. Every stage is cached, so that a run that was stopped goes on.
 
-    python -m benchmarks.plain_language data.source=package --json titles.json
+    python -m benchmarks.plain_language --profile cpu data.source=package --json titles.json
     python -m benchmarks.plain_language data.source=folder data.folder=PATH --json census.json
 """
 
@@ -22,7 +23,8 @@ from rich.console import Console
 
 from flows.runtime import prepare
 
-COMPARED = ('title', 'class_mean', 'logistic_regression', 'bm25')
+COMPARED = ('title', 'class_mean', 'logistic_regression', 'bm25', 'ensemble')
+TRAINED = {'': 'trained, distance', 'hybrid_': 'trained, coder'}
 USES = {
     'with': (),
     'without': ('data.plain_language.train=false', 'data.plain_language.examples=false'),
@@ -43,8 +45,10 @@ def rows_of(results: dict[str, Any]) -> pl.DataFrame:
             if not found['runs'] or f'test/{prefix}mrr' not in found['runs'][0]:
                 continue
             keys = [f'test/{prefix}{name}' for name in METRICS]
-            ours = np.array([[run[key] for key in keys] for run in found['runs']])
-            lines.append(_line(use, heading, f'trained ({len(ours)} seeds)', ours))
+            for way, name in TRAINED.items():
+                own = [f'test/{way}{prefix}{metric}' for metric in METRICS]
+                ours = np.array([[run[key] for key in own] for run in found['runs']])
+                lines.append(_line(use, heading, f'{name} ({len(ours)} seeds)', ours))
             for name, figures in found['baselines'].items():
                 if keys[0] in figures:
                     lines.append(_line(use, heading, name, np.array([[figures[k] for k in keys]])))
@@ -92,7 +96,7 @@ def compare(profile: str, overrides: list[str], seeds: list[int]) -> dict[str, A
             for seed in seeds:
                 dag = shared.reseeded(seed)
                 dag.__dict__['baselines'] = shared.baselines
-                figures = read_json(dag.text_evaluation.path('metrics'))
+                figures = read_json(dag.text_coder.path('figures'))
                 runs.append({key: figure['value'] for key, figure in figures.items()})
             baselines = read_json(shared.baselines.path('baselines'))
         found[use] = {'runs': runs, 'baselines': baselines}

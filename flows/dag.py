@@ -377,9 +377,11 @@ class Dag:
     @cached_property
     def text_evaluation(self) -> Record:
         """Every figure of the text table, whatever the promotion rule would pick."""
-        return self._evaluation(
-            {'table': Artifact.of(self.text_training.path('model') / 'tables.safetensors')}
-        )
+        return self._evaluation(self._text_table)
+
+    @property
+    def _text_table(self) -> dict[str, Artifact]:
+        return {'table': Artifact.of(self.text_training.path('model') / 'tables.safetensors')}
 
     def _evaluation(self, table: Mapping[str, Artifact]) -> Record:
         return evaluation(
@@ -410,6 +412,14 @@ class Dag:
     @cached_property
     def coder(self) -> Record:
         """What the hybrid search weighs."""
+        return self._coder(self.selection.files, self.evaluation)
+
+    @cached_property
+    def text_coder(self) -> Record:
+        """The same on the text table, whatever the promotion rule would pick."""
+        return self._coder(self._text_table, self.text_evaluation)
+
+    def _coder(self, table: Mapping[str, Artifact], figures: Record) -> Record:
         return coder(
             self.run,
             {
@@ -419,9 +429,9 @@ class Dag:
                 **self.backbone,
                 **self.text_training.files,
                 **self.query_points.files,
-                **self.selection.files,
+                **table,
                 **self.baselines.files,
-                **self.evaluation.files,
+                **figures.files,
             },
             coder=self.config.coder,
             baselines=self.config.evaluation.baselines,
