@@ -60,11 +60,17 @@ def prefect_server():
     Yields:
         the address of its API, for processes that a test starts.
     """
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
     from prefect.settings import PREFECT_API_URL
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=600):
         yield PREFECT_API_URL.value()
+        # The harness waits until all events are sent, also those for servers that tests have
+        # stopped: for ever.
+        EventsWorker._instances.clear()
+        APILogWorker._instances.clear()
 
 
 @pytest.fixture(scope='session')
