@@ -86,7 +86,7 @@ def train_text(
     warm_folder = checkpoints / WARM
     queries, every = len(inputs.train), 1
     warm = warm_epochs(settings, queries)
-    few = warm > 0 and queries < settings.training.warm.only_below
+    few = _heads_only(settings, queries)
     if few:
         every = settings.training.warm.validate_every
         settings, warm = _warm(settings, warm), 0
@@ -205,8 +205,12 @@ def warm_epochs(settings: TextSettings, queries: int) -> int:
 def planned_epochs(settings: TextSettings, queries: int) -> int:
     """Return how many epochs a training on a number of queries has, both kinds together."""
     warm = warm_epochs(settings, queries)
-    few = warm > 0 and queries < settings.training.warm.only_below
-    return warm if few else warm + settings.training.epochs
+    return warm if _heads_only(settings, queries) else warm + settings.training.epochs
+
+
+def _heads_only(settings: TextSettings, queries: int) -> bool:
+    few = queries < settings.training.warm.only_below
+    return few and warm_epochs(settings, queries) > 0
 
 
 def _warm(settings: TextSettings, epochs: int) -> TextSettings:
