@@ -46,10 +46,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     'forced hard negatives': ('objective.retrieval.forced_negatives=4',),
     'credit for ancestors': ('objective.retrieval.ancestor_credit=0.2',),
     'teacher, fading': ('objective.teacher.weight=0.3',),
-    'distillation from frozen texts': (
-        'objective.retrieval.weight=0.3',
-        'objective.distillation.weight=0.7',
-    ),
+    'distillation from frozen texts': ('objective.distillation.weight=1.5',),
     'table held at the construction': ('training.lr_table=0',),
     'codes from texts': ('model.code_points=text',),
     'codes from texts and an offset': ('model.code_points=text+offset',),
@@ -110,6 +107,12 @@ def markdown(table: pl.DataFrame, results: Sequence[dict[str, Any]], profile: st
     return '\n'.join(lines) + '\n'
 
 
+def with_comments(page: str, former: str) -> str:
+    """Return the page with the sections that people wrote below the table of the former one."""
+    comments = former.find('\n## ')
+    return page if comments < 0 else page + former[comments:]
+
+
 def main() -> None:
     """Run the flow and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -117,7 +120,7 @@ def main() -> None:
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--profile', default='ablation')
     parser.add_argument('--cells', type=Path, default=CELLS, help='folder of the cells')
-    parser.add_argument('--report', type=Path, help='write the table as markdown')
+    parser.add_argument('--report', type=Path, help='page of the table; sections below stay')
     parser.add_argument('--json', type=Path, help='write all figures as JSON')
     parser.add_argument('--set', nargs='+', default=[], metavar='KEY=VALUE', help='configuration')
     arguments = parser.parse_args()
@@ -136,7 +139,9 @@ def main() -> None:
     )
     table = summary(results)
     if arguments.report:
-        arguments.report.write_text(markdown(table, results, arguments.profile), encoding='utf-8')
+        former = arguments.report.read_text('utf-8') if arguments.report.is_file() else ''
+        page = with_comments(markdown(table, results, arguments.profile), former)
+        arguments.report.write_text(page, encoding='utf-8')
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
     Console().print(markdown(table, results, arguments.profile), markup=False)

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 
 from naics_embed.artifacts import atomic_file
 from naics_embed.config.load import load_config
+from naics_embed.config.objective import ScheduleConfig
 from naics_embed.config.schema import Config
-from naics_embed.config.text import ScheduleConfig
 from naics_embed.geometry import cones, lorentz
 from naics_embed.geometry.models import from_poincare, to_poincare
 from naics_embed.training.schedule import schedule_factor

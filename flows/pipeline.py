@@ -16,7 +16,8 @@ from prefect.artifacts import (
 )
 from prefect.runtime import flow_run
 
-from flows.dag import DATA_STAGES, STAGES, Dag
+from flows.dag import STAGES, Dag
+from flows.data_dag import DATA_STAGES
 from flows.routing import Request
 from flows.runtime import CHECKOUT, with_root
 from naics_embed import __version__

@@ -8,12 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import (
-    EvaluationConfig,
-    ModelConfig,
-    PromotionConfig,
-    RegressionConfig,
-)
+from naics_embed.config.evaluation import EvaluationConfig
+from naics_embed.config.model import ModelConfig
+from naics_embed.config.refinement import PromotionConfig, RegressionConfig
 from naics_embed.evaluation.candidates import VALIDATION, candidate_figures, promotion_rule
 from naics_embed.evaluation.evaluate import Table
 from naics_embed.evaluation.promotion_rule import Candidate, decide

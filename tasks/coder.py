@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from naics_embed.artifacts import Artifact, read_json
 from naics_embed.baselines.logistic import fit_logistic
 from naics_embed.baselines.settings import BaselineSettings
-from naics_embed.config.schema import CoderConfig
+from naics_embed.config.evaluation import CoderConfig
 from naics_embed.evaluation.evaluate import beside
 from naics_embed.evaluation.predictions import PREDICTION_SCHEMA, prediction_frame
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups

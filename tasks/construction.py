@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import ConstructionConfig
+from naics_embed.config.model import ConstructionConfig
 from naics_embed.geometry.construction import construct
 from naics_embed.supervision.features import code_features
 from naics_embed.text.encoding import read_encoding

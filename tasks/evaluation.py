@@ -9,7 +9,8 @@ from typing import Any
 from safetensors.torch import load_file
 
 from naics_embed.artifacts import Artifact, read_json
-from naics_embed.config.schema import EvaluationConfig, ModelConfig
+from naics_embed.config.evaluation import EvaluationConfig
+from naics_embed.config.model import ModelConfig
 from naics_embed.evaluation.evaluate import (
     Figure,
     Table,

@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 from naics_embed.artifacts import MANIFEST, Artifact, read_json
 from naics_embed.bundle import MODEL_CARD, Space, write_bundle
 from naics_embed.config.load import to_dict
-from naics_embed.config.schema import Config, ModelConfig
+from naics_embed.config.model import ModelConfig
+from naics_embed.config.schema import Config
 from naics_embed.export.model_card import model_card
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext

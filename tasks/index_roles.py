@@ -8,7 +8,7 @@ from naics_embed.artifacts import Artifact
 from naics_embed.census.index_entries import read_index
 from naics_embed.census.index_roles import assign_roles, count_leaks
 from naics_embed.census.sources import SourceKind
-from naics_embed.config.schema import RolesConfig
+from naics_embed.config.data import RolesConfig
 from naics_embed.data.plain_language import plain_language
 from tasks.frames import frame_of, taxonomy_of
 from tasks.source import source_of

@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import PlainLanguageConfig, QueriesConfig
+from naics_embed.config.data import PlainLanguageConfig
+from naics_embed.config.training import QueriesConfig
 from naics_embed.data.plain_language import plain_language
 from naics_embed.supervision.queries import build_queries
 from naics_embed.text.channels import channel_texts

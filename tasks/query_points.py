@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import ModelConfig
+from naics_embed.config.model import ModelConfig
 from naics_embed.errors import ArtifactError
 from naics_embed.text.backbone import load_transformer
 from naics_embed.text.head import LorentzHead

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import GraphConfig, ModelConfig
+from naics_embed.config.model import ModelConfig
+from naics_embed.config.refinement import GraphConfig
 from tasks.frames import SUPERVISED, frame_of, redirect_pairs, splits_of, taxonomy_of
 from tasks.query_points import PointTable
 from tasks.stage import Result, Stage, StageContext

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import RegressionConfig
+from naics_embed.config.refinement import RegressionConfig
 from naics_embed.evaluation.regression import (
     Effects,
     Outcomes,

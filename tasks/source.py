@@ -7,7 +7,7 @@ from prefect import task
 
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source, SourceFile, SourceKind, acquire
-from naics_embed.config.schema import DataConfig
+from naics_embed.config.data import DataConfig
 from tasks.progress import download_progress
 
 

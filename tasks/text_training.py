@@ -16,8 +16,9 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from safetensors.torch import load_file, save_file
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
-from naics_embed.config.text import CurriculumConfig
+from naics_embed.config.model import ModelConfig
+from naics_embed.config.objective import ObjectiveConfig
+from naics_embed.config.training import CurriculumConfig, TrainingConfig
 from naics_embed.errors import ConfigError
 from naics_embed.figures import training_curves
 from naics_embed.taxonomy import Taxonomy
@@ -74,6 +75,8 @@ def write(
         resume='never' if context.renewed and context.run.resume == 'auto' else context.run.resume,
         report=report,
     )
+    # Training that stopped early is done, too.
+    update_progress_artifact(progress, 100.0)
     context.tracking.figure(training_curves(trained.history), 'training_curves.png')
     _save(out, trained, Path(inputs['tokenizer'].path))
     return Result(

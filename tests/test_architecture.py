@@ -229,9 +229,8 @@ def stages() -> dict[str, tuple[Path, set[str]]]:
     return found
 
 
-NOT_KEYED = {
-    f'{LIBRARY}.{name}'
-    for name in ('artifacts', 'errors', 'taxonomy', 'config.load', 'config.schema', 'figures')
+NOT_KEYED = {f'{LIBRARY}.{name}' for name in ('artifacts', 'errors', 'taxonomy', 'figures')} | {
+    name for name in modules(LIBRARY) if name.startswith(f'{LIBRARY}.config.')
 }
 """What a stage's file may import beside the code it runs: records, settings, drawings."""
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from naics_embed.census.files import WORKBOOKS
-from naics_embed.config.schema import DataConfig
+from naics_embed.config.data import DataConfig
 from naics_embed.doctor.finding import Finding, ok, warn
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from naics_embed.config.schema import BackboneConfig
+from naics_embed.config.model import BackboneConfig
 from naics_embed.doctor.finding import Finding, fail, ok, size_text, warn
 from naics_embed.errors import SourceError
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
+from safetensors.torch import load_file
 
 from naics_embed.errors import ArtifactError
 
@@ -17,11 +18,15 @@ def write_encoding(path: Path, embeddings: np.ndarray, states: np.ndarray) -> No
 
 
 def read_encoding(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read what `write_encoding` wrote. Raises ArtifactError where the file is damaged."""
+    """Read what `write_encoding` wrote: arrays that lie in the file until something touches them.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
     try:
         found = load_file(path)
     except SafetensorError as error:
         raise ArtifactError(f'{path} is damaged ({error}); delete it and run again') from error
     if set(found) != set(NAMES):
         raise ArtifactError(f'{path} holds {sorted(found)}, not {", ".join(NAMES)}')
-    return found['embeddings'], found['states']
+    return found['embeddings'].numpy(), found['states'].numpy()

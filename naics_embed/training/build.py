@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.config.schema import ModelConfig
+from naics_embed.config.model import ModelConfig
 from naics_embed.geometry.spaces import make_space
 from naics_embed.supervision.marks import pair_marks
 from naics_embed.text.codes import encode_all_channels

@@ -6,7 +6,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from naics_embed.config.text import CurriculumConfig
+from naics_embed.config.training import CurriculumConfig
 from naics_embed.geometry.kmeans import lorentz_kmeans
 from naics_embed.geometry.lorentz import exp0
 from naics_embed.supervision.negatives import (
@@ -16,7 +16,7 @@ from naics_embed.supervision.negatives import (
     NegativeRules,
 )
 from naics_embed.training.module import SELECTION, TextModule
-from naics_embed.training.objective import Negatives
+from naics_embed.training.terms import Negatives
 
 log = logging.getLogger(__name__)
 

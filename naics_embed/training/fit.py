@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
 
 from naics_embed.artifacts import write_json
-from naics_embed.config.schema import TrainingConfig
+from naics_embed.config.training import TrainingConfig
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.metrics.health import HealthLimits
 from naics_embed.text.linear_teacher import LinearTeacher

@@ -7,8 +7,9 @@ import numpy as np
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from naics_embed.config.schema import ModelConfig, ObjectiveConfig, TrainingConfig
-from naics_embed.config.text import CurriculumConfig
+from naics_embed.config.model import ModelConfig
+from naics_embed.config.objective import ObjectiveConfig
+from naics_embed.config.training import CurriculumConfig, TrainingConfig
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.head import LorentzHead

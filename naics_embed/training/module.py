@@ -14,7 +14,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from naics_embed.text.corpus import TextBatch
 from naics_embed.text.model import TextModel
 from naics_embed.training.data import Batch
-from naics_embed.training.objective import Negatives, Objective, Terms, gradient_norms
+from naics_embed.training.objective import Objective
+from naics_embed.training.terms import Negatives, Terms, gradient_norms
 
 SELECTION = 'validation/selection'
 """The logged figure that picks the best epoch; larger is better."""

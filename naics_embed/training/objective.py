@@ -1,12 +1,9 @@
 """The objective of a step: the terms that act at this point of the run, and their weights."""
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor, nn
 
-from naics_embed.config.schema import ObjectiveConfig
-from naics_embed.config.text import ScheduleConfig, TermConfig
+from naics_embed.config.objective import ObjectiveConfig, ScheduleConfig, TermConfig
 from naics_embed.errors import ConfigError
 from naics_embed.losses.anchor import embedding_anchor
 from naics_embed.losses.cone import entailment
@@ -31,6 +28,7 @@ from naics_embed.text.model import TextModel
 from naics_embed.training.data import Batch
 from naics_embed.training.gather import gather_rows
 from naics_embed.training.schedule import schedule_factor
+from naics_embed.training.terms import Negatives, Terms
 from naics_embed.training.tree import TreeTargets
 
 SCHEDULED = (
@@ -46,46 +44,6 @@ SCHEDULED = (
     'distillation',
 )
 """Terms whose section of the configuration is named like them."""
-
-
-@dataclass
-class Negatives:
-    """The state of the curriculum that a step sees.
-
-    Attributes:
-        rules: what acts in this phase; None where the curriculum is off.
-        retrieval: whether the query → code cross-entropy follows too.
-        cluster: int64 ``(n,)``, cluster of each code, −1 for none.
-        routes: ``(n, experts)``, gate of each code, or None.
-    """
-
-    rules: NegativeRules | None = None
-    retrieval: bool = False
-    cluster: Tensor | None = None
-    routes: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The terms of a step.
-
-    Attributes:
-        values: name → unweighted scalar, for terms that act.
-        weights: name → weight.
-        figures: name → scalar to log.
-        live: codes that were encoded in this step, int64 ``(p,)``, and their channels' embeddings
-            ``(p, channels, width)``; None where there are none.
-    """
-
-    values: dict[str, Tensor]
-    weights: dict[str, float]
-    figures: dict[str, Tensor] = field(default_factory=dict)
-    live: tuple[Tensor, Tensor] | None = None
-
-    @property
-    def total(self) -> Tensor:
-        """The weighted sum."""
-        return torch.stack([self.weights[name] * v for name, v in self.values.items()]).sum()
 
 
 class Objective(nn.Module):
@@ -373,22 +331,6 @@ class Objective(nn.Module):
                 away[:a], batch.partner, plan.weights, config.dcl.temperature, plan.attracted
             )
         return found
-
-
-def gradient_norms(terms: Terms, module: nn.Module) -> dict[str, Tensor]:
-    """Return the norm of each weighted term's own gradient, over all trainable parameters."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    found: dict[str, Tensor] = {}
-    for name, value in terms.values.items():
-        if not value.requires_grad:
-            found[name] = value.new_zeros(())
-            continue
-        gradients = torch.autograd.grad(
-            terms.weights[name] * value, parameters, retain_graph=True, allow_unused=True
-        )
-        squares = [g.double().square().sum() for g in gradients if g is not None]
-        found[name] = torch.stack(squares).sum().sqrt()
-    return found
 
 
 def check_objective(config: ObjectiveConfig, *, geometry: str, experts: bool, router: int) -> None:

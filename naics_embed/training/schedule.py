@@ -1,6 +1,6 @@
 """When a term of the objective acts."""
 
-from naics_embed.config.text import ScheduleConfig
+from naics_embed.config.objective import ScheduleConfig
 
 
 def schedule_factor(schedule: ScheduleConfig, progress: float) -> float:

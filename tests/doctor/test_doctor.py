@@ -16,7 +16,7 @@ from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 from naics_embed.cli import main as entry
 from naics_embed.config.load import load_config
-from naics_embed.config.schema import BackboneConfig
+from naics_embed.config.model import BackboneConfig
 from naics_embed.doctor import census, machine, packages, servers, storage
 from naics_embed.doctor.examine import examine
 from naics_embed.doctor.finding import Level, size_text

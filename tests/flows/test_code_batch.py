@@ -140,6 +140,26 @@ def kill_while_writing(pid: int, out: Path) -> None:
         time.sleep(0.002)
 
 
+def test_without_a_scheduler_it_starts_workers_of_its_own(
+    bundle, source, tmp_path, mlflow_uri, prefect_server
+):
+    import distributed
+
+    from flows.code_batch import code_batch
+
+    with pytest.raises(ValueError, match='client found'):
+        distributed.get_client()
+    overrides = [
+        f'runtime.root={tmp_path / "artifacts"}',
+        f'tracking.uri={mlflow_uri}',
+        'batch.workers=1',
+    ]
+    out = tmp_path / 'out'
+    summary = code_batch(str(source), str(out), 'what', str(bundle), overrides=overrides)
+    assert (summary['coded'], summary['kept'], summary['failed']) == (3, 0, 0)
+    assert len(pl.read_parquet(out / '**/*.parquet')) == 3 * ROWS
+
+
 def test_wrong_settings_are_told_before_anything_starts(bundle, source, tmp_path):
     from flows.code_batch import code_batch
 

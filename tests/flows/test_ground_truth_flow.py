@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.dag import DATA_STAGES
+from flows.data_dag import DATA_STAGES
 from flows.pipeline import GROUND_TRUTH, pipeline
 from naics_embed.evaluation.data_files import DataFiles
 from naics_embed.evaluation.ground_truth import investigate

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 from benchmarks.miniature import SETTINGS
 from flows.controls import controls
-from flows.dag import DATA_STAGES, STAGES
+from flows.dag import STAGES
+from flows.data_dag import DATA_STAGES
 from flows.pipeline import pipeline
 from naics_embed.bundle import Bundle
 from naics_embed.errors import ArtifactError, ConfigError

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
 from mlflow import MlflowClient
 from prefect.automations import AutomationCore
@@ -24,6 +25,7 @@ from test_pipeline import SMALL
 from flows.dag import STAGES
 from flows.pipeline import pipeline
 from flows.postgres import DEBIAN
+from flows.sweep import sweep
 from naics_embed.errors import RemoteRunError
 
 pytestmark = pytest.mark.slow
@@ -105,10 +107,11 @@ class Platform:
             assert time.monotonic() < end, self.log.read_text()[-4000:]
             time.sleep(0.5)
 
-    def run(self, deployment: str, overrides: list[str]) -> int:
+    def run(self, deployment: str, overrides: list[str], **more: object) -> int:
         """Run a deployment from another directory, as a user would, and return the exit status."""
         command = [sys.executable, '-m', 'prefect', 'deployment', 'run', deployment, '--watch']
-        parameters = {'profile': '"smoke"', 'overrides': json.dumps(overrides)}
+        wanted = {'profile': 'smoke', 'overrides': overrides, **more}
+        parameters = {name: json.dumps(value) for name, value in wanted.items()}
         done = subprocess.run(
             [*command, *(part for k, v in parameters.items() for part in ('-p', f'{k}={v}'))],
             cwd=self.folder,
@@ -174,18 +177,20 @@ def platform():
             socket.create_connection(('127.0.0.1', running.prefect), 5)
 
 
-def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(
-    platform, miniature, tiny_backbone
-):
-    source = miniature.write(platform.folder / 'source')
-    overrides = [
+@pytest.fixture(scope='module')
+def small(platform, miniature, tiny_backbone) -> list[str]:
+    """Settings of a pipeline that trains in seconds."""
+    return [
         *SMALL,
         'training.epochs=1',
         'data.source=folder',
-        f'data.folder={source}',
+        f'data.folder={miniature.write(platform.folder / "source")}',
         f'backbone.name={tiny_backbone}',
-        'platform.text_training=text-training/gpu',
     ]
+
+
+def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(platform, small):
+    overrides = [*small, 'platform.text_training=text-training/gpu']
     assert platform.run('pipeline/gpu', overrides) == 0, platform.said
     runs = platform.flow_runs()
     (first,), (training,) = runs['pipeline'], runs['text-training']
@@ -208,18 +213,56 @@ def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(
     assert stages == dict.fromkeys(STAGES, 'true')
 
 
+def test_a_data_set_is_coded_by_a_deployment(platform, small):
+    assert platform.run('pipeline/cpu', [*small, 'runtime.promote=true']) == 0, platform.said
+    texts = ['corn farming', None, 'dental office'] * 20
+    source, out = platform.folder / 'firms.parquet', platform.folder / 'coded'
+    pl.DataFrame({'id': range(len(texts)), 'what': texts}).write_parquet(source)
+    settings = ['batch.workers=1', 'batch.partition_rows=25']
+    wanted = {'source': str(source), 'out': str(out), 'text_column': 'what'}
+    assert platform.run('code-batch/cpu', settings, **wanted) == 0, platform.said
+    coded = pl.concat(pl.read_parquet(part) for part in sorted(out.glob('*.parquet')))
+    assert coded['id'].to_list() == list(range(len(texts)))
+    assert coded['naics_code'].is_null().to_list() == [text is None for text in texts]
+    assert coded.filter(pl.col('what') == 'corn farming')['naics_code'].n_unique() == 1
+    assert 'code-batch' in platform.artifacts(platform.flow_runs()['code-batch'][0])
+
+
+def test_cells_of_a_sweep_run_on_a_work_pool(platform, small):
+    settings = [
+        *small,
+        'evaluation.compared=[bm25]',
+        f'runtime.root={platform.folder / "artifacts"}',
+        f'tracking.uri=http://127.0.0.1:{platform.mlflow}',
+    ]
+    before = len(platform.flow_runs()['pipeline'])
+    with temporary_settings({PREFECT_API_URL: platform.api}):
+        rows = sweep(
+            'smoke',
+            {'model.dim': [4, 6]},
+            overrides=settings,
+            deployment='pipeline/cpu',
+            parallel=2,
+        )
+        assert [row['settings'] for row in rows] == ['model.dim=4', 'model.dim=6']
+        assert all(0 < row['validation/mrr'] <= 1 for row in rows)
+        broken = [['model.geometry=euclidean']]
+        with pytest.raises(RemoteRunError, match=r'sweep: pipeline/cpu, flow run .*comparisons'):
+            sweep('smoke', listed=broken, overrides=settings, deployment='pipeline/cpu')
+    first, second = platform.flow_runs()['pipeline'][:-before][-2:]
+    assert {first.work_pool_name, second.work_pool_name} == {'cpu'}
+    parents = {platform.nested(run)[0].data.tags['mlflow.parentRunId'] for run in (first, second)}
+    assert len(parents) == 1, 'both are nested under the run of the sweep'
+
+
 def test_two_working_directories_share_only_a_folder_and_the_gpu_pool_trains(
-    platform, miniature, tiny_backbone, tmp_path
+    platform, small, tmp_path
 ):
     """This process is one host; the platform's worker of the pool `gpu` is the other one."""
     share = tmp_path / 'share'
     overrides = [
-        *SMALL,
-        'training.epochs=1',
+        *small,
         'runtime.seed=1',
-        'data.source=folder',
-        f'data.folder={miniature.write(platform.folder / "source")}',
-        f'backbone.name={tiny_backbone}',
         f'runtime.root={tmp_path / "artifacts"}',
         f'tracking.uri=http://127.0.0.1:{platform.mlflow}',
         'platform.text_training=text-training/gpu',

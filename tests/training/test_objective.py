@@ -12,7 +12,8 @@ from naics_embed.supervision.negatives import NegativeRules
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
 from naics_embed.training.data import StepDataset
 from naics_embed.training.module import Course
-from naics_embed.training.objective import Negatives, check_objective, gradient_norms
+from naics_embed.training.objective import check_objective
+from naics_embed.training.terms import Negatives, gradient_norms
 
 
 @pytest.fixture

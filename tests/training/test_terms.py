@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naics_embed.config.text import TermConfig
+from naics_embed.config.objective import TermConfig
 from naics_embed.geometry.lorentz import exp0
 from naics_embed.losses.anchor import embedding_anchor
 from naics_embed.losses.cone import entailment

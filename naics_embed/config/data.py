@@ -1,0 +1,92 @@
+"""Where codes and texts come from."""
+
+from dataclasses import dataclass
+
+from naics_embed.census.download import HttpSettings
+from naics_embed.config.checks import one_of, require
+from naics_embed.errors import ConfigError
+
+SOURCE_KINDS = ('auto', 'census', 'folder', 'package')
+
+
+@dataclass(frozen=True)
+class RolesConfig:
+    """How index entries and codes are divided.
+
+    Attributes:
+        examples: share of entries whose text joins the examples channel of their code.
+        train: share that are training queries.
+        validation: share that are validation queries.
+        test: share that are test queries.
+        jaccard: character-trigram similarity from which two texts count as the same.
+        structure_holdout: share of leaf codes hidden from every loss, half of them for validation.
+    """
+
+    examples: float
+    train: float
+    validation: float
+    test: float
+    jaccard: float
+    structure_holdout: float
+
+    def __post_init__(self) -> None:
+        total = self.examples + self.train + self.validation + self.test
+        if abs(total - 1.0) > 1e-9:
+            raise ConfigError(
+                'data.roles: examples + train + validation + test must be 1, '
+                f'but they add up to {total:g}'
+            )
+        for role in ('examples', 'validation', 'test'):
+            share = getattr(self, role)
+            require(share >= 0, f'data.roles.{role}', share, 'at least 0')
+        require(self.train > 0, 'data.roles.train', self.train, 'above 0')
+        require(0 < self.jaccard <= 1, 'data.roles.jaccard', self.jaccard, 'in (0, 1]')
+        hidden = self.structure_holdout
+        require(0 <= hidden < 1, 'data.roles.structure_holdout', hidden, 'in [0, 1)')
+
+
+@dataclass(frozen=True)
+class PlainLanguageConfig:
+    """Which uses the project's own plain-language corpus is put to.
+
+    Attributes:
+        train: train rows are training queries.
+        examples: train rows fill the examples channel of a code that has no index entries.
+        validation: validation rows take part in model selection.
+        test: test rows are scored.
+    """
+
+    train: bool
+    examples: bool
+    validation: bool
+    test: bool
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where codes and texts come from, and how they are divided.
+
+    Attributes:
+        source: auto, census, folder or package.
+        folder: directory with the Census workbooks, for ``folder`` and ``auto``.
+        cache: directory in which downloads are kept.
+        base_url: address of a mirror of the Census workbooks; null for the Census Bureau's.
+        http: how workbooks are fetched.
+        roles: how index entries and codes are divided.
+        plain_language: uses of the plain-language corpus.
+    """
+
+    source: str
+    folder: str | None
+    cache: str
+    base_url: str | None
+    http: HttpSettings
+    roles: RolesConfig
+    plain_language: PlainLanguageConfig
+
+    def __post_init__(self) -> None:
+        one_of('data.source', self.source, SOURCE_KINDS)
+        if self.source == 'folder' and not self.folder:
+            raise ConfigError(
+                'data.source=folder needs data.folder, the directory that holds the workbooks'
+            )

@@ -1,0 +1,47 @@
+"""What is measured beside the trained model, and the hybrid search."""
+
+from dataclasses import dataclass
+
+from naics_embed.baselines.settings import BASELINES, BaselineSettings
+from naics_embed.config.checks import one_of, require
+from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """What is measured beside the retrieval figures.
+
+    Attributes:
+        norm_weight: weight of the radius in the norm-aware ancestor score.
+        chunk: rows of the distance matrix computed at a time.
+        compared: names of the baselines that are fitted in the same run.
+        baselines: their values.
+    """
+
+    norm_weight: float
+    chunk: int
+    compared: tuple[str, ...]
+    baselines: BaselineSettings
+
+    def __post_init__(self) -> None:
+        require(self.chunk >= 1, 'evaluation.chunk', self.chunk, 'at least 1')
+        for name in self.compared:
+            one_of('evaluation.compared', name, BASELINES)
+
+
+@dataclass(frozen=True)
+class CoderConfig:
+    """The hybrid search.
+
+    Attributes:
+        evidence: how known texts are indexed.
+        fusion: how the weights of the scores are fitted.
+        confidence: probability that a code must pass in the back-off figures.
+    """
+
+    evidence: EvidenceSettings
+    fusion: FusionSettings
+    confidence: float
+
+    def __post_init__(self) -> None:
+        require(0 < self.confidence <= 1, 'coder.confidence', self.confidence, 'in (0, 1]')
