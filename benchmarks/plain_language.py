@@ -23,7 +23,7 @@ from rich.console import Console
 
 from flows.runtime import prepare
 
-COMPARED = ('title', 'class_mean', 'logistic_regression', 'bm25', 'ensemble')
+COMPARED = ('title', 'class_mean', 'reduced_class_mean', 'logistic_regression', 'bm25', 'ensemble')
 TRAINED = {'': 'trained, distance', 'hybrid_': 'trained, coder'}
 USES = {
     'with': (),

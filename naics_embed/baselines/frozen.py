@@ -37,6 +37,39 @@ def class_mean(
     return all_classes(_unit(query_embeddings) @ _unit(sums).T, classes, n_classes)
 
 
+def reduced_class_mean(
+    train_embeddings: np.ndarray,
+    train_labels: np.ndarray,
+    query_embeddings: np.ndarray,
+    n_classes: int,
+    dimensions: int,
+) -> np.ndarray:
+    """Score as `class_mean` does, in the principal components of the training rows.
+
+    A space of few dimensions is fairly compared with one of as many (PCA, Hotelling 1933).
+
+    Args:
+        train_embeddings: float ``(t, d)``.
+        train_labels: integers ``(t,)``, their classes.
+        query_embeddings: float ``(q, d)``.
+        n_classes: candidate classes.
+        dimensions: components kept; as many as the rows have where that is fewer.
+
+    Returns:
+        float32 ``(q, n_classes)`` cosines, −inf for classes without a row.
+
+    Raises:
+        ValueError: labels do not fit the rows or the classes.
+    """
+    from sklearn.decomposition import PCA
+
+    check_labels(train_labels, len(train_embeddings), n_classes)
+    train = _unit(train_embeddings)
+    found = PCA(min(dimensions, *train.shape), svd_solver='full').fit(train)
+    reduced = found.transform(train), found.transform(_unit(query_embeddings))
+    return class_mean(reduced[0], train_labels, reduced[1], n_classes)
+
+
 def nearest_neighbours(
     train_embeddings: np.ndarray,
     train_labels: np.ndarray,

@@ -7,6 +7,7 @@ from naics_embed.errors import ConfigError
 BASELINES = (
     'title',
     'class_mean',
+    'reduced_class_mean',
     'neighbours',
     'logistic_regression',
     'tfidf_svm',
@@ -23,6 +24,7 @@ class BaselineSettings:
 
     Attributes:
         neighbours: training texts that vote.
+        reduced: dimensions of the reduced class means.
         logistic_c: inverse penalty of the logistic regression, for features of unit variance.
         logistic_iterations: L-BFGS iterations; a fixed budget, as later ones gain nothing there.
         svm_c: inverse penalty of the linear SVM.
@@ -36,6 +38,7 @@ class BaselineSettings:
     """
 
     neighbours: int = 20
+    reduced: int = 64
     logistic_c: float = 0.1
     logistic_iterations: int = 30
     svm_c: float = 0.5
@@ -53,6 +56,7 @@ class BaselineSettings:
                 raise ConfigError(f'baselines.{name} must be positive, not {getattr(self, name)}')
         for name in (
             'neighbours',
+            'reduced',
             'logistic_iterations',
             'svm_iterations',
             'svm_words',

@@ -7,7 +7,12 @@ from functools import cache
 import numpy as np
 import torch
 
-from naics_embed.baselines.frozen import class_mean, nearest_neighbours, title_similarity
+from naics_embed.baselines.frozen import (
+    class_mean,
+    nearest_neighbours,
+    reduced_class_mean,
+    title_similarity,
+)
 from naics_embed.baselines.lexical import bm25
 from naics_embed.baselines.logistic import logistic_regression
 from naics_embed.baselines.settings import BASELINES, BaselineSettings
@@ -75,6 +80,9 @@ def baseline_figures(
             train.embeddings[titles], train.labels[titles], stacked, n
         ),
         'class_mean': lambda: class_mean(train.embeddings, train.labels, stacked, n),
+        'reduced_class_mean': lambda: reduced_class_mean(
+            train.embeddings, train.labels, stacked, n, settings.reduced
+        ),
         'neighbours': lambda: nearest_neighbours(
             train.embeddings, train.labels, stacked, n, settings.neighbours
         ),

@@ -136,6 +136,7 @@ PREFIX = {'index': '', 'plain': 'plain_', 'panel': 'panel_'}
 """Kind of a query → what stands before its metrics."""
 NAMES = {
     'class_mean': 'class mean',
+    'reduced_class_mean': 'class mean, fewer dimensions',
     'logistic_regression': 'logistic regression',
     'tfidf_svm': 'TF-IDF SVM',
     'bm25': 'BM25',

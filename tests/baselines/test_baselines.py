@@ -6,7 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from naics_embed.baselines.frozen import class_mean, nearest_neighbours, title_similarity
+from naics_embed.baselines.frozen import (
+    class_mean,
+    nearest_neighbours,
+    reduced_class_mean,
+    title_similarity,
+)
 from naics_embed.baselines.lexical import bm25
 from naics_embed.baselines.logistic import logistic_regression
 from naics_embed.baselines.settings import BaselineSettings
@@ -51,6 +56,7 @@ def everything() -> dict[str, tuple]:
     queries = list(TEXTS[:3])
     return {
         'class mean': (class_mean, (x, labels, x[:3], N_CLASSES)),
+        'reduced class mean': (reduced_class_mean, (x, labels, x[:3], N_CLASSES, 3)),
         'neighbours': (nearest_neighbours, (x, labels, x[:3], N_CLASSES, 4)),
         'title': (title_similarity, (x, labels, x[:3], N_CLASSES)),
         'logistic': (logistic_regression, (x, labels, x[:3], N_CLASSES, SETTINGS)),
@@ -111,6 +117,20 @@ def test_class_mean_is_the_cosine_with_the_mean_of_unit_rows():
             mean = np.mean([row / np.linalg.norm(row) for row in x[labels == c]], axis=0)
             cosine = query @ mean / np.linalg.norm(query) / np.linalg.norm(mean)
             assert scores[q, c] == pytest.approx(cosine, abs=1e-6)
+
+
+def test_a_reduced_class_mean_keeps_the_directions_of_largest_variance():
+    rng = np.random.default_rng(5)
+    x, queries = rng.standard_normal((40, 6)), rng.standard_normal((9, 6))
+    labels = np.arange(40) % 4
+    unit, asked = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (x, queries))
+    variance, axes = np.linalg.eigh(np.cov(unit.T))
+    kept = axes[:, np.argsort(variance)[-3:]]
+    expected = class_mean((unit - unit.mean(0)) @ kept, labels, (asked - unit.mean(0)) @ kept, 4)
+    np.testing.assert_allclose(reduced_class_mean(x, labels, queries, 4, 3), expected, atol=1e-5)
+    whole = reduced_class_mean(x, labels, queries, 4, 99)
+    everything = class_mean(unit - unit.mean(0), labels, asked - unit.mean(0), 4)
+    np.testing.assert_allclose(whole, everything, atol=1e-5)
 
 
 def test_long_rows_do_not_outweigh_others_in_a_class_mean():
