@@ -19,7 +19,7 @@ from prefect.runtime import flow_run
 
 from flows.dag import Dag
 from flows.pipeline import tracking_uri
-from flows.runtime import CHECKOUT, with_root
+from flows.runtime import CHECKOUT, show_progress, with_root
 from naics_embed import __version__
 from naics_embed.artifacts import read_json, write_json
 from naics_embed.config.load import flat, load_config
@@ -68,6 +68,7 @@ def controls(
     wanted = list(dict.fromkeys(seeds if seeds is not None else (0, 1, 2)))
     if not wanted:
         raise ConfigError('controls need at least one seed')
+    show_progress()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
     overrides = with_root(overrides)
     config = load_config(folder, profile, overrides).config

@@ -19,7 +19,7 @@ from prefect.runtime import flow_run
 from flows.dag import STAGES, Dag
 from flows.data_dag import DATA_STAGES
 from flows.routing import Request
-from flows.runtime import CHECKOUT, with_root
+from flows.runtime import CHECKOUT, show_progress, with_root
 from naics_embed import __version__
 from naics_embed.artifacts import content_key, read_json
 from naics_embed.config.load import flat, load_config, to_dict
@@ -106,6 +106,7 @@ def pipeline(
     start = time.perf_counter()
     _check_stages('target', [target], TARGETS)
     _check_stages('refresh', refresh or [], STAGES)
+    show_progress()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
     overrides = with_root(overrides)
     config = load_config(folder, profile, overrides).config

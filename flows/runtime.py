@@ -1,6 +1,7 @@
 """The process environment of a flow; import this before prefect and torch."""
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ DEFAULTS = {
     'PREFECT_SERVER_ANALYTICS_ENABLED': 'false',
     'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '300',
     'PREFECT_CLI_PROMPT': 'false',
+    # Prefect's pages show what the library tells the terminal.
+    'PREFECT_LOGGING_EXTRA_LOGGERS': 'naics_embed',
+    'PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW': 'ignore',
     'DO_NOT_TRACK': 'true',
     'MLFLOW_DISABLE_TELEMETRY': 'true',
     # The address of each run, in the middle of what `--json` prints.
@@ -39,6 +43,13 @@ def prepare(*, quiet: bool) -> None:
     if quiet:
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
+
+
+def show_progress() -> None:
+    """Let the library tell its progress, to Prefect's pages too, where nobody chose a level."""
+    library = logging.getLogger('naics_embed')
+    if library.level == logging.NOTSET:
+        library.setLevel(logging.INFO)
 
 
 def with_root(overrides: Sequence[str] | None) -> list[str]:

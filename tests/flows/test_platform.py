@@ -18,7 +18,12 @@ import pytest
 from mlflow import MlflowClient
 from prefect.automations import AutomationCore
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from test_pipeline import SMALL
 
@@ -144,6 +149,14 @@ class Platform:
             chosen = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
             return {artifact.key for artifact in client.read_artifacts(artifact_filter=chosen)}
 
+    def logs(self, flow_run) -> list[str]:
+        with (
+            temporary_settings({PREFECT_API_URL: self.api}),
+            get_client(sync_client=True) as client,
+        ):
+            chosen = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run.id]))
+            return [line.message for line in client.read_logs(chosen)]
+
     def nested(self, flow_run) -> tuple[dict, dict[str, str]]:
         """The MLflow run of a flow run, and stage → cached of those under it."""
         client = MlflowClient(f'http://127.0.0.1:{self.mlflow}')
@@ -197,6 +210,8 @@ def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(platf
     assert training.work_pool_name == 'gpu'
     assert first.work_pool_name == 'cpu'
     assert {'lorentz-metrics', 'mlflow-run'} <= platform.artifacts(first)
+    assert any(line.startswith('codebook: computed in') for line in platform.logs(first))
+    assert any(line.startswith('epoch 0: ') for line in platform.logs(training))
     parent, stages = platform.nested(first)
     assert parent.info.status == 'FINISHED'
     assert set(stages) == set(STAGES)
