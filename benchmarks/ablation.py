@@ -48,8 +48,12 @@ ROWS: dict[str, tuple[str, ...]] = {
     'teacher, fading': ('objective.teacher.weight=0.3',),
     'distillation from frozen texts': ('objective.distillation.weight=1.5',),
     'table held at the construction': ('training.lr_table=0',),
-    'codes from texts': ('model.code_points=text',),
-    'codes from texts and an offset': ('model.code_points=text+offset',),
+    # Texts lie near the bound on the radius, which the health guard takes for a fault.
+    'codes from texts': ('model.code_points=text', 'training.health.bound_share=1.0'),
+    'codes from texts and an offset': (
+        'model.code_points=text+offset',
+        'training.health.bound_share=1.0',
+    ),
     'geometry: Euclidean': ('model.geometry=euclidean',),
     'geometry: spherical': (
         'model.geometry=spherical',

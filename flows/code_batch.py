@@ -88,6 +88,7 @@ def code_batch(
     bundle = Bundle.load(Path(table).resolve() if table else promoted_bundle(root))
     target = Path(out).resolve()
     key = bundle_key(bundle)
+    partitions = plan_partitions(str(Path(source).absolute()), target, config.batch.partition_rows)
     root.mkdir(parents=True, exist_ok=True)
     params = {
         **{f'batch.{name}': value for name, value in flat(config.batch).items()},
@@ -114,9 +115,6 @@ def code_batch(
             name='code-batch',
         ) as tracker,
     ):
-        partitions = plan_partitions(
-            str(Path(source).absolute()), target, config.batch.partition_rows
-        )
         discard_temporary(target, partitions)
         with _workers(config.batch) as runner:
             futures = {

@@ -17,8 +17,8 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from flows.dag import Dag
-from flows.pipeline import tracking_uri
+from flows.dag import STAGES, Dag
+from flows.pipeline import check_stages, tracking_uri
 from flows.runtime import CHECKOUT, show_progress, with_root
 from naics_embed import __version__
 from naics_embed.artifacts import read_json, write_json
@@ -26,6 +26,7 @@ from naics_embed.config.load import flat, load_config
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import FIGURES
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
+from tasks.share import Share
 from tasks.stage import Record, Run
 from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 
@@ -68,6 +69,7 @@ def controls(
     wanted = list(dict.fromkeys(seeds if seeds is not None else (0, 1, 2)))
     if not wanted:
         raise ConfigError('controls need at least one seed')
+    check_stages('refresh', refresh or [], STAGES)
     show_progress()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
     overrides = with_root(overrides)
@@ -86,7 +88,15 @@ def controls(
         uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config), name='controls'
     ) as tracker:
         stages = frozenset(name.replace('_', '-') for name in refresh or ())
-        run = Run(root, tracker, stages)
+        share = config.platform.share
+        run = Run(
+            root,
+            tracker,
+            stages,
+            experiment=config.tracking.experiment,
+            share=None if share is None else Share.at(share),
+            timeout_s=config.platform.stage_timeout_s,
+        )
         shared = Dag(config, run)
         runs: dict[str, dict[int, dict[str, float | None]]] = {name: {} for name in CONTROLS}
         seconds: dict[str, dict[int, float]] = {'text': {}, 'refinement': {}, 'longer': {}}

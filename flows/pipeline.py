@@ -104,8 +104,8 @@ def pipeline(
         parent_run: MLflow run under which this one is nested.
     """
     start = time.perf_counter()
-    _check_stages('target', [target], TARGETS)
-    _check_stages('refresh', refresh or [], STAGES)
+    check_stages('target', [target], TARGETS)
+    check_stages('refresh', refresh or [], STAGES)
     show_progress()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
     overrides = with_root(overrides)
@@ -305,7 +305,8 @@ def _wanted(target: str) -> tuple[str, ...]:
     return DATA_STAGES if target == 'data' else (target,)
 
 
-def _check_stages(option: str, names: list[str], allowed: tuple[str, ...]) -> None:
+def check_stages(option: str, names: list[str], allowed: tuple[str, ...]) -> None:
+    """Raise ConfigError for a name that is no stage."""
     for name in names:
         if name not in allowed:
             raise ConfigError(f'{option}: no stage {name!r}; choose from {", ".join(allowed)}')

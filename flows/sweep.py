@@ -4,7 +4,7 @@ import itertools
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,9 +128,15 @@ def sweep(
                 run_id = _run_there(deployment, wanted, tracker)
             return tracker.client.get_run(run_id).data.metrics
 
-        with ThreadPoolExecutor(parallel) as pool:
+        pool = ThreadPoolExecutor(parallel)
+        try:
             waiting = [pool.submit(copy_context().run, run, cell) for cell in cells]
-            metrics = [done.result() for done in waiting]
+            for done in as_completed(waiting):
+                done.result()
+        finally:
+            # A cell that failed, or Ctrl-C, ends the sweep: cells that wait are not begun.
+            pool.shutdown(wait=True, cancel_futures=True)
+        metrics = [done.result() for done in waiting]
         rows = comparison(cells, metrics, tuple(figures or FIGURES))
         create_table_artifact(rows, key=TABLE_ARTIFACT, description='Figures of the sweep')
         columns = {name: [row[name] for row in rows] for name in rows[0]}

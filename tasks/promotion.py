@@ -5,6 +5,7 @@ This is no stage: it depends on what was promoted before, so nothing of it is ca
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from mlflow import MlflowClient
 from naics_embed.artifacts import MANIFEST, checksum
 from naics_embed.errors import ArtifactError
 from naics_embed.evaluation.promotion_rule import Candidate, PromotionRule, Verdict, compare
-from naics_embed.search.promotion import promote, promotion_record, rollback
+from naics_embed.search.promotion import PREVIOUS, promote, promotion_record, rollback
 from tasks.file_lock import file_lock
 from tasks.registry import Registered, crown, find_version, register
 from tasks.tracking import Tracker
@@ -81,11 +82,13 @@ def promote_run(
         force: promote it whatever the comparison says.
     """
     # Of two runs that end at once, the second is compared with what the first has put in use.
-    with file_lock(root / '.locks' / 'promotion.lock'):
+    with _alone(root):
         record = promotion_record(root)
         standing = record is not None and (root / record['bundle'] / MANIFEST).is_file()
         if record is not None and standing:
             if (root / record['bundle']).resolve() == contender.bundle.resolve():
+                # An attempt before this one may have ended between pointer and registry.
+                _crown(record)
                 return Outcome(True, 'it is in use already')
             outcome = _against(record, contender, rule)
             if not outcome.promoted and not force:
@@ -125,24 +128,38 @@ def promote_bundle(root: Path, bundle: Path) -> dict[str, Any]:
 
     Where the registry of the bundle in use knows the new one too, its aliases follow.
     """
-    record = promotion_record(root) or {}
-    registered = _known(record.get('registry'), bundle)
-    facts = {'registry': registered.to_dict()} if registered is not None else {}
-    promote(root, bundle, facts)
-    if registered is not None:
-        crown(registered)
-    found = promotion_record(root)
+    with _alone(root):
+        record = promotion_record(root) or {}
+        registered = _known(record.get('registry'), bundle)
+        facts = {'registry': registered.to_dict()} if registered is not None else {}
+        promote(root, bundle, facts)
+        if registered is not None:
+            crown(registered)
+        found = promotion_record(root)
     if found is None:
         raise ArtifactError(f'{root} was changed meanwhile; promote again')
     return found
 
 
 def roll_back(root: Path) -> dict[str, Any]:
-    """Put the previous bundle back in use, pointer and registry both; return its record."""
-    record = rollback(root)
+    """Put the previous bundle back in use, registry and pointer both; return its record.
+
+    The registry comes first: where it fails, the pointer has not moved, and trying again is safe.
+    """
+    with _alone(root):
+        before = (promotion_record(root) or {}).get(PREVIOUS)
+        if before is not None and (root / before['bundle'] / MANIFEST).is_file():
+            _crown(before)
+        return rollback(root)
+
+
+def _alone(root: Path) -> AbstractContextManager[None]:
+    return file_lock(root / '.locks' / 'promotion.lock')
+
+
+def _crown(record: Mapping[str, Any]) -> None:
     if record.get('registry'):
         crown(Registered(**record['registry']))
-    return record
 
 
 def _known(registry: dict[str, str] | None, bundle: Path) -> Registered | None:

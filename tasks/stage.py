@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from prefect import Task, task
 from prefect.cache_policies import CachePolicy
@@ -223,9 +224,9 @@ class Stage:
     def at_hand(
         self, run: Run, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]
     ) -> bool:
-        """Whether a record of this call is stored; its files are checked when it is called."""
+        """Whether this call's record and folder are stored; its files are checked when called."""
         key = self.key(inputs, settings)
-        if self._stored(run, key).exists():
+        if self._stored(run, key).exists() and (run.root / self.name / key).is_dir():
             return True
         return run.share is not None and run.share.has(self.name, key)
 
@@ -282,7 +283,7 @@ class Stage:
             if found is not None:
                 return {**found, 'cached': True}
         start = time.perf_counter()
-        attempt = {'stage': self.name, 'key': key, 'root': str(run.root)}
+        attempt = {'stage': self.name, 'key': key, 'root': quote(str(run.root))}
         with run.tracker.stage(self.name, {'cached': 'false'}, resume=attempt) as stage_run:
             with atomic_directory(target) as out:
                 context = StageContext(run, stage_run, key, renewed)

@@ -5,6 +5,7 @@ load, and a run that finds its stages cached needs neither.
 """
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.runtime import task_run
 from safetensors.torch import load_file, save_file
 
 from naics_embed.artifacts import Artifact
@@ -47,7 +49,7 @@ def write(
     seed: int,
 ) -> Result:
     """Write the trained tables, head, transformer, adapters and history."""
-    from naics_embed.training.fit import planned_epochs, train_text
+    from naics_embed.training.fit import RESUME_AUTO, planned_epochs, train_text
     from naics_embed.training.inputs import TextSettings
 
     if model.geometry != 'lorentz':
@@ -68,13 +70,10 @@ def write(
         epochs = planned_epochs(settings, len(prepared.train))
         update_progress_artifact(progress, 100.0 * (epoch + 1) / epochs)
 
-    trained = train_text(
-        prepared,
-        settings,
-        context.run.root / 'checkpoints' / context.run.experiment / context.key,
-        resume='never' if context.renewed and context.run.resume == 'auto' else context.run.resume,
-        report=report,
-    )
+    checkpoints = context.run.root / 'checkpoints' / context.run.experiment / context.key
+    if context.renewed and context.run.resume == RESUME_AUTO:
+        forget_checkpoints(checkpoints)
+    trained = train_text(prepared, settings, checkpoints, resume=context.run.resume, report=report)
     # Training that stopped early is done, too.
     update_progress_artifact(progress, 100.0)
     context.tracking.figure(training_curves(trained.history), 'training_curves.png')
@@ -93,6 +92,12 @@ def write(
             'best_epoch': trained.best_epoch,
         },
     )
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of an earlier training; a retry of this one finds its own."""
+    if (task_run.run_count or 1) <= 1 and folder.is_dir():
+        shutil.rmtree(folder)
 
 
 def prepare_inputs(

@@ -151,7 +151,8 @@ def pipeline_run(
 ) -> Iterator[Tracker]:
     """Open the run of a pipeline, making the experiment where it is missing.
 
-    A flow run that Prefect retries goes on in the MLflow run that it began.
+    A flow run that Prefect retries goes on in the MLflow run that it began, unless its parameters
+    are others now: those of a run are final, so it gets a new one.
 
     Args:
         uri: MLflow tracking URI.
@@ -173,6 +174,8 @@ def pipeline_run(
     if parent is not None:
         tags = {**tags, PARENT: parent}
     run_id = run_of_flow(client, experiment_id, tags.get(FLOW_RUN, NO_FLOW_RUN))
+    if run_id is not None and not _same_params(client, run_id, params):
+        run_id = None
     if run_id is None:
         run_id = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
     else:
@@ -180,6 +183,11 @@ def pipeline_run(
     with _ending(client, run_id):
         log_params(client, run_id, params)
         yield Tracker(uri, experiment_id, run_id)
+
+
+def _same_params(client: MlflowClient, run_id: str, params: Mapping[str, Any]) -> bool:
+    logged = client.get_run(run_id).data.params
+    return all(logged.get(name, str(value)) == str(value) for name, value in params.items())
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from naics_embed.artifacts import atomic_file, read_json, write_json
 from naics_embed.errors import UserError
@@ -87,13 +88,33 @@ def code_file(
 
     Raises:
         UserError: a file does not exist or has another format, the column is missing, an added
-            column is there already, or parts of another job lie beside the output.
+            column is there already, parts of another job lie beside the output, another process
+            writes it, or the input changed while it was read.
     """
     header = _check(job)
+    lock = job.out.with_name(f'.{job.out.name}.lock')
+    try:
+        with FileLock(lock, timeout=0):
+            found = _code_alone(coder, job, header, restart, report)
+            # Nobody waits for this lock, so nobody holds a file that has no name any more.
+            lock.unlink(missing_ok=True)
+    except Timeout as error:
+        raise UserError(f'another run is writing {job.out}; wait for its end') from error
+    return found
+
+
+def _code_alone(
+    coder: Coder,
+    job: FileJob,
+    header: list[str],
+    restart: bool,
+    report: Callable[[int], None] | None,
+) -> FileReport:
     parts = job.out.with_name(f'.{job.out.name}.parts')
     if restart and parts.is_dir():
         shutil.rmtree(parts)
-    done, bad = _resume(parts, _identity(coder, job))
+    identity = _identity(coder, job)
+    done, bad = _resume(parts, identity)
     resumed = done
     rows = 0
     for number, part in enumerate(read_parts(job.source, job.column, job.part_rows)):
@@ -103,10 +124,12 @@ def code_file(
         added = code_rows(coder, part, job.level, job.confidence)
         bad += sum(row['naics_error'] is not None for row in added)
         _write_part(parts / f'{number:08d}{job.out.suffix}', part, added, job)
+        _check_unchanged(coder, job, identity)
         done = rows
-        write_json(parts / STATE, {**_identity(coder, job), 'rows': done, 'bad': bad})
+        write_json(parts / STATE, {**identity, 'rows': done, 'bad': bad})
         if report is not None:
             report(done)
+    _check_unchanged(coder, job, identity)
     _join(parts, job, header)
     shutil.rmtree(parts)
     return FileReport(done, bad, resumed)
@@ -141,6 +164,11 @@ def _identity(coder: Coder, job: FileJob) -> dict[str, Any]:
         'part_rows': job.part_rows,
         'table': coder.searcher.bundle.manifest['files'],
     }
+
+
+def _check_unchanged(coder: Coder, job: FileJob, identity: dict[str, Any]) -> None:
+    if not job.source.is_file() or _identity(coder, job) != identity:
+        raise UserError(f'{job.source} was changed while it was read; run again with --restart')
 
 
 def _resume(parts: Path, identity: dict[str, Any]) -> tuple[int, int]:

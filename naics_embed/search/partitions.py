@@ -111,15 +111,12 @@ def plan_partitions(source: str, out: Path, rows: int) -> list[Partition]:
         rows: rows of a partition of a single file.
 
     Raises:
-        UserError: there is no input, two files have one name, or ``out`` is the input's folder or
-            holds parquet files that are no partition of this input.
+        UserError: there is no input, two files have one name, or ``out`` is the input's folder,
+            would write over the input, or holds parquet files that are no partition of it.
     """
     wild = bool(WILD & set(source)) and not Path(source).exists()
     if not wild and Path(source).is_file():
         partitions = _spans(Path(source), rows)
-        base = Path(source).parent
-        if out.exists() and not out.is_dir():
-            raise UserError(f'{out} is no folder')
     else:
         base = _base(source) if wild else Path(source)
         if not base.is_dir():
@@ -135,6 +132,8 @@ def plan_partitions(source: str, out: Path, rows: int) -> list[Partition]:
         ]
         if out.resolve().is_relative_to(base.resolve()):
             raise UserError(f'{out} lies in the folder of the input; name one outside {base}')
+    if out.exists() and not out.is_dir():
+        raise UserError(f'{out} is no folder')
     _check_out(out, partitions)
     return partitions
 
@@ -261,6 +260,10 @@ def _is_data(path: Path, base: Path) -> bool:
 
 
 def _check_out(out: Path, partitions: list[Partition]) -> None:
+    for partition in partitions:
+        target = out / partition.name
+        if target.exists() and target.samefile(partition.source):
+            raise UserError(f'{target} is the input; name another folder to write')
     twice = [name for name, n in Counter(p.name for p in partitions).items() if n > 1]
     if twice:
         raise UserError(f'two files of the input would be written to {out / twice[0]}; rename one')

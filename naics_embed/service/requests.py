@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from naics_embed.config.service import ServiceConfig
@@ -11,6 +18,7 @@ from naics_embed.search.searcher import LEAF_LEVEL, LEVELS, text_fault
 from naics_embed.service.problems import ProblemError
 
 TOO_MANY = 'too_many_texts'
+MOST_KEYS = 32
 
 
 def code_request(config: ServiceConfig) -> type[BaseModel]:
@@ -34,6 +42,16 @@ def code_request(config: ServiceConfig) -> type[BaseModel]:
         """Descriptions of businesses, and what is wanted of each."""
 
         model_config = ConfigDict(strict=True, extra='forbid')
+
+        @model_validator(mode='before')
+        @classmethod
+        def _few_keys(cls, value: Any) -> Any:
+            # Each unknown key is an error of its own, and a megabyte holds many.
+            if isinstance(value, dict) and len(value) > MOST_KEYS:
+                raise PydanticCustomError(
+                    'too_many_keys', 'there are {count} keys', {'count': len(value)}
+                )
+            return value
 
         texts: Annotated[
             list[str],

@@ -215,7 +215,7 @@ def check_docker(words: list[str], *, inline: bool) -> None:
     if rest[0] == '--profile':
         assert rest[1] in profiles
         rest = rest[2:]
-    assert rest[0] in ('up', 'down', 'exec', 'logs', 'run', 'config')
+    assert rest[0] in ('up', 'down', 'exec', 'cp', 'logs', 'run', 'config')
     if rest[0] == 'exec':
         assert rest[1] in content['services']
         check(rest[2:], inline=inline)

@@ -173,4 +173,11 @@ def test_wrong_settings_are_told_before_anything_starts(bundle, source, tmp_path
             'what',
             overrides=[root, 'batch.precision=float8'],
         )
+    inside = source / 'out'
+    with pytest.raises(UserError, match='lies in the folder of the input'):
+        code_batch.fn(str(source), str(inside), 'what', str(bundle), overrides=[root])
+    assert not inside.exists()
+    (tmp_path / 'file').write_text('x')
+    with pytest.raises(UserError, match='file is no folder'):
+        code_batch.fn(str(source), str(tmp_path / 'file'), 'what', str(bundle), overrides=[root])
     assert not (tmp_path / 'out').exists()

@@ -58,6 +58,23 @@ def test_parallel_cells_need_a_deployment():
 
 
 @pytest.mark.slow
+def test_a_cell_that_fails_ends_the_sweep_at_once(
+    tmp_path, mlflow_uri, prefect_server, monkeypatch
+):
+    asked = []
+
+    def broken(**parameters):
+        asked.append(parameters['overrides'])
+        raise ConnectionError('the power went out')
+
+    monkeypatch.setattr(sweep_module, 'pipeline', broken)
+    overrides = [f'runtime.root={tmp_path / "artifacts"}', f'tracking.uri={mlflow_uri}']
+    with pytest.raises(ConnectionError, match='the power went out'):
+        sweep('smoke', {'model.dim': list(range(3, 23))}, overrides=overrides)
+    assert len(asked) < 5
+
+
+@pytest.mark.slow
 def test_an_interrupted_sweep_of_real_trainings_goes_on_where_it_stopped(
     tmp_path, miniature, tiny_backbone, mlflow_uri, prefect_server, monkeypatch
 ):

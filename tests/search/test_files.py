@@ -126,6 +126,31 @@ def test_parts_of_another_job_are_not_mixed_in(coder, source, tmp_path, monkeypa
     assert code_file(coder, other, restart=True).resumed == 0
 
 
+def test_two_runs_do_not_write_one_file(coder, source, tmp_path):
+    target = tmp_path / 'out.csv'
+    job = FileJob(source('csv'), 'what', target, part_rows=2)
+
+    def second(rows):
+        with pytest.raises(UserError, match=r'another run is writing .*out\.csv'):
+            code_file(coder, job)
+
+    assert code_file(coder, job, report=second).rows == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['in.csv', 'out.csv']
+    assert code_file(coder, job).resumed == 0
+
+
+def test_an_input_that_changes_while_it_is_read_is_not_mixed(coder, source, tmp_path):
+    target = tmp_path / 'out.csv'
+    path = source('csv')
+
+    def change(rows):
+        path.write_text(path.read_text(errors='surrogateescape') + 'x\n', errors='surrogateescape')
+
+    with pytest.raises(UserError, match='was changed while it was read'):
+        code_file(coder, FileJob(path, 'what', target, part_rows=2), report=change)
+    assert not target.exists()
+
+
 def test_a_file_without_rows(coder, tmp_path):
     source = tmp_path / 'in.csv'
     source.write_text('id,what\n', encoding='utf-8')

@@ -181,6 +181,13 @@ def test_inputs_that_cannot_be_meant(tmp_path):
         plan(tmp_path / 'none')
     with pytest.raises(UserError, match=r'has no \.csv or \.parquet file'):
         plan(source / '*.csv')
+    single = source / 'part-00000.parquet'
+    frame.write_parquet(single)
+    before = single.read_bytes()
+    with pytest.raises(UserError, match=r'part-00000\.parquet is the input'):
+        plan(single, source)
+    assert single.read_bytes() == before
+    single.unlink()
     (tmp_path / 'x.txt').write_text('x')
     with pytest.raises(UserError, match='must end in'):
         plan(tmp_path / 'x.txt')

@@ -171,6 +171,14 @@ def test_what_is_too_large_is_refused(client):
     is_problem(client.post('/v1/code', content=parts), 413)
 
 
+def test_a_body_of_many_unknown_keys_is_one_error(client):
+    few = {f'x{i}': 1 for i in range(3)}
+    assert len(is_problem(post(client, texts='a', **few), 422).errors) == 3
+    many = {f'x{i}': 1 for i in range(100)}
+    (error,) = is_problem(post(client, texts='a', **many), 422).errors
+    assert error.reason == 'there are 101 keys'
+
+
 def test_unknown_places(client):
     is_problem(client.get('/v1/nothing'), 404)
     answer = client.delete('/v1/code')

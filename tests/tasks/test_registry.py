@@ -150,6 +150,41 @@ def test_a_table_whose_bundle_is_gone_stands_in_no_ones_way(tmp_path, put, conte
     assert not put(unmeasured).promoted
 
 
+def test_what_a_registry_that_was_away_left_undone_is_done_the_next_time(
+    tmp_path, put, contender, monkeypatch
+):
+    root = tmp_path / 'root'
+    champion: list[str] = []
+    away = [False]
+
+    def noted(uri, run_id, model, bundle, tags):
+        return promotion.Registered(uri, model, bundle.name)
+
+    def crown(registered):
+        if away[0]:
+            raise ConnectionError('the registry is away')
+        champion.append(registered.version)
+
+    monkeypatch.setattr(promotion, 'register', noted)
+    monkeypatch.setattr(promotion, 'crown', crown)
+    first, better = contender('first', 0.8), contender('better', 0.9)
+    put(first)
+    away[0] = True
+    with pytest.raises(ConnectionError):
+        put(better)
+    away[0] = False
+    assert put(better).reason == 'it is in use already'
+    assert champion == ['first', 'better']
+
+    away[0] = True
+    with pytest.raises(ConnectionError):
+        roll_back(root)
+    assert promoted_bundle(root) == better.bundle, 'the pointer waits for the registry'
+    away[0] = False
+    roll_back(root)
+    assert (promoted_bundle(root), champion[-1]) == (first.bundle, 'first')
+
+
 def test_a_bundle_from_elsewhere_needs_no_registry(tmp_path, contender):
     root = tmp_path / 'root'
     record = promote_bundle(root, contender('hand', 0.5).bundle)

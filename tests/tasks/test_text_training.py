@@ -3,7 +3,7 @@
 import polars as pl
 
 from naics_embed.taxonomy import Taxonomy
-from tasks.text_training import _against
+from tasks.text_training import _against, forget_checkpoints
 
 CODES = ('11', '111', '1111', '11111', '111110', '11112', '111120', '11113', '111130')
 
@@ -39,3 +39,13 @@ def test_the_referencing_codes_are_wrong_answers():
     assert named == [['111120', '111130'], [], ['111110'], [], []]
     assert found.shape == (5, 2)
     assert _against(rows.head(0), redirections, taxonomy).shape == (0, 1)
+
+
+def test_a_refresh_begins_anew_and_its_retry_does_not(tmp_path, monkeypatch):
+    last = tmp_path / 'key' / 'last.ckpt'
+    for attempt, kept in ((1, False), (2, True)):
+        monkeypatch.setenv('PREFECT__RUNTIME__TASK_RUN__RUN_COUNT', str(attempt))
+        last.parent.mkdir(exist_ok=True)
+        last.write_text('weights')
+        forget_checkpoints(last.parent)
+        assert last.exists() == kept

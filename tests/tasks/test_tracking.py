@@ -43,6 +43,20 @@ def test_a_retried_flow_run_goes_on_in_its_mlflow_run(open_run, mlflow_uri):
         assert other.parent_run_id != first.parent_run_id
 
 
+def test_a_retry_with_other_settings_gets_a_run_of_its_own(mlflow_uri, tmp_path):
+    def opened(dim: int):
+        return pipeline_run(
+            mlflow_uri, 'tracking', tmp_path, {FLOW_RUN: 'mended'}, {'model.dim': dim}
+        )
+
+    with pytest.raises(ConnectionError), opened(8) as first:
+        raise ConnectionError
+    with opened(16) as second:
+        assert second.parent_run_id != first.parent_run_id
+    with opened(16) as third:
+        assert third.parent_run_id == second.parent_run_id
+
+
 def test_runs_without_a_flow_run_are_never_joined(open_run):
     with open_run(**{FLOW_RUN: 'none'}) as one, open_run(**{FLOW_RUN: 'none'}) as other:
         assert one.parent_run_id != other.parent_run_id
