@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from benchmarks.text_inputs import settings_of
 from flows.dag import Dag
 from flows.runtime import CHECKOUT
-from naics_embed.artifacts import content_key, read_json, source_fingerprint, write_json
+from naics_embed.artifacts import Artifact, content_key, read_json, source_fingerprint, write_json
 from naics_embed.config.load import load_config, to_dict
 from naics_embed.config.schema import Config
 from naics_embed.evaluation.evaluate import Table, holdout_figures, tree_figures
@@ -36,11 +36,15 @@ def cell_file(folder: Path, row: str, seed: int) -> Path:
 
 @task(task_run_name='{row}, seed {seed}', cache_policy=NO_CACHE)
 def cell(
-    row: str, seed: int, overrides: list[str], config: Config, run: Run, file: Path
+    row: str,
+    seed: int,
+    overrides: list[str],
+    config: Config,
+    inputs: dict[str, Artifact],
+    checkpoints: Path,
+    file: Path,
 ) -> dict[str, Any]:
     """Train one cell, or read its figures where nothing that they depend on has changed."""
-    dag = Dag(config, run)
-    inputs = dag.training_inputs
     key = content_key(
         {
             'settings': to_dict(config) | {'runtime': seed, 'data': None, 'tracking': None},
@@ -58,9 +62,7 @@ def cell(
     prepared = prepare_inputs(
         inputs, config.model, config.training, config.construction.shrink, seed
     )
-    trained = train_text(
-        prepared, settings_of(config), run.root / 'checkpoints' / run.experiment / key
-    )
+    trained = train_text(prepared, settings_of(config), checkpoints / key)
     seconds = time.perf_counter() - start
     figures = {
         name: value
@@ -125,10 +127,13 @@ def ablation(
     experiment = first.tracking.experiment
     with pipeline_run(uri, experiment, root / 'mlartifacts', {'profile': profile}, {}) as tracker:
         run = Run(root, tracker, experiment=experiment)
+        checkpoints = root / 'checkpoints' / experiment
         for row, own_overrides in rows.items():
             for seed in seeds:
                 own = [*overrides, *own_overrides, f'runtime.seed={seed}']
                 config = load_config(CONFIGS, profile, own).config
                 file = cell_file(Path(folder), row, seed)
-                results.append(cell(row, seed, own_overrides, config, run, file))
+                # Not inside the task: it would hold the stages' locks until its end.
+                inputs = Dag(config, run).training_inputs
+                results.append(cell(row, seed, own_overrides, config, inputs, checkpoints, file))
     return results
