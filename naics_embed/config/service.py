@@ -15,6 +15,8 @@ class ServiceConfig:
         workers: threads that run the model; null for the number of cores.
         threads: torch threads of each of them.
         queue: requests that wait for a worker; one more is refused with 503.
+        batch_texts: most texts of a pass of the model that several requests share; 1 for no
+            sharing.
         timeout_s: seconds that a request may take, waiting included; then it gets 504.
         body_timeout_s: seconds in which a request's body must arrive; then it gets 408.
         shutdown_s: seconds that running requests get to end when the service is stopped.
@@ -34,6 +36,7 @@ class ServiceConfig:
     workers: int | None = None
     threads: int = 1
     queue: int = 64
+    batch_texts: int = 32
     timeout_s: float = 30.0
     body_timeout_s: float = 10.0
     shutdown_s: int = 10
@@ -57,7 +60,7 @@ class ServiceConfig:
             count = getattr(self, name)
             _require(count >= 0, name, count, 'at least 0')
         positive = {f.name for f in fields(self) if f.name.startswith('max_')} - {'max_evidence'}
-        for name in sorted({'workers', 'threads', 'k', *positive}):
+        for name in sorted({'workers', 'threads', 'batch_texts', 'k', *positive}):
             count = getattr(self, name)
             _require(count is None or count >= 1, name, count, 'at least 1')
         for name in ('k', 'similar'):

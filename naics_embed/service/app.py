@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -58,12 +58,39 @@ class Service:
         Raises:
             ProblemError: the engine is not there yet, has no room, or took too long.
         """
+        engine = self._loaded()
+        return await self._limited(self.pool.run(work, engine))
+
+    async def code(
+        self, texts: list[str], k: int, level: int, confidence: float, evidence: int
+    ) -> Response:
+        """Return codes for texts, in one pass with requests that wait and want the same of theirs.
+
+        Raises:
+            ProblemError: as `run`.
+        """
+        engine = self._loaded()
+
+        def work(joined: list[str]) -> list[answers.CodedText]:
+            self.metrics.passes.observe(len(joined))
+            return engine.code(joined, k, level, confidence, evidence).answers
+
+        def finish(found: list[answers.CodedText]) -> Response:
+            return _json(answers.CodeAnswer(answers=found))
+
+        kind = (k, level, confidence, evidence)
+        return await self._limited(self.pool.run_together(kind, texts, work, finish))
+
+    def _loaded(self) -> Engine:
         if self.engine is None:
             self.metrics.refused.labels('loading').inc()
             detail = 'the model is loading' if self.failure is None else 'the model did not load'
             raise ProblemError(503, detail, headers={'Retry-After': RETRY_AFTER_S})
+        return self.engine
+
+    async def _limited(self, call: Awaitable[T]) -> T:
         try:
-            return await self.pool.run(work, self.engine)
+            return await call
         except BusyError as error:
             self.metrics.refused.labels('busy').inc()
             raise ProblemError(
@@ -82,7 +109,9 @@ class Service:
     async def running(self, on_failure: Callable[[BaseException], None]) -> AsyncIterator[None]:
         """Load the engine beside the first requests, and stop the threads at the end."""
         config = self.config
-        self.pool = WorkerPool(config.workers, config.threads, config.queue, config.timeout_s)
+        self.pool = WorkerPool(
+            config.workers, config.threads, config.queue, config.timeout_s, config.batch_texts
+        )
         loading = asyncio.create_task(asyncio.to_thread(self.load))
 
         def loaded(task: 'asyncio.Task[Engine]') -> None:
@@ -161,13 +190,11 @@ def _add_coding(app: FastAPI, service: Service) -> None:
         },
     )
     async def code(request: CodeRequest) -> Response:
-        texts, k = request.texts, request.k
+        texts = request.texts
         _refuse(text_problem(texts, config))
         service.metrics.batch.observe(len(texts))
-        return await service.run(
-            lambda engine: _json(
-                engine.code(texts, k, request.level, request.confidence, request.evidence)
-            )
+        return await service.code(
+            texts, request.k, request.level, request.confidence, request.evidence
         )
 
     @app.get(

@@ -35,6 +35,12 @@ class Metrics:
         self.batch = Histogram(
             'naics_embed_batch_texts', 'Texts a request.', buckets=TEXTS, registry=self.registry
         )
+        self.passes = Histogram(
+            'naics_embed_pass_texts',
+            'Texts of a pass of the model, which requests that wait together share.',
+            buckets=TEXTS,
+            registry=self.registry,
+        )
         self.refused = Counter(
             'naics_embed_refused',
             'Requests without an answer by the model: busy, timeout, loading, size, invalid, bug.',

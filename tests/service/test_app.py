@@ -304,7 +304,18 @@ def test_requests_are_counted(serve):
     assert figures['naics_embed_ready',] == 1
 
 
-def test_threads_get_what_one_gets(client):
+def rounded(value):
+    """An answer whose numbers have five digits: a shared pass may change the sixth."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return pytest.approx(value, abs=1e-5) if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize('batch_texts', [1, 32])
+def test_threads_get_what_one_gets(serve, batch_texts):
+    client = serve(batch_texts=batch_texts)
     wanted = [post(client, texts=text).json() for text in TEXTS]
     found: dict[int, list] = {}
 
@@ -316,7 +327,8 @@ def test_threads_get_what_one_gets(client):
         thread.start()
     for thread in threads:
         thread.join()
-    assert list(found.values()) == [wanted] * 4
+    shared = batch_texts > 1
+    assert list(found.values()) == [rounded(wanted) if shared else wanted] * 4
 
 
 def test_the_openapi_document_tells_limits_and_shapes(client):
