@@ -5,23 +5,16 @@ own file and of the library modules it runs. The same key means that nothing run
 recorded files have been checked; outputs lie under ``<root>/<stage>/<key>/``.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
-from prefect import Task, task
-from prefect.cache_policies import CachePolicy
-from prefect.context import TaskRunContext
-from prefect.filesystems import LocalFileSystem
 from prefect.states import State
-from prefect.tasks import exponential_backoff
-from prefect.transactions import IsolationLevel
 
 from naics_embed.artifacts import (
     Artifact,
@@ -32,8 +25,8 @@ from naics_embed.artifacts import (
 )
 from naics_embed.config.load import to_dict
 from naics_embed.errors import ArtifactError
-from tasks.failures import explained, is_transient
-from tasks.locks import FlockLockManager
+from tasks.cached_task import call_cached, key_storage
+from tasks.failures import explained
 from tasks.share import Share
 from tasks.tracking import StageRun, Tracker
 
@@ -42,6 +35,7 @@ log = logging.getLogger('naics_embed.pipeline')
 TASKS_ROOT = Path(__file__).resolve().parent
 NOT_KEYED = (
     'tasks.stage',
+    'tasks.cached_task',
     'tasks.failures',
     'tasks.locks',
     'tasks.file_lock',
@@ -50,9 +44,6 @@ NOT_KEYED = (
     'tasks.progress',
 )
 """Files that decide how a stage is run and logged, not what it writes."""
-
-RETRIES = 3
-BACKOFF_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +119,7 @@ class Run:
         experiment: name of the MLflow experiment; checkpoints lie in a folder of that name.
         renewed: outputs that were computed again because of ``refresh``, so far.
         done: stage → its record, of the stages called so far.
+        made: path of an output → the task run that returned it.
         share: where other hosts find outputs and leave theirs.
         timeout_s: seconds after which a stage is stopped; None for no limit.
     """
@@ -139,22 +131,9 @@ class Run:
     experiment: str = 'default'
     renewed: set[str] = field(default_factory=set)
     done: dict[str, 'Record'] = field(default_factory=dict)
+    made: dict[str, UUID] = field(default_factory=dict)
     share: Share | None = None
     timeout_s: float | None = None
-
-
-class GivenKey(CachePolicy):
-    """A cache policy whose key was computed before the task was called."""
-
-    def compute_key(
-        self,
-        task_ctx: TaskRunContext,
-        inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],
-        **kwargs: Any,
-    ) -> str | None:
-        """Return ``<stage>-<key>``."""
-        return f'{task_ctx.task.name}-{inputs["key"]}'
 
 
 Body = Callable[..., Result]
@@ -192,15 +171,16 @@ class Stage:
         """Return the record of the stage, computing it only where it is not at hand."""
         inputs = dict(inputs or {})
         key = self.key(inputs, settings)
-        prepared = self._task(run)
         renewed = self.renewed(run, inputs)
-        if renewed:
-            prepared = prepared.with_options(refresh_cache=True)
-        record = self._record(run, prepared(key, inputs, run, settings, return_state=True))
+        state = self._state(run, key, inputs, settings, refresh=renewed)
+        record = self._record(run, state)
         if record.cached and not record.intact():
             log.warning('%s: a stored output is missing or altered; computing again', self.name)
-            again = prepared.with_options(refresh_cache=True)
-            record = self._record(run, again(key, inputs, run, settings, return_state=True))
+            state = self._state(run, key, inputs, settings, refresh=True)
+            record = self._record(run, state)
+        made = state.state_details.task_run_id
+        if made is not None:
+            run.made.update((artifact.path, made) for artifact in record.files.values())
         if renewed:
             run.renewed.update(artifact.path for artifact in record.files.values())
         if run.share is not None and not (record.cached and run.share.has(self.name, key)):
@@ -214,6 +194,26 @@ class Stage:
             'cached' if record.cached else f'computed in {record.seconds:.1f} s',
         )
         return record
+
+    def _state(
+        self,
+        run: Run,
+        key: str,
+        inputs: dict[str, Artifact],
+        settings: dict[str, Any],
+        *,
+        refresh: bool,
+    ) -> State[Any]:
+        made = {run.made.get(artifact.path) for artifact in inputs.values()}
+        return call_cached(
+            self._compute,
+            self.name,
+            run.root,
+            {'key': key, 'inputs': inputs, 'run': run, 'settings': settings},
+            upstream=made - {None},
+            refresh=refresh,
+            timeout_s=run.timeout_s,
+        )
 
     def renewed(self, run: Run, inputs: Mapping[str, Artifact]) -> bool:
         """Whether this run wants the stage computed again: itself, or one that it stands on."""
@@ -235,27 +235,7 @@ class Stage:
         self._stored(run, self.key(inputs, settings)).unlink(missing_ok=True)
 
     def _stored(self, run: Run, key: str) -> Path:
-        return _key_storage(run.root) / f'{self.name}-{key}'
-
-    def _task(self, run: Run) -> Task[..., dict[str, Any]]:
-        policy = GivenKey().configure(
-            key_storage=_key_storage(run.root),
-            isolation_level=IsolationLevel.SERIALIZABLE,
-            lock_manager=FlockLockManager(run.root / '.locks'),
-        )
-        return task(
-            name=self.name,
-            task_run_name=self.name,
-            persist_result=True,
-            result_serializer='json',
-            result_storage=_result_storage(run.root),
-            cache_policy=policy,
-            retries=RETRIES,
-            retry_delay_seconds=exponential_backoff(BACKOFF_S),
-            retry_jitter_factor=0.5,
-            retry_condition_fn=is_transient,
-            timeout_seconds=run.timeout_s,
-        )(self._compute)
+        return key_storage(run.root) / f'{self.name}-{key}'
 
     def _record(self, run: Run, state: State[Any]) -> Record:
         error = state.result(raise_on_failure=False) if state.is_failed() else None
@@ -312,19 +292,6 @@ class StageContext:
     tracking: StageRun
     key: str
     renewed: bool = False
-
-
-def _key_storage(root: Path) -> Path:
-    return root / '.keys'
-
-
-@lru_cache(maxsize=8)
-def _result_storage(root: Path) -> LocalFileSystem:
-    """Keep records under the artifact root; Prefect wants such a place to be registered."""
-    name = f'naics-embed-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}'
-    storage = LocalFileSystem(basepath=str(root / '.results'))
-    storage.save(name, overwrite=True)
-    return storage
 
 
 def _log_cached(run: Run, record: Record) -> None:

@@ -16,12 +16,15 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import TaskRunSort
 from prefect.settings import PREFECT_API_URL
 
 from naics_embed import artifacts
 from naics_embed.artifacts import Artifact
 from naics_embed.errors import ArtifactError
 from naics_embed.supervision.sampling import TripletSettings
+from tasks import cached_task
 from tasks import stage as stage_module
 from tasks.failures import DiskFullError, StageTimeoutError, explained
 from tasks.stage import Record, Result, Run, Stage
@@ -258,6 +261,33 @@ def test_refresh_computes_what_stands_on_the_stage_although_its_content_is_the_s
 
 
 @pytest.mark.slow
+def test_prefect_draws_a_stage_below_those_that_it_reads_and_no_others(laboratory, words, source):
+    after, aside = Words(), Words()
+    after.stage = Stage('after', after.body, ('naics_embed.errors',))
+    aside.stage = Stage('aside', aside.body, ('naics_embed.errors',))
+
+    def all_three(run: Run) -> Record:
+        first = words.stage(run, {'source': Artifact.of(source)})
+        aside.stage(run, {'source': Artifact.of(source)})
+        return after.stage(run, {'source': first['words']})
+
+    laboratory.flow(all_three)
+    with get_client(sync_client=True) as client:
+        found = client.read_task_runs(sort=TaskRunSort.END_TIME_DESC, limit=3)
+    runs = {run.name: run for run in found}
+    names = {run.id: name for name, run in runs.items()}
+    reads = {
+        name: {names[one.id] for given in run.task_inputs.values() for one in given}
+        for name, run in runs.items()
+    }
+    assert {name: reads[name] for name in ('words', 'aside', 'after')} == {
+        'words': set(),
+        'aside': set(),
+        'after': {'words'},
+    }
+
+
+@pytest.mark.slow
 def test_every_stage_is_visible_in_mlflow(laboratory, words, source):
     words.metrics = {'infinite': float('inf'), 'undefined': float('nan'), 'share': 0.25}
     first, second = laboratory.flow(
@@ -289,7 +319,7 @@ def test_every_stage_is_visible_in_mlflow(laboratory, words, source):
 
 @pytest.mark.slow
 def test_a_transient_error_is_tried_again(laboratory, words, source, monkeypatch):
-    monkeypatch.setattr(stage_module, 'BACKOFF_S', 0.01)
+    monkeypatch.setattr(cached_task, 'BACKOFF_S', 0.01)
 
     def fail_twice(attempt: int) -> None:
         if attempt < 3:
@@ -305,7 +335,7 @@ def test_a_transient_error_is_tried_again(laboratory, words, source, monkeypatch
 
 @pytest.mark.slow
 def test_a_transient_error_that_stays_ends_the_run(laboratory, words, source, monkeypatch):
-    monkeypatch.setattr(stage_module, 'BACKOFF_S', 0.01)
+    monkeypatch.setattr(cached_task, 'BACKOFF_S', 0.01)
 
     def fail(_attempt: int) -> None:
         raise TimeoutError('no answer')
@@ -313,7 +343,7 @@ def test_a_transient_error_that_stays_ends_the_run(laboratory, words, source, mo
     words.before = fail
     with pytest.raises(TimeoutError, match='no answer'):
         laboratory.flow(words.call(source))
-    assert words.computed == 1 + stage_module.RETRIES
+    assert words.computed == 1 + cached_task.RETRIES
 
 
 @pytest.mark.slow
