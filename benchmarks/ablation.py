@@ -101,8 +101,8 @@ def markdown(table: pl.DataFrame, results: Sequence[dict[str, Any]], profile: st
         '',
         f'Profile `{profile}`; written by `python -m benchmarks.ablation`. Each row changes the '
         'base in one way. Mean and standard deviation over seeds, on validation; test is not read. '
-        f'Training queries: {queries[0]:,} to {queries[-1]:,}, by seed and row. The tree is measured on supervised '
-        'codes, and in the Lorentz geometry only.',
+        f'Training queries: {queries[0]:,} to {queries[-1]:,}, by seed and row. The tree is '
+        'measured on supervised codes, and in the Lorentz geometry only.',
         '',
         '| ' + ' | '.join(table.columns) + ' |',
         '|' + '---|' * len(table.columns),

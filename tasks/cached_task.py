@@ -1,7 +1,7 @@
 """A function as a Prefect task that is cached under a given key and locked while it runs."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,22 +40,22 @@ class GivenKey(CachePolicy):
 
 
 def call_cached(
-    function: Callable[..., dict[str, Any]],
+    function: Callable[[], dict[str, Any]],
     name: str,
+    key: str,
     root: Path,
-    parameters: Mapping[str, Any],
     *,
     upstream: Iterable[UUID],
     refresh: bool,
     timeout_s: float | None,
 ) -> State[Any]:
-    """Run a function as a task, or find its result under ``parameters['key']``.
+    """Run a function as a task, or find its result under a key.
 
     Args:
         function: returns JSON values.
         name: of the task.
+        key: what the result is stored and locked under, together with the name.
         root: artifact root, which holds keys, results and locks.
-        parameters: what it is called with.
         upstream: task runs that it stands on, for Prefect's graph.
         refresh: run it although a result is there.
         timeout_s: seconds after which it is stopped; None for no limit.
@@ -68,7 +68,8 @@ def call_cached(
         isolation_level=IsolationLevel.SERIALIZABLE,
         lock_manager=FlockLockManager(root / '.locks'),
     )
-    prepared = task(
+
+    @task(
         name=name,
         task_run_name=name,
         persist_result=True,
@@ -81,14 +82,17 @@ def call_cached(
         retry_jitter_factor=0.5,
         retry_condition_fn=is_transient,
         timeout_seconds=timeout_s,
-    )(function)
-    # Prefect would look for upstream tasks by the addresses of objects, which are given to others
-    # once they are free. It is to search nothing, and is told.
+    )
+    def computed(key: str) -> dict[str, Any]:
+        return function()
+
+    # Prefect would look for upstream tasks in the parameters, by the addresses of objects, which
+    # others get once they are free. It is to search nothing, and is told.
     return run_task(
-        prepared,
-        parameters={key: quote(value) for key, value in parameters.items()},
+        computed,
+        parameters={'key': quote(key)},
         return_type='state',
-        dependencies={'inputs': {TaskRunResult(id=task_run) for task_run in upstream}},
+        dependencies={'key': {TaskRunResult(id=task_run) for task_run in upstream}},
     )
 
 

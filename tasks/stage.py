@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -206,10 +207,10 @@ class Stage:
     ) -> State[Any]:
         made = {run.made.get(artifact.path) for artifact in inputs.values()}
         return call_cached(
-            self._compute,
+            partial(self._compute, key, inputs, run, settings),
             self.name,
+            key,
             run.root,
-            {'key': key, 'inputs': inputs, 'run': run, 'settings': settings},
             upstream=made - {None},
             refresh=refresh,
             timeout_s=run.timeout_s,
