@@ -12,7 +12,7 @@ class ServiceConfig:
     Attributes:
         host: address that it listens on.
         port: port.
-        workers: threads that run the model; null for the number of cores.
+        workers: threads that run the model; null for half of the cores, at least one.
         threads: torch threads of each of them.
         queue: requests that wait for a worker; one more is refused with 503.
         batch_texts: most texts of a pass of the model that several requests share; 1 for no

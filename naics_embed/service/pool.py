@@ -58,13 +58,14 @@ class WorkerPool:
         """Start no thread yet.
 
         Args:
-            workers: threads; None for the number of cores.
+            workers: threads; None for half of the cores, at least one: reading weights, they contend
+                for memory, and requests that wait share a pass anyway.
             threads: torch threads of each.
             queue: calls that may wait.
             timeout_s: seconds for a call, waiting included.
             most: items of a pass that several calls share.
         """
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or max(1, (os.cpu_count() or 1) // 2)
         self.timeout_s = timeout_s
         self.most = most
         self._room = threading.BoundedSemaphore(self.workers + queue)

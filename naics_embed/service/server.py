@@ -63,12 +63,16 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens. Raises UserError where it cannot."""
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listening = socket.create_server((host, port), family=family)
     except OSError as error:
         raise UserError(
             f'{host}:{port} cannot be listened on ({error.strerror}); name another with --host or '
             '--port'
         ) from error
+    # Connections inherit it. asyncio sets it only where a socket says that its protocol is TCP, and
+    # these do not: an answer's second segment would wait 40 ms for an acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def is_loopback(host: str) -> bool:

@@ -97,6 +97,15 @@ def test_what_cannot_be_served_is_told_in_one_line(tmp_path):
     assert 'exported without coder/' in fails('--bundle', plain)
 
 
+def test_answers_do_not_wait_for_an_acknowledgement():
+    with (
+        listen('127.0.0.1', 0) as listening,
+        socket.create_connection(listening.getsockname(), WAIT_S),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_address_that_is_taken(tmp_path):
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
