@@ -58,8 +58,8 @@ class WorkerPool:
         """Start no thread yet.
 
         Args:
-            workers: threads; None for half of the cores, at least one: reading weights, they contend
-                for memory, and requests that wait share a pass anyway.
+            workers: threads; None for half of the cores, at least one: all read the same weights
+                through the same memory, and calls that wait share a pass anyway.
             threads: torch threads of each.
             queue: calls that may wait.
             timeout_s: seconds for a call, waiting included.
