@@ -15,9 +15,6 @@ DEFAULTS = {
     'PREFECT_SERVER_ANALYTICS_ENABLED': 'false',
     'PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS': '300',
     'PREFECT_CLI_PROMPT': 'false',
-    # Prefect's pages show what the library tells the terminal.
-    'PREFECT_LOGGING_EXTRA_LOGGERS': 'naics_embed',
-    'PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW': 'ignore',
     'DO_NOT_TRACK': 'true',
     'MLFLOW_DISABLE_TELEMETRY': 'true',
     # The address of each run, in the middle of what `--json` prints.

@@ -18,6 +18,7 @@ from pathlib import Path
 HOST = '127.0.0.1'
 SERVER_ENV = {'PREFECT_UI_ENABLED': '0', 'PREFECT__SERVER_EPHEMERAL': '1'}
 STOP_S = 10.0
+HAND_IN_S = 10.0
 
 
 @contextmanager
@@ -44,7 +45,10 @@ def prefect_server() -> Iterator[Callable[[], None]]:
 
         try:
             with temporary_settings({PREFECT_API_URL: url}):
-                yield ready
+                try:
+                    yield ready
+                finally:
+                    _hand_in()
         except ServerStartError as error:
             process.kill()
             complaints.seek(0)
@@ -105,6 +109,17 @@ def _wait(address: str, timeout_s: float) -> None:
         raise ServerStartError(
             f'the temporary Prefect server gave no answer at {address}: {error!r}'
         ) from error
+
+
+def _hand_in() -> None:
+    """Have Prefect send the events and logs that it holds; without the server, this process would
+    try for minutes when it ends.
+    """
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=HAND_IN_S, at_exit=False)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -60,6 +60,45 @@ def answers(url: str) -> bool:
         return False
 
 
+LAST_WORDS = """
+from flows.runtime import prepare
+
+prepare(quiet=True)
+from flows.server import prefect_server
+
+with prefect_server() as ready:
+    from prefect import flow
+    from prefect.events import emit_event
+    from prefect.events.worker import EventsWorker
+
+    @flow
+    def nothing() -> None:
+        pass
+
+    ready()
+    nothing()
+    worker = EventsWorker.instance()
+    for number in range(50):
+        emit_event(f'naics.{number}', {'prefect.resource.id': 'naics.test'})
+print(worker._queue.qsize(), worker._done_event.is_set())
+"""
+
+
+@pytest.mark.slow
+def test_what_prefect_holds_is_sent_before_the_server_is_stopped(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-c', LAST_WORDS],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'PREFECT_HOME': str(tmp_path / 'home')},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ['0', 'True'], 'a worker still waits for a server that is gone'
+
+
 @pytest.mark.slow
 def test_two_first_runs_share_a_home_and_a_killed_one_leaves_no_server(tmp_path):
     # Prefect's own temporary servers both fail when they make one database at the same time.
