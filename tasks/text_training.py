@@ -49,8 +49,9 @@ def write(
     seed: int,
 ) -> Result:
     """Write the trained tables, head, transformer, adapters and history."""
-    from naics_embed.training.fit import RESUME_AUTO, planned_epochs, train_text
+    from naics_embed.training.fit import RESUME_AUTO, train_text
     from naics_embed.training.inputs import TextSettings
+    from naics_embed.training.warm import planned_epochs
 
     if model.geometry != 'lorentz':
         raise ConfigError(

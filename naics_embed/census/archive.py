@@ -9,6 +9,8 @@ from naics_embed.errors import SourceError
 _ZIP_SIGNATURE = b'PK\x03\x04'
 _REQUIRED_PARTS = ('[Content_Types].xml', 'xl/workbook.xml')
 _QUOTED_BYTES = 40
+_ENCRYPTED = 1
+"""Bit of a part's flags."""
 
 
 class DamagedWorkbookError(SourceError):
@@ -37,6 +39,9 @@ def check_workbook(path: Path, *, max_unpacked_bytes: int, name: str | None = No
         )
     try:
         with zipfile.ZipFile(path) as archive:
+            locked = [part.filename for part in archive.infolist() if part.flag_bits & _ENCRYPTED]
+            if locked:
+                raise DamagedWorkbookError(f'{name} has an encrypted part, {locked[0]}')
             unpacked = sum(part.file_size for part in archive.infolist())
             if unpacked > max_unpacked_bytes:
                 raise SourceError(
@@ -45,8 +50,8 @@ def check_workbook(path: Path, *, max_unpacked_bytes: int, name: str | None = No
                 )
             broken = archive.testzip()
             names = set(archive.namelist())
-    # RuntimeError: a part is encrypted; NotImplementedError: packed in a way that zipfile lacks.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    # NotImplementedError: a part says that it is packed in a way that zipfile lacks.
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DamagedWorkbookError(f'{name} is truncated or corrupt ({error})') from error
     if broken is not None:
         raise DamagedWorkbookError(f'{name} is corrupt: its part {broken} fails its CRC')

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from naics_embed.config.report import ReportConfig
 from naics_embed.report import answers as ans
-from naics_embed.report import charts, course, overview, png, shape
+from naics_embed.report import charts, course, overview, png, shape, trust_charts
 from naics_embed.report.checks import Verdict
 from naics_embed.report.contents import KINDS, CodeTable, RunReport
 from naics_embed.report.svg import number
@@ -207,7 +207,7 @@ def _coder(report: RunReport, marks: ReportConfig) -> dict[str, Any] | None:
                 'name': KINDS[kind],
                 'answers': len(own),
                 'bins': (bins := ans.reliability(own, marks.bins)),
-                'chart': charts.reliability_chart(
+                'chart': trust_charts.reliability_chart(
                     bins,
                     colours[kind],
                     f'Reliability, {KINDS[kind]}: '
@@ -216,7 +216,7 @@ def _coder(report: RunReport, marks: ReportConfig) -> dict[str, Any] | None:
             }
             for kind, own in kinds.items()
         ],
-        'risk': charts.risk_chart(
+        'risk': trust_charts.risk_chart(
             curves,
             'Share wrong by share answered: '
             + '; '.join(f'{name} {curve.risk[-1]:.1%} wrong of all' for name, _, curve in curves),

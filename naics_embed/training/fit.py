@@ -27,6 +27,7 @@ from naics_embed.training.gather import world
 from naics_embed.training.inputs import TextInputs, TextSettings, TrainedText
 from naics_embed.training.module import SELECTION, Course, count_parameters
 from naics_embed.training.objective import check_objective
+from naics_embed.training.warm import heads_only, warm_epochs, warm_settings
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +87,10 @@ def train_text(
     warm_folder = checkpoints / WARM
     queries, every = len(inputs.train), 1
     warm = warm_epochs(settings, queries)
-    few = _heads_only(settings, queries)
+    few = heads_only(settings, queries)
     if few:
         every = settings.training.warm.validate_every
-        settings, warm = _warm(settings, warm), 0
+        settings, warm = warm_settings(settings, warm), 0
     begun = warm > 0 and (warm_folder / LAST_CHECKPOINT).is_file()
     main_resume = RESUME_AUTO if begun and resume == RESUME_LAST else resume
     resume_from = _checkpoint(checkpoints, main_resume)
@@ -100,7 +101,7 @@ def train_text(
     share = warm / (warm + settings.training.epochs)
     history: list[dict[str, float]] = []
     if warm and (begun or resume_from is None):
-        begins = _warm(settings, warm)
+        begins = warm_settings(settings, warm)
         warm_resume = RESUME_NEVER if resume == RESUME_NEVER else RESUME_AUTO
         warm_from = _checkpoint(warm_folder, warm_resume)
         first = _fit(
@@ -189,52 +190,6 @@ def _fit(
     module.cpu().load_state_dict(kept['state_dict'], strict=False)
     refreshed = module.refresh() if module.refresh is not None else None
     return _Fitted(module.model.eval(), history.epochs, int(kept['epoch']), refreshed)
-
-
-def warm_epochs(settings: TextSettings, queries: int) -> int:
-    """Return how many epochs on frozen embeddings come first, for a number of training queries."""
-    warm = settings.training.warm
-    if settings.model.mode == 'frozen' or not warm.epochs:
-        return 0
-    steps = -(-queries // warm.batch)
-    # Only whole rounds, so that the last epoch is validated.
-    rounds = -(-max(warm.epochs, -(-warm.least_steps // steps)) // warm.validate_every)
-    return rounds * warm.validate_every
-
-
-def planned_epochs(settings: TextSettings, queries: int) -> int:
-    """Return how many epochs a training on a number of queries has, both kinds together."""
-    warm = warm_epochs(settings, queries)
-    return warm if _heads_only(settings, queries) else warm + settings.training.epochs
-
-
-def _heads_only(settings: TextSettings, queries: int) -> bool:
-    few = queries < settings.training.warm.only_below
-    return few and warm_epochs(settings, queries) > 0
-
-
-def _warm(settings: TextSettings, epochs: int) -> TextSettings:
-    """Return the settings of the epochs that train heads and codes on frozen embeddings."""
-    warm = settings.training.warm
-    training = replace(
-        settings.training,
-        epochs=epochs,
-        batch=warm.batch,
-        lr_head=warm.lr_head,
-        lr_table=warm.lr_table,
-        lr_temperature=warm.lr_temperature,
-        patience=warm.patience,
-        accumulate=1,
-    )
-    model = replace(
-        settings.model,
-        mode='frozen',
-        embedding_dropout=warm.embedding_dropout,
-        embedding_noise=warm.embedding_noise,
-    )
-    term = replace(settings.objective.distillation, weight=warm.distillation)
-    objective = replace(settings.objective, distillation=term)
-    return replace(settings, model=model, training=training, objective=objective)
 
 
 def _check(inputs: TextInputs, settings: TextSettings) -> None:

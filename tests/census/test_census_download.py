@@ -12,6 +12,7 @@ import pytest
 
 from naics_embed.artifacts import checksum
 from naics_embed.census import download as module
+from naics_embed.census.archive import DamagedWorkbookError, check_workbook
 from naics_embed.census.download import download
 from naics_embed.census.files import INDEX
 from naics_embed.errors import SourceError
@@ -150,6 +151,26 @@ def test_flipped_bit_fails_the_crc_and_is_retried(fetch, loopback, answer, conte
     loopback.answers = [answer(bytes(broken)), answer(content)]
     assert fetch().path.read_bytes() == content
     assert len(loopback.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ('field', 'value', 'message'),
+    [('flag_bits', 1, 'has an encrypted part, xl/'), ('compress_type', 97, 'truncated or corrupt')],
+)
+def test_parts_that_cannot_be_unpacked_are_told(tmp_path, content, field, value, message):
+    path = tmp_path / 'book.xlsx'
+    path.write_bytes(content)
+    check_workbook(path, max_unpacked_bytes=10**9)
+    at = {'flag_bits': 8, 'compress_type': 10}[field]
+    with zipfile.ZipFile(path) as archive:
+        name = archive.getinfo('xl/worksheets/sheet1.xml').filename.encode()
+    damaged = bytearray(content)
+    entry = damaged.rindex(name) - 46
+    assert damaged[entry : entry + 4] == b'PK\x01\x02'
+    damaged[entry + at] = value
+    path.write_bytes(damaged)
+    with pytest.raises(DamagedWorkbookError, match=message):
+        check_workbook(path, max_unpacked_bytes=10**9)
 
 
 def test_error_page_with_status_200_is_refused(fetch, loopback, answer, tmp_path):

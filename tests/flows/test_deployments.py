@@ -60,6 +60,11 @@ def test_heartbeats_are_more_frequent_than_the_automation_expects():
         assert 2 * every < automation.trigger.within.total_seconds()
 
 
+def test_sweeps_leave_slots_for_their_cells():
+    pools = yaml.safe_load((ROOT / 'deployments' / 'pools.yaml').read_text())
+    assert NAMED['sweep/cpu']['concurrency_limit'] < pools['cpu']['concurrency_limit']
+
+
 @pytest.mark.parametrize('kind', ['process', 'docker', 'kubernetes'])
 def test_pools_are_prefects_own_templates_with_our_defaults(kind):
     content = yaml.safe_load((ROOT / 'deployments' / 'pools.yaml').read_text())

@@ -342,6 +342,10 @@ def test_controls_of_the_graph_stage_come_from_one_flow(first, workshop):
     assert cells['B', 'validation/mrr'] != cells['A', 'validation/mrr']
     assert cells['F', 'tree/supervised_spearman'] > cells['E', 'tree/supervised_spearman']
     assert len(result['sentences']) == 3
+    # Trainings are taken up where the pipeline's experiment keeps its checkpoints.
+    assert not (workshop.root / 'checkpoints' / 'default').exists()
+    with pytest.raises(ConfigError, match="refresh: no stage 'text_trainng'"):
+        controls('smoke', workshop.overrides, refresh=['text_trainng'])
     assert json.loads((workshop.root / 'refinement_controls.json').read_text()) == result
 
 

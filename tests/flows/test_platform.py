@@ -252,6 +252,10 @@ def test_cells_of_a_sweep_run_on_a_work_pool(platform, small):
     ]
     before = len(platform.flow_runs()['pipeline'])
     with temporary_settings({PREFECT_API_URL: platform.api}):
+        with get_client(sync_client=True) as client:
+            deployed = client.read_deployment_by_name('sweep/cpu')
+            assert deployed.global_concurrency_limit.limit == 1
+            assert client.read_work_pool('cpu').concurrency_limit == 3
         rows = sweep(
             'smoke',
             {'model.dim': [4, 6]},

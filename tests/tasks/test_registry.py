@@ -1,5 +1,6 @@
 """Promotion between runs, in the pointer and in a real MLflow registry."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -183,6 +184,39 @@ def test_what_a_registry_that_was_away_left_undone_is_done_the_next_time(
     away[0] = False
     roll_back(root)
     assert (promoted_bundle(root), champion[-1]) == (first.bundle, 'first')
+
+
+@pytest.mark.parametrize('by_hand', ['promote', 'roll back'])
+def test_a_user_waits_for_a_run_that_is_promoting(tmp_path, put, contender, monkeypatch, by_hand):
+    root = tmp_path / 'root'
+    first, second, third = (contender(name, 0.5) for name in ('first', 'second', 'third'))
+    promote_bundle(root, first.bundle)
+    promote_bundle(root, second.bundle)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(uri, run_id, model, bundle, tags):
+        begun.set()
+        assert go.wait(60)
+        return promotion.Registered(uri, model, bundle.name)
+
+    monkeypatch.setattr(promotion, 'register', slow)
+    monkeypatch.setattr(promotion, 'crown', lambda registered: None)
+    change = {
+        'promote': lambda: promote_bundle(root, first.bundle),
+        'roll back': lambda: roll_back(root),
+    }[by_hand]
+    with ThreadPoolExecutor(2) as pool:
+        run = pool.submit(put, third, force=True)
+        assert begun.wait(60)
+        user = pool.submit(change)
+        with pytest.raises(TimeoutError):
+            user.result(0.3)
+        go.set()
+        run.result()
+        user.result()
+    wanted = first if by_hand == 'promote' else second
+    assert promoted_bundle(root) == wanted.bundle
+    assert promotion_record(root)['previous']['bundle'] == 'third'
 
 
 def test_a_bundle_from_elsewhere_needs_no_registry(tmp_path, contender):

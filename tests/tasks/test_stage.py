@@ -231,6 +231,29 @@ def test_a_lost_or_altered_output_is_repaired(laboratory, words, source):
 
 
 @pytest.mark.slow
+def test_a_stage_whose_folder_is_gone_is_not_at_hand(laboratory, words, source):
+    inputs = {'source': Artifact.of(source)}
+    found = []
+
+    def look(run: Run) -> Record:
+        found.append(words.stage.at_hand(run, inputs, {}))
+        return words.stage(run, inputs)
+
+    laboratory.flow(look)
+    laboratory.flow(look)
+    shutil.rmtree(laboratory.root / 'words')
+    laboratory.flow(look)
+    assert (found, words.computed) == ([False, True, False], 2)
+
+
+@pytest.mark.slow
+def test_a_root_may_hold_a_quotation_mark(tmp_path, words, source, mlflow_uri, prefect_server):
+    root = tmp_path / "o'brien"
+    (record,) = Laboratory(root, mlflow_uri).flow(words.call(source))
+    assert record.path('words').is_relative_to(root)
+
+
+@pytest.mark.slow
 def test_refresh_computes_the_named_stage_only(laboratory, words, source):
     other = Words()
     other.stage = Stage('letters', other.body, ('naics_embed.errors',))

@@ -10,9 +10,10 @@ from naics_embed.text.encoder import QUERY
 from naics_embed.training import build
 from naics_embed.training.build import make_model
 from naics_embed.training.curriculum import phase_of, rules_of
-from naics_embed.training.fit import planned_epochs, train_text, warm_epochs
+from naics_embed.training.fit import train_text
 from naics_embed.training.module import SELECTION
 from naics_embed.training.validation import Validator
+from naics_embed.training.warm import planned_epochs, warm_epochs
 
 WARM = ('training.warm.epochs=2', 'training.warm.batch=64', 'training.patience=9')
 EVERYTHING = (
