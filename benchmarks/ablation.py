@@ -1,11 +1,13 @@
 """Ablations of the text model: one row a choice, several seeds a row, as a Prefect flow.
 
-Each cell trains on the profile ``ablation`` (heads and codes on the frozen backbone; another may be
-named) with one row's overrides and one seed. Its figures are kept as JSON and a cell whose
-settings, data and code have not changed is not trained again, so that a flow that was stopped goes
-on. Selection is by validation, and validation is all that is read.
+Each cell trains on the profile ``ablation`` (heads and codes on the frozen backbone) with one row's
+overrides and one seed; another profile trains the few rows that matter most at full budget. A
+cell's figures are kept as JSON and a cell whose settings, data and code have not changed is not
+trained again, so that a flow that was stopped goes on. Selection is by validation, and validation
+is all that is read.
 
     python -m benchmarks.ablation --seeds 0 1 2 --report docs/ablation.md
+    python -m benchmarks.ablation --profile cpu --report docs/ablation.md
     python -m benchmarks.ablation --rows base "rank order" --seeds 0 --set training.epochs=2
 """
 
@@ -23,6 +25,7 @@ from flows.runtime import prepare
 from naics_embed.errors import ConfigError
 
 CELLS = Path(__file__).resolve().parent / 'ablation'
+FIRST = 'ablation'
 BASE = 'base'
 
 _ON = 'weight=0.1'
@@ -64,6 +67,20 @@ ROWS: dict[str, tuple[str, ...]] = {
     'dimension 16': ('model.dim=16',),
     'dimension 32': ('model.dim=32',),
 }
+# The warm epochs, where a whole training distils, have no part in the profile of all rows.
+FULL_ROWS: dict[str, tuple[str, ...]] = {
+    BASE: (),
+    'no distillation': ('training.warm.distillation=0',),
+    **{
+        row: ROWS[row]
+        for row in (
+            'geometry: Euclidean',
+            'no near pairs',
+            'DCL, curriculum',
+            'dimension 32',
+        )
+    },
+}
 
 MEASURED = {
     'validation/index_mrr': 'MRR',
@@ -94,15 +111,12 @@ def summary(results: Sequence[dict[str, Any]]) -> pl.DataFrame:
 
 
 def markdown(table: pl.DataFrame, results: Sequence[dict[str, Any]], profile: str) -> str:
-    """Return the page with the table."""
+    """Return the section of a profile's table."""
     queries = sorted({result['queries'] for result in results})
     lines = [
-        '# Ablations',
+        heading(profile),
         '',
-        f'Profile `{profile}`; written by `python -m benchmarks.ablation`. Each row changes the '
-        'base in one way. Mean and standard deviation over seeds, on validation; test is not read. '
-        f'Training queries: {queries[0]:,} to {queries[-1]:,}, by seed and row. The tree is '
-        'measured on supervised codes, and in the Lorentz geometry only.',
+        f'Training queries: {queries[0]:,} to {queries[-1]:,}, by seed and row.',
         '',
         '| ' + ' | '.join(table.columns) + ' |',
         '|' + '---|' * len(table.columns),
@@ -111,44 +125,58 @@ def markdown(table: pl.DataFrame, results: Sequence[dict[str, Any]], profile: st
     return '\n'.join(lines) + '\n'
 
 
-def with_comments(page: str, former: str) -> str:
-    """Return the page with the sections that people wrote below the table of the former one."""
-    comments = former.find('\n## ')
-    return page if comments < 0 else page + former[comments:]
+def heading(profile: str) -> str:
+    """Return the heading of a profile's table."""
+    return f'## Profile `{profile}`'
+
+
+def with_section(page: str, section: str) -> str:
+    """Return the page with the section in place of its own of that heading, or at the end."""
+    start = page.find(section.split('\n', 1)[0] + '\n')
+    if start < 0:
+        return f'{page.rstrip()}\n\n{section}'.lstrip()
+    end = page.find('\n## ', start)
+    return page[:start] + section + (page[end:] if end >= 0 else '')
 
 
 def main() -> None:
     """Run the flow and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--rows', nargs='+', default=list(ROWS), metavar='ROW')
+    parser.add_argument(
+        '--rows',
+        nargs='+',
+        metavar='ROW',
+        help=f'default: all, or, with another profile than {FIRST}, the few that matter most',
+    )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
-    parser.add_argument('--profile', default='ablation')
+    parser.add_argument('--profile', default=FIRST)
     parser.add_argument('--cells', type=Path, default=CELLS, help='folder of the cells')
-    parser.add_argument('--report', type=Path, help='page of the table; sections below stay')
+    parser.add_argument('--report', type=Path, help='page whose table of the profile is written')
     parser.add_argument('--json', type=Path, help='write all figures as JSON')
     parser.add_argument('--set', nargs='+', default=[], metavar='KEY=VALUE', help='configuration')
     arguments = parser.parse_args()
-    unknown = [row for row in arguments.rows if row not in ROWS]
+    known = ROWS if arguments.profile == FIRST else ROWS | FULL_ROWS
+    rows = arguments.rows or list(ROWS if arguments.profile == FIRST else FULL_ROWS)
+    unknown = [row for row in rows if row not in known]
     if unknown:
-        raise ConfigError(f'no row {unknown[0]!r}; rows: {", ".join(ROWS)}')
+        raise ConfigError(f'no row {unknown[0]!r}; rows: {", ".join(known)}')
     prepare(quiet=True)
     from benchmarks.ablation_cells import ablation
 
     results = ablation(
-        {row: list(ROWS[row]) for row in arguments.rows},
+        {row: list(known[row]) for row in rows},
         arguments.seeds,
         arguments.set,
         arguments.profile,
         str(arguments.cells),
     )
-    table = summary(results)
+    section = markdown(summary(results), results, arguments.profile)
     if arguments.report:
-        former = arguments.report.read_text('utf-8') if arguments.report.is_file() else ''
-        page = with_comments(markdown(table, results, arguments.profile), former)
-        arguments.report.write_text(page, encoding='utf-8')
+        page = arguments.report.read_text('utf-8') if arguments.report.is_file() else ''
+        arguments.report.write_text(with_section(page, section), encoding='utf-8')
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
-    Console().print(markdown(table, results, arguments.profile), markup=False)
+    Console().print(section, markup=False)
 
 
 if __name__ == '__main__':

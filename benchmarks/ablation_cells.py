@@ -15,7 +15,7 @@ from benchmarks.text_inputs import settings_of
 from flows.dag import Dag
 from flows.runtime import CHECKOUT
 from naics_embed.artifacts import Artifact, content_key, read_json, source_fingerprint, write_json
-from naics_embed.config.load import load_config, to_dict
+from naics_embed.config.load import load_config
 from naics_embed.config.schema import Config
 from naics_embed.evaluation.evaluate import Table, holdout_figures, tree_figures
 from naics_embed.metrics.tree import Tree
@@ -28,10 +28,10 @@ CONFIGS = CHECKOUT / 'configs'
 SOURCES = ('naics_embed.training.fit', 'naics_embed.evaluation.evaluate')
 
 
-def cell_file(folder: Path, row: str, seed: int) -> Path:
+def cell_file(folder: Path, profile: str, row: str, seed: int) -> Path:
     """Return where a cell's figures are kept."""
     name = ''.join(letter if letter.isalnum() else '-' for letter in row.lower())
-    return folder / f'{"-".join(filter(None, name.split("-")))}-seed{seed}.json'
+    return folder / profile / f'{"-".join(filter(None, name.split("-")))}-seed{seed}.json'
 
 
 @task(task_run_name='{row}, seed {seed}', cache_policy=NO_CACHE)
@@ -47,7 +47,9 @@ def cell(
     """Train one cell, or read its figures where nothing that they depend on has changed."""
     key = content_key(
         {
-            'settings': to_dict(config) | {'runtime': seed, 'data': None, 'tracking': None},
+            'settings': asdict(settings_of(config)),
+            'shrink': config.construction.shrink,
+            'norm_weight': config.evaluation.norm_weight,
             'inputs': {name: artifact.sha256 for name, artifact in inputs.items()},
             'source': source_fingerprint(SOURCES),
         }
@@ -116,7 +118,7 @@ def ablation(
         seeds: seeds of each row.
         overrides: overrides of all rows.
         profile: a file in ``configs/profiles``.
-        folder: where the figures of cells are kept.
+        folder: where the figures of cells are kept, in a folder for each profile.
     """
     results = []
     first = load_config(CONFIGS, profile, overrides).config
@@ -132,7 +134,7 @@ def ablation(
             for seed in seeds:
                 own = [*overrides, *own_overrides, f'runtime.seed={seed}']
                 config = load_config(CONFIGS, profile, own).config
-                file = cell_file(Path(folder), row, seed)
+                file = cell_file(Path(folder), profile, row, seed)
                 # Not inside the task: it would hold the stages' locks until its end.
                 inputs = Dag(config, run).training_inputs
                 results.append(cell(row, seed, own_overrides, config, inputs, checkpoints, file))

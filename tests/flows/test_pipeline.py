@@ -460,7 +460,8 @@ def test_ablation_cells_are_kept(first, workshop, tmp_path, monkeypatch):
     rows = {'base': [], 'Euclidean!': ['model.geometry=euclidean']}
     results = ablation(rows, [0], overrides, 'smoke', str(tmp_path))
     assert [result['row'] for result in results] == ['base', 'Euclidean!']
-    assert cell_file(tmp_path, 'Euclidean!', 0).name == 'euclidean-seed0.json'
+    assert cell_file(tmp_path, 'smoke', 'Euclidean!', 0).name == 'euclidean-seed0.json'
+    assert cell_file(tmp_path, 'smoke', 'Euclidean!', 0).is_file()
     assert results[0]['figures']['tree/supervised_spearman'] > 0
     assert 'tree/supervised_spearman' not in results[1]['figures']
     assert not any(name.startswith('test/') for name in results[0]['figures'])
@@ -469,7 +470,8 @@ def test_ablation_cells_are_kept(first, workshop, tmp_path, monkeypatch):
         raise AssertionError('a cell that is there is not trained again')
 
     monkeypatch.setattr('naics_embed.training.fit.train_text', never)
-    again = ablation(rows, [0], overrides, 'smoke', str(tmp_path))
+    elsewhere = [*overrides, 'service.port=9999', 'regression.rows=3']
+    again = ablation(rows, [0], elsewhere, 'smoke', str(tmp_path))
     assert again == results
     table = summary(again)
     assert table['choice'].to_list() == ['base', 'Euclidean!']

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ablation import BASE, ROWS, with_comments
+from benchmarks.ablation import BASE, FULL_ROWS, ROWS, heading, with_section
 from naics_embed.config.load import load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -17,8 +17,21 @@ def test_a_row_changes_the_base(row):
     assert (changed == base) == (row == BASE)
 
 
-def test_a_new_table_keeps_what_people_wrote_below_the_old_one():
-    old = '# Ablations\n\n| old |\n\n## What it says\n\nMuch.\n\n## More\n'
-    new = '# Ablations\n\n| new |\n'
-    assert with_comments(new, old) == new + '\n## What it says\n\nMuch.\n\n## More\n'
-    assert with_comments(new, '') == new
+@pytest.mark.parametrize('row', sorted(FULL_ROWS))
+def test_a_row_at_full_budget_changes_the_default(row):
+    base = load_config(CONFIGS, 'cpu', []).config
+    changed = load_config(CONFIGS, 'cpu', FULL_ROWS[row]).config
+    assert (changed == base) == (row == BASE)
+
+
+def test_a_new_table_takes_the_place_of_its_own_profile_alone():
+    old = (
+        f'# Ablations\n\n{heading("ablation")}\n\n| old |\n\n{heading("cpu")}\n\n| other |\n\n'
+        '## What it says\n\nMuch.\n'
+    )
+    assert with_section(old, f'{heading("ablation")}\n\n| new |\n') == old.replace('old', 'new')
+    assert with_section(old, f'{heading("cpu")}\n\n| new |\n') == old.replace('other', 'new')
+    assert with_section(old, f'{heading("gpu")}\n\n| new |\n') == (
+        old + f'\n{heading("gpu")}\n\n| new |\n'
+    )
+    assert with_section('', f'{heading("gpu")}\n\n| new |\n') == f'{heading("gpu")}\n\n| new |\n'
