@@ -49,7 +49,7 @@ def cell(
         {
             'settings': asdict(settings_of(config)),
             'shrink': config.construction.shrink,
-            'norm_weight': config.evaluation.norm_weight,
+            'norm_weights': list(config.evaluation.norm_weights),
             'inputs': {name: artifact.sha256 for name, artifact in inputs.items()},
             'source': source_fingerprint(SOURCES),
         }
@@ -82,7 +82,7 @@ def cell(
         tree = Tree.of(taxonomy)
         chunk = config.evaluation.chunk
         found = tree_figures(
-            table, tree, norm_weight=config.evaluation.norm_weight, chunk=chunk
+            table, tree, norm_weights=config.evaluation.norm_weights, chunk=chunk
         ) | holdout_figures(table, tree, chunk=chunk)
         figures |= {
             name: figure.value for name, figure in found.items() if not name.startswith('test/')

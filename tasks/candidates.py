@@ -66,7 +66,7 @@ def write_candidates(
             outcomes,
             panel_of(regression),
             family_level=regression.family_level,
-            norm_weight=evaluation.norm_weight,
+            norm_weights=evaluation.norm_weights,
             chunk=evaluation.chunk,
         )
         for name, tangents in tables.items()

@@ -53,7 +53,9 @@ def write(
         points = [placed.of(group.texts) for group in groups]
         baselines = read_json(Path(inputs['baselines'].path))
         figures |= retrieval_figures(table, groups, points, tree, baselines)
-    figures |= tree_figures(table, tree, norm_weight=evaluation.norm_weight, chunk=evaluation.chunk)
+    figures |= tree_figures(
+        table, tree, norm_weights=evaluation.norm_weights, chunk=evaluation.chunk
+    )
     figures |= holdout_figures(table, tree, chunk=evaluation.chunk)
     figures |= health_figures(table, tree)
     plain = {name: finite_or_null(asdict(figure)) for name, figure in figures.items()}

@@ -12,18 +12,25 @@ class EvaluationConfig:
     """What is measured beside the retrieval figures.
 
     Attributes:
-        norm_weight: weight of the radius in the norm-aware ancestor score.
+        norm_weights: weights of the radius that the norm-aware ancestor score may have; which one,
+            hidden validation codes say.
         chunk: rows of the distance matrix computed at a time.
         compared: names of the baselines that are fitted in the same run.
         baselines: their values.
     """
 
-    norm_weight: float
+    norm_weights: tuple[float, ...]
     chunk: int
     compared: tuple[str, ...]
     baselines: BaselineSettings
 
     def __post_init__(self) -> None:
+        require(
+            bool(self.norm_weights) and all(weight >= 0 for weight in self.norm_weights),
+            'evaluation.norm_weights',
+            self.norm_weights,
+            'one or more numbers from 0',
+        )
         require(self.chunk >= 1, 'evaluation.chunk', self.chunk, 'at least 1')
         for name in self.compared:
             one_of('evaluation.compared', name, BASELINES)

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 
 from naics_embed.config.refinement import DeviationsConfig, PromotionConfig
-from naics_embed.evaluation.evaluate import Table, holdout_figures, retrieval_figures, subtree
+from naics_embed.evaluation.evaluate import (
+    Table,
+    holdout_figures,
+    norm_weight_of,
+    retrieval_figures,
+    subtree,
+)
 from naics_embed.evaluation.promotion_rule import Criterion, PromotionRule
 from naics_embed.evaluation.queries import QueryGroup
 from naics_embed.evaluation.regression import Outcomes, held_out_r2
@@ -46,7 +52,7 @@ def candidate_figures(
     panel: PanelSettings,
     *,
     family_level: int,
-    norm_weight: float,
+    norm_weights: Sequence[float],
     chunk: int,
 ) -> dict[str, float]:
     """Return retrieval, tree, held-out structure and regression of one table.
@@ -59,7 +65,7 @@ def candidate_figures(
         outcomes: what the coordinates are tried on; None where there is nothing to try.
         panel: how that is cross-validated.
         family_level: digits of the groups that are held out whole.
-        norm_weight: weight of the radius in the norm-aware ancestor score.
+        norm_weights: weights that the radius may have in the norm-aware ancestor score.
         chunk: rows of the distance matrix computed at a time.
     """
     found = {
@@ -75,7 +81,7 @@ def candidate_figures(
         table.points[supervised],
         subtree(tree, supervised),
         c=table.curvature,
-        norm_weight=norm_weight,
+        norm_weight=norm_weight_of(table, tree, norm_weights, chunk=chunk),
         chunk=chunk,
     )
     found |= {f'tree/supervised_{name}': value for name, value in shape.items()}

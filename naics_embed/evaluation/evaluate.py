@@ -7,11 +7,16 @@ import torch
 from torch import Tensor
 
 from naics_embed.evaluation.queries import QueryGroup
-from naics_embed.geometry.lorentz import exp0, pairwise_distance
+from naics_embed.geometry.lorentz import exp0, pairwise_distance, radius
 from naics_embed.metrics.distances import DistanceRows
 from naics_embed.metrics.health import health_report
 from naics_embed.metrics.placement import parent_chance, parent_metrics
-from naics_embed.metrics.reconstruction import reconstruction_ceiling, reconstruction_metrics
+from naics_embed.metrics.reconstruction import (
+    EXACT_NORM_WEIGHT,
+    choose_norm_weight,
+    reconstruction_ceiling,
+    reconstruction_metrics,
+)
 from naics_embed.metrics.tree import Tree
 
 CEILING = 'ceiling'
@@ -80,20 +85,41 @@ def retrieval_figures(
     return result
 
 
-def tree_figures(table: Table, tree: Tree, *, norm_weight: float, chunk: int) -> dict[str, Figure]:
+def norm_weight_of(table: Table, tree: Tree, weights: Sequence[float], *, chunk: int) -> float:
+    """Return the weight of the radius in the norm-aware ancestor score that suits a table.
+
+    Hidden validation codes say which is best, or all codes where none is hidden.
+    """
+    hidden = [code for code, split in enumerate(table.structure_split) if split == 'validation']
+    points = table.points
+    return choose_norm_weight(
+        DistanceRows.of_space(points, c=table.curvature),
+        tree,
+        radii=radius(points, c=table.curvature),
+        weights=list(weights),
+        queries=torch.tensor(hidden or list(range(len(tree)))),
+        chunk=chunk,
+    )
+
+
+def tree_figures(
+    table: Table, tree: Tree, *, norm_weights: Sequence[float], chunk: int
+) -> dict[str, Figure]:
     """Return the tree diagnostics of all codes and of the supervised ones, beside their ceilings.
 
     Keys are ``tree/metric`` for the whole table as shipped, where hidden codes stand where their
-    texts alone place them, and ``tree/supervised_metric`` without those.
+    texts alone place them, and ``tree/supervised_metric`` without those. ``tree/norm_weight`` is
+    the `norm_weight_of` the table; the exact tree, the ceiling, has its own, 1.
     """
+    norm_weight = norm_weight_of(table, tree, norm_weights, chunk=chunk)
     supervised = torch.tensor([split == 'supervised' for split in table.structure_split])
-    result: dict[str, Figure] = {}
+    result = {'tree/norm_weight': Figure(norm_weight)}
     for prefix, chosen in (('', torch.ones_like(supervised)), ('supervised_', supervised)):
         part = subtree(tree, chosen)
         found = reconstruction_metrics(
             table.points[chosen], part, c=table.curvature, norm_weight=norm_weight, chunk=chunk
         )
-        ceiling = reconstruction_ceiling(part, norm_weight=norm_weight, chunk=chunk)
+        ceiling = reconstruction_ceiling(part, norm_weight=EXACT_NORM_WEIGHT, chunk=chunk)
         result |= {
             f'tree/{prefix}{name}': Figure(value, ceiling.get(name), CEILING)
             for name, value in found.items()

@@ -27,7 +27,11 @@ logger = logging.getLogger(__name__)
 TURN = math.pi / 3
 """Angle between the direction of a child and that in which its parent was reached."""
 JITTER = 1e-6
-"""Noise relative to the features' scale: tells apart siblings with the same text."""
+"""Noise relative to the features' scale, so that every family spans some directions."""
+TWINS = 1e-4
+"""Siblings whose features differ by less, relative to their family, share one text."""
+TWIN_NOISE = 0.1
+"""Noise relative to the family's scale that tells such siblings apart."""
 REPULSION_STEPS = 120
 REPULSION_RATE = 0.3
 REPULSION_FLOOR = 1e-3
@@ -35,7 +39,8 @@ REPULSION_SAMPLE = 256
 """Siblings that each child of a very large family is repelled by in one step."""
 RADIUS_OF_DOUBT = 16.0
 """Beyond this ``√c·r`` float64 no longer tells siblings apart reliably."""
-RADIUS_OF_OVERFLOW = 300.0
+RADIUS_OF_LOSS = 32.0
+"""Beyond this the direction in which a node was reached is lost in rounding."""
 
 
 def construct(
@@ -101,10 +106,11 @@ def _indices(parent: Sequence[int] | np.ndarray | Tensor) -> Tensor:
 
 def _check_depth(depth: int, edge: float) -> None:
     reach = depth * edge
-    if reach > RADIUS_OF_OVERFLOW:
+    if reach > RADIUS_OF_LOSS:
         raise ConfigError(
             f'a tree of depth {depth} with edges {edge:g} (at unit curvature) reaches radius '
-            f'{reach:g}, beyond what float64 holds: choose a smaller tau'
+            f'{reach:g}, beyond the {RADIUS_OF_LOSS:g} that float64 holds: choose tau of at most '
+            f'{RADIUS_OF_LOSS / depth:.3g} at unit curvature'
         )
     if reach > RADIUS_OF_DOUBT:
         logger.warning(
@@ -175,7 +181,21 @@ def _features(
     _, axes = torch.linalg.eigh(centred.T @ centred)
     kept = centred @ axes.flip(-1)[:, :dim]
     flat = torch.nn.functional.pad(kept, (0, dim - kept.shape[1]))
-    return flat + JITTER * flat.square().mean().sqrt().clamp(min=1e-12) * noise
+    scale = flat.square().mean().sqrt().clamp(min=1e-12)
+    twins = _twins(flat, family, sizes)
+    return flat + (JITTER * scale + TWIN_NOISE * twins.unsqueeze(-1)) * noise
+
+
+def _twins(flat: Tensor, family: Tensor, sizes: Tensor) -> Tensor:
+    """Scale ``(n,)`` of the family of a node that shares its features with a sibling, else 0."""
+    squares = torch.zeros(len(sizes), dtype=torch.float64).index_add(
+        0, family, flat.square().sum(1)
+    )
+    scale = (squares / sizes).sqrt()[family]
+    unit = torch.where(scale > 0, scale, 1.0).unsqueeze(-1) * TWINS
+    rounded = torch.cat([family.unsqueeze(-1).double(), (flat / unit).round()], dim=1)
+    _, place, count = torch.unique(rounded, dim=0, return_inverse=True, return_counts=True)
+    return torch.where(count[place] > 1, scale, 0.0)
 
 
 def _headings(

@@ -54,10 +54,11 @@ def from_geoopt(x: Tensor) -> Tensor:
 def manifold_parameter(s: Tensor, *, c: float) -> 'geoopt.ManifoldParameter':
     """Return a trainable copy of points ``(..., d)`` for geoopt's Riemannian optimisers.
 
-    The parameter holds ambient coordinates ``(..., d + 1)``; read it back with `from_geoopt`.
-    Raises like `manifold`.
+    The parameter holds ambient coordinates ``(..., d + 1)``, in float64 whatever the points are in:
+    geoopt's steps in float32 are NaN from r = 8 or so. Read it back with `from_geoopt`. Raises
+    like `manifold`.
     """
-    space = manifold(c, dtype=s.dtype)
+    space = manifold(c, dtype=torch.float64)
     import geoopt
 
-    return geoopt.ManifoldParameter(to_geoopt(s.detach(), c=c).clone(), manifold=space)
+    return geoopt.ManifoldParameter(to_geoopt(s.detach().double(), c=c).clone(), manifold=space)

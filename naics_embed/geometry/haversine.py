@@ -134,7 +134,7 @@ class _Pairwise(torch.autograd.Function):
         near = [torch.empty(0, 3, dtype=torch.int64, device=x.device)]
         for rows in _row_blocks(u):
             block = left[:, rows] @ right
-            found = torch.nonzero(block <= left_bound[:, rows] @ right_bound)
+            found = torch.nonzero(block < left_bound[:, rows] @ right_bound)
             found[:, 1] += rows.start
             near.append(found)
             u[:, rows] = block
@@ -212,7 +212,8 @@ def pairwise(x: Tensor, y: Tensor, *, dtype: torch.dtype, as_distance: bool) -> 
     """All pairs of float64 points ``(..., n, d)`` and ``(..., m, d)``: ``(..., n, m)`` in `dtype`.
 
     Returns ``sinh²(d/2)``, or d where `as_distance`. Once differentiable; the gradient of d at
-    coincident points is 0. Working memory beyond the result is bounded by `BLOCK`.
+    coincident points is 0. Working memory beyond the result is bounded by `BLOCK`, and by 24 bytes
+    for each pair that is computed again.
     """
     lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     n, m, dim = x.shape[-2], y.shape[-2], x.shape[-1]

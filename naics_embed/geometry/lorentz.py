@@ -29,6 +29,9 @@ from naics_embed.geometry.precision import Curvature, guarded, root
 NEAR_BOUND = 0.95
 """Radii above this share of `r_max` count as being at the bound."""
 
+SATURATED = 32.0
+"""tanh of this is 1 in float64."""
+
 QUANTILES = {'min': 0.0, 'q05': 0.05, 'median': 0.5, 'q95': 0.95, 'max': 1.0}
 
 
@@ -43,6 +46,21 @@ def _unit(c: Curvature, *tensors: Tensor) -> tuple[Curvature, list[Tensor]]:
     if isinstance(scale, float) and scale == 1:
         return scale, wide
     return scale, [tensor * scale for tensor in wide]
+
+
+def _check_pair(x: Tensor, y: Tensor, *, rows: bool) -> None:
+    """Raise ConfigError for points of two spaces, or, where all pairs are asked for, for one."""
+    if rows and min(x.ndim, y.ndim) < 2:
+        raise ConfigError(
+            f'all pairs need points (..., n, d), got shapes {tuple(x.shape)} and {tuple(y.shape)}; '
+            'distance takes single points'
+        )
+    if x.shape[-1:] != y.shape[-1:]:
+        raise ConfigError(
+            f'points of {x.shape[-1]} and of {y.shape[-1]} dimensions have no distance'
+            if x.ndim and y.ndim
+            else 'a point is a vector (..., d), not a number'
+        )
 
 
 def _result(*tensors: Tensor) -> torch.dtype:
@@ -191,7 +209,9 @@ def distance(x: Tensor, y: Tensor, *, c: Curvature) -> Tensor:
     """Geodesic distance of points ``(..., d)``, broadcast row by row: ``(...)``.
 
     Computed in float64 by the polar split of `haversine`; the result has the type of the input.
+    Like the other distances it raises ConfigError where the dimensions of the points differ.
     """
+    _check_pair(x, y, rows=False)
     scale, (wide_x, wide_y) = _unit(c, x, y)
     u = haversine.haversine(wide_x, wide_y)
     return (haversine.distance_from_haversine(u) / scale).to(_result(x, y))
@@ -200,6 +220,7 @@ def distance(x: Tensor, y: Tensor, *, c: Curvature) -> Tensor:
 @guarded
 def pairwise_distance(x: Tensor, y: Tensor, *, c: Curvature) -> Tensor:
     """Geodesic distances of all pairs: ``(..., n, d)`` and ``(..., m, d)`` give ``(..., n, m)``."""
+    _check_pair(x, y, rows=True)
     scale, (wide_x, wide_y) = _unit(c, x, y)
     d = haversine.pairwise(wide_x, wide_y, dtype=_result(x, y), as_distance=True)
     return d if isinstance(scale, float) and scale == 1 else d / scale
@@ -211,6 +232,7 @@ def squared_lorentzian_distance(x: Tensor, y: Tensor, *, c: Curvature) -> Tensor
 
     Smooth where points coincide (Law et al., Lorentzian Distance Learning, ICML 2019).
     """
+    _check_pair(x, y, rows=False)
     scale, (wide_x, wide_y) = _unit(c, x, y)
     return (4 * haversine.haversine(wide_x, wide_y) / scale**2).to(_result(x, y))
 
@@ -218,6 +240,7 @@ def squared_lorentzian_distance(x: Tensor, y: Tensor, *, c: Curvature) -> Tensor
 @guarded
 def pairwise_squared_lorentzian_distance(x: Tensor, y: Tensor, *, c: Curvature) -> Tensor:
     """`squared_lorentzian_distance` of all pairs: ``(..., n, d), (..., m, d) -> (..., n, m)``."""
+    _check_pair(x, y, rows=True)
     scale, (wide_x, wide_y) = _unit(c, x, y)
     u = haversine.pairwise(wide_x, wide_y, dtype=_result(x, y), as_distance=False)
     return u * (4 / scale**2)
@@ -275,7 +298,23 @@ def bound_radius(v: Tensor, *, r_max: float) -> Tensor:
     """
     if not r_max > 0:
         raise ConfigError(f'r_max must be positive, got {r_max}')
+    # Where tanh is 1 to the last digit the length no longer counts, and its square may overflow.
+    excess = v.detach().abs().amax(-1, keepdim=True) / (SATURATED * r_max)
+    v = v / excess.clamp(min=1)
     return smooth.tanhc_root((v / r_max).square().sum(-1, keepdim=True)) * v
+
+
+@torch.no_grad()
+def finite(s: Tensor, *, c: Curvature, time: Tensor | None = None) -> Tensor:
+    """Say of points ``(..., d)`` whether coordinates and time component are finite: ``(...)``.
+
+    Args:
+        s: space parts.
+        c: curvature parameter.
+        time: time components ``(...)``, if they were stored; else derived, in the type of `s`.
+    """
+    times = time_component(s, c=c) if time is None else time
+    return s.isfinite().all(-1) & times.isfinite()
 
 
 def validity(
@@ -290,7 +329,7 @@ def validity(
         time: time components ``(...)``, if they were stored; else derived.
 
     Returns:
-        ``non_finite``: points with a NaN or infinite coordinate. ``residual``: largest
+        ``non_finite``: points that are not `finite`. ``residual``: largest
         ``|⟨x, x⟩ + 1/c|/t²`` of the finite points. ``radius_*``: min, 5 %, median, 95 %, max of the
         geodesic radius of the finite points (NaN if there are none). ``share_at_bound``: share of
         the finite points with radius above 0.95·r_max; only where `r_max` is given.
@@ -299,9 +338,9 @@ def validity(
         flat = s.detach().double().reshape(-1, s.shape[-1])
         times = time_component(s.detach(), c=c) if time is None else time.detach()
         times = times.double().reshape(-1)
-        finite = flat.isfinite().all(-1) & times.isfinite()
-        flat, times = flat[finite], times[finite]
-        report = {'non_finite': float((~finite).sum())}
+        kept = finite(s, c=c, time=time).reshape(-1)
+        flat, times = flat[kept], times[kept]
+        report = {'non_finite': float((~kept).sum())}
         gap = (times - time_component(flat, c=c)) * (times + time_component(flat, c=c))
         radii = radius(flat, c=c)
         if len(radii):

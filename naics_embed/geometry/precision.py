@@ -39,28 +39,30 @@ def root(c: Curvature, like: Tensor) -> Curvature:
 def guarded(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
     """Decorate a function of tensors: autocast off inside, half precision raised to float32.
 
-    Tensor arguments must be floating point.
+    Tensor arguments must be floating point; a curvature ``c`` is left in its own type.
 
     Raises:
-        ConfigError: a positional tensor is not floating point.
+        ConfigError: a tensor is not floating point.
     """
+
+    def raise_half(value: object) -> object:
+        if not isinstance(value, Tensor):
+            return value
+        if not value.is_floating_point():
+            raise ConfigError(
+                f'{function.__name__} needs floating-point tensors, got {value.dtype}'
+            )
+        return value.float() if value.dtype in _HALVES else value
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> Tensor:
-        device = 'cpu'
-        raised = []
-        for arg in args:
-            if isinstance(arg, Tensor):
-                device = arg.device.type
-                if not arg.is_floating_point():
-                    raise ConfigError(
-                        f'{function.__name__} needs floating-point tensors, got {arg.dtype}'
-                    )
-                arg = arg.float() if arg.dtype in _HALVES else arg
-            raised.append(arg)
+        points = (*args, *(value for name, value in kwargs.items() if name != 'c'))
+        device = next((arg.device.type for arg in points if isinstance(arg, Tensor)), 'cpu')
+        raised = [raise_half(arg) for arg in args]
+        named = {name: arg if name == 'c' else raise_half(arg) for name, arg in kwargs.items()}
         if not torch.is_autocast_enabled(device):
-            return function(*raised, **kwargs)
+            return function(*raised, **named)
         with torch.autocast(device, enabled=False):
-            return function(*raised, **kwargs)
+            return function(*raised, **named)
 
     return run

@@ -13,9 +13,14 @@ SERIES_BELOW = 1e-4
 """Squares below this use the series."""
 
 
-def _split(q: Tensor) -> tuple[Tensor, Tensor]:
+def _split(q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the series holds, `q` there and 0 elsewhere, ``√q`` elsewhere and 1 there.
+
+    Neither branch then overflows where the other is taken, which would make its gradient NaN.
+    """
     small = q < SERIES_BELOW
-    return small, torch.where(small, torch.ones_like(q), q).sqrt()
+    low = torch.where(small, q, torch.zeros_like(q))
+    return small, low, torch.where(small, torch.ones_like(q), q).sqrt()
 
 
 def safe_root(q: Tensor) -> Tensor:
@@ -31,8 +36,8 @@ def safe_norm(v: Tensor) -> Tensor:
 
 def cosh_root(q: Tensor) -> Tensor:
     """``cosh √q`` for ``q >= 0``."""
-    small, root = _split(q)
-    return torch.where(small, 1 + q / 2 + q.square() / 24 + q.pow(3) / 720, root.cosh())
+    small, low, root = _split(q)
+    return torch.where(small, 1 + low / 2 + low.square() / 24 + low.pow(3) / 720, root.cosh())
 
 
 def coshm1c_root(q: Tensor) -> Tensor:
@@ -42,19 +47,20 @@ def coshm1c_root(q: Tensor) -> Tensor:
 
 def sinhc_root(q: Tensor) -> Tensor:
     """``sinh √q / √q`` for ``q >= 0``."""
-    small, root = _split(q)
-    return torch.where(small, 1 + q / 6 + q.square() / 120 + q.pow(3) / 5040, root.sinh() / root)
+    small, low, root = _split(q)
+    series = 1 + low / 6 + low.square() / 120 + low.pow(3) / 5040
+    return torch.where(small, series, root.sinh() / root)
 
 
 def asinhc_root(q: Tensor) -> Tensor:
     """``asinh √q / √q`` for ``q >= 0``."""
-    small, root = _split(q)
-    series = 1 - q / 6 + 3 * q.square() / 40 - 5 * q.pow(3) / 112
+    small, low, root = _split(q)
+    series = 1 - low / 6 + 3 * low.square() / 40 - 5 * low.pow(3) / 112
     return torch.where(small, series, root.asinh() / root)
 
 
 def tanhc_root(q: Tensor) -> Tensor:
     """``tanh √q / √q`` for ``q >= 0``."""
-    small, root = _split(q)
-    series = 1 - q / 3 + 2 * q.square() / 15 - 17 * q.pow(3) / 315
+    small, low, root = _split(q)
+    series = 1 - low / 3 + 2 * low.square() / 15 - 17 * low.pow(3) / 315
     return torch.where(small, series, root.tanh() / root)

@@ -1,6 +1,7 @@
 """Refinement: train the graph network on a given table, keep the best epoch by validation."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from naics_embed.config.refinement import GraphConfig
-from naics_embed.errors import ConfigError
+from naics_embed.errors import ConfigError, HealthError
 from naics_embed.graph.edges import TaxonomyGraph
 from naics_embed.graph.hgcn import HGCN
 from naics_embed.graph.objective import TERMS, Objective, Queries
@@ -105,6 +106,7 @@ def refine(
 
     Raises:
         ConfigError: there are no queries or triplets.
+        HealthError: the loss or the refined table is not finite.
     """
     _check(inputs)
     tangents = inputs.tangents.double()
@@ -146,6 +148,11 @@ def refine(
                 sums[name] += value / settings.steps
         with torch.no_grad():
             refined = network(tangents, inputs.graph)
+        if not (math.isfinite(sums['loss']) and bool(refined.isfinite().all())):
+            raise HealthError(
+                f'refinement stopped in epoch {epoch}: loss or table is not finite; lower graph.lr '
+                'or graph.clip. The table of the text training is as it was'
+            )
         figures = validate(refined)
         moved = float((refined - tangents).norm(dim=-1)[supervised].mean())
         shown = {**figures, **{f'train_{name}': value for name, value in sums.items()}}

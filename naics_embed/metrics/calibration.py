@@ -1,5 +1,6 @@
 """Whether a confidence means what it says."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,10 +36,11 @@ def expected_calibration_error(
     confidence, correct = checked_answers(confidence, correct)
     if not (float(confidence.min()) >= 0 and float(confidence.max()) <= 1):
         raise MetricError('confidence must lie between 0 and 1')
-    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
+    # In scikit-learn's arithmetic: another rounding moves answers on the border of two bins.
+    edges = np.linspace(0, 1, bins + 1)
     if equal_mass:
-        edges = _quantiles(confidence, edges)
-    bin_of = torch.searchsorted(edges[1:-1].contiguous(), confidence)
+        edges = np.percentile(confidence.numpy(), edges * 100)
+    bin_of = torch.from_numpy(np.searchsorted(edges[1:-1], confidence.numpy()))
     gap = torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_of, correct - confidence)
     return float(gap.abs().sum()) / len(confidence)
 
@@ -100,8 +102,7 @@ def calibration_metrics(
         MetricError: shapes that do not fit, NaN, a right candidate that is ruled out.
     """
     logits = _logits(logits, truth)
-    if not temperature > 0:
-        raise MetricError(f'temperature must be positive, not {temperature:g}')
+    _check_temperature(temperature)
     log_p = torch.log_softmax(logits / temperature, dim=1)
     return _figures(log_p, truth, bins=bins, coverages=coverages)
 
@@ -122,6 +123,7 @@ def calibration_ceiling(
     because bins hold finitely many answers.
     """
     check_positive('draws', draws)
+    _check_temperature(temperature)
     p = torch.softmax(logits.detach().to(dtype=torch.float64, device='cpu') / temperature, dim=1)
     check_finite('probabilities', p)
     generator = torch.Generator().manual_seed(seed)
@@ -185,6 +187,11 @@ def _figures(
     return result | {'nll': -float(own.mean()), 'brier': float(brier.mean())}
 
 
+def _check_temperature(temperature: float) -> None:
+    if not temperature > 0:
+        raise MetricError(f'temperature must be positive, not {temperature:g}')
+
+
 def _logits(logits: Tensor, truth: Tensor) -> Tensor:
     if logits.ndim != 2:
         raise MetricError(f'logits must be (queries, candidates), not {tuple(logits.shape)}')
@@ -197,10 +204,3 @@ def _logits(logits: Tensor, truth: Tensor) -> Tensor:
     if bool(torch.isneginf(wide.gather(1, truth[:, None])).any()):
         raise MetricError('the right candidate of a query is ruled out by a logit of −inf')
     return wide
-
-
-def _quantiles(values: Tensor, at: Tensor) -> Tensor:
-    ordered = values.sort().values
-    place = at * (len(values) - 1)
-    low, high = place.floor().long(), place.ceil().long()
-    return torch.lerp(ordered[low], ordered[high], place - low)

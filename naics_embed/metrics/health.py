@@ -1,5 +1,6 @@
 """Whether the numbers of a table of Lorentz points can still be trusted."""
 
+import math
 from dataclasses import dataclass, fields
 
 import torch
@@ -16,6 +17,7 @@ class HealthLimits:
     """Bounds that a health report must keep; None where a figure is not watched.
 
     Attributes:
+        non_finite: greatest number of points with a NaN or infinite coordinate.
         residual: greatest relative residual of the hyperboloid equation, |⟨x, x⟩ + 1/c|/t².
         bound_share: greatest share of points at the radius bound. A table that ends on its bound
             is a sphere, and has lost the levels.
@@ -25,9 +27,9 @@ class HealthLimits:
         max_radius: greatest radius, beyond which the dtype no longer holds the points.
         min_radius_q05: least 5 % quantile of the radius: a part of the points falls to the origin.
         max_radius_q95: greatest 95 % quantile of the radius.
-        non_finite: greatest number of points with a NaN or infinite coordinate.
     """
 
+    non_finite: float | None = 0
     residual: float | None = None
     bound_share: float | None = None
     min_rank: float | None = None
@@ -35,7 +37,6 @@ class HealthLimits:
     max_radius: float | None = None
     min_radius_q05: float | None = None
     max_radius_q95: float | None = None
-    non_finite: float | None = 0
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ def health_report(
         time: ``(n,)`` time components where they are kept too; derived otherwise.
 
     Returns:
-        - ``non_finite``: points with a NaN or infinite coordinate; the others are left out of
-          everything else, and all figures are NaN where none is left.
+        - ``non_finite``: points with a NaN or infinite coordinate or time component; they are left
+          out of everything else, and all figures are NaN where no other is left.
         - ``residual``: largest |⟨x, x⟩ + 1/c|/t² (`lorentz.validity`).
         - ``radius_min``, ``_q05``, ``_median``, ``_q95``, ``_max``, ``radius_mean``; and
           ``radius_level_L_q05``, ``_median``, ``_q95`` for each level.
@@ -127,13 +128,11 @@ def health_report(
     """
     if space.ndim != 2:
         raise MetricError(f'points must be a matrix (n, d), not of shape {tuple(space.shape)}')
-    report = lorentz.validity(space, c=c, r_max=r_max, time=time)
-    points = space.detach().to(dtype=torch.float64, device='cpu')
-    finite = points.isfinite().all(dim=1)
     if time is not None:
         check_length('time', time, len(space))
-        finite &= time.detach().cpu().isfinite()
-    points = points[finite]
+    report = lorentz.validity(space, c=c, r_max=r_max, time=time)
+    finite = lorentz.finite(space, c=c, time=time).cpu()
+    points = space.detach().to(dtype=torch.float64, device='cpu')[finite]
     radii = lorentz.radius(points, c=c)
     report['radius_mean'] = float(radii.mean())
     if level is not None:
@@ -173,12 +172,15 @@ def effective_rank(vectors: Tensor) -> float:
 
 
 def violations(report: dict[str, float], limits: HealthLimits) -> list[str]:
-    """Return a plain sentence for each limit that a report breaks; NaN breaks every limit.
+    """Return a plain sentence for each limit that a report breaks.
+
+    NaN breaks every limit, but beside points that are not finite, which explain it.
 
     Raises:
         MetricError: a limit is set, but the report lacks its figure.
     """
     found = []
+    told = limits.non_finite is not None and report.get('non_finite', 0) > limits.non_finite
     for field in fields(limits):
         limit = getattr(limits, field.name)
         if limit is None:
@@ -190,6 +192,8 @@ def violations(report: dict[str, float], limits: HealthLimits) -> list[str]:
                 + (': give r_max to health_report' if rule.figure == 'share_at_bound' else '')
             )
         value = report[rule.figure]
+        if told and math.isnan(value):
+            continue
         kept = value >= limit if rule.least else value <= limit
         if not kept:
             side = 'below' if rule.least else 'above'

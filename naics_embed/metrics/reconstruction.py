@@ -27,6 +27,8 @@ from naics_embed.metrics.ranking import RelevanceRanking, TreeGain
 from naics_embed.metrics.tree import Tree
 
 NDCG_CUTOFFS = (10,)
+EXACT_NORM_WEIGHT = 1.0
+"""Weight of the radius at which the exact tree ranks all ancestors first."""
 
 
 def reconstruction_metrics(
@@ -125,10 +127,12 @@ def reconstruction_from_distances(
 def reconstruction_ceiling(tree: Tree, *, norm_weight: float, chunk: int) -> dict[str, float]:
     """Return the figures, under the same keys, of the exact tree metric and its levels.
 
-    Distances of real tables have no ties, so the two rank correlations with D* and the one with
-    the level are those of a perfect order whose ties are broken (`spearman_ceiling`). The figures
-    of ancestors by distance are those of the tree metric with its ties broken at random: a table
-    that breaks them in favour of ancestors can go above. All others are true bounds.
+    What a faithful table has, and not always the most that a table can have. Distances of real
+    tables hardly have ties, so the two rank correlations with D* and the one with the level are
+    those of a perfect order whose ties are broken (`spearman_ceiling`): a table with the tree's
+    own ties goes above. So can the cophenetic correlation, which is not linear in D*; the
+    figures of ancestors by distance, whose ties are broken at random; and those of the norm-aware
+    score at a weight below `EXACT_NORM_WEIGHT`. All others are bounds.
     """
     level = tree.level.to(torch.float64)
     exact = DistanceRows.of_matrix(tree.tree_distance)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning as L
 import numpy as np
@@ -18,8 +18,10 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[int, dict[str, float]], None]
 
+GRADIENT_ADVICE = 'lower the learning rate or training.clip'
 HEALTH = 'health/'
 HEALTH_FIGURES = (
+    'non_finite',
     'radius_min',
     'radius_q05',
     'radius_median',
@@ -32,35 +34,74 @@ HEALTH_FIGURES = (
 
 
 class HealthGuard(L.Callback):
-    """Stops training when the table can no longer be trusted, keeping the last good checkpoint.
+    """Stops training when its numbers can no longer be trusted, keeping the last good checkpoint.
 
-    It must come before the checkpoint callbacks, so that a bad epoch is never saved. Radii,
-    the share at the bound, the residual and the effective rank are logged as ``health/…``.
+    The loss is watched in each step; before an epoch is validated, what was trained must be
+    finite, and after that the table must keep its limits. Radii, also by level, the share at the
+    bound, the residual and the effective rank are logged as ``health/…``.
     """
 
-    def __init__(self, limits: HealthLimits, checkpoints: Path) -> None:
-        """Args: bounds of a healthy table; the directory that holds the checkpoints."""
+    def __init__(self, limits: HealthLimits, last: Path, kept: Path | None) -> None:
+        """Set what to watch.
+
+        Args:
+            limits: bounds of a healthy table.
+            last: where this training keeps its last checkpoint.
+            kept: the checkpoint that it begins from, if any.
+        """
         self.limits = limits
-        self.checkpoints = checkpoints
+        self.last = last
+        self.kept = kept
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Check the loss. Raises HealthError where it is not finite."""
+        loss = outputs['loss']
+        if not bool(loss.isfinite()):
+            self._stop(trainer, f'the loss of step {batch_idx} is {float(loss)}; {GRADIENT_ADVICE}')
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Check what was trained. Raises HealthError with the first weights that are not finite."""
+        for name, weights in pl_module.named_parameters():
+            if weights.requires_grad and not bool(weights.isfinite().all()):
+                self._stop(trainer, f'{name} holds NaN or infinite numbers; {GRADIENT_ADVICE}')
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log and check the code points. Raises HealthError with the figures at fault."""
         if trainer.sanity_checking or not isinstance(pl_module, TextModule):
             return
-        model = pl_module.model
+        model, objective = pl_module.model, pl_module.objective
+        known = objective.supervised.cpu()
         # As points of the Lorentz space: its limits of radius and rank suit any tangents.
         tangents = model.code_tangents().detach().cpu()
         c = model.curvature
-        points = exp0(tangents[pl_module.objective.supervised.cpu()], c=c)
-        report = health_report(points, c=c, r_max=model.head.r_max)
-        pl_module.log_dict({f'{HEALTH}{name}': report[name] for name in HEALTH_FIGURES})
+        points = exp0(tangents[known], c=c)
+        level = objective.level.cpu()[known]
+        report = health_report(points, c=c, level=level, r_max=model.head.r_max)
+        names = [*HEALTH_FIGURES, *(f'radius_level_{at}_median' for at in level.unique().tolist())]
+        pl_module.log_dict({f'{HEALTH}{name}': report[name] for name in names})
         found = violations(report, self.limits)
         if found:
-            last = self.checkpoints / 'last.ckpt'
-            kept = f'the last good checkpoint is {last}' if last.is_file() else 'none was saved yet'
-            raise HealthError(
-                f'training stopped in epoch {trainer.current_epoch}: {"; ".join(found)}; {kept}'
-            )
+            self._stop(trainer, '; '.join(found))
+
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Note that this training has a checkpoint of its own."""
+        self.kept = self.last
+
+    def _stop(self, trainer: L.Trainer, reason: str) -> NoReturn:
+        kept = 'none was saved yet' if self.kept is None else str(self.kept)
+        raise HealthError(
+            f'training stopped in epoch {trainer.current_epoch}: {reason}; '
+            f'last good checkpoint: {kept}'
+        )
 
 
 class StepSeed(L.Callback):

@@ -109,6 +109,7 @@ def train_text(
             begins,
             warm_folder,
             warm_from,
+            warm_from,
             report,
             start,
             0,
@@ -122,6 +123,7 @@ def train_text(
         settings,
         checkpoints,
         resume_from,
+        resume_from or (warm_folder / LAST_CHECKPOINT if history else None),
         report,
         start,
         len(history),
@@ -139,6 +141,7 @@ def _fit(
     settings: TextSettings,
     checkpoints: Path,
     resume_from: Path | None,
+    kept: Path | None,
     report: Report | None,
     start: Mapping[str, Tensor] | None,
     epochs_before: int,
@@ -148,7 +151,8 @@ def _fit(
 ) -> _Fitted:
     """Train once, and return the model with the weights of its best epoch.
 
-    It lies at ``span`` of the whole run and is validated after ``every`` so many epochs.
+    It lies at ``span`` of the whole run, ``kept`` is the last checkpoint before it, and it is
+    validated after ``every`` so many epochs.
     """
     training = settings.training
     L.seed_everything(settings.seed, workers=True, verbose=False)
@@ -179,7 +183,7 @@ def _fit(
         callbacks.append(Curriculum(settings.curriculum, settings.seed))
     if training.schedule == 'plateau':
         callbacks.append(PlateauRate(training.plateau_factor, training.plateau_patience))
-    trainer = _trainer(training, every, checkpoints, [*callbacks, best])
+    trainer = _trainer(training, every, checkpoints, kept, [*callbacks, best])
     with warnings.catch_warnings():
         # The data are in memory: worker processes would only copy them.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
@@ -232,9 +236,13 @@ def _checkpoint(folder: Path, resume: str) -> Path | None:
 
 
 def _trainer(
-    training: TrainingConfig, every: int, checkpoints: Path, callbacks: list[L.Callback]
+    training: TrainingConfig,
+    every: int,
+    checkpoints: Path,
+    kept: Path | None,
+    callbacks: list[L.Callback],
 ) -> L.Trainer:
-    health = HealthLimits(
+    limits = HealthLimits(
         residual=training.health.residual,
         bound_share=training.health.bound_share,
         min_rank=training.health.min_rank,
@@ -244,6 +252,7 @@ def _trainer(
     last = ModelCheckpoint(
         dirpath=checkpoints, filename='last', save_top_k=1, enable_version_counter=False
     )
+    guard = HealthGuard(limits, checkpoints / LAST_CHECKPOINT, kept)
     stop = EarlyStopping(monitor=SELECTION, mode='max', patience=training.patience)
     # torchrun starts the processes and says how many there are; alone, there is one.
     processes = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
@@ -256,7 +265,7 @@ def _trainer(
         check_val_every_n_epoch=every,
         gradient_clip_val=training.clip,
         accumulate_grad_batches=training.accumulate,
-        callbacks=[HealthGuard(health, checkpoints), *callbacks, stop, last],
+        callbacks=[guard, *callbacks, stop, last],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -12,6 +12,7 @@ from naics_embed.evaluation.evaluate import (
     Table,
     health_figures,
     holdout_figures,
+    norm_weight_of,
     retrieval_figures,
     subtree,
     tree_figures,
@@ -72,7 +73,7 @@ def test_figures_stand_beside_the_best_baseline(table, groups, tree):
 
 
 def test_tree_figures_have_their_ceilings(table, tree):
-    figures = tree_figures(table, tree, norm_weight=0.5, chunk=16)
+    figures = tree_figures(table, tree, norm_weights=[0.5, 1.0], chunk=16)
     shown = figures['tree/spearman']
     assert shown.reference_name == 'ceiling'
     assert 0.8 < shown.value <= shown.reference + 0.05
@@ -83,10 +84,27 @@ def test_tree_figures_have_their_ceilings(table, tree):
     assert without != shown.value
 
 
+def test_the_norm_weight_is_chosen_on_hidden_validation_codes(table, tree):
+    weights = [0.0, 0.1, 1.0]
+    figures = tree_figures(table, tree, norm_weights=weights, chunk=16)
+    assert figures['tree/norm_weight'].value == norm_weight_of(table, tree, weights, chunk=5) == 1
+    shown = figures['tree/supervised_map_ancestors_norm_aware']
+    assert shown.value > 0.9
+    assert shown.reference == 1
+    # Hidden codes that lie inside of their ancestors ask for no weight of the radius.
+    inside = table.tangents.clone()
+    hidden = [row for row, split in enumerate(table.structure_split) if split == 'validation']
+    inside[hidden] *= 0.01
+    turned = Table(inside, table.curvature, table.r_max, table.structure_split)
+    assert norm_weight_of(turned, tree, weights, chunk=16) < 1
+    bare = Table(inside, table.curvature, table.r_max, ('supervised',) * len(tree))
+    assert norm_weight_of(bare, tree, weights, chunk=16) == 1
+
+
 def test_a_scrambled_table_is_seen(table, tree):
     order = torch.randperm(len(tree), generator=torch.Generator().manual_seed(0))
     scrambled = Table(table.tangents[order], 1.0, 9.0, table.structure_split)
-    figures = tree_figures(scrambled, tree, norm_weight=0.5, chunk=16)
+    figures = tree_figures(scrambled, tree, norm_weights=[0.5, 1.0], chunk=16)
     assert abs(figures['tree/spearman'].value) < 0.3
     assert figures['tree/map_neighbours'].value < 0.4
 

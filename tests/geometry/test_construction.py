@@ -136,6 +136,32 @@ def test_siblings_with_the_same_text_stay_apart():
     assert apart.min() > 1.3
 
 
+@pytest.mark.parametrize('spread', [0.0, 0.5, SPREAD])
+def test_two_siblings_with_the_same_text_stay_apart_among_others(spread):
+    directions = torch.randn(8, 16, generator=torch.Generator().manual_seed(0))
+    settings = {'dim': 8, 'tau': 1.5, 'spread': spread}
+    others = construction.construct([-1] * 8, directions=directions, **settings)
+    directions[3] = directions[2]
+    v = construction.construct([-1] * 8, directions=directions, **settings)
+    nearest = float((v[2] - v[3]).norm())
+    assert nearest > 0.1
+    assert nearest < float((others[2] - others[3]).norm())
+
+
+@pytest.mark.parametrize('depth', [8, 32])
+def test_edges_are_right_as_far_out_as_trees_are_taken(depth):
+    """A caterpillar to the last radius that is accepted."""
+    spine = [-1, *range(0, 3 * (depth - 1), 3)]
+    parent = [node for node in spine for _ in range(3)]
+    tau = construction.RADIUS_OF_LOSS / depth
+    s = lorentz.exp0(construction.construct(parent, dim=8, tau=tau, spread=SPREAD), c=1.0)
+    inner = [row for row, up in enumerate(parent) if up >= 0]
+    edges = lorentz.distance(s[inner], s[[parent[row] for row in inner]], c=1.0)
+    torch.testing.assert_close(edges, torch.full_like(edges, tau), rtol=1e-4, atol=0)
+    with pytest.raises(ConfigError, match=f'tau of at most {tau:g}'):
+        construction.construct(parent, dim=8, tau=1.01 * tau, spread=SPREAD)
+
+
 def test_seed_decides(taxonomy):
     options = {'dim': 8, 'tau': 1.0, 'spread': SPREAD}
     parent = taxonomy.parent[:400]
@@ -184,7 +210,7 @@ def test_bad_input_is_named(caplog):
         ([-1], {'c': -1.0}, 'curvature'),
         ([-1, 0], {'directions': torch.ones(3, 2)}, 'one row a node'),
         ([-1, 0], {'directions': torch.full((2, 2), math.nan)}, 'NaN'),
-        ([-1, 0, 1], {'tau': 200.0}, 'smaller tau'),
+        ([-1, 0, 1], {'tau': 200.0}, 'tau of at most 10.7'),
     ]
     for parent, options, message in cases:
         with pytest.raises(ConfigError, match=message):

@@ -208,6 +208,15 @@ def test_gradient_reaches_a_learned_curvature():
     assert c.grad.item() == pytest.approx(((higher - lower) / (2 * step)).item(), rel=1e-4)
 
 
+def test_a_collapsed_table_is_not_computed_twice(monkeypatch):
+    monkeypatch.setattr(haversine, '_split_haversine', None)
+    origin = torch.zeros(5, 3, requires_grad=True)
+    d = lorentz.pairwise_distance(origin, origin, c=1.0)
+    d.sum().backward()
+    assert not d.any()
+    assert not origin.grad.any()
+
+
 def test_half_precision_and_autocast():
     x, y = tangents(6, 4).float(), tangents(6, 4, seed=1).float()
     wanted = lorentz.pairwise_distance(x, y, c=1.0)
@@ -248,6 +257,16 @@ def test_distance_reports_bad_input():
         lorentz.distance(x, x, c=torch.ones(2))
     with pytest.raises(ConfigError, match='floating-point'):
         lorentz.distance(x.long(), x, c=1.0)
+    with pytest.raises(ConfigError, match='floating-point'):
+        lorentz.distance(x, y=x.long(), c=1.0)
+    for distance in (lorentz.distance, lorentz.squared_lorentzian_distance):
+        with pytest.raises(ConfigError, match='of 3 and of 1 dimensions'):
+            distance(x, x[:, :1], c=1.0)
+        with pytest.raises(ConfigError, match='not a number'):
+            distance(x, x[0, 0], c=1.0)
+    for pairs in (lorentz.pairwise_distance, lorentz.pairwise_squared_lorentzian_distance):
+        with pytest.raises(ConfigError, match=r'\(\.\.\., n, d\).*\(2, 3\) and \(3,\)'):
+            pairs(x, x[0], c=1.0)
     broken = x.clone()
     broken[0, 0] = math.nan
     d = lorentz.pairwise_distance(broken, x, c=1.0)

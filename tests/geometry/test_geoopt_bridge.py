@@ -40,6 +40,21 @@ def test_riemannian_optimisers_move_points_by_our_distance(optimiser):
     assert report['residual'] < 1e-6
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_riemannian_adam_stays_finite_far_out(dtype):
+    away = torch.nn.functional.normalize(tangents(6, 4), dim=1) * 10
+    goal = lorentz.exp0(away.flip(0), c=1.0)
+    point = geoopt_bridge.manifold_parameter(lorentz.exp0(away, c=1.0).to(dtype), c=1.0)
+    steps = geoopt.optim.RiemannianAdam([point], lr=0.1)
+    before = lorentz.distance(geoopt_bridge.from_geoopt(point), goal, c=1.0).mean().item()
+    for _ in range(40):
+        steps.zero_grad()
+        lorentz.distance(geoopt_bridge.from_geoopt(point), goal, c=1.0).sum().backward()
+        steps.step()
+    after = lorentz.distance(geoopt_bridge.from_geoopt(point), goal, c=1.0).mean().item()
+    assert after < before - 1
+
+
 def test_curvature_gradient_reaches_a_learnable_k():
     space = geoopt.Lorentz(k=2.0, learnable=True)
     x, y = tangents(2, 4, 3)

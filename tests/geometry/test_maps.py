@@ -339,7 +339,31 @@ def test_results_keep_the_type_of_the_input():
             models.boost(p, q, c=c),
         ]
     assert {result.dtype for result in results} == {torch.float32}
-    assert lorentz.exp0(p.half(), c=1.0).dtype == torch.float32
+    for half in (lorentz.exp0(p.half(), c=1.0), lorentz.exp0(v=p.half(), c=1.0)):
+        assert half.dtype == torch.float32
+
+
+@pytest.mark.parametrize(('dtype', 'reach'), [(torch.float32, 40.0), (torch.float64, 300.0)])
+def test_gradients_are_finite_while_values_are(dtype, reach):
+    s = torch.zeros(3, dtype=dtype)
+    s[0] = math.sinh(reach)
+    s.requires_grad_()
+    back = lorentz.log0(s, c=1.0)
+    back[0].backward()
+    assert back[0].item() == pytest.approx(reach, rel=1e-6)
+    assert s.grad[0].item() == pytest.approx(1 / math.cosh(reach), rel=1e-4)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_bound_radius_holds_at_any_length(dtype):
+    for length in (1e3, 1e10, 1e25, math.sqrt(torch.finfo(dtype).max) * 1e3):
+        v = torch.tensor([3.0, 4.0, 0.0], dtype=dtype) * length
+        v.requires_grad_()
+        bounded = lorentz.bound_radius(v, r_max=8.0)
+        torch.testing.assert_close(bounded, torch.tensor([4.8, 6.4, 0.0], dtype=dtype))
+        (slope,) = torch.autograd.grad(bounded[2], v)
+        assert slope.isfinite().all()
+        assert slope[2].item() == pytest.approx(8 / (5 * length), rel=1e-4, abs=0)
 
 
 def test_autocast_is_off_inside():
@@ -348,7 +372,9 @@ def test_autocast_is_off_inside():
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert torch.matmul(x, y).dtype == torch.bfloat16
         found = product(x, y)
+        by_name = product(input=x, other=y)
     assert torch.equal(found, torch.matmul(x, y))
+    assert torch.equal(found, by_name)
 
 
 def test_geoopt_agrees_where_it_is_right():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from naics_embed.errors import ConfigError
+from naics_embed.errors import ConfigError, HealthError
 from naics_embed.geometry.lorentz import exp0, geodesic, pairwise_distance
 from naics_embed.graph.edges import TaxonomyGraph
 from naics_embed.graph.hgcn import HGCN
@@ -121,6 +121,12 @@ def test_patience_ends_it(inputs, settings_with):
     result = refine(inputs, replace(settings, patience=2), 0)
     assert result.best_epoch == 0
     assert len(result.history) == 3
+
+
+def test_a_refinement_that_is_not_finite_stops(inputs, settings_with):
+    settings = settings_with('graph.lr=1e30', 'graph.lr_curvature=0', 'graph.max_epochs=3')
+    with pytest.raises(HealthError, match=r'stopped in epoch 1: .* lower graph\.lr'):
+        refine(inputs, settings, 0)
 
 
 def test_each_term_acts_on_the_network(inputs, level):

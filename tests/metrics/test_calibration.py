@@ -39,15 +39,17 @@ def answers(noise):
 
 
 @pytest.mark.parametrize(('strategy', 'equal_mass'), [('uniform', False), ('quantile', True)])
-def test_calibration_error_is_from_scikit_learns_curve(answers, strategy, equal_mass):
+@pytest.mark.parametrize(('bins', 'kept'), [(10, 800), (15, 800), (7, 101), (20, 61), (12, 733)])
+def test_calibration_error_is_from_scikit_learns_curve(answers, strategy, equal_mass, bins, kept):
+    answers = tuple(values[:kept] for values in answers)
     confidence, correct = (values.numpy() for values in answers)
-    curve = calibration_curve(correct, confidence, n_bins=10, strategy=strategy)
-    edges = np.linspace(0, 1, 11)
+    curve = calibration_curve(correct, confidence, n_bins=bins, strategy=strategy)
+    edges = np.linspace(0, 1, bins + 1)
     if equal_mass:
-        edges = np.quantile(confidence, edges)
+        edges = np.percentile(confidence, edges * 100)
     weight = np.bincount(np.searchsorted(edges[1:-1], confidence)) / len(confidence)
     expected = (weight[weight > 0] * np.abs(curve[0] - curve[1])).sum()
-    found = expected_calibration_error(*answers, bins=10, equal_mass=equal_mass)
+    found = expected_calibration_error(*answers, bins=bins, equal_mass=equal_mass)
     assert found == pytest.approx(expected, abs=1e-12)
     assert found > 0.05
 
@@ -94,6 +96,15 @@ def test_temperature_is_scipys(predictions):
     for name in ('nll', 'ece', 'ece_equal_mass', 'brier'):
         assert after[name] < before[name], name
     assert after['accuracy'] == pytest.approx(before['accuracy'])
+
+
+@pytest.mark.parametrize('temperature', [0.0, -1.0, math.nan])
+def test_a_temperature_that_is_not_positive_is_refused(predictions, temperature):
+    logits, truth = predictions
+    with pytest.raises(MetricError, match='temperature must be positive'):
+        calibration_metrics(logits, truth, temperature=temperature, **BINS)
+    with pytest.raises(MetricError, match='temperature must be positive'):
+        calibration_ceiling(logits, temperature=temperature, draws=1, seed=0, **BINS)
 
 
 def test_temperature_stays_in_its_bounds(predictions):
@@ -191,8 +202,6 @@ def test_bad_input_is_refused(predictions, answers):
         accuracy_at_coverage(risk_coverage(confidence, correct), 0)
     with pytest.raises(MetricError, match='nothing to measure'):
         risk_coverage(confidence[:0], correct[:0])
-    with pytest.raises(MetricError, match='temperature must be positive'):
-        calibration_metrics(logits, truth, temperature=0, **BINS)
     with pytest.raises(MetricError, match='bounds must be'):
         fit_temperature(logits, truth, bounds=(2, 1))
     logits[0, truth[0]] = -torch.inf

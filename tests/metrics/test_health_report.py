@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,7 +93,18 @@ def test_a_table_without_a_finite_point_breaks_every_limit(table, level):
     report = report_of(table * math.nan, level=level)
     assert report['non_finite'] == 200
     assert math.isnan(report['radius_level_4_median'])
-    assert len(violations(report, LIMITS)) == 6
+    assert len(violations(report, replace(LIMITS, non_finite=None))) == 5
+    (only,) = violations(report, LIMITS)
+    assert 'NaN or infinite' in only, 'the cause is told, and not what follows from it'
+
+
+@pytest.mark.parametrize(('dtype', 'huge'), [(torch.float32, 1e30), (torch.float64, 1e200)])
+def test_points_beyond_the_type_are_left_out(table, dtype, huge):
+    space = table.to(dtype)
+    space[:3] = huge
+    report = report_of(space)
+    rest = report_of(space[3:])
+    assert report == pytest.approx(rest | {'non_finite': 3.0})
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,9 @@ def test_the_last_good_checkpoint_survives(train, settings_with, tmp_path, monke
         return {**report, 'effective_rank_centred': 1.1} if len(reports) == 2 else report
 
     monkeypatch.setattr(callbacks, 'health_report', collapse_later)
-    with pytest.raises(HealthError, match=r'epoch 1: effective rank.*last good.*last\.ckpt'):
+    with pytest.raises(
+        HealthError, match=r'epoch 1: effective rank.*last good.*checkpoints/last\.ckpt'
+    ):
         train(settings_with('training.epochs=3'))
     last = torch.load(tmp_path / 'checkpoints' / 'last.ckpt', weights_only=True)
     assert last['epoch'] == 0
@@ -223,6 +225,66 @@ def test_the_health_of_each_epoch_is_reported(train, settings_with, material):
 def test_a_bound_on_the_radii_stops_training(train, settings_with):
     with pytest.raises(HealthError, match=r'95 % quantile of the radius .* above 0\.5'):
         train(settings_with('training.health.max_radius_q95=0.5'))
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    """Return a function that has some weights spoiled after a step, epoch and batch counted."""
+
+    def arrange(spoil, epoch, batch):
+        real = callbacks.HealthGuard.on_train_batch_end
+
+        def then(self, trainer, module, outputs, data, at):
+            real(self, trainer, module, outputs, data, at)
+            last = trainer.num_training_batches - 1
+            if trainer.current_epoch == epoch and at == (last if batch == 'last' else batch):
+                with torch.no_grad():
+                    spoil(module.model)
+
+        monkeypatch.setattr(callbacks.HealthGuard, 'on_train_batch_end', then)
+
+    return arrange
+
+
+def test_a_loss_that_is_not_finite_stops_training_at_once(train, settings_with, tmp_path, poison):
+    poison(lambda model: model.table[0].fill_(torch.nan), 1, 0)
+    with pytest.raises(
+        HealthError, match=r'epoch 1: the loss of step 1 is nan.*checkpoints/last\.ckpt'
+    ):
+        train(settings_with('training.epochs=3'))
+    last = torch.load(tmp_path / 'checkpoints' / 'last.ckpt', weights_only=True)
+    assert last['epoch'] == 0
+
+
+@pytest.mark.parametrize(
+    ('weights', 'override'),
+    [
+        ('log_temperature', 'training.clip=0'),
+        ('learned_curvature.log_curvature', 'model.learn_curvature=true'),
+        ('head.linear.weight', 'training.clip=1'),
+    ],
+)
+def test_weights_that_are_not_finite_are_never_saved(
+    train, settings_with, tmp_path, poison, weights, override
+):
+    poison(lambda model: model.get_parameter(weights).fill_(torch.nan), 1, 'last')
+    with pytest.raises(HealthError, match=rf'epoch 1: model\.{weights} holds NaN'):
+        train(settings_with('training.epochs=3', override))
+    last = torch.load(tmp_path / 'checkpoints' / 'last.ckpt', weights_only=True)
+    assert last['epoch'] == 0
+    assert all(value.isfinite().all() for value in last['state_dict'].values())
+
+
+def test_the_checkpoint_of_another_training_is_not_called_good(train, settings_with, tmp_path):
+    train(settings_with('training.epochs=1'))
+    with pytest.raises(HealthError, match='last good checkpoint: none was saved yet'):
+        train(settings_with('training.lr_table=30'), resume='never')
+
+
+def test_the_checkpoint_of_the_warm_epochs_is_named(train, settings_with):
+    warm = ('training.warm.epochs=2', 'training.warm.validate_every=1')
+    with pytest.raises(HealthError, match=r'last good checkpoint: .*warm/last\.ckpt'):
+        train(settings_with('training.lr_table=30', 'training.clip=1', *warm))
 
 
 def test_health_looks_at_supervised_codes(train, settings_with, monkeypatch, material):
