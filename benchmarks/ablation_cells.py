@@ -11,6 +11,7 @@ import torch
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from benchmarks.ablation import cell_file
 from benchmarks.text_inputs import settings_of
 from flows.dag import Dag
 from flows.runtime import CHECKOUT
@@ -26,12 +27,6 @@ from tasks.tracking import pipeline_run
 
 CONFIGS = CHECKOUT / 'configs'
 SOURCES = ('naics_embed.training.fit', 'naics_embed.evaluation.evaluate')
-
-
-def cell_file(folder: Path, profile: str, row: str, seed: int) -> Path:
-    """Return where a cell's figures are kept."""
-    name = ''.join(letter if letter.isalnum() else '-' for letter in row.lower())
-    return folder / profile / f'{"-".join(filter(None, name.split("-")))}-seed{seed}.json'
 
 
 @task(task_run_name='{row}, seed {seed}', cache_policy=NO_CACHE)
@@ -75,7 +70,7 @@ def cell(
         taxonomy = taxonomy_of(inputs['codebook'])
         table = Table(
             trained.tangents,
-            config.model.curvature,
+            trained.curvature,
             config.model.r_max,
             tuple(splits_of(inputs['structure_holdout'], taxonomy)),
         )

@@ -71,8 +71,8 @@ def count(batches: list[Batch], refreshed: int, codes: int) -> Work:
     texts = [part for batch in batches for part in (batch.queries, *batch.channels) if len(part)]
     return Work(
         steps=len(batches),
-        queries=sum(len(batch.queries) for batch in batches),
-        channels=sum(len(part) for batch in batches for part in batch.channels),
+        queries=sum(batch.queries.distinct for batch in batches),
+        channels=sum(part.distinct for batch in batches for part in batch.channels),
         refreshed=refreshed,
         tokens=sum(_tokens(part) for part in texts),
         padded=sum(part.mask.numel() for text in texts for part in text.parts),

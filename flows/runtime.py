@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from naics_embed.errors import ConfigError
 from naics_embed.search.promotion import ROOT_VARIABLE
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -34,7 +35,17 @@ def prepare(*, quiet: bool) -> None:
     Args:
         quiet: keep Prefect's own log lines off the terminal, tracebacks of users' errors
             included; for a flow without a server. Other errors are raised all the same.
+
+    Raises:
+        ConfigError: this is one of several processes, as torchrun starts them.
     """
+    processes = int(os.environ.get('WORLD_SIZE', '1'))
+    if processes > 1:
+        raise ConfigError(
+            f'a flow is one process, but this is one of {processes} (WORLD_SIZE): a stage lets one '
+            'in and the others would wait for it. Under torchrun call '
+            'naics_embed.training.fit.train_text'
+        )
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     if quiet:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from naics_embed.errors import UserError
+from naics_embed.errors import ConfigError, UserError
 
 GIB = 2**30
 
@@ -31,7 +32,7 @@ def gpu(
     ] = None,
     as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,
 ) -> None:
-    """Say which batch fits a GPU, from a measured training step."""
+    """Say which batch fits a GPU, from measured passes of the transformer."""
     if importlib.util.find_spec('peft') is None:
         raise UserError("measuring a step needs the extra 'train': pip install -e '.[train]'")
     from naics_embed.config.load import load_config
@@ -42,6 +43,12 @@ def gpu(
     folder = config_folder or Path(__file__).resolve().parent.parent.parent / 'configs'
     config = load_config(folder, profile, overrides or ()).config
     model = config.model
+    if model.mode == 'frozen':
+        raise ConfigError(
+            'model.mode=frozen trains no transformer: memory does not bound its batch'
+        )
+    if memory is not None and not (math.isfinite(memory) and memory > 0):
+        raise ConfigError(f'--memory must be a number of GiB above 0, not {memory}')
     encoder = SentenceEncoder(
         load_backbone(locate_backbone(config.backbone.name, config.backbone.revision)),
         AdapterSettings(
@@ -54,6 +61,12 @@ def gpu(
             checkpointing=model.checkpointing,
         ),
     )
+    longest = encoder.backbone.config.max_position_embeddings
+    if config.backbone.window > longest:
+        raise ConfigError(
+            f'backbone.window={config.backbone.window}, but {config.backbone.name} reads {longest} '
+            'tokens at most'
+        )
     plan = measure_batch(
         encoder,
         tokens=config.backbone.window,

@@ -112,13 +112,27 @@ def from_dict(values: dict[str, Any]) -> Config:
     return _build(Config, '', leaves, known, dict.fromkeys(leaves, 'the given values'))
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """PyYAML takes the last of two equal keys; a section that stands twice would lose one half."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f'the key {key.value!r} stands twice', key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(
             f'{path} does not exist; run from a checkout, or name the folder with --config-folder'
         )
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+        content = yaml.load(path.read_text(encoding='utf-8'), _UniqueKeys) or {}
     except yaml.YAMLError as error:
         raise ConfigError(f'{path} is not valid YAML: {error}') from error
     if not isinstance(content, dict):
@@ -128,7 +142,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _read_profile(folder: Path, profile: str) -> dict[str, Any]:
     path = folder / PROFILE_FOLDER / f'{profile}.yaml'
-    if not path.is_file():
+    if Path(profile).name != profile or not path.is_file():
         there = sorted(p.stem for p in (folder / PROFILE_FOLDER).glob('*.yaml'))
         raise ConfigError(f'there is no profile {profile!r}; profiles: {", ".join(there)}')
     return _read(path)

@@ -64,7 +64,7 @@ class WarmConfig:
         lr_head: peak learning rate of head and fusion.
         lr_table: peak learning rate of the table or the offsets.
         lr_temperature: peak learning rate of the log temperature.
-        patience: epochs without a better validation figure before the stage ends.
+        patience: validations without a better figure before the stage ends.
         embedding_dropout: like `ModelConfig.embedding_dropout`, for this training.
         embedding_noise: like `ModelConfig.embedding_noise`, for this training.
         distillation: ``objective.distillation.weight`` for this training.
@@ -120,7 +120,7 @@ class TrainingConfig:
         weight_decay: decay of adapter and head; the table and the temperature have none.
         warmup: share of the steps over which learning rates rise; then they fall as a cosine.
         clip: largest norm of the gradient.
-        patience: epochs without a better validation figure before training stops.
+        patience: validations without a better figure before training stops.
         max_queries: at most this many training queries; null for all.
         accelerator: where Lightning trains: auto, cpu or gpu.
         precision: Lightning's precision of the transformer; the geometry never leaves float64.
@@ -129,7 +129,7 @@ class TrainingConfig:
         schedule: after the warm-up, ``cosine`` decay, or ``plateau``: a smaller rate each time that
             validation stops improving.
         plateau_factor: factor on the rates at each such time.
-        plateau_patience: epochs without a better figure before it.
+        plateau_patience: validations without a better figure before it.
         accumulate: batches whose gradients make one optimiser step.
         gradient_norms: log the gradient norm of each term every so many steps; 0 for never.
         refresh_steps: encode the channels of all codes anew every so many steps, where code points
@@ -195,7 +195,7 @@ class CurriculumConfig:
         enabled: whether negatives follow the phases; if not, all count alike in all of the run.
         refinement: share of the run at which the second phase begins at the latest.
         mitigation: share of the run at which the third phase begins at the latest.
-        plateau: epochs without a better validation figure that end a phase early; 0 for never.
+        plateau: validations without a better figure that end a phase early; 0 for never.
         distance_exponent: a negative weighs D*^(−exponent), in every phase.
         mask_siblings: whether siblings are no negatives in the first phase.
         hard: nearest negatives that are kept, from the second phase; 0 for all.

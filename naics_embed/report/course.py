@@ -1,7 +1,7 @@
 """The course of training: terms, validation, curriculum, experts, refinement."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,7 @@ def terms(training: Training, report: RunReport) -> list[Panel]:
     ]
     found = []
     for name in names:
-        points = _points(training, f'train/{name}', range(len(training.history)))
+        points = _points(training, f'train/{name}')
         weight = _weight(report, name)
         note = TERMS.get(name, '')
         if weight is not None:
@@ -96,21 +96,20 @@ def terms(training: Training, report: RunReport) -> list[Panel]:
     return found
 
 
-def validation(training: Training, report: RunReport) -> list[Panel]:
+def validation(training: Training) -> list[Panel]:
     """Return charts of the validation figures, at the epochs that were validated."""
-    epochs = _validated(training, report)
     found = []
     for metric, title in (('mrr', 'MRR'), ('top1', 'Top-1')):
         series = [
             Series(KINDS[kind], points, colour)
             for colour, kind in enumerate(KINDS)
-            if (points := _points(training, f'validation/{kind}_{metric}', epochs))
+            if (points := _points(training, f'validation/{kind}_{metric}'))
         ]
-        if metric == 'mrr' and (mean := _points(training, 'validation/selection', epochs)):
+        if metric == 'mrr' and (mean := _points(training, 'validation/selection')):
             series.append(Series('what picks the epoch', mean, 3))
         if series:
             found.append(_panel(f'{title} on validation', '', series, training, (WIDE, TALL)))
-    spearman = _points(training, 'validation/spearman', epochs)
+    spearman = _points(training, 'validation/spearman')
     if spearman:
         note = 'rank correlation with D*, on a sample of codes'
         found.append(
@@ -123,7 +122,7 @@ def validation(training: Training, report: RunReport) -> list[Panel]:
         for colour, (name, key) in enumerate(
             {'5 %': 'radius_q05', 'median': 'radius_median', '95 %': 'radius_q95'}.items()
         )
-        if (points := _points(training, f'health/{key}', epochs))
+        if (points := _points(training, f'health/{key}'))
     ]
     if radius:
         note = 'quantiles over the codes'
@@ -131,7 +130,7 @@ def validation(training: Training, report: RunReport) -> list[Panel]:
     return found
 
 
-def epochs_table(training: Training, report: RunReport) -> tuple[list[str], list[list[str]]]:
+def epochs_table(training: Training) -> tuple[list[str], list[list[str]]]:
     """Return head and rows of the figures of every epoch."""
     keys = sorted(
         {
@@ -141,16 +140,9 @@ def epochs_table(training: Training, report: RunReport) -> tuple[list[str], list
             if key.startswith(('train/', 'validation/'))
         }
     )
-    fresh = set(_validated(training, report))
     rows = [
-        [str(place + 1)]
-        + [
-            f'{epoch[key]:.4f}'
-            if key in epoch and (key.startswith('train/') or place in fresh)
-            else ''
-            for key in keys
-        ]
-        for place, epoch in enumerate(training.history)
+        [str(place), *(f'{epoch[key]:.4f}' if key in epoch else '' for key in keys)]
+        for place, epoch in enumerate(training.history, start=1)
     ]
     return ['epoch', *keys], rows
 
@@ -171,11 +163,7 @@ def mechanisms(training: Training, report: RunReport) -> list[Mechanism]:
         series = [
             Series(f'of {of}', points, colour)
             for colour, (user, of) in enumerate(USERS.items())
-            if (
-                points := _points(
-                    training, f'curriculum/{user}_{key}', range(len(training.history))
-                )
-            )
+            if (points := _points(training, f'curriculum/{user}_{key}'))
         ]
         if not series:
             found.append(Mechanism(name, settings[key], 'It never acted.', None))
@@ -209,9 +197,8 @@ def expert_load(training: Training) -> Panel | None:
     count = sum(key.startswith('curriculum/load_') for key in (training.history or [{}])[-1])
     if not count:
         return None
-    every = range(len(training.history))
     series = [
-        Series(f'expert {place + 1}', _points(training, f'curriculum/load_{place}', every), place)
+        Series(f'expert {place + 1}', _points(training, f'curriculum/load_{place}'), place)
         for place in range(count)
     ]
     note = f'share of channels sent to each; even would be {1 / count:.3f}'
@@ -276,21 +263,12 @@ def _course(
     )
 
 
-def _points(training: Training, key: str, epochs: Iterable[int]) -> list[tuple[float, float]]:
+def _points(training: Training, key: str) -> list[tuple[float, float]]:
+    """Return epoch, from 1, and figure; epochs without validation have none of its figures."""
     return [
-        (place + 1.0, training.history[place][key])
-        for place in epochs
-        if math.isfinite(training.history[place].get(key, math.nan))
-    ]
-
-
-def _validated(training: Training, report: RunReport) -> list[int]:
-    """Return the epochs after which validation ran; in between, old figures are repeated."""
-    every = int(report.setting('training.warm.validate_every') or 1)
-    return [
-        place
-        for place in range(len(training.history))
-        if place >= training.warm_epochs or (place + 1) % every == 0
+        (float(number), epoch[key])
+        for number, epoch in enumerate(training.history, start=1)
+        if math.isfinite(epoch.get(key, math.nan))
     ]
 
 

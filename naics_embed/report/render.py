@@ -101,10 +101,10 @@ def _course(report: RunReport) -> dict[str, Any] | None:
     training = report.training
     if training is None or not training.history:
         return None
-    head, rows = course.epochs_table(training, report)
+    head, rows = course.epochs_table(training)
     return {
         'terms': course.terms(training, report),
-        'validation': course.validation(training, report),
+        'validation': course.validation(training),
         'mechanisms': course.mechanisms(training, report),
         'phases': course.phases(training),
         'experts': course.expert_load(training),

@@ -49,15 +49,22 @@ class TextBatch:
 
     Attributes:
         frozen: float32 ``(b, width)``, their embeddings by the frozen backbone.
-        parts: the same texts to be encoded, each in one part; none where frozen embeddings are all
-            that is wanted.
+        parts: the d distinct ones of them to be encoded, each in one part; none where frozen
+            embeddings are all that is wanted.
+        copies: int64 ``(b,)``, which of the distinct texts each is; None where all are.
     """
 
     frozen: Tensor
     parts: list[TextPart]
+    copies: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.frozen)
+
+    @property
+    def distinct(self) -> int:
+        """How many texts are encoded, where any are."""
+        return len(self) if self.copies is None else int(self.copies.max()) + 1
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,10 @@ class TextCorpus:
     def batch(
         self, rows: np.ndarray, limit: int | None = None, *, part_cost: int, states: bool = True
     ) -> TextBatch:
-        """Collect some texts.
+        """Collect some texts, to be encoded once each.
 
         Args:
-            rows: int ``(b,)``.
+            rows: int ``(b,)``, with repetitions.
             limit: keep at most this many tokens of each text.
             part_cost: tokens that a part with a padding of its own must save.
             states: if not, frozen embeddings only.
@@ -90,6 +97,12 @@ class TextCorpus:
         frozen = torch.from_numpy(self.embeddings[rows])
         if not states or not len(rows):
             return TextBatch(frozen, [])
+        distinct, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+        copies = None
+        if len(distinct) < len(rows):
+            order = np.argsort(first)
+            copies = torch.from_numpy(np.argsort(order)[inverse])
+            rows = distinct[order]
         lengths = self.tokens.lengths[rows]
         lengths = lengths if limit is None else np.minimum(lengths, limit)
         return TextBatch(
@@ -98,6 +111,7 @@ class TextCorpus:
                 TextPart(torch.from_numpy(places), *self.hidden(rows[places], limit))
                 for places in length_parts(lengths, part_cost)
             ],
+            copies,
         )
 
     def channel_embeddings(self) -> tuple[Tensor, Tensor]:

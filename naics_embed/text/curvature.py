@@ -25,3 +25,9 @@ class LearnedCurvature(nn.Module):
         low, high = (math.log(bound) for bound in CURVATURE_RANGE)
         held = self.log_curvature.clamp(low, high)
         return (self.log_curvature + (held - self.log_curvature).detach()).exp()
+
+    @torch.no_grad()
+    def hold(self) -> None:
+        """Put the parameter itself back into the range, after a step of the optimiser."""
+        low, high = (math.log(bound) for bound in CURVATURE_RANGE)
+        self.log_curvature.clamp_(low, high)

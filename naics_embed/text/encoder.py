@@ -160,8 +160,8 @@ class SentenceEncoder(nn.Module):
         if not texts.parts:
             return texts.frozen
         encoded = [self.upper(part.hidden, part.mask, adapter) for part in texts.parts]
-        places = torch.cat([part.places for part in texts.parts])
-        return torch.cat(encoded)[places.argsort()]
+        order = torch.cat([part.places for part in texts.parts]).argsort()
+        return torch.cat(encoded)[order if texts.copies is None else order[texts.copies]]
 
     def forward(self, input_ids: Tensor, mask: Tensor, adapter: str | None = None) -> Tensor:
         """Token ids ``(b, t)`` → unit embeddings ``(b, width)``."""

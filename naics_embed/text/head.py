@@ -77,7 +77,8 @@ class LorentzHead(nn.Module):
         x_mean, y_mean = x.mean(0), y.mean(0)
         xc, yc = x - x_mean, y - y_mean
         gram = xc.T @ xc
-        gram.diagonal().add_(ridge * gram.diagonal().mean())
+        scale = gram.diagonal().mean().clamp_min(torch.finfo(gram.dtype).tiny)
+        gram.diagonal().add_(ridge * scale)
         weight = torch.linalg.solve(gram, xc.T @ yc)
         self.linear.weight.copy_(weight.T)
         self.linear.bias.copy_(y_mean - x_mean @ weight)

@@ -22,8 +22,9 @@ class LinearTeacher(nn.Module):
         self.register_buffer('codes', codes, persistent=False)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Unit embeddings ``(b, width)`` → logits ``(b, k)``."""
-        return nn.functional.linear(embeddings.float(), self.weight, self.bias)
+        """Unit embeddings ``(b, width)`` → logits ``(b, k)``, never in mixed precision."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return nn.functional.linear(embeddings.float(), self.weight, self.bias)
 
 
 def fit_linear_teacher(

@@ -20,6 +20,8 @@ Report = Callable[[int, dict[str, float]], None]
 
 GRADIENT_ADVICE = 'lower the learning rate or training.clip'
 HEALTH = 'health/'
+VALIDATED = ('validation/', HEALTH)
+"""Beginnings of the names of figures that come from validation."""
 HEALTH_FIGURES = (
     'non_finite',
     'radius_min',
@@ -114,13 +116,17 @@ class StepSeed(L.Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Seed torch on every device with a number that depends on seed and step only."""
-        sequence = np.random.SeedSequence([self.seed, trainer.global_step])
+        """Seed torch on every device with a number that depends on seed and batch only."""
+        batch_number = trainer.current_epoch * int(trainer.num_training_batches) + batch_idx
+        sequence = np.random.SeedSequence([self.seed, batch_number])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
 
 
 class History(L.Callback):
-    """Collects the figures of each epoch and hands them to the caller."""
+    """Collects the figures of each epoch and hands them to the caller.
+
+    Lightning keeps figures of validation until the next one; here they are of their own epoch only.
+    """
 
     def __init__(self, report: Report | None = None) -> None:
         """Args: called with the epoch and its figures."""
@@ -129,7 +135,12 @@ class History(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Record what was logged in this epoch."""
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        validated = (trainer.current_epoch + 1) % trainer.check_val_every_n_epoch == 0
+        figures = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if validated or not name.startswith(VALIDATED)
+        }
         self.epochs.append(figures)
         log.info(
             'epoch %d: %s',

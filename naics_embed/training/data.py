@@ -26,7 +26,7 @@ class Batch:
         queries: texts of b queries.
         target: int64 ``(b,)``.
         against: int64 ``(b, r)``, codes that a query was redirected from, −1 where there are fewer.
-        placed: int64 ``(p,)``, codes whose channels are encoded in this step.
+        placed: int64 ``(p,)``, distinct codes whose channels are encoded in this step.
         channels: for each channel, the texts of those placed codes that have it.
         present: bool ``(p, channels)``, which have it.
         drawn: int64 ``(k,)``, codes all pairs of which enter the terms of the tree; the same in all
@@ -162,6 +162,7 @@ class StepSampler(Sampler[Step]):
             if self.settings.place_targets and self.targets is not None:
                 own = self.targets[random.choice(steps[number], len(placed) // 2)]
                 placed = np.concatenate([own, placed[len(own) :]])
+            placed = np.array(list(dict.fromkeys(placed.tolist())), dtype=np.int64)
             drawn, partner = self._drawn(random)
             yield Step(steps[number][rank::size], placed[rank::size], drawn, partner)
 

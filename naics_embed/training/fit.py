@@ -10,34 +10,58 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
 from naics_embed.artifacts import write_json
 from naics_embed.config.training import TrainingConfig
-from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.metrics.health import HealthLimits
-from naics_embed.text.linear_teacher import LinearTeacher
 from naics_embed.text.model import TextModel
 from naics_embed.text.placement import at_level_radius, follow_known_codes
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
 from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
+from naics_embed.training.checkpoints import (
+    LAST_CHECKPOINT,
+    RESUME_AUTO,
+    RESUME_LAST,
+    RESUME_NEVER,
+    BestCheckpoint,
+    checkpoint_to_resume,
+    epochs_to_train,
+    last_checkpoint,
+)
+from naics_embed.training.checks import check_training
 from naics_embed.training.curriculum import Curriculum, PlateauRate
 from naics_embed.training.gather import world
 from naics_embed.training.inputs import TextInputs, TextSettings, TrainedText
 from naics_embed.training.module import SELECTION, Course, count_parameters
-from naics_embed.training.objective import check_objective
 from naics_embed.training.warm import heads_only, warm_epochs, warm_settings
 
 log = logging.getLogger(__name__)
 
-RESUME_AUTO = 'auto'
-RESUME_LAST = 'last'
-RESUME_NEVER = 'never'
-LAST_CHECKPOINT = 'last.ckpt'
 WARM = 'warm'
 SETTINGS_FILE = 'settings.json'
-BEST_NAME = 'best-epoch={epoch:02d}-selection={' + SELECTION + ':.4f}'
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One of the trainings that a run is made of: the warm epochs, or those of the adapters.
+
+    Attributes:
+        checkpoints: its directory.
+        resume_from: the checkpoint that it goes on from.
+        kept: the last checkpoint of the run when it begins.
+        epochs_before: epochs of the run before it.
+        span: where it lies in the run, in shares of that.
+        every: epochs between two validations.
+    """
+
+    checkpoints: Path
+    resume_from: Path | None
+    kept: Path | None
+    epochs_before: int
+    span: tuple[float, float]
+    every: int
 
 
 @dataclass(frozen=True)
@@ -48,6 +72,7 @@ class _Fitted:
     history: list[dict[str, float]]
     best_epoch: int
     refreshed: Tensor | None
+    curriculum: Curriculum
 
 
 def train_text(
@@ -83,7 +108,7 @@ def train_text(
         ArtifactError: the checkpoint to resume from does not exist.
         HealthError: the table left the range in which its numbers can be trusted.
     """
-    _check(inputs, settings)
+    check_training(inputs, settings)
     warm_folder = checkpoints / WARM
     queries, every = len(inputs.train), 1
     warm = warm_epochs(settings, queries)
@@ -93,44 +118,26 @@ def train_text(
         settings, warm = warm_settings(settings, warm), 0
     begun = warm > 0 and (warm_folder / LAST_CHECKPOINT).is_file()
     main_resume = RESUME_AUTO if begun and resume == RESUME_LAST else resume
-    resume_from = _checkpoint(checkpoints, main_resume)
+    resume_from = checkpoint_to_resume(checkpoints, main_resume)
     # Lightning's notices of hardware and tips are no news to the caller, who logs the epochs.
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     if world()[0] == 0:
         write_json(checkpoints / SETTINGS_FILE, asdict(settings))
     share = warm / (warm + settings.training.epochs)
     history: list[dict[str, float]] = []
+    curriculum = None
     if warm and (begun or resume_from is None):
         begins = warm_settings(settings, warm)
         warm_resume = RESUME_NEVER if resume == RESUME_NEVER else RESUME_AUTO
-        warm_from = _checkpoint(warm_folder, warm_resume)
-        first = _fit(
-            inputs,
-            begins,
-            warm_folder,
-            warm_from,
-            warm_from,
-            report,
-            start,
-            0,
-            (0.0, share),
-            make_classifier(inputs, begins),
-            settings.training.warm.validate_every,
-        )
+        warm_from = checkpoint_to_resume(warm_folder, warm_resume)
+        validated = settings.training.warm.validate_every
+        part = _Part(warm_folder, warm_from, warm_from, 0, (0.0, share), validated)
+        first = _fit(inputs, begins, part, report, start, curriculum)
         history, start = first.history, first.model.light_state()
-    fitted = _fit(
-        inputs,
-        settings,
-        checkpoints,
-        resume_from,
-        resume_from or (warm_folder / LAST_CHECKPOINT if history else None),
-        report,
-        start,
-        len(history),
-        (share, 1.0),
-        make_classifier(inputs, settings),
-        every,
-    )
+        curriculum = first.curriculum
+    kept = resume_from or (warm_folder / LAST_CHECKPOINT if history else None)
+    part = _Part(checkpoints, resume_from, kept, len(history), (share, 1.0), every)
+    fitted = _fit(inputs, settings, part, report, start, curriculum)
     history = history + fitted.history
     trained = _finish(fitted, inputs, settings, history, len(history) - len(fitted.history))
     return replace(trained, warm_epochs=len(history)) if few else trained
@@ -139,21 +146,12 @@ def train_text(
 def _fit(
     inputs: TextInputs,
     settings: TextSettings,
-    checkpoints: Path,
-    resume_from: Path | None,
-    kept: Path | None,
+    part: _Part,
     report: Report | None,
     start: Mapping[str, Tensor] | None,
-    epochs_before: int,
-    span: tuple[float, float],
-    classifier: LinearTeacher | None,
-    every: int = 1,
+    curriculum: Curriculum | None,
 ) -> _Fitted:
-    """Train once, and return the model with the weights of its best epoch.
-
-    It lies at ``span`` of the whole run, ``kept`` is the last checkpoint before it, and it is
-    validated after ``every`` so many epochs.
-    """
+    """Train one part, with the curriculum of the part before; return its best epoch."""
     training = settings.training
     L.seed_everything(settings.seed, workers=True, verbose=False)
     model = make_model(inputs, settings)
@@ -162,86 +160,42 @@ def _fit(
     data = make_data(inputs, settings)
     batches = -(-len(inputs.train) // training.batch)
     steps = training.epochs * -(-batches // training.accumulate)
-    course = Course(*span, training.gradient_norms, training.refresh_steps)
+    course = Course(*part.span, training.gradient_norms, training.refresh_steps)
+    classifier = make_classifier(inputs, settings)
     module = make_module(model, inputs, settings, steps, course, classifier)
 
     def shifted(epoch: int, figures: dict[str, float]) -> None:
         if report is not None:
-            report(epochs_before + epoch, figures)
+            report(part.epochs_before + epoch, figures)
 
     history = History(shifted)
-    best = ModelCheckpoint(
-        dirpath=checkpoints,
-        filename=BEST_NAME,
-        monitor=SELECTION,
-        mode='max',
-        save_top_k=1,
-        auto_insert_metric_name=False,
-    )
+    best = BestCheckpoint(part.checkpoints, part.every, part.resume_from)
     callbacks: list[L.Callback] = [StepSeed(settings.seed), history]
+    curriculum = curriculum or Curriculum(settings.curriculum, settings.seed)
     if settings.curriculum.enabled:
-        callbacks.append(Curriculum(settings.curriculum, settings.seed))
+        callbacks.append(curriculum)
     if training.schedule == 'plateau':
         callbacks.append(PlateauRate(training.plateau_factor, training.plateau_patience))
-    trainer = _trainer(training, every, checkpoints, kept, [*callbacks, best])
+    trainer = _trainer(training, part, [*callbacks, best])
     with warnings.catch_warnings():
         # The data are in memory: worker processes would only copy them.
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
         warnings.filterwarnings('ignore', message='.*LeafSpec.*')
         warnings.filterwarnings('ignore', message='.*exists and is not empty.*')
-        trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
-    kept = torch.load(best.best_model_path, map_location='cpu', weights_only=True)
-    module.cpu().load_state_dict(kept['state_dict'], strict=False)
+        # Only of last.ckpt, which is written anew; the best is found again.
+        warnings.filterwarnings('ignore', message='The dirpath has changed.*')
+        if part.resume_from is not None:
+            trainer.fit_loop.max_epochs = epochs_to_train(
+                part.resume_from, module, training.epochs, training.patience
+            )
+        trainer.fit(module, datamodule=data, ckpt_path=part.resume_from, weights_only=True)
+    found = torch.load(best.best_model_path, map_location='cpu', weights_only=True)
+    module.cpu().load_state_dict(found['state_dict'], strict=False)
     refreshed = module.refresh() if module.refresh is not None else None
-    return _Fitted(module.model.eval(), history.epochs, int(kept['epoch']), refreshed)
+    return _Fitted(module.model.eval(), history.epochs, int(found['epoch']), refreshed, curriculum)
 
 
-def _check(inputs: TextInputs, settings: TextSettings) -> None:
-    if not len(inputs.train):
-        raise ConfigError(
-            'there are no training queries: switch on data.plain_language.train or '
-            'training.queries, or use a source with index entries'
-        )
-    if not sum(len(part) for part in inputs.validation.values()):
-        raise ConfigError(
-            'there are no validation queries, so no epoch can be chosen: switch on '
-            'data.plain_language.validation, or use a source with index entries'
-        )
-    bare = np.flatnonzero((inputs.corpus.channels < 0).all(axis=1))
-    if len(bare):
-        raise ConfigError(
-            f'code {inputs.taxonomy.codes[bare[0]]} and {len(bare) - 1} others have no text in '
-            'model.channels, so they cannot be placed; add the channel title, which every code has'
-        )
-    check_objective(
-        settings.objective,
-        geometry=settings.model.geometry,
-        experts=settings.model.fusion.kind == 'experts',
-        router=settings.curriculum.router if settings.curriculum.enabled else 0,
-    )
-
-
-def _checkpoint(folder: Path, resume: str) -> Path | None:
-    last = folder / LAST_CHECKPOINT
-    if resume == RESUME_NEVER or (resume == RESUME_AUTO and not last.is_file()):
-        return None
-    path = last if resume in (RESUME_AUTO, RESUME_LAST) else Path(resume)
-    if not path.is_file():
-        raise ArtifactError(
-            f'there is no checkpoint {path} to resume from; train without --resume, '
-            'or name an existing file'
-        )
-    log.info('resuming from %s', path)
-    return path
-
-
-def _trainer(
-    training: TrainingConfig,
-    every: int,
-    checkpoints: Path,
-    kept: Path | None,
-    callbacks: list[L.Callback],
-) -> L.Trainer:
+def _trainer(training: TrainingConfig, part: _Part, callbacks: list[L.Callback]) -> L.Trainer:
     limits = HealthLimits(
         residual=training.health.residual,
         bound_share=training.health.bound_share,
@@ -249,10 +203,7 @@ def _trainer(
         min_radius_q05=training.health.min_radius_q05,
         max_radius_q95=training.health.max_radius_q95,
     )
-    last = ModelCheckpoint(
-        dirpath=checkpoints, filename='last', save_top_k=1, enable_version_counter=False
-    )
-    guard = HealthGuard(limits, checkpoints / LAST_CHECKPOINT, kept)
+    guard = HealthGuard(limits, part.checkpoints / LAST_CHECKPOINT, part.kept)
     stop = EarlyStopping(monitor=SELECTION, mode='max', patience=training.patience)
     # torchrun starts the processes and says how many there are; alone, there is one.
     processes = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
@@ -262,10 +213,10 @@ def _trainer(
         strategy='auto' if processes == 1 else 'ddp_find_unused_parameters_true',
         precision=training.precision,
         max_epochs=training.epochs,
-        check_val_every_n_epoch=every,
+        check_val_every_n_epoch=part.every,
         gradient_clip_val=training.clip,
         accumulate_grad_batches=training.accumulate,
-        callbacks=[guard, *callbacks, stop, last],
+        callbacks=[guard, *callbacks, stop, last_checkpoint(part.checkpoints, part.every)],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -13,12 +13,32 @@ def world() -> tuple[int, int]:
     return 0, 1
 
 
+class _OwnGroup:
+    """A group of all processes for the gathering alone.
+
+    Data-parallel training reduces the gradients of its buckets as soon as they are ready, which a
+    process without rows is earlier than others; in one group, one call would meet another.
+    """
+
+    def __init__(self) -> None:
+        self.world: dist.ProcessGroup | None = None
+        self.group: dist.ProcessGroup | None = None
+
+    def __call__(self) -> dist.ProcessGroup | None:
+        if self.world is not dist.group.WORLD:
+            self.world, self.group = dist.group.WORLD, dist.new_group()
+        return self.group
+
+
+_own_group = _OwnGroup()
+
+
 class _GatherRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, rows: Tensor) -> Tensor:
         ctx.size = len(rows)
         parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, rows.contiguous())
+        dist.all_gather(parts, rows.contiguous(), group=_own_group())
         return torch.cat(parts)
 
     @staticmethod
@@ -26,7 +46,7 @@ class _GatherRows(torch.autograd.Function):
         # Each process holds the whole loss; what all of them ask of these rows adds up, and the
         # mean over processes that data-parallel training takes then gives the gradient once.
         total = gradient.contiguous()
-        dist.all_reduce(total)
+        dist.all_reduce(total, group=_own_group())
         start = dist.get_rank() * ctx.size
         return total[start : start + ctx.size]
 
@@ -39,16 +59,22 @@ def gather_rows(rows: Tensor) -> Tensor:
     _, size = world()
     if size == 1:
         return rows
-    counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(size)]
-    dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
-    longest = max(int(count) for count in counts)
+    own = torch.tensor([len(rows), int(rows.requires_grad)], device=rows.device)
+    every = [torch.zeros_like(own) for _ in range(size)]
+    dist.all_gather(every, own, group=_own_group())
+    shares = torch.stack(every).tolist()
+    counts = [count for count, _ in shares]
+    longest = max(counts)
     padding = rows.new_zeros((longest - len(rows), *rows.shape[1:]))
     padded = torch.cat([rows, padding])
     if rows.is_floating_point():
+        if any(learned for _, learned in shares) and not padded.requires_grad:
+            # A process without rows of its own must take part in the backward pass all the same.
+            padded.requires_grad_()
         gathered = _GatherRows.apply(padded)
     else:
         parts = [torch.empty_like(padded) for _ in range(size)]
-        dist.all_gather(parts, padded.contiguous())
+        dist.all_gather(parts, padded.contiguous(), group=_own_group())
         gathered = torch.cat(parts)
-    kept = [gathered[i * longest : i * longest + int(n)] for i, n in enumerate(counts)]
+    kept = [gathered[i * longest : i * longest + n] for i, n in enumerate(counts)]
     return torch.cat(kept)

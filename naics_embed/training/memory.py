@@ -4,11 +4,13 @@ On a GPU the peak of a real step is read from the allocator. Without one, the by
 keeps for the backward pass are counted on the CPU: they are what grows with the batch anywhere.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import yaml
 from torch import Tensor
 
 from naics_embed.artifacts import atomic_file
@@ -17,6 +19,8 @@ from naics_embed.text.encoder import SentenceEncoder
 
 OPTIMISER_COPIES = 4
 """Weight, gradient and two moments of AdamW for each trainable parameter."""
+
+_SECTION = re.compile(r'training:\s*(#.*)?')
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,12 @@ def plan_batch(
         measured: see `BatchPlan`.
 
     Raises:
-        ConfigError: not even one ``step`` fits.
+        ConfigError: not even one ``step`` fits, or memory or share make no sense.
     """
+    if not (memory > 0 and 0 < share <= 1):
+        raise ConfigError(
+            f'memory must be above 0 and share in (0, 1], not {memory / 2**30:g} GiB and {share:g}'
+        )
     per_query = (large[1] - small[1]) / (large[0] - small[0])
     fixed = max(0.0, small[1] - per_query * small[0])
     room = share * memory - fixed
@@ -171,12 +179,13 @@ def write_batch(profile: Path, batch: int) -> None:
     """Set ``training.batch`` in a profile, leaving every other line as it is.
 
     Raises:
-        ConfigError: the file does not exist.
+        ConfigError: the file does not exist, or is laid out so that one line cannot be set.
     """
     if not profile.is_file():
         raise ConfigError(f'{profile} does not exist; name a file of configs/profiles')
-    lines = profile.read_text(encoding='utf-8').splitlines()
-    start = next((i for i, line in enumerate(lines) if line.rstrip() == 'training:'), None)
+    before = profile.read_text(encoding='utf-8')
+    lines = before.splitlines()
+    start = next((i for i, line in enumerate(lines) if _SECTION.fullmatch(line)), None)
     if start is None:
         lines += ['training:', f'  batch: {batch}']
     else:
@@ -191,5 +200,22 @@ def write_batch(profile: Path, batch: int) -> None:
             lines[own[0]] = f'  batch: {batch}{note}'
         else:
             lines.insert(start + 1, f'  batch: {batch}')
+    after = '\n'.join(lines) + '\n'
+    _check_written(profile, before, after, batch)
     with atomic_file(profile) as temporary:
-        temporary.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        temporary.write_text(after, encoding='utf-8')
+
+
+def _check_written(profile: Path, before: str, after: str, batch: int) -> None:
+    """Raise ConfigError unless the texts differ in the batch alone."""
+    wanted = yaml.safe_load(before) or {}
+    wanted['training'] = {**(wanted.get('training') or {}), 'batch': batch}
+    try:
+        found = yaml.safe_load(after)
+    except yaml.YAMLError:
+        found = None
+    if found != wanted:
+        raise ConfigError(
+            f'{profile} has a section training that is not a line `training:` with indented lines '
+            f'below; set batch: {batch} there by hand'
+        )

@@ -153,16 +153,21 @@ class TextModule(L.LightningModule):
         every = self.course.gradient_norms
         if every and self.global_step % every == 0:
             norms = gradient_norms(terms, self.model)
-            self._log({f'gradient/{name}': norm for name, norm in norms.items()}, batch)
+            self._log({f'gradient/{name}': norm for name, norm in norms.items()}, terms.queries)
         fixed = self.model.learned_curvature is None
         self._log(
             {f'train/{name}': value.detach() for name, value in terms.values.items()}
             | {f'curriculum/{name}': value.detach() for name, value in terms.figures.items()}
             | {'train/loss': loss.detach(), 'train/temperature': self.model.temperature.detach()}
             | ({} if fixed else {'train/curvature': loss.new_tensor(self.model.curvature)}),
-            batch,
+            terms.queries,
         )
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Hold a learned curvature in its range, so that it can leave an end of it at once."""
+        if self.model.learned_curvature is not None:
+            self.model.learned_curvature.hold()
 
     def on_validation_epoch_start(self) -> None:
         """Make room for the validation points, and place codes by the weights as they are now."""
@@ -218,8 +223,8 @@ class TextModule(L.LightningModule):
         done = (step - warm) / max(1, self.rates.steps - warm)
         return self.rate_scale * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
-    def _log(self, figures: dict[str, Tensor], batch: Batch) -> None:
-        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=max(1, len(batch.target)))
+    def _log(self, figures: dict[str, Tensor], queries: int) -> None:
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=queries)
 
 
 def count_parameters(module: nn.Module) -> dict[str, int]:

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 
 from naics_embed.config.objective import ObjectiveConfig, ScheduleConfig, TermConfig
-from naics_embed.errors import ConfigError
 from naics_embed.losses.anchor import embedding_anchor
 from naics_embed.losses.cone import entailment
 from naics_embed.losses.contrastive import decoupled_contrast
@@ -134,7 +133,8 @@ class Objective(nn.Module):
         values |= self._of_codes(model, tangents, codes, weights)
         values |= self._of_pairs(model, codes, batch, weights, negatives, figures)
         used = {name: weights[name] for name in values}
-        return Terms(values, used, figures, None if live is None else (placed, live.detach()))
+        kept = None if live is None else (placed, live.detach())
+        return Terms(values, used, figures, kept, len(target))
 
     def _live(self, model: TextModel, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """Encode the placed codes of all processes, each distinct one once in the result."""
@@ -248,7 +248,7 @@ class Objective(nn.Module):
                 :, None
             ]
         if negatives.routes is not None:
-            routes = nn.functional.normalize(negatives.routes, dim=-1)
+            routes = nn.functional.normalize(negatives.routes, dim=-1).double()
             affinity = routes[anchors] @ routes[codes].T
         return {'siblings': siblings, 'same_cluster': same, 'affinity': affinity}
 
@@ -331,11 +331,3 @@ class Objective(nn.Module):
                 away[:a], batch.partner, plan.weights, config.dcl.temperature, plan.attracted
             )
         return found
-
-
-def check_objective(config: ObjectiveConfig, *, geometry: str, experts: bool, router: int) -> None:
-    """Raise ConfigError for terms that cannot act with this model."""
-    if geometry != 'lorentz' and config.cone.weight > 0:
-        raise ConfigError('objective.cone is defined in the Lorentz geometry only')
-    if router and not experts:
-        raise ConfigError('curriculum.router needs model.fusion.kind=experts, which has a gate')

@@ -35,12 +35,14 @@ class Terms:
         figures: name → scalar to log.
         live: codes that were encoded in this step, int64 ``(p,)``, and their channels' embeddings
             ``(p, channels, width)``; None where there are none.
+        queries: queries of the step, of all processes.
     """
 
     values: dict[str, Tensor]
     weights: dict[str, float]
     figures: dict[str, Tensor] = field(default_factory=dict)
     live: tuple[Tensor, Tensor] | None = None
+    queries: int = 1
 
     @property
     def total(self) -> Tensor:
@@ -49,7 +51,10 @@ class Terms:
 
 
 def gradient_norms(terms: Terms, module: nn.Module) -> dict[str, Tensor]:
-    """Return the norm of each weighted term's own gradient, over all trainable parameters."""
+    """Return the norm of each weighted term's own gradient, over all trainable parameters.
+
+    For one process: of several, one without rows of its own would not take part.
+    """
     parameters = [p for p in module.parameters() if p.requires_grad]
     found: dict[str, Tensor] = {}
     for name, value in terms.values.items():

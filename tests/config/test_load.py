@@ -46,6 +46,12 @@ def leaves(mapping: dict, prefix: str = '') -> set[str]:
     return found
 
 
+def test_a_key_that_stands_twice_is_named(tmp_path):
+    (tmp_path / 'base.yaml').write_text('model:\n  dim: 8\nmodel:\n  dim: 9\n', encoding='utf-8')
+    with pytest.raises(ConfigError, match=r"base\.yaml .*'model' stands twice(.|\n)*line 3"):
+        load_config(tmp_path)
+
+
 def test_there_are_the_documented_profiles():
     assert {'smoke', 'cpu', 'gpu'} <= set(PROFILES)
 

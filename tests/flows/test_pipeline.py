@@ -453,8 +453,8 @@ def test_other_geometries_are_not_exported(workshop):
 
 
 def test_ablation_cells_are_kept(first, workshop, tmp_path, monkeypatch):
-    from benchmarks.ablation import summary
-    from benchmarks.ablation_cells import ablation, cell_file
+    from benchmarks.ablation import cell_file, stored, summary
+    from benchmarks.ablation_cells import ablation
 
     overrides = [*workshop.overrides, 'training.epochs=1', 'model.mode=frozen']
     rows = {'base': [], 'Euclidean!': ['model.geometry=euclidean']}
@@ -473,6 +473,7 @@ def test_ablation_cells_are_kept(first, workshop, tmp_path, monkeypatch):
     elsewhere = [*overrides, 'service.port=9999', 'regression.rows=3']
     again = ablation(rows, [0], elsewhere, 'smoke', str(tmp_path))
     assert again == results
+    assert stored(tmp_path, 'smoke', list(rows), [0]) == results
     table = summary(again)
     assert table['choice'].to_list() == ['base', 'Euclidean!']
     assert table['Spearman'].to_list()[1] == '–'

@@ -10,6 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from flows.runtime import prepare
+from naics_embed.errors import ConfigError
+
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
 import sys
@@ -58,6 +61,12 @@ def answers(url: str) -> bool:
         return httpx.get(f'{url}/health', timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def test_several_processes_are_refused(monkeypatch):
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    with pytest.raises(ConfigError, match=r'one of 2 \(WORLD_SIZE\).*train_text'):
+        prepare(quiet=True)
 
 
 LAST_WORDS = """

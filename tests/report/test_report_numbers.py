@@ -189,9 +189,9 @@ def test_numbers_are_short():
 
 
 def test_validation_is_shown_where_it_ran(whole, training):
-    panels = {panel.name: panel for panel in course.validation(training, whole)}
-    _, rows = course.epochs_table(training, whole)
-    head, _ = course.epochs_table(training, whole)
+    panels = {panel.name: panel for panel in course.validation(training)}
+    _, rows = course.epochs_table(training)
+    head, _ = course.epochs_table(training)
     column = head.index('validation/selection')
     assert [row[column] for row in rows] == ['', '0.5500', '', '0.6500', '0.7000', '0.7500']
     assert {'MRR on validation', 'Top-1 on validation'} < set(panels)

@@ -4,8 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ablation import BASE, FULL_ROWS, ROWS, heading, with_section
+from benchmarks.ablation import (
+    BASE,
+    CELLS,
+    FULL_ROWS,
+    ROWS,
+    heading,
+    markdown,
+    stored,
+    summary,
+    with_section,
+)
 from naics_embed.config.load import load_config
+from naics_embed.errors import ArtifactError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -15,6 +26,19 @@ def test_a_row_changes_the_base(row):
     base = load_config(CONFIGS, 'ablation', []).config
     changed = load_config(CONFIGS, 'ablation', ROWS[row]).config
     assert (changed == base) == (row == BASE)
+
+
+@pytest.mark.parametrize(('profile', 'rows'), [('ablation', ROWS), ('cpu', FULL_ROWS)])
+def test_the_page_shows_the_cells(profile, rows):
+    results = stored(CELLS, profile, list(rows), [0, 1, 2])
+    section = markdown(summary(results), results, profile)
+    page = (CONFIGS.parent / 'docs' / 'ablation.md').read_text(encoding='utf-8')
+    assert with_section(page, section) == page
+
+
+def test_a_cell_that_was_never_trained_is_named():
+    with pytest.raises(ArtifactError, match=r'ablation/base-seed77\.json is not there'):
+        stored(CELLS, 'ablation', ['base'], [0, 77])
 
 
 @pytest.mark.parametrize('row', sorted(FULL_ROWS))

@@ -11,6 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
+from naics_embed.errors import ConfigError
 from naics_embed.training import data
 from naics_embed.training.build import make_data, make_model, make_module
 from naics_embed.training.data import StepDataset, StepSampler
@@ -71,6 +72,10 @@ def worker(rank: int, port: int, inputs, settings, folder: Path) -> None:
     # Both processes ask; row i of the whole has gradient i from each of them.
     assert rows.grad[:, 0].tolist() == [[0.0], [2.0, 4.0]][rank]
 
+    lone = torch.full((1, 2), 1.0, requires_grad=True) if rank == 0 else torch.empty(0, 2)
+    (3 * gather_rows(lone)).sum().backward()
+    assert rank or lone.grad.tolist() == [[6.0, 6.0]], 'a process without rows takes part'
+
     module = prepared(inputs, settings)
     # The name keeps the wrapper alive until the backward pass.
     parallel = DistributedDataParallel(Loss(module), find_unused_parameters=True)
@@ -128,8 +133,16 @@ def step_settings(settings_with):
 
 
 @pytest.fixture(scope='module')
-def training_settings(settings_with):
-    return settings_with(*OVERRIDES, 'training.epochs=2', 'training.warm.epochs=1')
+def training_settings(settings_with, make_inputs):
+    """With a last step of one query, and a placed code, of which one process gets none."""
+    last = len(make_inputs().train) - 1
+    return settings_with(
+        *OVERRIDES,
+        'training.epochs=2',
+        'training.warm.epochs=1',
+        f'training.batch={next(size for size in range(32, last) if last % size == 0)}',
+        'objective.placed_codes=1',
+    )
 
 
 @pytest.fixture(scope='module')
@@ -160,6 +173,14 @@ def test_a_training_of_two_processes_equals_one_of_one(
                 assert epoch[name] == pytest.approx(expected[name], rel=1e-3), name
         for name, value in whole.state.items():
             torch.testing.assert_close(found['state'][name], value, atol=2e-3, rtol=1e-2)
+
+
+def test_gradient_norms_of_several_processes_are_refused(
+    make_inputs, settings_with, tmp_path, monkeypatch
+):
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    with pytest.raises(ConfigError, match=r'gradient_norms is for one process'):
+        train_text(make_inputs(), settings_with('training.gradient_norms=1'), tmp_path)
 
 
 def test_one_process_gathers_nothing():

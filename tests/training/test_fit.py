@@ -147,6 +147,94 @@ def test_resumed_training_equals_uninterrupted_training(train, settings_with, dr
     assert_same(whole, resumed)
 
 
+def test_resumed_warm_epochs_equal_uninterrupted_ones(train, settings_with):
+    """Validation is not in every epoch, and its figures are in those of its own only."""
+    warm = ('training.warm.epochs=6', 'training.warm.validate_every=3', 'training.epochs=2')
+    settings = settings_with(*warm, 'training.patience=9')
+    whole, _ = train(settings, 'whole')
+    validated = [SELECTION in epoch for epoch in whole.history]
+    assert validated == [False, False, True, False, False, True, True, True]
+    assert all('train/loss' in epoch for epoch in whole.history)
+    for stop in (3, 4, 5, 7):
+        with pytest.raises(EndOfProcessError):
+            train(settings, f'parts{stop}', stop_after=stop)
+        resumed, _ = train(settings, f'parts{stop}', resume='last')
+        assert_same(whole, resumed)
+
+
+def test_a_training_that_stopped_early_is_over(train, settings_with, monkeypatch):
+    original = Validator.__call__
+    falling = iter(range(100))
+
+    def validate(self, queries, codes):
+        return {**original(self, queries, codes), SELECTION: 1 / (1 + next(falling))}
+
+    monkeypatch.setattr(Validator, '__call__', validate)
+    settings = settings_with('training.epochs=6', 'training.patience=2')
+    first, reported = train(settings)
+    assert sorted(reported) == [0, 1, 2]
+    again, reported = train(settings, resume='last')
+    assert reported == {}
+    assert_same(first, again)
+
+
+def test_a_moved_training_keeps_its_best_epoch(train, settings_with, tmp_path, monkeypatch):
+    original = Validator.__call__
+    figures = iter([0.9, 0.1, 0.2, 0.3])
+
+    def validate(self, queries, codes):
+        return {**original(self, queries, codes), SELECTION: next(figures)}
+
+    monkeypatch.setattr(Validator, '__call__', validate)
+    settings = settings_with('training.epochs=4', 'training.patience=9')
+    with pytest.raises(EndOfProcessError):
+        train(settings, 'first', stop_after=2)
+    (tmp_path / 'first').rename(tmp_path / 'moved')
+    trained, reported = train(settings, 'other', resume=str(tmp_path / 'moved' / 'last.ckpt'))
+    assert sorted(reported) == [2, 3]
+    assert trained.best_epoch == 0
+    (best,) = (tmp_path / 'moved').glob('best-*.ckpt')
+    best.unlink()
+    with pytest.raises(ArtifactError, match=r'best-epoch=00.*neither in .*never'):
+        train(settings, 'third', resume=str(tmp_path / 'moved' / 'last.ckpt'))
+
+
+@pytest.mark.parametrize('content', [b'', b'garbage', b'PK\x03\x04 cut off'])
+def test_a_file_that_is_no_checkpoint_is_named(train, settings_with, tmp_path, content):
+    (tmp_path / 'some.ckpt').write_bytes(content)
+    with pytest.raises(ArtifactError, match=r'some\.ckpt is no checkpoint that can be read'):
+        train(settings_with(), resume=str(tmp_path / 'some.ckpt'))
+    torch.save({'weights': torch.ones(2)}, tmp_path / 'some.ckpt')
+    with pytest.raises(ArtifactError, match=r'some\.ckpt is not a checkpoint of a text training'):
+        train(settings_with(), resume=str(tmp_path / 'some.ckpt'))
+
+
+def test_a_checkpoint_of_other_settings_is_refused(train, settings_with, tmp_path):
+    train(settings_with('training.epochs=1'), 'small')
+    last = str(tmp_path / 'small' / 'last.ckpt')
+    with pytest.raises(ConfigError, match=r'last\.ckpt is of a training with other settings'):
+        train(settings_with('model.head_units=16'), resume=last)
+
+
+def test_a_missing_gpu_is_told_before_anything_is_made(train, settings_with, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(ConfigError, match=r'accelerator=gpu, but torch sees no GPU'):
+        train(settings_with('training.accelerator=gpu'))
+
+
+def test_each_batch_of_an_accumulated_step_has_its_own_noise(train, settings_with, monkeypatch):
+    drawn = []
+    real = TextModule.training_step
+
+    def note(self, batch, batch_idx):
+        drawn.append(torch.initial_seed())
+        return real(self, batch, batch_idx)
+
+    monkeypatch.setattr(TextModule, 'training_step', note)
+    train(settings_with('training.epochs=2', 'training.accumulate=3'))
+    assert len(set(drawn)) == len(drawn) > 6
+
+
 def test_a_finished_training_is_taken_up_as_it_is(train, settings_with):
     first, _ = train(settings_with())
     again, reported = train(settings_with(), resume='auto')

@@ -91,6 +91,11 @@ def test_advice_without_a_gpu(tiny_backbone):
             'training:\n  batch: 512\n  epochs: 2\nmodel:\n  batch: 3\n',
         ),
         ('model:\n  dim: 8\n', 'model:\n  dim: 8\ntraining:\n  batch: 512\n'),
+        (
+            'training:  # of a GPU\n  epochs: 2\n',
+            'training:  # of a GPU\n  batch: 512\n  epochs: 2\n',
+        ),
+        ('', 'training:\n  batch: 512\n'),
     ],
 )
 def test_a_profile_is_changed_in_one_line(tmp_path, before, after):
@@ -98,6 +103,51 @@ def test_a_profile_is_changed_in_one_line(tmp_path, before, after):
     profile.write_text(before, encoding='utf-8')
     write_batch(profile, 512)
     assert profile.read_text(encoding='utf-8') == after
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        'training: {accelerator: gpu, epochs: 3}\n',
+        '{training: {epochs: 3}}\n',
+        'training:\n    epochs: 3\n',
+        '"training":\n  epochs: 3\n',
+    ],
+)
+def test_a_profile_of_another_layout_is_left_alone(tmp_path, content):
+    profile = tmp_path / 'gpu.yaml'
+    profile.write_text(content, encoding='utf-8')
+    with pytest.raises(ConfigError, match=r'gpu\.yaml has a section training .*batch: 512'):
+        write_batch(profile, 512)
+    assert profile.read_text(encoding='utf-8') == content
+
+
+@pytest.mark.parametrize(
+    ('changed', 'words'),
+    [
+        ({'memory': float('nan')}, 'memory must be a number of GiB'),
+        ({'memory': float('inf')}, 'memory must be a number of GiB'),
+        ({'share': float('nan')}, r'share in \(0, 1\]'),
+        ({'share': 5.0}, r'share in \(0, 1\]'),
+        ({'share': -1.0}, r'share in \(0, 1\]'),
+        ({'profile': '../base'}, r"no profile '\.\./base'"),
+        ({'overrides': ['backbone.window=5000']}, r'window=5000, but .* reads'),
+        ({'overrides': ['model.mode=frozen']}, 'trains no transformer'),
+    ],
+)
+def test_the_command_refuses_what_makes_no_sense(tiny_backbone, changed, words):
+    arguments = {
+        'overrides': ['backbone.window=20'],
+        'profile': 'gpu',
+        'memory': 1.0,
+        'share': 0.8,
+        'config_folder': CONFIGS,
+        'apply': False,
+        'as_json': True,
+    } | changed
+    arguments['overrides'] = [f'backbone.name={tiny_backbone}', *arguments['overrides']]
+    with pytest.raises(ConfigError, match=words):
+        gpu(**arguments)
 
 
 def test_the_command_writes_its_advice_into_the_profile(tiny_backbone, tmp_path, capsys):

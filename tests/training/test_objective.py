@@ -5,14 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from naics_embed.errors import ConfigError
 from naics_embed.geometry.lorentz import log0
 from naics_embed.supervision.negatives import NegativeRules
+from naics_embed.text.encoder import SentenceEncoder
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
+from naics_embed.training.checks import check_terms, check_training
 from naics_embed.training.data import StepDataset
 from naics_embed.training.module import Course
-from naics_embed.training.objective import check_objective
 from naics_embed.training.terms import Negatives, gradient_norms
 
 
@@ -271,12 +273,87 @@ def test_other_geometries_train(step, geometry):
     assert bool(module.model.table.grad.isfinite().all())
 
 
-def test_terms_that_cannot_act_are_refused(settings_with):
-    cone = settings_with(on('cone')).objective
-    with pytest.raises(ConfigError, match=r'objective\.cone'):
-        check_objective(cone, geometry='euclidean', experts=False, router=0)
-    with pytest.raises(ConfigError, match=r'curriculum\.router needs'):
-        check_objective(settings_with().objective, geometry='lorentz', experts=False, router=2)
+@pytest.mark.parametrize(
+    ('overrides', 'words'),
+    [
+        ((on('cone'), 'model.geometry=euclidean'), 'Lorentz geometry only'),
+        ((on('anchor'), 'model.mode=frozen'), 'near the frozen ones'),
+        (
+            ('model.fusion.kind=attention', 'objective.placement=0'),
+            'both are off',
+        ),
+        (('curriculum.enabled=true',), 'both are off'),
+        (
+            ('curriculum.enabled=true', 'curriculum.retrieval=true', 'curriculum.router=2'),
+            r'curriculum\.router needs',
+        ),
+    ],
+)
+class HalfPrecision(TorchDispatchMode):
+    """Collects what is computed in half precision, apart from while it is told not to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.aside = False
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        half = isinstance(result, torch.Tensor) and result.dtype == torch.bfloat16
+        if half and not self.aside:
+            self.found.append(str(func))
+        return result
+
+
+def test_mixed_precision_is_for_the_transformer_only(step, monkeypatch):
+    module, batch = step(
+        'model.code_points=text+offset',
+        'model.fusion.kind=experts',
+        'objective.distillation.weight=0.5',
+        'objective.retrieval.ancestor_credit=0.3',
+        *(on(term) for term in ('dcl', 'hierarchy', 'rank', 'radial', 'cone', 'anchor')),
+    )
+    model = module.model
+    module.negatives = Negatives(
+        NegativeRules(hard=5, router=3),
+        routes=model.fusion.routes(model.channels, model.present).detach(),
+    )
+    watch = HalfPrecision()
+    real = SentenceEncoder.upper
+
+    def upper(self, *arguments, **options):
+        watch.aside = True
+        embeddings = real(self, *arguments, **options)
+        watch.aside = False
+        assert embeddings.dtype == torch.float32
+        return embeddings
+
+    monkeypatch.setattr(SentenceEncoder, 'upper', upper)
+    with watch, torch.autocast('cpu', dtype=torch.bfloat16):
+        torch.ones(2, 2) @ torch.ones(2, 2)
+        assert watch.found, 'it is seen where it happens'
+        watch.found.clear()
+        terms = module.terms(batch, 0.5)
+    assert watch.found == []
+    assert {'distillation', 'dcl', 'retrieval', 'placement', 'balance'} <= set(terms.values)
+    assert 'dcl_router' in terms.figures
+
+
+def test_terms_that_cannot_act_are_refused(settings_with, overrides, words):
+    check_terms(settings_with())
+    with pytest.raises(ConfigError, match=words):
+        check_terms(settings_with(*overrides))
+
+
+def test_forced_negatives_need_redirected_queries(settings_with, make_inputs):
+    settings, inputs = settings_with('objective.retrieval.forced_negatives=4'), make_inputs()
+    with pytest.raises(ConfigError, match=r'forced_negatives needs .*redirections=true'):
+        check_training(inputs, settings)
+    nowhere = np.full((len(inputs.train), 1), -1)
+    with pytest.raises(ConfigError, match=r'forced_negatives needs'):
+        check_training(replace(inputs, train=replace(inputs.train, against=nowhere)), settings)
+    nowhere[0] = inputs.train.targets[1]
+    check_training(replace(inputs, train=replace(inputs.train, against=nowhere)), settings)
 
 
 def test_near_pairs_of_a_step_are_drawn_where_there_are_more_than_wanted(step):

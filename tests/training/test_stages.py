@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from naics_embed.errors import ConfigError
+from naics_embed.geometry.lorentz import exp0, pairwise_distance
+from naics_embed.supervision.negatives import MITIGATION
+from naics_embed.text.curvature import LearnedCurvature
 from naics_embed.text.encoder import QUERY
 from naics_embed.training import build
-from naics_embed.training.build import make_model
-from naics_embed.training.curriculum import phase_of, rules_of
+from naics_embed.training.build import make_model, make_module
+from naics_embed.training.curriculum import Curriculum, phase_of, rules_of
 from naics_embed.training.fit import train_text
-from naics_embed.training.module import SELECTION
+from naics_embed.training.module import SELECTION, Course
 from naics_embed.training.validation import Validator
 from naics_embed.training.warm import planned_epochs, warm_epochs
 
@@ -34,6 +37,7 @@ EVERYTHING = (
     'curriculum.router=3',
     'curriculum.clusters=12',
     'curriculum.retrieval=true',
+    'training.health.bound_share=1',
 )
 
 
@@ -236,9 +240,50 @@ def test_rates_fall_and_phases_end_where_validation_stands_still(train, settings
         'curriculum.refinement=1.0',
         'curriculum.mitigation=1.0',
         'curriculum.plateau=1',
+        'objective.dcl.weight=0.1',
     )
     trained, _ = train(settings)
     assert [epoch['curriculum/phase'] for epoch in trained.history] == [1, 1, 2, 3]
+
+
+def test_phases_go_on_after_the_warm_epochs(train, settings_with, monkeypatch):
+    original = Validator.__call__
+
+    def validate(self, queries, codes):
+        return {**original(self, queries, codes), SELECTION: 0.5}
+
+    monkeypatch.setattr(Validator, '__call__', validate)
+    settings = settings_with(
+        'training.epochs=3',
+        'training.warm.epochs=3',
+        'training.warm.validate_every=1',
+        'training.patience=9',
+        'curriculum.enabled=true',
+        'curriculum.refinement=1.0',
+        'curriculum.mitigation=1.0',
+        'curriculum.plateau=1',
+        'objective.dcl.weight=0.1',
+    )
+    trained, _ = train(settings)
+    assert [epoch['curriculum/phase'] for epoch in trained.history] == [1, 1, 2, 3, 3, 3]
+
+
+def test_clusters_are_of_codes_near_each_other(make_inputs, settings_with):
+    inputs = make_inputs()
+    settings = settings_with('curriculum.enabled=true', 'curriculum.clusters=12')
+    module = make_module(make_model(inputs, settings), inputs, settings, 10, Course(0.9, 1.0))
+    curriculum = Curriculum(settings.curriculum, 0)
+    curriculum._enter(module, MITIGATION)
+    cluster = module.negatives.cluster
+    known = cluster >= 0
+    assert torch.equal(known, module.objective.supervised)
+    points = exp0(module.model.code_tangents().detach()[known], c=1.0)
+    away = pairwise_distance(points, points, c=1.0)
+    same = cluster[known][:, None] == cluster[known][None, :]
+    same.fill_diagonal_(False)
+    assert same.any()
+    # A random division of the codes would have the same mean in and outside of the clusters.
+    assert away[same].mean() < 0.7 * away[~same].mean()
 
 
 def test_phases_follow_progress(settings_with):
@@ -254,6 +299,18 @@ def test_phases_follow_progress(settings_with):
     assert not second.mask_false
     assert third.mask_false
     assert third.attract_false
+
+
+def test_a_learned_curvature_leaves_the_end_of_its_range_at_once():
+    learned = LearnedCurvature(1.0)
+    with torch.no_grad():
+        learned.log_curvature.fill_(9.0)
+    assert learned().item() == pytest.approx(10)
+    learned.hold()
+    assert learned.log_curvature.exp().item() == pytest.approx(10)
+    with torch.no_grad():
+        learned.log_curvature.sub_(0.1)
+    assert learned().item() < 9.1
 
 
 def test_curvature_is_learned_and_kept_with_the_result(train, settings_with):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naics_embed.text.corpus import QuerySet
+from naics_embed.training.build import make_model
 from naics_embed.training.data import (
     BatchSettings,
     Neighbours,
@@ -46,7 +47,7 @@ def test_every_query_comes_once_an_epoch(queries, batch, placed, number):
     assert max(len(step[0]) for step in steps) <= batch
     for _, places, pairs, partners in steps:
         assert not len(partners)
-        assert len(places) == placed
+        assert 0 < len(np.unique(places)) == len(places) <= placed
         assert len(np.unique(pairs)) == len(pairs) == SIZES.drawn
         assert set(places) | set(pairs) <= set(range(100, 130))
 
@@ -112,6 +113,31 @@ def test_half_of_the_placed_codes_are_answers_where_codes_come_from_texts(materi
     drawn = StepSampler(lengths, known, replace(SIZES, place_targets=True), None, targets)
     for step in epoch(drawn, 0):
         assert set(step.placed[: SIZES.placed // 2]) <= set(targets[step.queries])
+
+
+def test_placed_codes_are_distinct(material):
+    few = np.flatnonzero(material.supervised)[: SIZES.placed + 1]
+    targets = np.repeat(few[0], 100)
+    lengths = np.ones(100, dtype=np.int64)
+    for sizes in (SIZES, replace(SIZES, place_targets=True)):
+        for step in epoch(StepSampler(lengths, few, sizes, None, targets), 0):
+            assert len(set(step.placed.tolist())) == len(step.placed) > 0
+
+
+def test_a_text_is_encoded_once_however_often_it_is_wanted(material, make_inputs, settings_with):
+    corpus = material.corpus
+    rows = np.array([5, 0, 5, 7, 0, 5])
+    batch = corpus.batch(rows, part_cost=32)
+    assert batch.distinct == 3
+    assert sum(len(part.places) for part in batch.parts) == 3
+    assert len(batch) == len(rows)
+    encoder = make_model(make_inputs(), settings_with()).encoder.eval()
+    with torch.no_grad():
+        found = encoder.encode(batch)
+        for row, embedding in zip(rows, found, strict=True):
+            alone = encoder.encode(corpus.batch(np.array([row]), part_cost=32))[0]
+            torch.testing.assert_close(embedding, alone, rtol=1e-4, atol=1e-5)
+    assert corpus.batch(np.array([5, 0, 7]), part_cost=32).copies is None
 
 
 def test_processes_share_a_step(monkeypatch):

@@ -1,0 +1,158 @@
+"""Checkpoints of a text training: the last one, the best one, and how to go on from either."""
+
+import logging
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from torch import nn
+
+from naics_embed.artifacts import atomic_file
+from naics_embed.errors import ArtifactError, ConfigError
+from naics_embed.training.module import SELECTION
+
+log = logging.getLogger(__name__)
+
+RESUME_AUTO = 'auto'
+RESUME_LAST = 'last'
+RESUME_NEVER = 'never'
+LAST_CHECKPOINT = 'last.ckpt'
+BEST_NAME = 'best-epoch={epoch:02d}-selection={' + SELECTION + ':.4f}'
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the best epoch by validation, its figure in its name.
+
+    A resumed training finds it again beside the checkpoint that it goes on from, which may have
+    been moved, or lie in the folder of another training.
+    """
+
+    def __init__(self, folder: Path, every: int, resume_from: Path | None) -> None:
+        """Set up.
+
+        Args:
+            folder: where it is kept.
+            every: epochs between two validations.
+            resume_from: the checkpoint that this training goes on from.
+        """
+        super().__init__(
+            dirpath=folder,
+            filename=BEST_NAME,
+            monitor=SELECTION,
+            mode='max',
+            save_top_k=1,
+            every_n_epochs=every,
+            save_on_train_epoch_end=True,
+            auto_insert_metric_name=False,
+        )
+        self.folder = folder
+        self.resume_from = resume_from
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best epoch so far. Raises ArtifactError where its checkpoint is gone."""
+        name = Path(state_dict['best_model_path']).name
+        own = self.folder / name
+        if not own.is_file():
+            beside = self.resume_from.with_name(name) if self.resume_from else own
+            if not beside.is_file():
+                self._train_better_again(name)
+                return
+            with atomic_file(own) as temporary:
+                shutil.copyfile(beside, temporary)
+        here = {
+            'dirpath': str(self.dirpath),
+            'best_model_path': str(own),
+            'kth_best_model_path': str(own),
+            'best_k_models': {str(own): state_dict['best_model_score']},
+        }
+        super().load_state_dict({**state_dict, **here})
+
+    def _train_better_again(self, name: str) -> None:
+        """Forget a best epoch whose place a better one took before the last checkpoint was written.
+
+        That one is trained once more, and so found again.
+        """
+        better = list(self.folder.glob('best-*.ckpt'))
+        if not better:
+            raise ArtifactError(
+                f'the best checkpoint so far, {name}, is neither in {self.folder} nor beside '
+                f'{self.resume_from}: put it there, or train with --resume never'
+            )
+        for path in better:
+            path.unlink()
+
+
+def last_checkpoint(folder: Path, every: int) -> ModelCheckpoint:
+    """Return a callback that keeps ``last.ckpt`` of every so many epochs.
+
+    It is written at the end of an epoch, so that the history of the validated epoch is in it.
+    """
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename=Path(LAST_CHECKPOINT).stem,
+        save_top_k=1,
+        every_n_epochs=every,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def checkpoint_to_resume(folder: Path, resume: str) -> Path | None:
+    """Return the checkpoint that training goes on from; None where it begins.
+
+    Args:
+        folder: the training's own.
+        resume: ``auto``, ``last`` or ``never``, or the path of a checkpoint.
+
+    Raises:
+        ArtifactError: there is none where one is wanted.
+    """
+    last = folder / LAST_CHECKPOINT
+    if resume == RESUME_NEVER or (resume == RESUME_AUTO and not last.is_file()):
+        return None
+    path = last if resume in (RESUME_AUTO, RESUME_LAST) else Path(resume)
+    if not path.is_file():
+        raise ArtifactError(
+            f'there is no checkpoint {path} to resume from; train without --resume, '
+            'or name an existing file'
+        )
+    log.info('resuming from %s', path)
+    return path
+
+
+def epochs_to_train(checkpoint: Path, module: nn.Module, epochs: int, patience: int) -> int:
+    """Return the epoch where training ends that goes on from a checkpoint.
+
+    Args:
+        checkpoint: its path.
+        module: what is trained.
+        epochs: number of epochs of the whole training, its end unless it has stopped early.
+        patience: validations without a better figure that end it.
+
+    Raises:
+        ArtifactError: the file is no checkpoint of a text training.
+        ConfigError: it is of a training with other settings.
+    """
+    try:
+        kept = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ArtifactError(f'{checkpoint} is no checkpoint that can be read: {error}') from error
+    if not isinstance(kept, dict) or not {'state_dict', 'callbacks', 'epoch'} <= set(kept):
+        raise ArtifactError(f'{checkpoint} is not a checkpoint of a text training')
+    own = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    for name, value in kept['state_dict'].items():
+        if own.get(name) != tuple(value.shape):
+            raise ConfigError(
+                f'{checkpoint} is of a training with other settings: it holds {name} of shape '
+                f'{tuple(value.shape)}, here it is {own.get(name, "absent")}'
+            )
+    waited = [
+        state['wait_count']
+        for name, state in kept['callbacks'].items()
+        if name.startswith(EarlyStopping.__name__)
+    ]
+    stopped = any(count >= patience for count in waited)
+    return int(kept['epoch']) + 1 if stopped else epochs

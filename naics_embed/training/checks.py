@@ -1,0 +1,81 @@
+"""Whether a text training can do what its settings ask: errors before anything is computed."""
+
+import os
+
+import numpy as np
+import torch
+
+from naics_embed.errors import ConfigError
+from naics_embed.training.inputs import TextInputs, TextSettings
+
+
+def check_training(inputs: TextInputs, settings: TextSettings) -> None:
+    """Raise ConfigError for inputs that cannot be trained on, and for terms that cannot act."""
+    _check_machine(settings)
+    _check_texts(inputs)
+    check_terms(settings)
+    against = inputs.train.against
+    if settings.objective.retrieval.forced_negatives and (
+        against is None or not bool((against >= 0).any())
+    ):
+        raise ConfigError(
+            'objective.retrieval.forced_negatives needs queries that were redirected from another '
+            'code: set training.queries.redirections=true, and use a source with cross-references'
+        )
+
+
+def check_terms(settings: TextSettings) -> None:
+    """Raise ConfigError for terms and mechanisms that cannot act with this model."""
+    objective, model, curriculum = settings.objective, settings.model, settings.curriculum
+    if model.geometry != 'lorentz' and objective.cone.weight > 0:
+        raise ConfigError('objective.cone is defined in the Lorentz geometry only')
+    if model.mode == 'frozen' and objective.anchor.weight > 0:
+        raise ConfigError(
+            'objective.anchor holds embeddings near the frozen ones, which they are in model.mode='
+            'frozen: set its weight to 0'
+        )
+    free = model.code_points == 'table'
+    if model.fusion.kind != 'masked_mean' and free and not objective.placement > 0:
+        raise ConfigError(
+            f'model.fusion.kind={model.fusion.kind} learns from objective.placement, or from '
+            'model.code_points of texts: both are off'
+        )
+    if not curriculum.enabled:
+        return
+    if not (objective.dcl.weight > 0 or curriculum.retrieval):
+        raise ConfigError(
+            'curriculum.enabled changes the negatives of objective.dcl, or of queries with '
+            'curriculum.retrieval=true: both are off'
+        )
+    if curriculum.router and model.fusion.kind != 'experts':
+        raise ConfigError('curriculum.router needs model.fusion.kind=experts, which has a gate')
+
+
+def _check_machine(settings: TextSettings) -> None:
+    accelerator = settings.training.accelerator
+    if accelerator in ('gpu', 'cuda') and not torch.cuda.is_available():
+        raise ConfigError(
+            f'training.accelerator={accelerator}, but torch sees no GPU here: set '
+            'training.accelerator=auto, or train on a host with one'
+        )
+    if settings.training.gradient_norms and int(os.environ.get('WORLD_SIZE', '1')) > 1:
+        raise ConfigError('training.gradient_norms is for one process; set it to 0 under torchrun')
+
+
+def _check_texts(inputs: TextInputs) -> None:
+    if not len(inputs.train):
+        raise ConfigError(
+            'there are no training queries: switch on data.plain_language.train or '
+            'training.queries, or use a source with index entries'
+        )
+    if not sum(len(part) for part in inputs.validation.values()):
+        raise ConfigError(
+            'there are no validation queries, so no epoch can be chosen: switch on '
+            'data.plain_language.validation, or use a source with index entries'
+        )
+    bare = np.flatnonzero((inputs.corpus.channels < 0).all(axis=1))
+    if len(bare):
+        raise ConfigError(
+            f'code {inputs.taxonomy.codes[bare[0]]} and {len(bare) - 1} others have no text in '
+            'model.channels, so they cannot be placed; add the channel title, which every code has'
+        )
