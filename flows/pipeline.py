@@ -26,6 +26,7 @@ from naics_embed.config.load import flat, load_config, to_dict
 from naics_embed.config.schema import Config
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import promotion_rule
+from naics_embed.training.resume import check_resume
 from tasks.promotion import Contender, Outcome, promote_run
 from tasks.report import publish_report
 from tasks.share import Share
@@ -110,6 +111,8 @@ def pipeline(
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
     overrides = with_root(overrides)
     config = load_config(folder, profile, overrides).config
+    if config.platform.text_training is None:
+        check_resume(resume)
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
     root = Path(config.runtime.root).expanduser().resolve()
     root.mkdir(parents=True, exist_ok=True)

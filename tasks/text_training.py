@@ -49,9 +49,9 @@ def write(
     seed: int,
 ) -> Result:
     """Write the trained tables, head, transformer, adapters and history."""
-    from naics_embed.training.checkpoints import RESUME_AUTO
     from naics_embed.training.fit import train_text
     from naics_embed.training.inputs import TextSettings
+    from naics_embed.training.resume import RESUME_AUTO
     from naics_embed.training.warm import planned_epochs
 
     if model.geometry != 'lorentz':

@@ -35,10 +35,11 @@ def gpu(
     """Say which batch fits a GPU, from measured passes of the transformer."""
     if importlib.util.find_spec('peft') is None:
         raise UserError("measuring a step needs the extra 'train': pip install -e '.[train]'")
+    from naics_embed.config.edit import write_batch
     from naics_embed.config.load import load_config
     from naics_embed.text.backbone import load_backbone, locate_backbone
     from naics_embed.text.encoder import AdapterSettings, SentenceEncoder
-    from naics_embed.training.memory import measure_batch, write_batch
+    from naics_embed.training.memory import measure_batch
 
     folder = config_folder or Path(__file__).resolve().parent.parent.parent / 'configs'
     config = load_config(folder, profile, overrides or ()).config

@@ -1,6 +1,5 @@
-"""Checkpoints of a text training: the last one, the best one, and how to go on from either."""
+"""Checkpoints of a text training: the last one, the best one, and where training ends from one."""
 
-import logging
 import pickle
 import shutil
 from pathlib import Path
@@ -13,13 +12,8 @@ from torch import nn
 from naics_embed.artifacts import atomic_file
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.training.module import SELECTION
+from naics_embed.training.resume import LAST_CHECKPOINT
 
-log = logging.getLogger(__name__)
-
-RESUME_AUTO = 'auto'
-RESUME_LAST = 'last'
-RESUME_NEVER = 'never'
-LAST_CHECKPOINT = 'last.ckpt'
 BEST_NAME = 'best-epoch={epoch:02d}-selection={' + SELECTION + ':.4f}'
 
 
@@ -98,29 +92,6 @@ def last_checkpoint(folder: Path, every: int) -> ModelCheckpoint:
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-
-
-def checkpoint_to_resume(folder: Path, resume: str) -> Path | None:
-    """Return the checkpoint that training goes on from; None where it begins.
-
-    Args:
-        folder: the training's own.
-        resume: ``auto``, ``last`` or ``never``, or the path of a checkpoint.
-
-    Raises:
-        ArtifactError: there is none where one is wanted.
-    """
-    last = folder / LAST_CHECKPOINT
-    if resume == RESUME_NEVER or (resume == RESUME_AUTO and not last.is_file()):
-        return None
-    path = last if resume in (RESUME_AUTO, RESUME_LAST) else Path(resume)
-    if not path.is_file():
-        raise ArtifactError(
-            f'there is no checkpoint {path} to resume from; train without --resume, '
-            'or name an existing file'
-        )
-    log.info('resuming from %s', path)
-    return path
 
 
 def epochs_to_train(checkpoint: Path, module: nn.Module, epochs: int, patience: int) -> int:

@@ -20,21 +20,19 @@ from naics_embed.text.model import TextModel
 from naics_embed.text.placement import at_level_radius, follow_known_codes
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
 from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
-from naics_embed.training.checkpoints import (
-    LAST_CHECKPOINT,
-    RESUME_AUTO,
-    RESUME_LAST,
-    RESUME_NEVER,
-    BestCheckpoint,
-    checkpoint_to_resume,
-    epochs_to_train,
-    last_checkpoint,
-)
+from naics_embed.training.checkpoints import BestCheckpoint, epochs_to_train, last_checkpoint
 from naics_embed.training.checks import check_training
 from naics_embed.training.curriculum import Curriculum, PlateauRate
 from naics_embed.training.gather import world
 from naics_embed.training.inputs import TextInputs, TextSettings, TrainedText
 from naics_embed.training.module import SELECTION, Course, count_parameters
+from naics_embed.training.resume import (
+    LAST_CHECKPOINT,
+    RESUME_AUTO,
+    RESUME_LAST,
+    RESUME_NEVER,
+    checkpoint_to_resume,
+)
 from naics_embed.training.warm import heads_only, warm_epochs, warm_settings
 
 log = logging.getLogger(__name__)

@@ -4,23 +4,17 @@ On a GPU the peak of a real step is read from the allocator. Without one, the by
 keeps for the backward pass are counted on the CPU: they are what grows with the batch anywhere.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor
 
-from naics_embed.artifacts import atomic_file
 from naics_embed.errors import ConfigError
 from naics_embed.text.encoder import SentenceEncoder
 
 OPTIMISER_COPIES = 4
 """Weight, gradient and two moments of AdamW for each trainable parameter."""
-
-_SECTION = re.compile(r'training:\s*(#.*)?')
 
 
 @dataclass(frozen=True)
@@ -173,49 +167,3 @@ def measure_batch(
                     bytes_used += saved_bytes(layer_step(encoder, size, tokens, device))
         found.append((size, bytes_used))
     return plan_batch(found[0], found[1], total, share=share, step=step, measured=on_gpu)
-
-
-def write_batch(profile: Path, batch: int) -> None:
-    """Set ``training.batch`` in a profile, leaving every other line as it is.
-
-    Raises:
-        ConfigError: the file does not exist, or is laid out so that one line cannot be set.
-    """
-    if not profile.is_file():
-        raise ConfigError(f'{profile} does not exist; name a file of configs/profiles')
-    before = profile.read_text(encoding='utf-8')
-    lines = before.splitlines()
-    start = next((i for i, line in enumerate(lines) if _SECTION.fullmatch(line)), None)
-    if start is None:
-        lines += ['training:', f'  batch: {batch}']
-    else:
-        end = next(
-            (i for i in range(start + 1, len(lines)) if lines[i] and not lines[i][0].isspace()),
-            len(lines),
-        )
-        own = [i for i in range(start + 1, end) if lines[i].startswith('  batch:')]
-        if own:
-            comment = lines[own[0]].partition('#')
-            note = f'  #{comment[2]}' if comment[1] else ''
-            lines[own[0]] = f'  batch: {batch}{note}'
-        else:
-            lines.insert(start + 1, f'  batch: {batch}')
-    after = '\n'.join(lines) + '\n'
-    _check_written(profile, before, after, batch)
-    with atomic_file(profile) as temporary:
-        temporary.write_text(after, encoding='utf-8')
-
-
-def _check_written(profile: Path, before: str, after: str, batch: int) -> None:
-    """Raise ConfigError unless the texts differ in the batch alone."""
-    wanted = yaml.safe_load(before) or {}
-    wanted['training'] = {**(wanted.get('training') or {}), 'batch': batch}
-    try:
-        found = yaml.safe_load(after)
-    except yaml.YAMLError:
-        found = None
-    if found != wanted:
-        raise ConfigError(
-            f'{profile} has a section training that is not a line `training:` with indented lines '
-            f'below; set batch: {batch} there by hand'
-        )

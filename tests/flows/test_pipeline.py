@@ -378,6 +378,9 @@ def test_the_data_target_stops_after_the_data(second, workshop):
 def test_resuming_without_a_checkpoint_is_a_clear_error(first, workshop):
     with pytest.raises(ArtifactError, match=r'no checkpoint .*last\.ckpt to resume from'):
         workshop.run('training.lr_head=0.002', target='text_training', resume='last')
+    # Also where the stage is cached and nothing would be resumed.
+    with pytest.raises(ArtifactError, match=r'no checkpoint nowhere\.ckpt to resume from'):
+        workshop.run(target='text_training', resume='nowhere.ckpt')
 
 
 def test_unknown_names_are_refused_before_anything_runs(workshop):

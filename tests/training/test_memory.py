@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from naics_embed.cli.gpu import gpu
+from naics_embed.config.edit import write_batch
 from naics_embed.config.load import load_config
 from naics_embed.errors import ConfigError
 from naics_embed.text.backbone import load_transformer
@@ -18,7 +19,6 @@ from naics_embed.training.memory import (
     plan_batch,
     saved_bytes,
     weight_bytes,
-    write_batch,
 )
 
 GIB = 2**30
