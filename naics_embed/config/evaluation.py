@@ -13,7 +13,7 @@ class EvaluationConfig:
 
     Attributes:
         norm_weights: weights of the radius that the norm-aware ancestor score may have; which one,
-            hidden validation codes say.
+            a tenth of the learned codes say.
         chunk: rows of the distance matrix computed at a time.
         compared: names of the baselines that are fitted in the same run.
         baselines: their values.
