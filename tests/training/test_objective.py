@@ -273,22 +273,6 @@ def test_other_geometries_train(step, geometry):
     assert bool(module.model.table.grad.isfinite().all())
 
 
-@pytest.mark.parametrize(
-    ('overrides', 'words'),
-    [
-        ((on('cone'), 'model.geometry=euclidean'), 'Lorentz geometry only'),
-        ((on('anchor'), 'model.mode=frozen'), 'near the frozen ones'),
-        (
-            ('model.fusion.kind=attention', 'objective.placement=0'),
-            'both are off',
-        ),
-        (('curriculum.enabled=true',), 'both are off'),
-        (
-            ('curriculum.enabled=true', 'curriculum.retrieval=true', 'curriculum.router=2'),
-            r'curriculum\.router needs',
-        ),
-    ],
-)
 class HalfPrecision(TorchDispatchMode):
     """Collects what is computed in half precision, apart from while it is told not to."""
 
@@ -339,6 +323,22 @@ def test_mixed_precision_is_for_the_transformer_only(step, monkeypatch):
     assert 'dcl_router' in terms.figures
 
 
+@pytest.mark.parametrize(
+    ('overrides', 'words'),
+    [
+        ((on('cone'), 'model.geometry=euclidean'), 'Lorentz geometry only'),
+        ((on('anchor'), 'model.mode=frozen'), 'near the frozen ones'),
+        (
+            ('model.fusion.kind=attention', 'objective.placement=0'),
+            'both are off',
+        ),
+        (('curriculum.enabled=true',), 'both are off'),
+        (
+            ('curriculum.enabled=true', 'curriculum.retrieval=true', 'curriculum.router=2'),
+            r'curriculum\.router needs',
+        ),
+    ],
+)
 def test_terms_that_cannot_act_are_refused(settings_with, overrides, words):
     check_terms(settings_with())
     with pytest.raises(ConfigError, match=words):
