@@ -1,5 +1,6 @@
 """A small task for the text stage: three sectors, a random transformer, a few texts a code."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_frozen
 from naics_embed.text.tokens import TokenTable, load_tokenizer
 from naics_embed.training.inputs import TextInputs, TextSettings
+from naics_embed.training.module import SELECTION
+from naics_embed.training.validation import Validator
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SECTORS = ('22', '55', '61')
@@ -159,3 +162,18 @@ def settings_with():
         )
 
     return build
+
+
+@pytest.fixture
+def selection_is(monkeypatch):
+    """Return a function that gives each validation the next of some figures as its selection."""
+
+    def arrange(figures: Iterable[float]) -> None:
+        course, original = iter(figures), Validator.__call__
+
+        def validate(self, queries, codes):
+            return {**original(self, queries, codes), SELECTION: next(course)}
+
+        monkeypatch.setattr(Validator, '__call__', validate)
+
+    return arrange

@@ -1,5 +1,6 @@
 """Whole trainings of a tiny model."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -123,14 +124,8 @@ def test_the_best_epoch_is_kept_not_the_last(train, settings_with, monkeypatch, 
     assert not bool(((points - tables[2]).norm(dim=1) < 1e-9).all())
 
 
-def test_training_stops_when_patience_ends(train, settings_with, monkeypatch):
-    original = Validator.__call__
-    worse = iter(range(100))
-
-    def validate(self, queries, codes):
-        return {**original(self, queries, codes), SELECTION: 1.0 / (1 + next(worse))}
-
-    monkeypatch.setattr(Validator, '__call__', validate)
+def test_training_stops_when_patience_ends(train, settings_with, selection_is):
+    selection_is(1 / number for number in itertools.count(1))
     trained, reported = train(settings_with('training.epochs=6', 'training.patience=2'))
     assert sorted(reported) == [0, 1, 2]
     assert trained.best_epoch == 0
@@ -162,14 +157,8 @@ def test_resumed_warm_epochs_equal_uninterrupted_ones(train, settings_with):
         assert_same(whole, resumed)
 
 
-def test_a_training_that_stopped_early_is_over(train, settings_with, monkeypatch):
-    original = Validator.__call__
-    falling = iter(range(100))
-
-    def validate(self, queries, codes):
-        return {**original(self, queries, codes), SELECTION: 1 / (1 + next(falling))}
-
-    monkeypatch.setattr(Validator, '__call__', validate)
+def test_a_training_that_stopped_early_is_over(train, settings_with, selection_is):
+    selection_is(1 / number for number in itertools.count(1))
     settings = settings_with('training.epochs=6', 'training.patience=2')
     first, reported = train(settings)
     assert sorted(reported) == [0, 1, 2]
@@ -178,14 +167,8 @@ def test_a_training_that_stopped_early_is_over(train, settings_with, monkeypatch
     assert_same(first, again)
 
 
-def test_a_moved_training_keeps_its_best_epoch(train, settings_with, tmp_path, monkeypatch):
-    original = Validator.__call__
-    figures = iter([0.9, 0.1, 0.2, 0.3])
-
-    def validate(self, queries, codes):
-        return {**original(self, queries, codes), SELECTION: next(figures)}
-
-    monkeypatch.setattr(Validator, '__call__', validate)
+def test_a_moved_training_keeps_its_best_epoch(train, settings_with, tmp_path, selection_is):
+    selection_is([0.9, 0.1, 0.2, 0.3])
     settings = settings_with('training.epochs=4', 'training.patience=9')
     with pytest.raises(EndOfProcessError):
         train(settings, 'first', stop_after=2)

@@ -1,5 +1,6 @@
 """Warm starts, modes, code points from texts, the curriculum and resuming, in whole trainings."""
 
+import itertools
 import json
 
 import pytest
@@ -15,7 +16,6 @@ from naics_embed.training.build import make_model, make_module
 from naics_embed.training.curriculum import Curriculum, phase_of, rules_of
 from naics_embed.training.fit import train_text
 from naics_embed.training.module import SELECTION, Course
-from naics_embed.training.validation import Validator
 from naics_embed.training.warm import planned_epochs, warm_epochs
 
 WARM = ('training.warm.epochs=2', 'training.warm.batch=64', 'training.patience=9')
@@ -38,6 +38,15 @@ EVERYTHING = (
     'curriculum.clusters=12',
     'curriculum.retrieval=true',
     'training.health.bound_share=1',
+)
+
+
+BY_PLATEAU = (
+    'curriculum.enabled=true',
+    'curriculum.refinement=1.0',
+    'curriculum.mitigation=1.0',
+    'curriculum.plateau=1',
+    'objective.dcl.weight=0.1',
 )
 
 
@@ -225,44 +234,28 @@ def test_a_training_starts_from_the_state_of_another(train, settings_with, make_
         train(settings_with('model.code_points=text'), 'third', start=first.state)
 
 
-def test_rates_fall_and_phases_end_where_validation_stands_still(train, settings_with, monkeypatch):
-    original = Validator.__call__
-
-    def validate(self, queries, codes):
-        return {**original(self, queries, codes), SELECTION: 0.5}
-
-    monkeypatch.setattr(Validator, '__call__', validate)
+def test_rates_fall_and_phases_end_where_validation_stands_still(
+    train, settings_with, selection_is
+):
+    selection_is(itertools.repeat(0.5))
     settings = settings_with(
         'training.epochs=4',
         'training.patience=9',
         'training.schedule=plateau',
-        'curriculum.enabled=true',
-        'curriculum.refinement=1.0',
-        'curriculum.mitigation=1.0',
-        'curriculum.plateau=1',
-        'objective.dcl.weight=0.1',
+        *BY_PLATEAU,
     )
     trained, _ = train(settings)
     assert [epoch['curriculum/phase'] for epoch in trained.history] == [1, 1, 2, 3]
 
 
-def test_phases_go_on_after_the_warm_epochs(train, settings_with, monkeypatch):
-    original = Validator.__call__
-
-    def validate(self, queries, codes):
-        return {**original(self, queries, codes), SELECTION: 0.5}
-
-    monkeypatch.setattr(Validator, '__call__', validate)
+def test_phases_go_on_after_the_warm_epochs(train, settings_with, selection_is):
+    selection_is(itertools.repeat(0.5))
     settings = settings_with(
         'training.epochs=3',
         'training.warm.epochs=3',
         'training.warm.validate_every=1',
         'training.patience=9',
-        'curriculum.enabled=true',
-        'curriculum.refinement=1.0',
-        'curriculum.mitigation=1.0',
-        'curriculum.plateau=1',
-        'objective.dcl.weight=0.1',
+        *BY_PLATEAU,
     )
     trained, _ = train(settings)
     assert [epoch['curriculum/phase'] for epoch in trained.history] == [1, 1, 2, 3, 3, 3]
