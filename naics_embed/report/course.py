@@ -25,6 +25,7 @@ TERMS = {
     'balance': 'even load of the experts',
     'teacher': 'codes near the construction',
     'anchor': 'embeddings near the frozen ones',
+    'distillation': 'answers as a classifier of the frozen texts gives them',
     'loss': 'weighted sum of all terms',
     'temperature': 'factor on the distance, learned',
 }
@@ -89,7 +90,7 @@ def terms(training: Training, report: RunReport) -> list[Panel]:
         weight = _weight(report, name)
         note = TERMS.get(name, '')
         if weight is not None:
-            note += f'; weight {weight:g}'
+            note = f'{note}; weight {weight:g}' if note else f'weight {weight:g}'
         begin, end = points[0][1], points[-1][1]
         words = f'{name}, {TERMS.get(name, "")}: from {begin:.4g} to {end:.4g}'
         found.append(Panel(name, note, _course([Series(name, points, 0)], training, words)))
@@ -286,6 +287,8 @@ def _others(training: Training) -> list[str]:
 def _weight(report: RunReport, name: str) -> Any:
     if name in FIXED:
         return None
+    if name == 'distillation' and not report.setting('objective.distillation.weight'):
+        return report.setting('training.warm.distillation')
     if name == 'near':
         stress, near = report.setting('objective.stress'), report.setting('objective.near_weight')
         return None if stress is None or near is None else stress * near

@@ -115,8 +115,8 @@ class Plot:
         y_ticks: Sequence[tuple[float, str]] | None = None,
     ) -> Markup:
         """Draw the grid, the numbers and the names of both axes."""
-        across = x_ticks if x_ticks is not None else [(v, number(v)) for v in self.x.ticks()]
-        up = y_ticks if y_ticks is not None else [(v, number(v)) for v in self.y.ticks(4)]
+        across = x_ticks if x_ticks is not None else numbered(self.x.ticks())
+        up = y_ticks if y_ticks is not None else numbered(self.y.ticks(4))
         drawn = []
         for value, text in up:
             y = self.y(value)
@@ -171,6 +171,16 @@ def label(
     """Write text at a place; ``strong`` for the names of axes."""
     classes = f'{"name" if strong else "tick"} {class_}'.strip()
     return element('text', text, x=x, y=y, text_anchor=anchor, class_=classes)
+
+
+def numbered(values: Sequence[float]) -> list[tuple[float, str]]:
+    """Return each value with its `number`, or with as many digits as tell all of them apart."""
+    texts = [number(value) for value in values]
+    for digits in range(4, 10):
+        if len(set(texts)) == len(values):
+            break
+        texts = [f'{value:.{digits}g}' for value in values]
+    return list(zip(values, texts, strict=True))
 
 
 def number(value: float) -> str:

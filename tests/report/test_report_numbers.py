@@ -198,9 +198,29 @@ def test_validation_is_shown_where_it_ran(whole, training):
     assert panels['Tree distances'].chart.count('<circle') == 4
 
 
+@pytest.mark.parametrize(
+    ('values', 'texts'),
+    [
+        ([0.5, 1.0], ['0.5', '1']),
+        ([0.9686, 0.9688, 0.969], ['0.9686', '0.9688', '0.969']),
+        ([100.2, 100.4], ['100.2', '100.4']),
+        ([2.0], ['2']),
+    ],
+)
+def test_ticks_are_told_apart(values, texts):
+    assert svg.numbered(values) == list(zip(values, texts, strict=True))
+
+
 def test_terms_that_are_not_known_are_shown_too(whole, training):
     names = [panel.name for panel in course.terms(training, whole)]
     assert names == ['retrieval', 'stress', 'loss', 'newcomer']
+
+
+def test_a_term_of_the_warm_epochs_shows_its_weight_there(whole):
+    history = [{'train/distillation': 0.3, 'train/loss': 1.0}, {'train/loss': 0.5}]
+    (panel, _) = course.terms(Training(history, 1, 1), whole)
+    assert panel.name == 'distillation'
+    assert panel.note.endswith('frozen texts gives them; weight 1.5')
 
 
 def test_phases_and_experts_are_read_from_the_history(whole, training):
