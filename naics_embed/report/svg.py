@@ -98,7 +98,7 @@ class Plot:
         x: tuple[float, float],
         y: tuple[float, float],
         *,
-        left: float = 44,
+        left: float = 52,
         right: float = 22,
         top: float = 28,
         bottom: float = 40,
