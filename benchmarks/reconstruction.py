@@ -1,6 +1,8 @@
 """Seconds and memory of the tree diagnostics, of a table and of its ceiling, on random trees.
 
-python -m benchmarks.reconstruction --nodes 2125 20000 --json reconstruction.json
+The peak is of the whole process, so that trees are measured from small to large.
+
+    python -m benchmarks.reconstruction --nodes 2125 20000 --json reconstruction.json
 """
 
 import argparse

@@ -50,7 +50,8 @@ def check_workbook(path: Path, *, max_unpacked_bytes: int, name: str | None = No
                 )
             broken = archive.testzip()
             names = set(archive.namelist())
-    # NotImplementedError: a part says that it is packed in a way that zipfile lacks.
+    # NotImplementedError is what zipfile says of a version, packing or flag that it does not know,
+    # which is what a damaged header looks like.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DamagedWorkbookError(f'{name} is truncated or corrupt ({error})') from error
     if broken is not None:

@@ -22,6 +22,7 @@ from naics_embed.metrics.tree import Tree
 CEILING = 'ceiling'
 CHANCE = 'chance'
 NORM_WEIGHT_STRIDE = 10
+"""Every so many supervised codes have a say in the norm weight."""
 
 
 @dataclass(frozen=True)

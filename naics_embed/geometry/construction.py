@@ -78,7 +78,7 @@ def construct(
     levels = _levels(ups)
     _check(ups, directions, dim=dim, tau=tau, turn=turn, spread=spread)
     scale = float(root(c, torch.ones((), dtype=torch.float64)))
-    _check_depth(len(levels), tau * scale)
+    _check_depth(len(levels), tau, scale)
     generator = torch.Generator().manual_seed(seed)
     wanted = _features(ups, directions, dim=dim, generator=generator)
 
@@ -104,13 +104,14 @@ def _indices(parent: Sequence[int] | np.ndarray | Tensor) -> Tensor:
     return torch.from_numpy(array.astype(np.int64))
 
 
-def _check_depth(depth: int, edge: float) -> None:
-    reach = depth * edge
+def _check_depth(depth: int, tau: float, scale: float) -> None:
+    reach = depth * tau * scale
     if reach > RADIUS_OF_LOSS:
+        most = math.floor(1e3 * RADIUS_OF_LOSS / (depth * scale)) / 1e3
         raise ConfigError(
-            f'a tree of depth {depth} with edges {edge:g} (at unit curvature) reaches radius '
-            f'{reach:g}, beyond the {RADIUS_OF_LOSS:g} that float64 holds: choose tau of at most '
-            f'{RADIUS_OF_LOSS / depth:.3g} at unit curvature'
+            f'a tree of depth {depth} with edges {tau:g} reaches radius {reach:g} at unit '
+            f'curvature, beyond the {RADIUS_OF_LOSS:g} that float64 holds: choose tau of at most '
+            f'{most:g}'
         )
     if reach > RADIUS_OF_DOUBT:
         logger.warning(

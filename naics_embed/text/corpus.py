@@ -89,7 +89,7 @@ class TextCorpus:
         """Collect some texts, to be encoded once each.
 
         Args:
-            rows: int ``(b,)``, with repetitions.
+            rows: int ``(b,)``; a row may come more than once.
             limit: keep at most this many tokens of each text.
             part_cost: tokens that a part with a padding of its own must save.
             states: if not, frozen embeddings only.

@@ -43,17 +43,17 @@ class BestCheckpoint(ModelCheckpoint):
             auto_insert_metric_name=False,
         )
         self.folder = folder
-        self.resume_from = resume_from
+        self.resume_from = resume_from or folder / LAST_CHECKPOINT
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the best epoch so far. Raises ArtifactError where its checkpoint is gone."""
         name = Path(state_dict['best_model_path']).name
         own = self.folder / name
-        if not own.is_file():
-            beside = self.resume_from.with_name(name) if self.resume_from else own
-            if not beside.is_file():
-                self._train_better_again(name)
-                return
+        beside = self.resume_from.with_name(name)
+        if not (beside.is_file() or own.is_file()):
+            self._train_better_again(name)
+            return
+        if beside.is_file() and beside.parent.resolve() != self.folder.resolve():
             with atomic_file(own) as temporary:
                 shutil.copyfile(beside, temporary)
         here = {
@@ -67,16 +67,21 @@ class BestCheckpoint(ModelCheckpoint):
     def _train_better_again(self, name: str) -> None:
         """Forget a best epoch whose place a better one took before the last checkpoint was written.
 
-        That one is trained once more, and so found again.
+        That one was written after it, is trained once more, and so found again.
         """
-        better = list(self.folder.glob('best-*.ckpt'))
+        last = self.resume_from
+        better = []
+        if last.parent.resolve() == self.folder.resolve():
+            written = last.stat().st_mtime_ns
+            best = self.folder.glob('best-*.ckpt')
+            better = [path for path in best if path.stat().st_mtime_ns > written]
         if not better:
             raise ArtifactError(
-                f'the best checkpoint so far, {name}, is neither in {self.folder} nor beside '
-                f'{self.resume_from}: put it there, or train with --resume never'
+                f'the best checkpoint so far, {name}, is not beside {last}: put it there, or train '
+                'with --resume never'
             )
         for path in better:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def last_checkpoint(folder: Path, every: int) -> ModelCheckpoint:

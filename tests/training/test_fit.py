@@ -178,8 +178,12 @@ def test_a_moved_training_keeps_its_best_epoch(train, settings_with, tmp_path, s
     assert trained.best_epoch == 0
     (best,) = (tmp_path / 'moved').glob('best-*.ckpt')
     best.unlink()
-    with pytest.raises(ArtifactError, match=r'best-epoch=00.*neither in .*never'):
+    other = tmp_path / 'third' / 'best-epoch=09-selection=0.9500.ckpt'
+    other.parent.mkdir()
+    other.touch()
+    with pytest.raises(ArtifactError, match=r'best-epoch=00.*not beside .*never'):
         train(settings, 'third', resume=str(tmp_path / 'moved' / 'last.ckpt'))
+    assert other.is_file(), 'the best epoch of another training is left alone'
 
 
 @pytest.mark.parametrize('content', [b'', b'garbage', b'PK\x03\x04 cut off'])
@@ -283,6 +287,9 @@ def test_the_health_of_each_epoch_is_reported(train, settings_with, material):
         ]
         assert radii == sorted(radii)
         assert radii[0] > 0
+        assert figures['health/non_finite'] == 0
+        medians = [figures[f'health/radius_level_{level}_median'] for level in range(2, 7)]
+        assert medians == sorted(medians)
         assert 0 <= figures['health/share_at_bound'] <= 1
         assert trained.history[epoch]['health/radius_median'] == radii[2]
     # The best epoch's own table, as it was left.
