@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from naics_embed.geometry import lorentz
+from naics_embed.geometry import lorentz, validity
 from naics_embed.metrics.checks import MetricError, check_length
 
 LEVEL_QUANTILES = {'q05': 0.05, 'median': 0.5, 'q95': 0.95}
@@ -115,10 +115,10 @@ def health_report(
     Returns:
         - ``non_finite``: points with a NaN or infinite coordinate or time component; they are left
           out of everything else, and all figures are NaN where no other is left.
-        - ``residual``: largest |⟨x, x⟩ + 1/c|/t² (`lorentz.validity`).
+        - ``residual``: largest |⟨x, x⟩ + 1/c|/t² (`validity.validity`).
         - ``radius_min``, ``_q05``, ``_median``, ``_q95``, ``_max``, ``radius_mean``; and
           ``radius_level_L_q05``, ``_median``, ``_q95`` for each level.
-        - ``share_at_bound``: share of points with a radius above `lorentz.NEAR_BOUND`·r_max; only
+        - ``share_at_bound``: share of points with a radius above `validity.NEAR_BOUND`·r_max; only
           with ``r_max``.
         - ``effective_rank``, ``effective_rank_centred``: see `effective_rank`, of the tangent
           vectors at the origin, and of these about their mean.
@@ -130,8 +130,8 @@ def health_report(
         raise MetricError(f'points must be a matrix (n, d), not of shape {tuple(space.shape)}')
     if time is not None:
         check_length('time', time, len(space))
-    report = lorentz.validity(space, c=c, r_max=r_max, time=time)
-    finite = lorentz.finite(space, c=c, time=time).cpu()
+    report = validity.validity(space, c=c, r_max=r_max, time=time)
+    finite = validity.finite(space, c=c, time=time).cpu()
     points = space.detach().to(dtype=torch.float64, device='cpu')[finite]
     radii = lorentz.radius(points, c=c)
     report['radius_mean'] = float(radii.mean())

@@ -36,11 +36,11 @@ def checkpoint_to_resume(folder: Path, resume: str) -> Path | None:
     last = folder / LAST_CHECKPOINT
     if resume == RESUME_NEVER or (resume == RESUME_AUTO and not last.is_file()):
         return None
-    path = last if resume in (RESUME_AUTO, RESUME_LAST) else Path(resume)
-    if not path.is_file():
+    if resume == RESUME_LAST and not last.is_file():
         raise ArtifactError(
-            f'there is no checkpoint {path} to resume from; train without --resume, '
-            'or name an existing file'
+            f'there is no checkpoint {last} to resume from; train without --resume, or name an '
+            'existing file'
         )
+    path = last if resume in (RESUME_AUTO, RESUME_LAST) else Path(resume)
     log.info('resuming from %s', path)
     return path

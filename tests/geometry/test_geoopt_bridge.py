@@ -4,7 +4,7 @@ import torch
 from reference import CURVATURES, tangents
 
 from naics_embed.errors import ConfigError
-from naics_embed.geometry import geoopt_bridge, lorentz
+from naics_embed.geometry import geoopt_bridge, lorentz, validity
 
 
 @pytest.mark.parametrize('c', CURVATURES)
@@ -36,7 +36,7 @@ def test_riemannian_optimisers_move_points_by_our_distance(optimiser):
         loss().backward()
         steps.step()
     assert loss().item() < 0.05 * before
-    report = lorentz.validity(geoopt_bridge.from_geoopt(point), c=2.0, time=point.detach()[..., 0])
+    report = validity.validity(geoopt_bridge.from_geoopt(point), c=2.0, time=point.detach()[..., 0])
     assert report['residual'] < 1e-6
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference import CURVATURES, DIGITS, exact, tangent_sets, tangents
 
 from naics_embed.errors import ConfigError
-from naics_embed.geometry import lorentz, models, precision, smooth
+from naics_embed.geometry import lorentz, models, precision, smooth, validity
 
 
 def lorentz_product(p, v, w, *, c):
@@ -251,7 +251,7 @@ def test_bound_radius_is_smooth_and_never_reached():
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_validity_of_good_points(c, dtype):
     v = torch.linspace(0.1, 5.0, 101, dtype=dtype)[:, None] * torch.tensor([[0.6, 0.8]]).to(dtype)
-    report = lorentz.validity(lorentz.exp0(v, c=c), c=c, r_max=4.0)
+    report = validity.validity(lorentz.exp0(v, c=c), c=c, r_max=4.0)
     assert report['non_finite'] == 0
     assert report['residual'] < 4 * torch.finfo(dtype).eps
     assert report['radius_min'] == pytest.approx(0.1, rel=1e-4)
@@ -264,17 +264,17 @@ def test_validity_finds_faults():
     s = lorentz.exp0(tangents(5, 3), c=1.0)
     s[1, 0] = math.nan
     s[2, 0] = math.inf
-    report = lorentz.validity(s, c=torch.tensor(1.0))
+    report = validity.validity(s, c=torch.tensor(1.0))
     assert report['non_finite'] == 2
     assert math.isfinite(report['radius_max'])
     assert 'share_at_bound' not in report
     good = s[3:]
     time = lorentz.time_component(good, c=1.0)
-    assert lorentz.validity(good, c=1.0, time=time)['residual'] < 1e-15
-    assert lorentz.validity(good, c=1.0, time=1.01 * time)['residual'] == pytest.approx(
+    assert validity.validity(good, c=1.0, time=time)['residual'] < 1e-15
+    assert validity.validity(good, c=1.0, time=1.01 * time)['residual'] == pytest.approx(
         1 - 1.01**-2
     )
-    nothing = lorentz.validity(s[1:3], c=1.0, r_max=3.0)
+    nothing = validity.validity(s[1:3], c=1.0, r_max=3.0)
     assert nothing['non_finite'] == 2
     assert math.isnan(nothing['radius_median'])
     assert math.isnan(nothing['share_at_bound'])
