@@ -23,6 +23,11 @@ from naics_embed.errors import ConfigError
 
 BASE_FILE = 'base.yaml'
 PROFILE_FOLDER = 'profiles'
+WAITING = {
+    'objective.balance': ('model.fusion.kind', 'experts'),
+    'objective.offset': ('model.code_points', 'text+offset'),
+}
+"""Terms with a weight from the start that wait for the one model they act on."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ def load_config(
         overrides: dotted assignments such as ``training.epochs=3``; values are read as YAML.
 
     Raises:
-        ConfigError: a file, profile or key does not exist (the message names the nearest one), or
-            a value has the wrong type or is out of range.
+        ConfigError: a file, profile or key does not exist (the message names the nearest one), a
+            value has the wrong type or is out of range, or a term is changed that cannot act.
     """
     layers: list[tuple[str, dict[str, Any]]] = [(BASE_FILE, _read(folder / BASE_FILE))]
     if profile is not None:
@@ -71,7 +76,20 @@ def load_config(
     missing = [key for key in known if key not in values]
     if missing:
         raise ConfigError(f'{folder / BASE_FILE} lacks a value for {", ".join(missing[:5])}')
-    return LoadedConfig(_build(Config, '', values, known, origins), origins, profile)
+    config = _build(Config, '', values, known, origins)
+    _check_waiting(values, _flatten(layers[0][1], known), origins)
+    return LoadedConfig(config, origins, profile)
+
+
+def _check_waiting(values: dict[str, Any], base: dict[str, Any], origins: dict[str, str]) -> None:
+    """Refuse a change to a term that does not act with the chosen model, unless it is to 0."""
+    for term, (key, needed) in WAITING.items():
+        changed = [k for k in values if k.startswith(f'{term}.') and values[k] != base.get(k)]
+        if changed and values[key] != needed and values[f'{term}.weight']:
+            raise ConfigError(
+                f'{changed[0]} is set in {origins[changed[0]]}, but {term} acts only with '
+                f'{key}={needed}, and that is {values[key]}'
+            )
 
 
 def to_dict(section: Any) -> dict[str, Any]:

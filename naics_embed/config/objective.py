@@ -152,22 +152,21 @@ class ConeConfig(TermConfig):
 
 
 @dataclass(frozen=True)
-class RetrievalConfig:
-    """Options of the query → code cross-entropy.
+class RetrievalConfig(TermConfig):
+    """The query → code cross-entropy; its weight is positive.
 
     Attributes:
-        weight: of the cross-entropy itself.
         ancestor_credit: weight of the cross-entropies at the levels above, whose right answers are
-            the ancestors; 0 switches them off.
+            the ancestors, by the same schedule; 0 switches them off.
         forced_negatives: as how many candidates the code counts from which an activity phrase was
             redirected; 0 leaves it as it is.
     """
 
-    weight: float
     ancestor_credit: float
     forced_negatives: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.weight > 0, 'objective.retrieval.weight', self.weight, 'positive')
         for name in ('ancestor_credit', 'forced_negatives'):
             weight = getattr(self, name)
@@ -189,7 +188,7 @@ class ObjectiveConfig:
         placed_codes: codes placed at each step.
         stress_schedule: when the tree term acts.
         placement_schedule: when placement acts.
-        retrieval: options of the query → code cross-entropy.
+        retrieval: the query → code cross-entropy.
         dcl: decoupled contrast between codes.
         hierarchy: correlation of distances with D*.
         rank: order of distances by D*.

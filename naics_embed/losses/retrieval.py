@@ -75,8 +75,23 @@ def level_losses(
     return torch.cat(parts)[torch.cat(places).argsort()]
 
 
+def redirected_from(target: Tensor, against: Tensor, candidate: Tensor) -> Tensor:
+    """Mark the codes that an activity phrase was redirected from, bool ``(b, n)``.
+
+    Args:
+        target: int64 ``(b,)``, the right codes, which are never marked.
+        against: int64 ``(b, r)``, positions of those codes, −1 where there are fewer.
+        candidate: bool ``(n,)``, codes that may be an answer; others are not marked.
+    """
+    known = (against >= 0) & candidate[against.clamp_min(0)] & (against != target[:, None])
+    row, place = known.nonzero(as_tuple=True)
+    marked = torch.zeros(len(target), len(candidate), dtype=torch.bool, device=target.device)
+    marked[row, against[row, place]] = True
+    return marked
+
+
 def candidate_weights(
-    target: Tensor, level: Tensor, candidate: Tensor, against: Tensor, forced: float
+    target: Tensor, level: Tensor, candidate: Tensor, redirected: Tensor, forced: float
 ) -> Tensor:
     """Return how many candidates each code counts as, ``(b, n)``, with forced hard negatives.
 
@@ -87,16 +102,12 @@ def candidate_weights(
         target: int64 ``(b,)``.
         level: int64 ``(n,)``.
         candidate: bool ``(n,)``.
-        against: int64 ``(b, r)``, positions of those codes, −1 where there are fewer.
+        redirected: bool ``(b, n)``, from `redirected_from`.
         forced: weight of a forced negative; 0 leaves candidates as they are.
     """
     eligible = candidate[None, :] & (level[None, :] == level[target][:, None])
     weights = eligible.double()
-    if forced > 0:
-        known = (against >= 0) & candidate[against.clamp_min(0)] & (against != target[:, None])
-        row, place = known.nonzero(as_tuple=True)
-        weights[row, against[row, place]] = forced
-    return weights
+    return weights.masked_fill(redirected, forced) if forced > 0 else weights
 
 
 def ancestor_cross_entropy(

@@ -29,8 +29,12 @@ TERMS = {
     'loss': 'weighted sum of all terms',
     'temperature': 'factor on the distance, learned',
 }
-WEIGHTS = {'stress': 'objective.stress', 'placement': 'objective.placement'}
-FIXED = ('loss', 'temperature', 'retrieval')
+WEIGHTS = {
+    'stress': 'objective.stress',
+    'placement': 'objective.placement',
+    'ancestors': 'objective.retrieval.ancestor_credit',
+}
+FIXED = ('loss', 'temperature')
 
 MECHANISMS = {
     'weighted': ('Nearer negatives weigh more', 'share of negatives with a weight other than 1'),

@@ -5,8 +5,22 @@ import os
 import numpy as np
 import torch
 
+from naics_embed.config.objective import ObjectiveConfig, ScheduleConfig
 from naics_embed.errors import ConfigError
 from naics_embed.training.inputs import TextInputs, TextSettings
+
+LEARNING = (
+    'retrieval',
+    'dcl',
+    'hierarchy',
+    'rank',
+    'radial',
+    'cone',
+    'teacher',
+    'anchor',
+    'distillation',
+)
+"""Terms that alone are enough to learn from: they act with every model."""
 
 
 def check_training(inputs: TextInputs, settings: TextSettings) -> None:
@@ -40,6 +54,7 @@ def check_terms(settings: TextSettings) -> None:
             f'model.fusion.kind={model.fusion.kind} learns from objective.placement, or from '
             'model.code_points of texts: both are off'
         )
+    _check_always(objective)
     if not curriculum.enabled:
         return
     if not (objective.dcl.weight > 0 or curriculum.retrieval):
@@ -49,6 +64,30 @@ def check_terms(settings: TextSettings) -> None:
         )
     if curriculum.router and model.fusion.kind != 'experts':
         raise ConfigError('curriculum.router needs model.fusion.kind=experts, which has a gate')
+
+
+def _check_always(objective: ObjectiveConfig) -> None:
+    """Raise ConfigError where the schedules leave a part of the run without any term."""
+    terms: list[tuple[float, ScheduleConfig]] = [
+        (objective.stress, objective.stress_schedule),
+        (objective.placement, objective.placement_schedule),
+        *((term.weight, term) for term in (getattr(objective, name) for name in LEARNING)),
+    ]
+    acting = [schedule for weight, schedule in terms if weight > 0]
+    done = 0.0
+    while done < 1:
+        # A term with a ramp weighs nothing at its very start.
+        ends = [
+            term.end
+            for term in acting
+            if term.start < done < term.end or (term.start == done and not term.ramp)
+        ]
+        if not ends:
+            raise ConfigError(
+                f'no term of the objective acts at {done:g} of the run: let one with a weight '
+                'begin there, without a ramp, or end later'
+            )
+        done = max(ends)
 
 
 def _check_machine(settings: TextSettings) -> None:

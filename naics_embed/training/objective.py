@@ -17,6 +17,7 @@ from naics_embed.losses.retrieval import (
     candidate_weights,
     level_cross_entropy,
     level_losses,
+    redirected_from,
 )
 from naics_embed.losses.stress import tree_stress
 from naics_embed.losses.teacher import teacher
@@ -43,6 +44,9 @@ SCHEDULED = (
     'distillation',
 )
 """Terms whose section of the configuration is named like them."""
+
+OF_QUERIES = ('retrieval', 'ancestors', 'anchor', 'distillation')
+"""Terms that read the queries' embeddings."""
 
 
 class Objective(nn.Module):
@@ -80,8 +84,8 @@ class Objective(nn.Module):
             return weight * schedule_factor(schedule, progress)
 
         found = {
-            'retrieval': config.retrieval.weight,
-            'ancestors': config.retrieval.ancestor_credit,
+            'retrieval': at(config.retrieval.weight, config.retrieval),
+            'ancestors': at(config.retrieval.ancestor_credit, config.retrieval),
             'placement': at(config.placement, config.placement_schedule),
             'stress': at(config.stress, config.stress_schedule),
         }
@@ -100,8 +104,10 @@ class Objective(nn.Module):
     ) -> Terms:
         """Compute the terms of a step, over the queries of all processes."""
         weights = self.weights(progress, model)
-        own = model.encoder.encode(batch.queries)
-        embeddings, target = gather_rows(own), gather_rows(batch.target)
+        target = gather_rows(batch.target)
+        embeddings: Tensor | None = None
+        if set(OF_QUERIES) & set(weights):
+            embeddings = gather_rows(model.encoder.encode(batch.queries))
         placed, live = self._live(model, batch)
         values: dict[str, Tensor] = {}
         figures: dict[str, Tensor] = {}
@@ -112,10 +118,10 @@ class Objective(nn.Module):
             fused, balance, figures = result.embedding, result.balance, dict(result.figures)
         tangents = model.code_tangents(fused)
         codes = model.space.exp0(tangents)
-        queries = model.points(embeddings)
-        values |= self._of_queries(
-            model, batch, queries, codes, target, weights, negatives, figures
-        )
+        if embeddings is not None:
+            values |= self._of_queries(
+                model, batch, embeddings, codes, target, weights, negatives, figures
+            )
         if 'placement' in weights and placed is not None and live is not None:
             result = model.fuse(live, model.present[placed])
             points = model.points(result.embedding)
@@ -124,12 +130,6 @@ class Objective(nn.Module):
                 balance, figures = result.balance, figures | result.figures
         if 'balance' in weights and balance is not None:
             values['balance'] = balance
-        if {'anchor', 'distillation'} & set(weights):
-            frozen = gather_rows(batch.queries.frozen)
-            if 'anchor' in weights:
-                values['anchor'] = embedding_anchor(embeddings, frozen)
-            if 'distillation' in weights and self.classifier is not None:
-                values['distillation'] = self._distillation(model, embeddings, frozen, codes)
         values |= self._of_codes(model, tangents, codes, weights)
         values |= self._of_pairs(model, codes, batch, weights, negatives, figures)
         used = {name: weights[name] for name in values}
@@ -154,39 +154,40 @@ class Objective(nn.Module):
         self,
         model: TextModel,
         batch: Batch,
-        queries: Tensor,
+        embeddings: Tensor,
         codes: Tensor,
         target: Tensor,
         weights: dict[str, float],
         negatives: Negatives,
         figures: dict[str, Tensor],
     ) -> dict[str, Tensor]:
-        """Terms of queries and candidates; distances to all codes only where one needs them."""
+        """Terms of queries; distances to all codes only where one needs them."""
+        found: dict[str, Tensor] = {}
+        if {'anchor', 'distillation'} & set(weights):
+            frozen = gather_rows(batch.queries.frozen)
+            if 'anchor' in weights:
+                found['anchor'] = embedding_anchor(embeddings, frozen)
+            if 'distillation' in weights and self.classifier is not None:
+                found['distillation'] = self._distillation(model, embeddings, frozen, codes)
+        # The two share a schedule: without the first there is no credit either.
+        if 'retrieval' not in weights:
+            return found
+        queries = model.points(embeddings)
         weighted = self.config.retrieval.forced_negatives > 0 or (
             negatives.rules is not None and negatives.retrieval
         )
         if not weighted and 'ancestors' not in weights:
-            return {'retrieval': self._by_level(model, queries, codes, target)}
+            return found | {'retrieval': self._by_level(model, queries, codes, target)}
         distances = model.space.pairwise(queries, codes)
+        options = (self.level, self.supervised, model.temperature)
         log_weight = (
             self._log_weights(batch, distances.detach(), target, negatives, figures)
             if weighted
             else None
         )
-        found = {
-            'retrieval': level_cross_entropy(
-                distances, target, self.level, self.supervised, model.temperature, log_weight
-            )
-        }
+        found['retrieval'] = level_cross_entropy(distances, target, *options, log_weight)
         if 'ancestors' in weights:
-            found['ancestors'] = ancestor_cross_entropy(
-                distances,
-                target,
-                self.ancestors,
-                self.level,
-                self.supervised,
-                model.temperature,
-            )
+            found['ancestors'] = ancestor_cross_entropy(distances, target, self.ancestors, *options)
         return found
 
     def _by_level(self, model: TextModel, points: Tensor, codes: Tensor, target: Tensor) -> Tensor:
@@ -210,18 +211,21 @@ class Objective(nn.Module):
     ) -> Tensor:
         """Return the log of how much each code counts as a wrong answer, ``(b, n)``."""
         forced = self.config.retrieval.forced_negatives
-        against = gather_rows(batch.against)
-        weights = candidate_weights(target, self.level, self.supervised, against, forced)
+        named = redirected_from(target, gather_rows(batch.against), self.supervised)
+        weights = candidate_weights(target, self.level, self.supervised, named, forced)
         if negatives.rules is not None and negatives.retrieval:
             wrong = (weights > 0).scatter(1, target[:, None], False)
+            if forced > 0:
+                # What a cross-reference calls wrong is neither masked nor left out as too easy.
+                wrong &= ~named
             plan = plan_negatives(
                 wrong,
                 self.tree_distance[target],
                 distances,
                 negatives.rules,
-                **self._kinship(target, torch.arange(len(self.level)), negatives),
+                **negatives.kinship(self.parent, target, torch.arange(len(self.level))),
             )
-            weights = (weights * plan.weights).scatter(1, target[:, None], 1.0)
+            weights = torch.where(wrong, plan.weights, weights)
             figures |= {f'retrieval_{name}': share for name, share in plan.shares.items()}
         return weights.log()
 
@@ -233,24 +237,6 @@ class Objective(nn.Module):
         points = model.space.exp0(model.head.tangent(own).double())
         distances = model.space.pairwise(points, codes[self.classifier.codes])
         return distillation(distances, self.classifier(asked), model.temperature)
-
-    def _kinship(
-        self, anchors: Tensor, codes: Tensor, negatives: Negatives
-    ) -> dict[str, Tensor | None]:
-        """Return who are siblings, share a cluster, and are alike to the gate: ``(a, k)`` each."""
-        codes = codes.to(anchors.device)
-        parents = self.parent[anchors][:, None], self.parent[codes][None, :]
-        siblings = (parents[0] == parents[1]) & (anchors[:, None] != codes[None, :])
-        same, affinity = None, None
-        if negatives.cluster is not None:
-            cluster = negatives.cluster
-            same = (cluster[anchors][:, None] == cluster[codes][None, :]) & (cluster[anchors] >= 0)[
-                :, None
-            ]
-        if negatives.routes is not None:
-            routes = nn.functional.normalize(negatives.routes, dim=-1).double()
-            affinity = routes[anchors] @ routes[codes].T
-        return {'siblings': siblings, 'same_cluster': same, 'affinity': affinity}
 
     def _of_codes(
         self, model: TextModel, tangents: Tensor, codes: Tensor, weights: dict[str, float]
@@ -324,7 +310,7 @@ class Objective(nn.Module):
                 tree[:a],
                 away[:a].detach(),
                 negatives.rules or NegativeRules(),
-                **self._kinship(anchors, drawn, negatives),
+                **negatives.kinship(self.parent, anchors, drawn),
             )
             figures |= {f'dcl_{name}': share for name, share in plan.shares.items()}
             found['dcl'] = decoupled_contrast(

@@ -24,6 +24,31 @@ class Negatives:
     cluster: Tensor | None = None
     routes: Tensor | None = None
 
+    def kinship(self, parent: Tensor, anchors: Tensor, codes: Tensor) -> dict[str, Tensor | None]:
+        """Return what `plan_negatives` asks of pairs, ``(a, k)`` each.
+
+        Args:
+            parent: int64 ``(n,)``, −1 for a sector.
+            anchors: int64 ``(a,)``, positions of codes.
+            codes: int64 ``(k,)``, positions of codes.
+
+        Returns:
+            who are siblings; who share a cluster, and how alike the gate treats both, where that
+            is known.
+        """
+        codes = codes.to(anchors.device)
+        siblings = (parent[anchors][:, None] == parent[codes][None, :]) & (
+            anchors[:, None] != codes[None, :]
+        )
+        same, affinity = None, None
+        if self.cluster is not None:
+            own = self.cluster[anchors][:, None]
+            same = (own == self.cluster[codes][None, :]) & (own >= 0)
+        if self.routes is not None:
+            routes = nn.functional.normalize(self.routes, dim=-1).double()
+            affinity = routes[anchors] @ routes[codes].T
+        return {'siblings': siblings, 'same_cluster': same, 'affinity': affinity}
+
 
 @dataclass(frozen=True)
 class Terms:

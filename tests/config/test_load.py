@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 
@@ -318,3 +319,18 @@ def test_leaves_must_lie_inside_the_radius_bound():
     with pytest.raises(ConfigError, match=r'model\.r_max must be above 6\.75'):
         load_config(CONFIGS, 'cpu', ['construction.tau=1.5'])
     load_config(CONFIGS, 'cpu', ['construction.tau=1.5', 'model.r_max=9'])
+
+
+@pytest.mark.parametrize(
+    ('change', 'needed'),
+    [
+        ('objective.balance.weight=1', 'model.fusion.kind=experts'),
+        ('objective.offset.fade=0.5', 'model.code_points=text+offset'),
+    ],
+)
+def test_a_changed_term_whose_model_is_not_chosen_is_refused(change, needed):
+    key = change.split('=')[0]
+    with pytest.raises(ConfigError, match=rf'{key} is set .* only with {re.escape(needed)}'):
+        load_config(CONFIGS, 'cpu', [change])
+    load_config(CONFIGS, 'cpu', [change, needed])
+    load_config(CONFIGS, 'cpu', [key.rsplit('.', 1)[0] + '.weight=0'])

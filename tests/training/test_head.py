@@ -1,8 +1,9 @@
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 
 from naics_embed.geometry.lorentz import log0, radius
-from naics_embed.text.head import LorentzHead
+from naics_embed.text.head import LorentzHead, unbound_radius
 
 WIDTH, DIM = 12, 4
 
@@ -31,6 +32,26 @@ def test_a_linear_map_is_recovered(c):
     torch.testing.assert_close(student.linear.weight, teacher.linear.weight, atol=2e-3, rtol=1e-3)
     new = unit_rows(50, seed=1)
     torch.testing.assert_close(student(new), teacher(new), atol=1e-2, rtol=1e-3)
+
+
+def test_the_linear_map_is_the_ridge_regression_of_scikit_learn():
+    module, ridge = head(), 0.1
+    embeddings = unit_rows(40)
+    targets = 4 * unit_rows(40, seed=3)[:, :DIM].double()
+    module.fit_linear(embeddings, targets, ridge)
+    features = (embeddings.double() * module.scale).numpy()
+    alpha = ridge * ((features - features.mean(0)) ** 2).sum(0).mean()
+    reference = Ridge(alpha=alpha).fit(features, unbound_radius(targets, r_max=9.0).numpy())
+    for own, wanted in (('weight', reference.coef_), ('bias', reference.intercept_)):
+        found = getattr(module.linear, own).detach().double()
+        torch.testing.assert_close(found, torch.from_numpy(wanted), atol=1e-6, rtol=1e-5)
+
+
+def test_one_training_query_is_placed_where_its_code_lies():
+    module, target = head(), torch.tensor([[1.0, -2.0, 0.5, 3.0]]).double()
+    module.fit_linear(unit_rows(1), target, 0.1)
+    assert bool((module.linear.weight == 0).all()), 'one text says nothing of directions'
+    torch.testing.assert_close(module.tangent(unit_rows(9)).double(), target.expand(9, DIM))
 
 
 def test_a_penalty_shrinks_the_map_but_keeps_the_mean():

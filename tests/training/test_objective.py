@@ -161,6 +161,30 @@ def test_schedules_switch_terms(step):
     assert weights == pytest.approx([0.5, 0.25, 0.125])
 
 
+def test_retrieval_has_a_schedule_and_credit_for_ancestors_follows_it(step, monkeypatch):
+    module, batch = step(
+        'objective.retrieval.start=0.5',
+        'objective.retrieval.ramp=0.2',
+        'objective.retrieval.ancestor_credit=0.5',
+    )
+    encoded = []
+    encode = SentenceEncoder.encode
+
+    def watch(self, texts, adapter=None):
+        encoded.append(texts)
+        return encode(self, texts, *(() if adapter is None else (adapter,)))
+
+    monkeypatch.setattr(SentenceEncoder, 'encode', watch)
+    early = module.terms(batch, 0.25)
+    assert set(early.values) == {'placement', 'stress', 'near'}
+    assert not any(texts is batch.queries for texts in encoded), 'nothing asks for queries'
+    early.total.backward()
+    late = module.terms(batch, 0.6)
+    assert any(texts is batch.queries for texts in encoded)
+    assert (late.weights['retrieval'], late.weights['ancestors']) == pytest.approx((0.5, 0.25))
+    assert early.queries == late.queries == len(batch.target)
+
+
 def test_a_forced_negative_is_pushed_harder(step):
     pushes = {}
     for forced in (0, 8):
@@ -168,6 +192,44 @@ def test_a_forced_negative_is_pushed_harder(step):
         module.terms(batch, 0.5).values['retrieval'].backward()
         pushes[forced] = module.model.table.grad.clone()
     assert not torch.allclose(pushes[0], pushes[8])
+
+
+@pytest.mark.parametrize(
+    'rules',
+    [
+        NegativeRules(mask_siblings=True),
+        NegativeRules(hard=1),
+        NegativeRules(mask_false=True),
+        NegativeRules(distance_exponent=2.0),
+    ],
+)
+def test_the_curriculum_leaves_forced_negatives_as_they_are(step, rules):
+    module, batch = step('objective.retrieval.forced_negatives=4')
+    objective = module.objective
+    cluster = torch.zeros_like(objective.level)
+    far = torch.zeros(len(batch.target), len(objective.level), dtype=torch.float64)
+    siblings = objective.parent[None, :] == objective.parent[batch.target][:, None]
+    row = next(
+        r
+        for r, own in enumerate(batch.target.tolist())
+        if int((siblings[r] & objective.supervised).sum()) > 1
+    )
+    own = int(batch.target[row])
+    named = next(
+        c for c in (siblings[row] & objective.supervised).nonzero()[:, 0].tolist() if c != own
+    )
+    batch.against[:] = -1
+    batch.against[row, 0] = named
+    far[row, named] = 9.0
+    state = Negatives(rules, True, cluster)
+    counted = objective._log_weights(batch, far, batch.target, state, {}).exp()
+    assert float(counted[row, named]) == pytest.approx(4)
+    assert float(counted[row, own]) == 1
+    others = counted[row].clone()
+    others[[named, own]] = 0
+    plain = objective._log_weights(batch, far, batch.target, Negatives(), {}).exp()[row]
+    plain[[named, own]] = 0
+    assert not torch.allclose(others, plain), 'the mechanism acts on the others'
 
 
 @pytest.mark.parametrize(
@@ -336,6 +398,18 @@ def test_mixed_precision_is_for_the_transformer_only(step, monkeypatch):
         (
             ('curriculum.enabled=true', 'curriculum.retrieval=true', 'curriculum.router=2'),
             r'curriculum\.router needs',
+        ),
+        (
+            (
+                'objective.retrieval.start=0.5',
+                'objective.stress=0',
+                'objective.placement_schedule.end=0.4',
+            ),
+            r'no term of the objective acts at 0\.4 of the run',
+        ),
+        (
+            ('objective.retrieval.ramp=0.1', 'objective.stress=0', 'objective.placement=0'),
+            'acts at 0 of the run',
         ),
     ],
 )

@@ -23,6 +23,7 @@ from naics_embed.losses.retrieval import (
     ancestor_cross_entropy,
     candidate_weights,
     level_cross_entropy,
+    redirected_from,
 )
 from naics_embed.losses.teacher import teacher
 from naics_embed.training.schedule import schedule_factor
@@ -168,15 +169,22 @@ def test_ancestors_get_credit_at_their_own_level():
 
 def test_a_forced_negative_counts_whatever_its_level():
     target, against = torch.tensor([2, 3]), torch.tensor([[5, 4], [-1, -1]])
-    weights = candidate_weights(target, LEVEL, ALL, against, 3.0)
+    named = redirected_from(target, against, ALL)
+    weights = candidate_weights(target, LEVEL, ALL, named, 3.0)
     assert weights.tolist() == [[0, 0, 1, 1, 3, 3], [0, 0, 1, 1, 1, 0]]
     away = random(2, 6).requires_grad_()
     plain = level_cross_entropy(away, target, LEVEL, ALL, 2.0)
     forced = level_cross_entropy(away, target, LEVEL, ALL, 2.0, weights.log())
     assert grad(forced, away)[0, 4] < grad(plain, away)[0, 4] < 0
-    as_is = candidate_weights(target, LEVEL, ALL, against, 0.0)
+    as_is = candidate_weights(target, LEVEL, ALL, named, 0.0)
     same = level_cross_entropy(away, target, LEVEL, ALL, 2.0, as_is.log())
     assert float(same.detach()) == pytest.approx(float(plain.detach()))
+
+
+def test_the_right_code_and_hidden_ones_are_never_called_wrong():
+    target, against = torch.tensor([2, 3]), torch.tensor([[2, 4], [5, -1]])
+    known = torch.tensor([True, True, True, True, True, False])
+    assert redirected_from(target, against, known).nonzero().tolist() == [[0, 4]]
 
 
 @pytest.mark.parametrize(
