@@ -14,7 +14,7 @@ from naics_embed.metrics.tree import Tree
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
-from tasks.frames import frame_of, splits_of, taxonomy_of
+from tasks.frames import frame_of, positions, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
 from tasks.texts import LEAF_LEVEL, leaf_rows, of_codes
 
@@ -83,7 +83,7 @@ def _training_texts(
         ['text', 'code'], keep='first', maintain_order=True
     )
     leaves = taxonomy.at_level(LEAF_LEVEL)
-    labels = np.searchsorted(leaves, taxonomy.indices(rows['code'].to_list()))
+    labels = np.searchsorted(leaves, positions(rows['code'], taxonomy))
     texts = rows['text'].to_list()
     return LabelledTexts(texts, embeddings[tokens.rows(texts)], labels, rows['title'].to_numpy())
 

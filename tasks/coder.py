@@ -30,7 +30,7 @@ from naics_embed.text.frozen import write_difference
 from naics_embed.text.tokens import TokenTable
 from tasks.encoding import backbone_of
 from tasks.evaluation import finite_or_null
-from tasks.frames import frame_of, splits_of, taxonomy_of
+from tasks.frames import frame_of, positions, splits_of, taxonomy_of
 from tasks.query_points import PointTable
 from tasks.stage import Result, Stage, StageContext
 from tasks.texts import LEAF_LEVEL, leaf_rows
@@ -132,7 +132,7 @@ def _known(
     entries = frame_of(inputs['index_entries'])
     examples = entries.filter(pl.col('role') == 'examples').select('text', 'code')
     rows = leaf_rows(pl.concat([train, *own, examples]).drop_nulls()).unique(maintain_order=True)
-    labels = np.searchsorted(leaves, taxonomy.indices(rows['code'].to_list()))
+    labels = np.searchsorted(leaves, positions(rows['code'], taxonomy))
     texts = rows['text'].to_list()
     embeddings = frozen[tokens.rows(texts)]
     fitted = fit_logistic(embeddings, labels, len(leaves), baselines)

@@ -25,6 +25,13 @@ def splits_of(holdout: Artifact, taxonomy: Taxonomy) -> np.ndarray:
     return np.array([split[code] for code in taxonomy.codes], dtype=object)
 
 
+def positions(codes: pl.Series, taxonomy: Taxonomy) -> np.ndarray:
+    """Return the position of each code as int64 ``(m,)``. Raises CodeError for an unknown one."""
+    distinct = codes.unique()
+    found = pl.Series(taxonomy.indices(distinct.to_list()), dtype=pl.Int64)
+    return codes.replace_strict(distinct, found, return_dtype=pl.Int64).to_numpy(writable=True)
+
+
 def redirect_pairs(redirections: pl.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
     """Return positions int64 ``(m, 2)`` of codes that a cross reference joins."""
     named = redirections.select('code', target=pl.concat_list('targets', 'also_named')).explode(

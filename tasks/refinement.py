@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from naics_embed.artifacts import Artifact
 from naics_embed.config.model import ModelConfig
 from naics_embed.config.refinement import GraphConfig
-from tasks.frames import SUPERVISED, frame_of, redirect_pairs, splits_of, taxonomy_of
+from tasks.frames import SUPERVISED, frame_of, positions, redirect_pairs, splits_of, taxonomy_of
 from tasks.query_points import PointTable
 from tasks.stage import Result, Stage, StageContext
 from tasks.texts import leaf_rows, of_codes
@@ -91,7 +91,7 @@ def _inputs(
 
     def queries(rows: pl.DataFrame) -> Queries:
         places = torch.from_numpy(rows['point'].to_numpy().astype(np.int64))
-        targets = torch.from_numpy(taxonomy.indices(rows['code'].to_list()))
+        targets = torch.from_numpy(positions(rows['code'], taxonomy))
         return Queries(table.points[places], targets)
 
     held = known.filter(pl.col('split') == 'validation')

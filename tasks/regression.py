@@ -26,7 +26,7 @@ from naics_embed.supervision.features import code_features
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
-from tasks.frames import frame_of, taxonomy_of
+from tasks.frames import frame_of, positions, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
 from tasks.texts import query_set
 
@@ -80,7 +80,7 @@ def outcomes_of(
         return read_outcomes(Path(inputs[OUTCOMES].path), taxonomy)
     if regression.example == 'breadth':
         queries = frame_of(inputs['queries']).filter(pl.col('kind') == 'index')
-        return breadth(torch.from_numpy(taxonomy.indices(queries['code'].to_list())), tree)
+        return breadth(torch.from_numpy(positions(queries['code'], taxonomy)), tree)
     effects = Effects(
         regression.sector, regression.family, regression.text, regression.own, regression.noise
     )

@@ -28,7 +28,7 @@ from naics_embed.text.backbone import load_backbone
 from tasks.encoding import backbone_of
 from tasks.frames import SUPERVISED, frame_of, redirect_pairs, splits_of, taxonomy_of
 from tasks.stage import Result, Stage, StageContext
-from tasks.texts import corpus_of, leaf_rows, of_codes, query_set
+from tasks.texts import as_queries, corpus_of, leaf_rows, located
 
 if TYPE_CHECKING:
     from naics_embed.training.inputs import TextInputs, TrainedText
@@ -115,7 +115,8 @@ def prepare_inputs(
     taxonomy = taxonomy_of(inputs['codebook'])
     supervised = splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED
     corpus = corpus_of(inputs, model.channels)
-    labelled = of_codes(frame_of(inputs['queries']), taxonomy, supervised)
+    labelled = located(labelled_queries(inputs['queries']), corpus.tokens, taxonomy)
+    labelled = labelled.filter(pl.Series(supervised[labelled['target']]))
     train = labelled.filter(pl.col('split') == 'train')
     if training.max_queries is not None and len(train) > training.max_queries:
         train = train.sample(training.max_queries, seed=seed)
@@ -123,8 +124,7 @@ def prepare_inputs(
     train = pl.concat([train, *[plain] * (training.queries.plain_repeats - 1)])
     held = leaf_rows(labelled.filter(pl.col('split') == 'validation'))
     validation = {
-        str(kind): query_set(rows, corpus.tokens, taxonomy)
-        for (kind,), rows in held.group_by('kind', maintain_order=True)
+        str(kind): as_queries(rows) for (kind,), rows in held.group_by('kind', maintain_order=True)
     }
     redirections = frame_of(inputs['redirections'])
     start = load_file(inputs['construction'].path)['supervised'] * shrink
@@ -133,7 +133,7 @@ def prepare_inputs(
         supervised.astype(bool),
         corpus,
         replace(
-            query_set(train, corpus.tokens, taxonomy),
+            as_queries(train),
             against=_against(train, redirections, taxonomy),
         ),
         validation,
@@ -141,6 +141,13 @@ def prepare_inputs(
         load_backbone(backbone_of(inputs)),
         redirect_pairs(redirections, taxonomy),
     )
+
+
+def labelled_queries(queries: Artifact) -> pl.DataFrame:
+    """Stream text, code, kind and split of the queries that training and validation read."""
+    wanted = pl.col('split').is_in(['train', 'validation'])
+    rows = pl.scan_parquet(queries.path).filter(wanted).select('text', 'code', 'kind', 'split')
+    return rows.collect(engine='streaming')
 
 
 def _against(rows: pl.DataFrame, redirections: pl.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
@@ -152,13 +159,15 @@ def _against(rows: pl.DataFrame, redirections: pl.DataFrame, taxonomy: Taxonomy)
     sources: dict[str, dict[str, None]] = {}
     for phrase, code in known.select('phrase', 'code').iter_rows():
         sources.setdefault(phrase, {})[code] = None
-    found = [
-        [code for code in sources.get(text, {}) if code != own and kind == 'redirection']
-        for text, own, kind in rows.select('text', 'code', 'kind').iter_rows()
-    ]
-    width = max(1, max(map(len, found), default=1))
-    result = np.full((len(found), width), -1, dtype=np.int64)
-    for row, codes in enumerate(found):
+    phrases = rows.with_row_index().filter(pl.col('kind') == 'redirection')
+    found = {
+        row: codes
+        for row, text, own in phrases.select('index', 'text', 'code').iter_rows()
+        if (codes := [code for code in sources.get(text, {}) if code != own])
+    }
+    width = max(map(len, found.values()), default=1)
+    result = np.full((len(rows), width), -1, dtype=np.int64)
+    for row, codes in found.items():
         result[row, : len(codes)] = taxonomy.indices(codes)
     return result
 

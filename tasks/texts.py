@@ -11,7 +11,7 @@ from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
-from tasks.frames import frame_of
+from tasks.frames import frame_of, positions
 
 LEAF_LEVEL = 6
 
@@ -22,20 +22,35 @@ def corpus_of(inputs: dict[str, Artifact], channels: Sequence[str]) -> TextCorpu
     embeddings, states = read_encoding(Path(inputs['encoding'].path))
     frame = frame_of(inputs['channels'])
     rows = np.full((len(frame), len(channels)), -1, dtype=np.int64)
-    for column, channel in enumerate(channels):
-        present = frame[channel].is_not_null().to_numpy()
-        rows[present, column] = tokens.rows(frame[channel].drop_nulls().to_list())
+    # One look-up for all channels: each one hashes the texts of the whole table.
+    present = frame.select(pl.col(channels).is_not_null()).to_numpy().T
+    rows.T[present] = tokens.rows(
+        pl.concat([frame[name].alias('text') for name in channels]).drop_nulls()
+    )
     return TextCorpus(tokens, embeddings, states, rows)
+
+
+def located(frame: pl.DataFrame, tokens: TokenTable, taxonomy: Taxonomy) -> pl.DataFrame:
+    """Add ``row``, where a query's text stands in the tokens, and ``target``, that of its code."""
+    return frame.with_columns(
+        row=pl.Series(tokens.rows(frame['text'])),
+        target=pl.Series(positions(frame['code'], taxonomy)),
+    )
+
+
+def as_queries(frame: pl.DataFrame) -> QuerySet:
+    """Return the queries of a frame with ``row`` and ``target``."""
+    return QuerySet(frame['row'].to_numpy(writable=True), frame['target'].to_numpy(writable=True))
 
 
 def query_set(frame: pl.DataFrame, tokens: TokenTable, taxonomy: Taxonomy) -> QuerySet:
     """Look up texts and codes of a frame of queries."""
-    return QuerySet(tokens.rows(frame['text'].to_list()), taxonomy.indices(frame['code'].to_list()))
+    return as_queries(located(frame, tokens, taxonomy))
 
 
 def of_codes(frame: pl.DataFrame, taxonomy: Taxonomy, chosen: np.ndarray) -> pl.DataFrame:
     """Keep the rows whose code is among ``chosen``, bool ``(n,)``."""
-    return frame.filter(pl.Series(chosen[taxonomy.indices(frame['code'].to_list())]))
+    return frame.filter(pl.Series(chosen[positions(frame['code'], taxonomy)]))
 
 
 def leaf_rows(frame: pl.DataFrame) -> pl.DataFrame:

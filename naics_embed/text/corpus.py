@@ -34,7 +34,7 @@ class TextPart:
 
     Attributes:
         places: int64 ``(p,)``, their places in the batch.
-        hidden: float32 ``(p, t, width)``, states after the frozen layers.
+        hidden: float16 ``(p, t, width)``, states after the frozen layers, as they are kept.
         mask: bool ``(p, t)``.
     """
 
@@ -127,11 +127,14 @@ class TextCorpus:
         return torch.from_numpy(found), torch.from_numpy(present)
 
     def hidden(self, rows: np.ndarray, limit: int | None = None) -> tuple[Tensor, Tensor]:
-        """Return padded hidden states ``(b, t, width)`` float32 and mask ``(b, t)`` of some texts.
+        """Return the hidden states of some texts, padded to the longest, and which are theirs.
 
         Args:
             rows: int ``(b,)``.
             limit: keep at most this many tokens of each text.
+
+        Returns:
+            float16 ``(b, t, width)``, 0 where padded, and mask bool ``(b, t)``.
         """
         lengths = self.tokens.lengths[rows]
         if limit is not None:
@@ -139,6 +142,6 @@ class TextCorpus:
         columns = np.arange(int(lengths.max()))
         mask = columns[None, :] < lengths[:, None]
         places = self.tokens.offsets[rows][:, None] + columns[None, :]
-        hidden = np.zeros((*mask.shape, self.states.shape[1]), dtype=np.float32)
+        hidden = np.zeros((*mask.shape, self.states.shape[1]), dtype=self.states.dtype)
         hidden[mask] = self.states[places[mask]]
         return torch.from_numpy(hidden), torch.from_numpy(mask)

@@ -140,10 +140,12 @@ class SentenceEncoder(nn.Module):
         """Run the upper layers, pool and normalise: ``(b, t, width)`` → ``(b, width)``.
 
         Args:
-            hidden: states after the frozen layers.
+            hidden: states after the frozen layers; half precision, in which they are kept, is
+                converted here, so that half as much is read, copied and moved to a GPU.
             mask: bool ``(b, t)``.
             adapter: name of the adapter in use; None, or one that is not there, for the first.
         """
+        hidden = hidden.float()
         attention_mask = None if bool(mask.all()) else mask[:, None, None, :]
         recompute = self.checkpointing and self.training and torch.is_grad_enabled()
         for number in range(self.frozen_layers, len(self.backbone.encoder.layer)):

@@ -197,10 +197,11 @@ def blocks(table: TokenTable, tokens: int) -> Iterator[Block]:
     """
     lengths = table.lengths
     order = np.argsort(lengths, kind='stable')
+    ends = np.cumsum(lengths[order])
     start = 0
     while start < len(order):
-        ends = np.cumsum(lengths[order[start:]])
-        stop = start + max(1, int(np.searchsorted(ends, tokens, side='right')))
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + tokens, side='right')))
         rows = order[start:stop]
         own = lengths[rows]
         first = np.cumsum(own) - own

@@ -1,10 +1,13 @@
 """The token cache: every text tokenised once, unpadded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
@@ -12,39 +15,63 @@ from naics_embed.artifacts import atomic_file
 from naics_embed.errors import ArtifactError
 
 SCHEMA = pa.schema([('text', pa.string()), ('input_ids', pa.list_(pa.int32()))])
+GROUP = 65_536
+"""Texts of a row group, which is what reading holds at a time."""
 
 
 class TokenTable:
-    """Texts and their token ids, as flat arrays.
+    """Texts and their token ids.
+
+    Texts stay an Arrow array: as Python strings in a dictionary a million of them would take
+    seconds and half a gigabyte before a first step.
 
     Attributes:
-        texts: the distinct texts, in order of first appearance.
-        ids: int32 ``(tokens,)``, ids of all texts end to end, special tokens included.
-        offsets: int64 ``(len(texts) + 1,)``, where each text begins in ``ids``.
+        offsets: int64 ``(n + 1,)``, where each text begins in ``ids``.
+        lengths: int64 ``(n,)``, tokens of each text.
     """
 
-    def __init__(self, texts: Sequence[str], ids: np.ndarray, offsets: np.ndarray) -> None:
-        self.texts = tuple(texts)
-        self.ids = ids
+    def __init__(
+        self,
+        texts: pa.LargeStringArray,
+        ids: np.ndarray | Callable[[], np.ndarray],
+        offsets: np.ndarray,
+    ) -> None:
+        """Collect the columns.
+
+        Args:
+            texts: the n distinct texts.
+            ids: int32 ``(tokens,)``, or what reads them when they are first wanted.
+            offsets: int64 ``(n + 1,)``.
+        """
         self.offsets = offsets
-        self._row = {text: row for row, text in enumerate(self.texts)}
+        self.lengths = np.diff(offsets)
+        self._texts = texts
+        self._ids = ids
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self._texts)
 
-    @property
-    def lengths(self) -> np.ndarray:
-        """int64 ``(n,)``: tokens of each text."""
-        return np.diff(self.offsets)
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The distinct texts, in order of first appearance."""
+        return tuple(self._texts.to_pylist())
 
-    def rows(self, texts: Sequence[str]) -> np.ndarray:
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """int32 ``(tokens,)``: ids of all texts end to end, special tokens included."""
+        return self._ids() if callable(self._ids) else self._ids
+
+    def rows(self, texts: Sequence[str] | pl.Series) -> np.ndarray:
         """Return the row of each text as int64. Raises ArtifactError for an unknown text."""
-        try:
-            return np.array([self._row[text] for text in texts], dtype=np.int64)
-        except KeyError as error:
+        wanted = texts.to_arrow() if isinstance(texts, pl.Series) else pa.array(texts)
+        wanted = wanted.cast(pa.large_string())
+        found = pc.index_in(wanted, value_set=self._texts)
+        if found.null_count:
+            missing = wanted[pc.index(found.is_null(), True).as_py()].as_py()
             raise ArtifactError(
-                f'text {error.args[0]!r} is not in the token cache; run the tokens stage again'
-            ) from error
+                f'text {missing!r} is not in the token cache; run the tokens stage again'
+            )
+        return found.to_numpy().astype(np.int64)
 
     def padded(self, rows: np.ndarray, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return ids and mask of some texts, padded to the longest of them.
@@ -68,27 +95,55 @@ class TokenTable:
         """Tokenise the distinct texts among ``texts``."""
         distinct = list(dict.fromkeys(texts))
         lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(distinct)]
-        offsets = np.zeros(len(lists) + 1, dtype=np.int64)
-        np.cumsum([len(ids) for ids in lists], out=offsets[1:])
+        offsets = _ends([len(ids) for ids in lists])
         flat = np.fromiter((i for ids in lists for i in ids), dtype=np.int32, count=offsets[-1])
-        return cls(distinct, flat, offsets)
+        return cls(pa.array(distinct, pa.large_string()), flat, offsets)
 
     def write(self, path: Path) -> None:
         """Write the table as parquet: ``text`` string, ``input_ids`` list of int32."""
-        lists = pa.ListArray.from_arrays(pa.array(self.offsets, pa.int32()), pa.array(self.ids))
-        table = pa.table([pa.array(self.texts, pa.string()), lists], schema=SCHEMA)
-        with atomic_file(path) as temporary:
-            pq.write_table(table, temporary, compression='zstd')
+        with (
+            atomic_file(path) as temporary,
+            pq.ParquetWriter(temporary, SCHEMA, compression='zstd') as writer,
+        ):
+            for start in range(0, max(1, len(self)), GROUP):
+                texts = self._texts[start : start + GROUP].cast(pa.string())
+                ends = self.offsets[start : start + len(texts) + 1]
+                lists = pa.ListArray.from_arrays(
+                    pa.array(ends - ends[0], pa.int32()), pa.array(self.ids[ends[0] : ends[-1]])
+                )
+                writer.write_table(pa.table([texts, lists], schema=SCHEMA))
 
     @classmethod
     def read(cls, path: Path) -> 'TokenTable':
-        """Read what `write` wrote. Raises ArtifactError for another schema."""
-        table = pq.read_table(path)
-        if table.schema.names != SCHEMA.names:
-            raise ArtifactError(f'{path} is no token cache: columns {table.schema.names}')
-        lists = table.column('input_ids').combine_chunks()
-        offsets = lists.offsets.to_numpy().astype(np.int64)
-        return cls(table.column('text').to_pylist(), lists.values.to_numpy(), offsets)
+        """Read what `write` wrote: texts and lengths, row group by row group.
+
+        The ids themselves are read when they are first wanted; a training that reads hidden states
+        never does. Raises ArtifactError for another schema.
+        """
+        file = pq.ParquetFile(path)
+        if file.schema_arrow.names != SCHEMA.names:
+            raise ArtifactError(f'{path} is no token cache: columns {file.schema_arrow.names}')
+        texts, lengths = [], []
+        for part in file.iter_batches(GROUP):
+            texts.append(part.column('text').cast(pa.large_string()))
+            lengths.append(pc.list_value_length(part.column('input_ids')).to_numpy())
+        return cls(
+            pa.chunked_array(texts, pa.large_string()).combine_chunks(),
+            partial(_read_ids, path),
+            _ends(np.concatenate([np.empty(0, np.int64), *lengths])),
+        )
+
+
+def _ends(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Return 0 and the running total of lengths, int64 ``(n + 1,)``."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def _read_ids(path: Path) -> np.ndarray:
+    file = pq.ParquetFile(path)
+    parts = file.iter_batches(GROUP, columns=['input_ids'])
+    flat = [part.column('input_ids').flatten().to_numpy() for part in parts]
+    return np.concatenate([np.empty(0, np.int32), *flat])
 
 
 def load_tokenizer(folder: Path, window: int) -> Tokenizer:

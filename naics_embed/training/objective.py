@@ -118,7 +118,8 @@ class Objective(nn.Module):
             fused, balance, figures = result.embedding, result.balance, dict(result.figures)
         tangents = model.code_tangents(fused)
         codes = model.space.exp0(tangents)
-        if embeddings is not None:
+        # Credit for ancestors shares the schedule: without retrieval there is none either.
+        if embeddings is not None and 'retrieval' in weights:
             values |= self._of_queries(
                 model, batch, embeddings, codes, target, weights, negatives, figures
             )
@@ -130,6 +131,12 @@ class Objective(nn.Module):
                 balance, figures = result.balance, figures | result.figures
         if 'balance' in weights and balance is not None:
             values['balance'] = balance
+        if embeddings is not None and {'anchor', 'distillation'} & set(weights):
+            frozen = gather_rows(batch.queries.frozen)
+            if 'anchor' in weights:
+                values['anchor'] = embedding_anchor(embeddings, frozen)
+            if 'distillation' in weights and self.classifier is not None:
+                values['distillation'] = self._distillation(model, embeddings, frozen, codes)
         values |= self._of_codes(model, tangents, codes, weights)
         values |= self._of_pairs(model, codes, batch, weights, negatives, figures)
         used = {name: weights[name] for name in values}
@@ -161,23 +168,13 @@ class Objective(nn.Module):
         negatives: Negatives,
         figures: dict[str, Tensor],
     ) -> dict[str, Tensor]:
-        """Terms of queries; distances to all codes only where one needs them."""
-        found: dict[str, Tensor] = {}
-        if {'anchor', 'distillation'} & set(weights):
-            frozen = gather_rows(batch.queries.frozen)
-            if 'anchor' in weights:
-                found['anchor'] = embedding_anchor(embeddings, frozen)
-            if 'distillation' in weights and self.classifier is not None:
-                found['distillation'] = self._distillation(model, embeddings, frozen, codes)
-        # The two share a schedule: without the first there is no credit either.
-        if 'retrieval' not in weights:
-            return found
+        """Terms of queries and candidates; distances to all codes only where one needs them."""
         queries = model.points(embeddings)
         weighted = self.config.retrieval.forced_negatives > 0 or (
             negatives.rules is not None and negatives.retrieval
         )
         if not weighted and 'ancestors' not in weights:
-            return found | {'retrieval': self._by_level(model, queries, codes, target)}
+            return {'retrieval': self._by_level(model, queries, codes, target)}
         distances = model.space.pairwise(queries, codes)
         options = (self.level, self.supervised, model.temperature)
         log_weight = (
@@ -185,7 +182,7 @@ class Objective(nn.Module):
             if weighted
             else None
         )
-        found['retrieval'] = level_cross_entropy(distances, target, *options, log_weight)
+        found = {'retrieval': level_cross_entropy(distances, target, *options, log_weight)}
         if 'ancestors' in weights:
             found['ancestors'] = ancestor_cross_entropy(distances, target, self.ancestors, *options)
         return found

@@ -1,6 +1,7 @@
 import itertools
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naics_embed.errors import ArtifactError
+from naics_embed.text import tokens
 from naics_embed.text.tokens import TokenTable, length_batches, length_parts, load_tokenizer
 
 TEXTS = ['dog grooming', 'b', 'dog grooming', 'a much longer text about shoes', '', 'Café 12']
@@ -72,6 +74,32 @@ def test_round_trip_through_parquet(table, tmp_path):
     stored = pq.read_table(path)
     assert stored.schema.field('input_ids').type == pa.list_(pa.int32())
     assert stored['input_ids'][1].as_py() == table.ids[table.offsets[1] : table.offsets[2]].tolist()
+
+
+@pytest.mark.parametrize('group', [1, 2, 5])
+def test_row_groups_are_streamed_and_ids_read_only_when_wanted(table, tmp_path, monkeypatch, group):
+    monkeypatch.setattr(tokens, 'GROUP', group)
+    path = tmp_path / 'tokens.parquet'
+    table.write(path)
+    assert pq.ParquetFile(path).num_row_groups == -(-len(table) // group)
+    wanted = []
+    read_ids = tokens._read_ids
+    monkeypatch.setattr(tokens, '_read_ids', lambda path: wanted.append(path) or read_ids(path))
+    again = TokenTable.read(path)
+    assert again.texts == table.texts
+    assert again.rows(pl.Series(['', 'b'])).tolist() == [3, 1]
+    np.testing.assert_array_equal(again.lengths, table.lengths)
+    assert not wanted, 'lengths and rows are all that a training reads'
+    for _ in range(2):
+        ids, _ = again.padded(np.array([4, 0]))
+        np.testing.assert_array_equal(ids, table.padded(np.array([4, 0]))[0])
+    assert wanted == [path], 'once'
+
+
+def test_an_empty_table_can_be_kept(tokenizer, tmp_path):
+    TokenTable.build([], tokenizer).write(tmp_path / 'none.parquet')
+    again = TokenTable.read(tmp_path / 'none.parquet')
+    assert (len(again), len(again.ids), again.texts) == (0, 0, ())
 
 
 def test_the_same_texts_give_the_same_bytes(tokenizer, tmp_path):
