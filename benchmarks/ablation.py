@@ -81,6 +81,7 @@ FULL_ROWS: dict[str, tuple[str, ...]] = {
         for row in (
             'geometry: Euclidean',
             'no near pairs',
+            'hierarchy preservation',
             'dimension 32',
         )
     },
