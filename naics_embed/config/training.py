@@ -131,7 +131,8 @@ class TrainingConfig:
         plateau_factor: factor on the rates at each such time.
         plateau_patience: validations without a better figure before it.
         accumulate: batches whose gradients make one optimiser step.
-        gradient_norms: log the gradient norm of each term every so many steps; 0 for never.
+        gradient_norms: log the gradient norm of each term in the first batch of an epoch and every
+            so many after it; 0 for never.
         refresh_steps: encode the channels of all codes anew every so many steps, where code points
             come from texts; 0 for once an epoch.
         part_cost: texts of a step are padded in parts by length; a part more must save this many

@@ -95,6 +95,9 @@ def terms(training: Training, report: RunReport) -> list[Panel]:
         note = TERMS.get(name, '')
         if weight is not None:
             note = f'{note}; weight {weight:g}' if note else f'weight {weight:g}'
+        pull = _points(training, f'gradient/{name}')
+        if pull:
+            note = f'{note}; gradient norm from {pull[0][1]:.2g} to {pull[-1][1]:.2g}'
         begin, end = points[0][1], points[-1][1]
         words = f'{name}, {TERMS.get(name, "")}: from {begin:.4g} to {end:.4g}'
         found.append(Panel(name, note, _course([Series(name, points, 0)], training, words)))

@@ -53,7 +53,7 @@ class Course:
     Attributes:
         begin: share of the run at its first step.
         end: share of the run at its end.
-        gradient_norms: steps between two logs of gradient norms; 0 for never.
+        gradient_norms: batches of an epoch between two logs of gradient norms; 0 for never.
         refresh_steps: steps between two refreshes of the cached channels; 0 for once an epoch.
     """
 
@@ -151,7 +151,7 @@ class TextModule(L.LightningModule):
             codes, live = terms.live
             self.model.channels[codes] = live.to(self.model.channels.dtype)
         every = self.course.gradient_norms
-        if every and self.global_step % every == 0:
+        if every and batch_idx % every == 0:
             norms = gradient_norms(terms, self.model)
             self._log({f'gradient/{name}': norm for name, norm in norms.items()}, terms.queries)
         fixed = self.model.learned_curvature is None

@@ -223,6 +223,16 @@ def test_a_term_of_the_warm_epochs_shows_its_weight_there(whole):
     assert panel.note.endswith('frozen texts gives them; weight 1.5')
 
 
+def test_terms_show_their_weight_and_how_hard_they_pulled(whole):
+    history = [
+        {'train/ancestors': 0.3, 'gradient/ancestors': 14.97},
+        {'train/ancestors': 0.2},
+        {'train/ancestors': 0.2, 'gradient/ancestors': 2.463},
+    ]
+    (panel,) = course.terms(Training(history, 1, 1), whole)
+    assert panel.note.endswith('the levels above; weight 0; gradient norm from 15 to 2.5')
+
+
 def test_phases_and_experts_are_read_from_the_history(whole, training):
     assert course.phases(training) == [(1, 1, 2), (2, 3, 4), (3, 5, 6)]
     panel = course.expert_load(training)

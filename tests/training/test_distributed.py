@@ -22,6 +22,7 @@ from naics_embed.training.module import Course
 WORLD = 2
 # Without noise on embeddings: it would fall on rows in another order.
 OVERRIDES = (
+    'training.gradient_norms=0',
     'model.dropout=0',
     'model.embedding_dropout=0',
     'training.warm.embedding_dropout=0',

@@ -70,6 +70,9 @@ def test_training_learns_its_queries_and_keeps_the_tree(train, settings_with, ma
     assert history[-1]['train/retrieval'] < 0.8 * history[0]['train/retrieval']
     assert history[-1]['validation/spearman'] > 0.8
     assert history[-1]['train/temperature'] != settings.objective.temperature
+    for epoch in history:
+        for name in ('retrieval', 'placement', 'stress', 'near'):
+            assert epoch[f'gradient/{name}'] > 0, 'logged by default'
     kinds = [history[0][f'validation/{kind}_mrr'] for kind in ('index', 'plain')]
     assert history[0][SELECTION] == pytest.approx(sum(kinds) / 2)
     assert trained.parameters['trainable'] < trained.parameters['parameters']
