@@ -123,6 +123,7 @@ class Run:
         made: path of an output → the task run that returned it.
         share: where other hosts find outputs and leave theirs.
         timeout_s: seconds after which a stage is stopped; None for no limit.
+        config: the resolved configuration, for the record; empty where there is none.
     """
 
     root: Path
@@ -135,6 +136,7 @@ class Run:
     made: dict[str, UUID] = field(default_factory=dict)
     share: Share | None = None
     timeout_s: float | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 Body = Callable[..., Result]

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import yaml
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.runtime import task_run
 from safetensors.torch import load_file, save_file
 
-from naics_embed.artifacts import Artifact
+from naics_embed.artifacts import Artifact, atomic_file
 from naics_embed.config.model import ModelConfig
 from naics_embed.config.objective import ObjectiveConfig
 from naics_embed.config.training import CurriculumConfig, TrainingConfig
@@ -32,6 +33,9 @@ from tasks.texts import as_queries, corpus_of, leaf_rows, located
 
 if TYPE_CHECKING:
     from naics_embed.training.inputs import TextInputs, TrainedText
+
+CONFIG_FILE = 'config.yaml'
+"""The whole configuration of the run, beside its checkpoints."""
 
 
 def write(
@@ -75,6 +79,9 @@ def write(
     checkpoints = context.run.root / 'checkpoints' / context.run.experiment / context.key
     if context.renewed and context.run.resume == RESUME_AUTO:
         forget_checkpoints(checkpoints)
+    if context.run.config:
+        with atomic_file(checkpoints / CONFIG_FILE) as temporary:
+            temporary.write_text(yaml.safe_dump(dict(context.run.config)), encoding='utf-8')
     trained = train_text(prepared, settings, checkpoints, resume=context.run.resume, report=report)
     # Training that stopped early is done, too.
     update_progress_artifact(progress, 100.0)

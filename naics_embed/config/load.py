@@ -77,19 +77,36 @@ def load_config(
     if missing:
         raise ConfigError(f'{folder / BASE_FILE} lacks a value for {", ".join(missing[:5])}')
     config = _build(Config, '', values, known, origins)
-    _check_waiting(values, _flatten(layers[0][1], known), origins)
+    _check_waiting(flat(config), _flatten(layers[0][1], known), origins, known)
     return LoadedConfig(config, origins, profile)
 
 
-def _check_waiting(values: dict[str, Any], base: dict[str, Any], origins: dict[str, str]) -> None:
+def _check_waiting(
+    values: dict[str, Any], base: dict[str, Any], origins: dict[str, str], known: dict[str, Any]
+) -> None:
     """Refuse a change to a term that does not act with the chosen model, unless it is to 0."""
+
+    def changed(prefix: str) -> list[str]:
+        return [
+            key
+            for key in values
+            if key.startswith(prefix)
+            and (key not in base or values[key] != _checked(key, base[key], known[key], BASE_FILE))
+        ]
+
     for term, (key, needed) in WAITING.items():
-        changed = [k for k in values if k.startswith(f'{term}.') and values[k] != base.get(k)]
-        if changed and values[key] != needed and values[f'{term}.weight']:
+        own = changed(f'{term}.')
+        if own and values[key] != needed and values[f'{term}.weight']:
             raise ConfigError(
-                f'{changed[0]} is set in {origins[changed[0]]}, but {term} acts only with '
-                f'{key}={needed}, and that is {values[key]}'
+                f'{own[0]} is set in {origins[own[0]]}, but {term} acts only with {key}={needed}, '
+                f'and that is {values[key]}'
             )
+    near = 'objective.near_weight'
+    if values[near] and not values['objective.stress'] and changed(near):
+        raise ConfigError(
+            f'{near} is set in {origins[near]}, but near pairs weigh that times objective.stress, '
+            'which is 0'
+        )
 
 
 def to_dict(section: Any) -> dict[str, Any]:
@@ -118,7 +135,11 @@ def flat(section: Any) -> dict[str, Any]:
 
 
 def from_dict(values: dict[str, Any]) -> Config:
-    """Rebuild a configuration from `to_dict`. Raises ConfigError like `load_config`."""
+    """Rebuild a configuration from `to_dict`.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value is of the wrong type or out of range.
+    """
     known = _known_keys(Config)
     leaves = _flatten(values, known)
     unknown = [key for key in leaves if key not in known]

@@ -159,6 +159,8 @@ class ModelConfig:
             raise ConfigError('model.channels must name at least one channel')
         for channel in self.channels:
             one_of('model.channels', channel, CHANNELS)
+        distinct = len(set(self.channels)) == len(self.channels)
+        require(distinct, 'model.channels', list(self.channels), 'distinct')
         one_of('model.mode', self.mode, MODES)
         one_of('model.code_points', self.code_points, CODE_POINTS)
         one_of('model.offset_start', self.offset_start, OFFSET_STARTS)

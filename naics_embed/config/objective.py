@@ -159,7 +159,7 @@ class RetrievalConfig(TermConfig):
         ancestor_credit: weight of the cross-entropies at the levels above, whose right answers are
             the ancestors, by the same schedule; 0 switches them off.
         forced_negatives: as how many candidates the code counts from which an activity phrase was
-            redirected; 0 leaves it as it is.
+            redirected, at least 1; 0 leaves it as it is.
     """
 
     ancestor_credit: float
@@ -168,9 +168,11 @@ class RetrievalConfig(TermConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.weight > 0, 'objective.retrieval.weight', self.weight, 'positive')
-        for name in ('ancestor_credit', 'forced_negatives'):
-            weight = getattr(self, name)
-            require(weight >= 0, f'objective.retrieval.{name}', weight, 'at least 0')
+        credit, forced = self.ancestor_credit, self.forced_negatives
+        require(credit >= 0, 'objective.retrieval.ancestor_credit', credit, 'at least 0')
+        # Below 1 it would count for less than the other candidates.
+        kept = forced == 0 or forced >= 1
+        require(kept, 'objective.retrieval.forced_negatives', forced, '0, or at least 1')
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ from naics_embed.training.objective import Objective
 from naics_embed.training.tree import TreeTargets
 from naics_embed.training.validation import Validator
 
-LEAF_LEVEL = 6
-
 
 def make_model(inputs: TextInputs, settings: TextSettings) -> TextModel:
     """Build the model: table at the construction, head at the regression from frozen texts."""
@@ -104,13 +102,12 @@ def make_data(inputs: TextInputs, settings: TextSettings) -> TextDataModule:
 def make_classifier(inputs: TextInputs, settings: TextSettings) -> LinearTeacher | None:
     """Fit the classifier that distillation asks, on frozen embeddings; None where it is off."""
     term = settings.objective.distillation
-    leaves = np.flatnonzero(inputs.supervised & (inputs.taxonomy.level == LEAF_LEVEL))
-    if term.weight == 0 or not np.isin(inputs.train.targets, leaves).any():
+    if term.weight == 0 or not inputs.teaches_leaves:
         return None
     return fit_linear_teacher(
         torch.from_numpy(inputs.corpus.embeddings[inputs.train.rows]),
         torch.from_numpy(inputs.train.targets),
-        torch.from_numpy(leaves),
+        torch.from_numpy(inputs.leaves),
         term.classifier,
         settings.seed,
     )

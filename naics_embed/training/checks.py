@@ -1,26 +1,15 @@
 """Whether a text training can do what its settings ask: errors before anything is computed."""
 
-import os
-
 import numpy as np
 import torch
 
-from naics_embed.config.objective import ObjectiveConfig, ScheduleConfig
+from naics_embed.config.objective import ScheduleConfig
 from naics_embed.errors import ConfigError
 from naics_embed.training.inputs import TextInputs, TextSettings
+from naics_embed.training.warm import heads_only, warm_epochs, warm_settings
 
-LEARNING = (
-    'retrieval',
-    'dcl',
-    'hierarchy',
-    'rank',
-    'radial',
-    'cone',
-    'teacher',
-    'anchor',
-    'distillation',
-)
-"""Terms that alone are enough to learn from: they act with every model."""
+ALONE = ('retrieval', 'dcl', 'hierarchy', 'rank', 'radial', 'cone', 'teacher')
+"""Terms that alone are enough to learn from, with every model."""
 
 
 def check_training(inputs: TextInputs, settings: TextSettings) -> None:
@@ -28,6 +17,13 @@ def check_training(inputs: TextInputs, settings: TextSettings) -> None:
     _check_machine(settings)
     _check_texts(inputs)
     check_terms(settings)
+    taught = inputs.teaches_leaves
+    if settings.objective.distillation.weight > 0 and not taught:
+        raise ConfigError(
+            'objective.distillation asks a classifier of six-digit codes, and no training query '
+            'has one: set its weight to 0'
+        )
+    _check_always(settings, len(inputs.train), taught)
     against = inputs.train.against
     if settings.objective.retrieval.forced_negatives and (
         against is None or not bool((against >= 0).any())
@@ -54,7 +50,6 @@ def check_terms(settings: TextSettings) -> None:
             f'model.fusion.kind={model.fusion.kind} learns from objective.placement, or from '
             'model.code_points of texts: both are off'
         )
-    _check_always(objective)
     if not curriculum.enabled:
         return
     if not (objective.dcl.weight > 0 or curriculum.retrieval):
@@ -66,28 +61,44 @@ def check_terms(settings: TextSettings) -> None:
         raise ConfigError('curriculum.router needs model.fusion.kind=experts, which has a gate')
 
 
-def _check_always(objective: ObjectiveConfig) -> None:
+def _check_always(settings: TextSettings, queries: int, taught: bool) -> None:
     """Raise ConfigError where the schedules leave a part of the run without any term."""
+    warm = warm_epochs(settings, queries)
+    if heads_only(settings, queries):
+        _check_span(warm_settings(settings, warm), 0.0, 1.0, taught)
+        return
+    share = warm / (warm + settings.training.epochs)
+    if warm:
+        _check_span(warm_settings(settings, warm), 0.0, share, taught)
+    _check_span(settings, share, 1.0, taught)
+
+
+def _check_span(settings: TextSettings, begin: float, end: float, taught: bool) -> None:
+    objective = settings.objective
+    names = [*ALONE]
+    if taught:
+        names.append('distillation')
+    if settings.model.mode != 'frozen':
+        names.append('anchor')
     terms: list[tuple[float, ScheduleConfig]] = [
         (objective.stress, objective.stress_schedule),
         (objective.placement, objective.placement_schedule),
-        *((term.weight, term) for term in (getattr(objective, name) for name in LEARNING)),
+        *((term.weight, term) for term in (getattr(objective, name) for name in names)),
     ]
     acting = [schedule for weight, schedule in terms if weight > 0]
-    done = 0.0
-    while done < 1:
+    while begin < end:
         # A term with a ramp weighs nothing at its very start.
         ends = [
             term.end
             for term in acting
-            if term.start < done < term.end or (term.start == done and not term.ramp)
+            if term.start < begin < term.end or (term.start == begin and not term.ramp)
         ]
         if not ends:
             raise ConfigError(
-                f'no term of the objective acts at {done:g} of the run: let one with a weight '
+                f'no term of the objective acts at {begin:g} of the run: let one with a weight '
                 'begin there, without a ramp, or end later'
             )
-        done = max(ends)
+        begin = max(ends)
 
 
 def _check_machine(settings: TextSettings) -> None:
@@ -97,8 +108,6 @@ def _check_machine(settings: TextSettings) -> None:
             f'training.accelerator={accelerator}, but torch sees no GPU here: set '
             'training.accelerator=auto, or train on a host with one'
         )
-    if settings.training.gradient_norms and int(os.environ.get('WORLD_SIZE', '1')) > 1:
-        raise ConfigError('training.gradient_norms is for one process; set it to 0 under torchrun')
 
 
 def _check_texts(inputs: TextInputs) -> None:

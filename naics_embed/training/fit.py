@@ -23,7 +23,7 @@ from naics_embed.training.callbacks import HealthGuard, History, Report, StepSee
 from naics_embed.training.checkpoints import BestCheckpoint, epochs_to_train, last_checkpoint
 from naics_embed.training.checks import check_training
 from naics_embed.training.curriculum import Curriculum, PlateauRate
-from naics_embed.training.gather import world
+from naics_embed.training.gather import processes, world
 from naics_embed.training.inputs import TextInputs, TextSettings, TrainedText
 from naics_embed.training.module import SELECTION, Course, count_parameters
 from naics_embed.training.resume import (
@@ -106,7 +106,10 @@ def train_text(
         ArtifactError: the checkpoint to resume from does not exist.
         HealthError: the table left the range in which its numbers can be trusted.
     """
+    settings = _for_this_machine(settings)
     check_training(inputs, settings)
+    if world()[0] == 0:
+        write_json(checkpoints / SETTINGS_FILE, asdict(settings))
     warm_folder = checkpoints / WARM
     queries, every = len(inputs.train), 1
     warm = warm_epochs(settings, queries)
@@ -119,8 +122,6 @@ def train_text(
     resume_from = checkpoint_to_resume(checkpoints, main_resume)
     # Lightning's notices of hardware and tips are no news to the caller, who logs the epochs.
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
-    if world()[0] == 0:
-        write_json(checkpoints / SETTINGS_FILE, asdict(settings))
     share = warm / (warm + settings.training.epochs)
     history: list[dict[str, float]] = []
     curriculum = None
@@ -139,6 +140,14 @@ def train_text(
     history = history + fitted.history
     trained = _finish(fitted, inputs, settings, history, len(history) - len(fitted.history))
     return replace(trained, warm_epochs=len(history)) if few else trained
+
+
+def _for_this_machine(settings: TextSettings) -> TextSettings:
+    """Leave out what several processes cannot do: one without rows has no gradients to share."""
+    if processes() == 1 or not settings.training.gradient_norms:
+        return settings
+    log.info('training.gradient_norms is for one process; it is off')
+    return replace(settings, training=replace(settings.training, gradient_norms=0))
 
 
 def _fit(
@@ -204,11 +213,11 @@ def _trainer(training: TrainingConfig, part: _Part, callbacks: list[L.Callback])
     guard = HealthGuard(limits, part.checkpoints / LAST_CHECKPOINT, part.kept)
     stop = EarlyStopping(monitor=SELECTION, mode='max', patience=training.patience)
     # torchrun starts the processes and says how many there are; alone, there is one.
-    processes = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
+    here = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
     return L.Trainer(
         accelerator=training.accelerator,
-        devices=processes,
-        strategy='auto' if processes == 1 else 'ddp_find_unused_parameters_true',
+        devices=here,
+        strategy='auto' if here == 1 else 'ddp_find_unused_parameters_true',
         precision=training.precision,
         max_epochs=training.epochs,
         check_val_every_n_epoch=part.every,

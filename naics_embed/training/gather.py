@@ -1,5 +1,7 @@
 """The global batch of a distributed step: rows of all processes, with gradients."""
 
+import os
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -11,6 +13,11 @@ def world() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
+
+
+def processes() -> int:
+    """Return how many processes torchrun started, also before they have met; 1 without it."""
+    return int(os.environ.get('WORLD_SIZE', '1'))
 
 
 class _OwnGroup:

@@ -14,6 +14,8 @@ from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.head import LorentzHead
 
+LEAF_LEVEL = 6
+
 
 @dataclass(frozen=True)
 class TextInputs:
@@ -39,6 +41,16 @@ class TextInputs:
     start: Tensor
     backbone: PreTrainedModel
     redirect_pairs: np.ndarray | None = None
+
+    @property
+    def leaves(self) -> np.ndarray:
+        """int64 ``(m,)``: positions of the supervised six-digit codes."""
+        return np.flatnonzero(self.supervised & (self.taxonomy.level == LEAF_LEVEL))
+
+    @property
+    def teaches_leaves(self) -> bool:
+        """Whether a training query has one of them, as the classifier of `distillation` needs."""
+        return bool(np.isin(self.train.targets, self.leaves).any())
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,10 @@ OF_QUERIES = ('retrieval', 'ancestors', 'anchor', 'distillation')
 
 
 class Objective(nn.Module):
-    """Computes the terms of a step from one pass of the texts and one product with the codes.
+    """Computes the terms of a step from one pass of the texts.
+
+    All distances of a table (queries or placed codes with the candidates of their level, drawn
+    codes with each other) come from one matrix product.
 
     Args:
         tree: what the losses know of the tree.

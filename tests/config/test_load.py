@@ -189,6 +189,8 @@ OUT_OF_RANGE = [
     'model.dropout=-0.1',
     'model.channels=[]',
     'model.channels=[titles]',
+    'model.channels=[title, title]',
+    'objective.retrieval.forced_negatives=0.5',
     'model.channel_tokens=0',
     'model.head_ridge=0',
     'objective.temperature=0',
@@ -268,7 +270,9 @@ def test_round_trip_through_plain_values(profile):
 @given(
     dim=st.integers(3, 512),
     curvature=st.floats(0.1, 10, allow_nan=False),
-    channels=st.lists(st.sampled_from(['title', 'description', 'examples']), min_size=1),
+    channels=st.lists(
+        st.sampled_from(['title', 'description', 'examples']), min_size=1, unique=True
+    ),
     seed=st.integers(0, 2**31),
 )
 def test_round_trip_of_changed_values(dim, curvature, channels, seed):
@@ -333,4 +337,17 @@ def test_a_changed_term_whose_model_is_not_chosen_is_refused(change, needed):
     with pytest.raises(ConfigError, match=rf'{key} is set .* only with {re.escape(needed)}'):
         load_config(CONFIGS, 'cpu', [change])
     load_config(CONFIGS, 'cpu', [change, needed])
-    load_config(CONFIGS, 'cpu', [key.rsplit('.', 1)[0] + '.weight=0'])
+    for zero in ('0', '0e0'):
+        load_config(CONFIGS, 'cpu', [f'{key.rsplit(".", 1)[0]}.weight={zero}'])
+
+
+@pytest.mark.parametrize('same', ['objective.offset.weight=1e-1', 'objective.balance.weight=1e-2'])
+def test_a_value_that_is_that_of_the_base_is_no_change(same):
+    load_config(CONFIGS, 'cpu', [same])
+
+
+def test_a_weight_of_near_pairs_without_stress_is_refused():
+    with pytest.raises(ConfigError, match=r'near_weight is set in override, .* which is 0'):
+        load_config(CONFIGS, 'cpu', ['objective.stress=0', 'objective.near_weight=5'])
+    load_config(CONFIGS, 'cpu', ['objective.stress=0'])
+    load_config(CONFIGS, 'cpu', ['objective.stress=0', 'objective.near_weight=0'])

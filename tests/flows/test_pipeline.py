@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+import yaml
 from mlflow import MlflowClient
 from prefect.artifacts import Artifact
 from safetensors.torch import load_file
@@ -20,6 +21,7 @@ from flows.dag import STAGES
 from flows.data_dag import DATA_STAGES
 from flows.pipeline import pipeline
 from naics_embed.bundle import Bundle
+from naics_embed.config.load import from_dict
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.evaluation.candidates import FIGURES
 from naics_embed.search.coder import Coder
@@ -437,6 +439,9 @@ def test_checkpoints_lie_by_experiment_and_key(first, workshop):
     (named,) = folder.glob('best-*.ckpt')
     assert named.name.endswith(f'selection={max(figures):.4f}.ckpt')
     assert json.loads((folder / 'settings.json').read_text())['model']['dim'] == 8
+    whole = from_dict(yaml.safe_load((folder / 'config.yaml').read_text(encoding='utf-8')))
+    assert whole.model.dim == 8
+    assert Path(whole.runtime.root) == workshop.root
 
 
 def test_the_channels_have_adapters_of_their_own(first):

@@ -14,6 +14,7 @@ from naics_embed.text.encoder import SentenceEncoder
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
 from naics_embed.training.checks import check_terms, check_training
 from naics_embed.training.data import StepDataset
+from naics_embed.training.fit import train_text
 from naics_embed.training.module import Course
 from naics_embed.training.terms import Negatives, gradient_norms
 
@@ -399,24 +400,70 @@ def test_mixed_precision_is_for_the_transformer_only(step, monkeypatch):
             ('curriculum.enabled=true', 'curriculum.retrieval=true', 'curriculum.router=2'),
             r'curriculum\.router needs',
         ),
-        (
-            (
-                'objective.retrieval.start=0.5',
-                'objective.stress=0',
-                'objective.placement_schedule.end=0.4',
-            ),
-            r'no term of the objective acts at 0\.4 of the run',
-        ),
-        (
-            ('objective.retrieval.ramp=0.1', 'objective.stress=0', 'objective.placement=0'),
-            'acts at 0 of the run',
-        ),
     ],
 )
 def test_terms_that_cannot_act_are_refused(settings_with, overrides, words):
     check_terms(settings_with())
     with pytest.raises(ConfigError, match=words):
         check_terms(settings_with(*overrides))
+
+
+BARE = ('objective.stress=0', 'objective.placement=0')
+LATE = (*BARE, 'training.warm.epochs=2', 'training.warm.validate_every=1', 'training.epochs=2')
+
+
+@pytest.mark.parametrize(
+    ('overrides', 'gap'),
+    [
+        (BARE, None),
+        ((*BARE, 'objective.retrieval.ramp=0.1'), '0'),
+        ((*BARE, 'objective.retrieval.end=0.9'), '0.9'),
+        (
+            (
+                'objective.retrieval.start=0.5',
+                'objective.stress=0',
+                'objective.placement_schedule.end=0.4',
+            ),
+            '0.4',
+        ),
+        # Half of the run are warm epochs, on frozen embeddings.
+        ((*LATE, 'objective.retrieval.start=0.5', on('anchor')), '0'),
+        ((*LATE, 'objective.retrieval.start=0.75', on('distillation')), '0'),
+        ((*LATE, 'objective.retrieval.start=0.5', 'training.warm.distillation=1'), None),
+        ((*LATE, 'objective.retrieval.start=0.75', 'training.warm.distillation=1'), '0.5'),
+        ((*LATE, 'objective.retrieval.end=0.6', on('anchor')), None),
+        (
+            (
+                *LATE,
+                'objective.retrieval.start=0.75',
+                'training.warm.distillation=1',
+                'training.warm.only_below=100000',
+            ),
+            None,
+        ),
+    ],
+)
+def test_every_part_of_the_run_has_a_term(settings_with, make_inputs, tmp_path, overrides, gap):
+    settings, inputs = settings_with(*overrides), make_inputs()
+    if gap is not None:
+        with pytest.raises(ConfigError, match=rf'no term of the objective acts at {gap} of the'):
+            check_training(inputs, settings)
+        return
+    trained = train_text(inputs, settings, tmp_path)
+    assert all(epoch['train/loss'] > 0 for epoch in trained.history)
+
+
+def test_distillation_needs_queries_of_leaves(settings_with, make_inputs):
+    inputs = make_inputs()
+    above = inputs.taxonomy.level[inputs.train.targets] < 6
+    assert not above.any()
+    sectors = replace(
+        inputs.train, targets=inputs.taxonomy.sector[inputs.train.targets].astype(int)
+    )
+    inputs = replace(inputs, train=sectors)
+    with pytest.raises(ConfigError, match='no training query has one'):
+        check_training(inputs, settings_with(on('distillation')))
+    check_training(inputs, settings_with('training.warm.distillation=1'))
 
 
 def test_forced_negatives_need_redirected_queries(settings_with, make_inputs):

@@ -96,6 +96,8 @@ def test_few_queries_train_no_adapters(train, settings_with, tmp_path):
     assert planned_epochs(settings, 100_000) == 5
     assert trained.warm_epochs == 2
     assert trained.adapters == {}
+    kept = json.loads((tmp_path / 'checkpoints' / 'settings.json').read_text())
+    assert (kept['model']['mode'], kept['training']['epochs']) == ('adapters', 3), 'as configured'
     assert not (tmp_path / 'checkpoints' / 'warm').exists()
     again, _ = train(settings, resume='last')
     torch.testing.assert_close(again.tangents, trained.tangents)
