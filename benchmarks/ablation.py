@@ -30,8 +30,9 @@ CELLS = Path(__file__).resolve().parent / 'ablation'
 FIRST = 'ablation'
 BASE = 'base'
 
-# Terms that are off by default get weights at which their gradient on the codes is some 15 to 25 %
-# of retrieval's in the first step; at one weight for all some would hardly act.
+# Terms between codes that are off by default get weights at which their gradient on the codes is
+# some 14 to 21 % of retrieval's in the first steps (`benchmarks.gradients`); at one weight for all
+# some would hardly act.
 _DCL = 'objective.dcl.weight=0.5'
 _CURRICULUM = (_DCL, 'curriculum.enabled=true')
 ROWS: dict[str, tuple[str, ...]] = {

@@ -3,7 +3,7 @@
 On some steps of a training that has not begun, the gradient of each weighted term with respect to
 the table of codes; terms that are off by default get the weight of their row in
 `benchmarks.ablation`. A term whose share is small would hardly act, one of a large share would take
-the place of retrieval.
+the place of retrieval. The teacher has none yet: codes begin where it holds them.
 
     python -m benchmarks.gradients --root artifacts --json gradients.json
 """

@@ -100,6 +100,20 @@ def test_training_learns_its_queries_and_keeps_the_tree(train, settings_with, ma
     assert mrr == pytest.approx(history[trained.best_epoch]['validation/index_mrr'], abs=0.03)
 
 
+@pytest.mark.parametrize('mode', ['adapters', 'full'])
+def test_recomputed_layers_and_gradient_norms_change_no_figure(train, settings_with, mode):
+    overrides = ('training.epochs=1', f'model.mode={mode}', 'model.dropout=0.1')
+    plain, _ = train(settings_with(*overrides, 'training.gradient_norms=0'), 'plain')
+    watched, _ = train(
+        settings_with(*overrides, 'training.gradient_norms=1', 'model.checkpointing=true'),
+        'watched',
+    )
+    kept = [{k: v for k, v in e.items() if 'gradient/' not in k} for e in watched.history]
+    for epoch, expected in zip(kept, plain.history, strict=True):
+        assert epoch == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(watched.tangents, plain.tangents, rtol=1e-4, atol=1e-5)
+
+
 def test_the_same_seed_gives_the_same_model(train, settings_with):
     first, _ = train(settings_with(), 'first')
     second, _ = train(settings_with(), 'second')
