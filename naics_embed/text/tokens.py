@@ -22,8 +22,8 @@ GROUP = 65_536
 class TokenTable:
     """Texts and their token ids.
 
-    Texts stay an Arrow array: as Python strings in a dictionary a million of them would take
-    seconds and half a gigabyte before a first step.
+    Texts stay an Arrow column and are looked up as one: most readers want rows of a few of them, and
+    need no string object of each.
 
     Attributes:
         offsets: int64 ``(n + 1,)``, where each text begins in ``ids``.
