@@ -22,8 +22,8 @@ GROUP = 65_536
 class TokenTable:
     """Texts and their token ids.
 
-    Texts stay an Arrow column and are looked up as one: most readers want rows of a few of them, and
-    need no string object of each.
+    Texts stay an Arrow column and are looked up as one: most readers want the rows of a few of them
+    and need no string object of each.
 
     Attributes:
         offsets: int64 ``(n + 1,)``, where each text begins in ``ids``.
