@@ -22,6 +22,8 @@ GRADIENT_ADVICE = 'lower the learning rate or training.clip'
 HEALTH = 'health/'
 VALIDATED = ('validation/', HEALTH)
 """Beginnings of the names of figures that come from validation."""
+UNSAID = (HEALTH, 'gradient/')
+"""Beginnings of the names of figures that the line of an epoch leaves out."""
 HEALTH_FIGURES = (
     'non_finite',
     'radius_min',
@@ -125,7 +127,8 @@ class StepSeed(L.Callback):
 class History(L.Callback):
     """Collects the figures of each epoch and hands them to the caller.
 
-    Lightning keeps figures of validation until the next one; here they are of their own epoch only.
+    Lightning keeps a figure until it is logged again; here each is of its own epoch only, those of
+    validation and of terms that have ended too.
     """
 
     def __init__(self, report: Report | None = None) -> None:
@@ -136,10 +139,11 @@ class History(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Record what was logged in this epoch."""
         validated = (trainer.current_epoch + 1) % trainer.check_val_every_n_epoch == 0
+        ended = pl_module.ended if isinstance(pl_module, TextModule) else set()
         figures = {
             name: float(value)
             for name, value in trainer.callback_metrics.items()
-            if validated or not name.startswith(VALIDATED)
+            if (validated or not name.startswith(VALIDATED)) and name not in ended
         }
         self.epochs.append(figures)
         log.info(
@@ -148,7 +152,7 @@ class History(L.Callback):
             ', '.join(
                 f'{name} {value:.3f}'
                 for name, value in sorted(figures.items())
-                if not name.startswith(HEALTH)
+                if not name.startswith(UNSAID)
             ),
         )
         if self.report is not None:

@@ -103,6 +103,8 @@ class TextModule(L.LightningModule):
         self.negatives = Negatives()
         self.rate_scale = 1.0
         self._points: Tensor | None = None
+        self._logged: set[str] = set()
+        self._logged_before: set[str] = set()
         # Checkpoints leave out what never changes: see `on_save_checkpoint`.
         self.strict_loading = False
 
@@ -111,6 +113,11 @@ class TextModule(L.LightningModule):
         """Share of the whole run that is done."""
         done = min(1.0, self.global_step / self.rates.steps)
         return self.course.begin + done * (self.course.end - self.course.begin)
+
+    @property
+    def ended(self) -> set[str]:
+        """Names of figures that earlier epochs logged and this one did not, as terms that ended."""
+        return self._logged_before - self._logged
 
     def on_fit_start(self) -> None:
         """Switch dropout on: `from_pretrained` hands the backbone over in evaluation mode."""
@@ -129,6 +136,11 @@ class TextModule(L.LightningModule):
     def on_train_start(self) -> None:
         """Encode the channels with the weights that training starts or goes on from."""
         self.refresh_channels()
+
+    def on_train_epoch_start(self) -> None:
+        """Begin to note what this epoch logs."""
+        self._logged_before |= self._logged
+        self._logged.clear()
 
     def refresh_channels(self) -> None:
         """Encode the cached channels of all codes anew, where code points come from texts."""
@@ -224,6 +236,7 @@ class TextModule(L.LightningModule):
         return self.rate_scale * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
     def _log(self, figures: dict[str, Tensor], queries: int) -> None:
+        self._logged.update(figures)
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=queries)
 
 

@@ -100,6 +100,25 @@ def test_training_learns_its_queries_and_keeps_the_tree(train, settings_with, ma
     assert mrr == pytest.approx(history[trained.best_epoch]['validation/index_mrr'], abs=0.03)
 
 
+def test_an_epoch_has_no_figures_of_terms_that_have_ended(train, settings_with, caplog):
+    overrides = ('objective.placement_schedule.end=0.5', 'objective.retrieval.start=0.25')
+    with caplog.at_level('INFO', logger='naics_embed.training.callbacks'):
+        trained, reported = train(
+            settings_with('training.epochs=4', 'training.patience=9', *overrides)
+        )
+    assert [reported[epoch] for epoch in range(4)] == trained.history
+    for kind in ('train', 'gradient'):
+        acted = [
+            {name for name in ('placement', 'retrieval') if f'{kind}/{name}' in epoch}
+            for epoch in trained.history
+        ]
+        both = {'placement', 'retrieval'}
+        assert acted == [{'placement'}, both, {'retrieval'}, {'retrieval'}]
+    said = [record.message for record in caplog.records if record.message.startswith('epoch ')]
+    assert len(said) == 4
+    assert not any('gradient/' in line or 'health/' in line for line in said)
+
+
 @pytest.mark.parametrize('mode', ['adapters', 'full'])
 def test_recomputed_layers_and_gradient_norms_change_no_figure(train, settings_with, mode):
     overrides = ('training.epochs=1', f'model.mode={mode}', 'model.dropout=0.1')
