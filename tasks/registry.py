@@ -1,7 +1,6 @@
 """MLflow's model registry: versions of the exported bundle, the aliases champion and previous."""
 
 import logging
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,8 +153,7 @@ def signature() -> ModelSignature:
 
 def _log(uri: str, run_id: str, bundle: Path) -> ModelInfo:
     mlflow.set_tracking_uri(uri)
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-        warnings.filterwarnings('ignore', message='.*Add type hints to the `predict`.*')
+    with mlflow.start_run(run_id=run_id):
         # MLflow loads the model and lets it answer the example before it keeps it. Named
         # requirements keep it from importing the model to guess them.
         return mlflow.pyfunc.log_model(

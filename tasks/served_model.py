@@ -68,7 +68,7 @@ class ServedModel(PythonModel):
     def predict(
         self,
         context: PythonModelContext,
-        model_input,  # noqa: ANN001 - MLflow would check any hint here against the signature
+        model_input: pd.DataFrame,
         params: Values | None = None,
     ) -> pd.DataFrame:
         """Return rows of `COLUMNS`, in the order of the input.
