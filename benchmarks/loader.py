@@ -10,12 +10,10 @@ not in it.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +80,11 @@ def measure(root: Path, folder: Path | None, profile: str, steps: int) -> dict[s
     # Without checksums: a stage gets them from the stage before.
     inputs = {name: Artifact(str(path), '', 0) for name, path in paths.items()}
     inputs |= backbone_inputs(locate_backbone(config.backbone.name, config.backbone.revision))
-    settings = replace(settings_of(config), seed=0)
+    settings = settings_of(config)
     before, begun = _own_bytes(), time.perf_counter()
-    found = prepare_inputs(inputs, config.model, config.training, config.construction.shrink, 0)
+    found = prepare_inputs(
+        inputs, config.model, config.training, config.construction.shrink, settings.seed
+    )
     loader = make_data(found, settings).train_dataloader()
     batches = iter(loader)
     next(batches)
@@ -131,7 +131,7 @@ def main() -> None:
         return
     results = []
     for times in arguments.times:
-        with tempfile.TemporaryDirectory(dir=os.environ.get('TMPDIR')) as folder:
+        with tempfile.TemporaryDirectory() as folder:
             if times > 1:
                 enlarge(arguments.root, times, Path(folder))
             command = [sys.executable, '-m', 'benchmarks.loader', '--measure']

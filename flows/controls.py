@@ -22,7 +22,7 @@ from flows.pipeline import check_stages, tracking_uri
 from flows.runtime import CHECKOUT, show_progress, with_root
 from naics_embed import __version__
 from naics_embed.artifacts import read_json, write_json
-from naics_embed.config.load import flat, load_config, to_dict
+from naics_embed.config.load import flat, load_config
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import FIGURES
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
@@ -96,7 +96,6 @@ def controls(
             experiment=config.tracking.experiment,
             share=None if share is None else Share.at(share),
             timeout_s=config.platform.stage_timeout_s,
-            config=to_dict(config),
         )
         shared = Dag(config, run)
         runs: dict[str, dict[int, dict[str, float | None]]] = {name: {} for name in CONTROLS}

@@ -1,10 +1,12 @@
 """The part of the DAG that makes data: codes, texts, kinship and frozen encodings."""
 
+from dataclasses import replace
 from functools import cached_property
 
 from flows.routing import Request
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
+from naics_embed.config.load import to_dict
 from naics_embed.config.schema import Config
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.text.backbone import locate_backbone
@@ -40,7 +42,8 @@ class DataDag:
 
     def __init__(self, config: Config, run: Run, request: Request | None = None) -> None:
         self.config = config
-        self.run = run
+        # Its own configuration, since other seeds of one flow share the rest of the run.
+        self.run = replace(run, config=to_dict(config))
         self.request = request
 
     @cached_property

@@ -140,7 +140,6 @@ def pipeline(
             config.tracking.experiment,
             share=Share.at(config.platform.share) if config.platform.share else None,
             timeout_s=config.platform.stage_timeout_s,
-            config=to_dict(config),
         )
         request = Request(
             profile, _for_others(overrides, config, root, uri), resume, tracker.parent_run_id

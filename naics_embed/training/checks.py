@@ -6,7 +6,7 @@ import torch
 from naics_embed.config.objective import ScheduleConfig
 from naics_embed.errors import ConfigError
 from naics_embed.training.inputs import TextInputs, TextSettings
-from naics_embed.training.warm import heads_only, warm_epochs, warm_settings
+from naics_embed.training.warm import heads_only, warm_epochs, warm_settings, warm_share
 
 ALONE = ('retrieval', 'dcl', 'hierarchy', 'rank', 'radial', 'cone', 'teacher')
 """Terms that alone are enough to learn from, with every model."""
@@ -67,7 +67,7 @@ def _check_always(settings: TextSettings, queries: int, taught: bool) -> None:
     if heads_only(settings, queries):
         _check_span(warm_settings(settings, warm), 0.0, 1.0, taught)
         return
-    share = warm / (warm + settings.training.epochs)
+    share = warm_share(settings, queries)
     if warm:
         _check_span(warm_settings(settings, warm), 0.0, share, taught)
     _check_span(settings, share, 1.0, taught)

@@ -33,7 +33,7 @@ from naics_embed.training.resume import (
     RESUME_NEVER,
     checkpoint_to_resume,
 )
-from naics_embed.training.warm import heads_only, warm_epochs, warm_settings
+from naics_embed.training.warm import heads_only, warm_epochs, warm_settings, warm_share
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def train_text(
     warm_folder = checkpoints / WARM
     queries, every = len(inputs.train), 1
     warm = warm_epochs(settings, queries)
-    few = heads_only(settings, queries)
+    few, share = heads_only(settings, queries), warm_share(settings, queries)
     if few:
         every = settings.training.warm.validate_every
         settings, warm = warm_settings(settings, warm), 0
@@ -122,7 +122,6 @@ def train_text(
     resume_from = checkpoint_to_resume(checkpoints, main_resume)
     # Lightning's notices of hardware and tips are no news to the caller, who logs the epochs.
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
-    share = warm / (warm + settings.training.epochs)
     history: list[dict[str, float]] = []
     curriculum = None
     if warm and (begun or resume_from is None):

@@ -22,6 +22,12 @@ def planned_epochs(settings: TextSettings, queries: int) -> int:
     return warm if heads_only(settings, queries) else warm + settings.training.epochs
 
 
+def warm_share(settings: TextSettings, queries: int) -> float:
+    """Return the share of the run that the warm epochs are; 0 where they are all of it."""
+    warm = 0 if heads_only(settings, queries) else warm_epochs(settings, queries)
+    return warm / (warm + settings.training.epochs)
+
+
 def heads_only(settings: TextSettings, queries: int) -> bool:
     """Whether so few queries train heads and codes alone."""
     few = queries < settings.training.warm.only_below

@@ -154,14 +154,18 @@ def test_flipped_bit_fails_the_crc_and_is_retried(fetch, loopback, answer, conte
 
 
 @pytest.mark.parametrize(
-    ('field', 'value', 'message'),
-    [('flag_bits', 1, 'has an encrypted part, xl/'), ('compress_type', 97, 'truncated or corrupt')],
+    ('at', 'value', 'message'),
+    [
+        pytest.param(6, 99, r'corrupt \(zip file version 9\.9', id='version'),
+        pytest.param(8, 0x01, 'has an encrypted part, xl/', id='encryption'),
+        pytest.param(8, 0x20, r'corrupt \(compressed patched data', id='flag'),
+        pytest.param(10, 97, r'corrupt \(That compression method', id='packing'),
+    ],
 )
-def test_parts_that_cannot_be_unpacked_are_told(tmp_path, content, field, value, message):
+def test_parts_that_cannot_be_unpacked_are_told(tmp_path, content, at, value, message):
     path = tmp_path / 'book.xlsx'
     path.write_bytes(content)
     check_workbook(path, max_unpacked_bytes=10**9)
-    at = {'flag_bits': 8, 'compress_type': 10}[field]
     with zipfile.ZipFile(path) as archive:
         name = archive.getinfo('xl/worksheets/sheet1.xml').filename.encode()
     damaged = bytearray(content)

@@ -21,7 +21,7 @@ from flows.dag import STAGES
 from flows.data_dag import DATA_STAGES
 from flows.pipeline import pipeline
 from naics_embed.bundle import Bundle
-from naics_embed.config.load import from_dict
+from naics_embed.config.load import from_dict, to_dict
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.evaluation.candidates import FIGURES
 from naics_embed.search.coder import Coder
@@ -344,6 +344,14 @@ def test_controls_of_the_graph_stage_come_from_one_flow(first, workshop):
     assert cells['B', 'validation/mrr'] != cells['A', 'validation/mrr']
     assert cells['F', 'tree/supervised_spearman'] > cells['E', 'tree/supervised_spearman']
     assert len(result['sentences']) == 3
+    for told in (workshop.root / 'checkpoints' / 'miniature').glob('*/settings.json'):
+        settings = json.loads(told.read_text())
+        whole = to_dict(from_dict(yaml.safe_load(told.with_name('config.yaml').read_text())))
+        for section in ('model', 'objective', 'curriculum', 'training'):
+            assert settings[section] == whole[section], (
+                'each training has a configuration of its own'
+            )
+        assert settings['seed'] == whole['runtime']['seed']
     # Trainings are taken up where the pipeline's experiment keeps its checkpoints.
     assert not (workshop.root / 'checkpoints' / 'default').exists()
     with pytest.raises(ConfigError, match="refresh: no stage 'text_trainng'"):
