@@ -25,8 +25,8 @@ WIDE_RANGE = 20.0
 def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: str) -> 'Plot':
     """Plot each metric of a kind in axes of its own, one line a run.
 
-    A value that is logged again unchanged is drawn once: between two validations the last figure
-    is repeated epoch by epoch, and nothing was measured there.
+    A value that is logged again unchanged is drawn once: a run may repeat the last figure of
+    validation epoch by epoch until the next, and nothing was measured there.
 
     Args:
         runs: name of a run → its metrics.
@@ -53,6 +53,9 @@ def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: s
         _draw(axes, runs, name)
     for axes in grid[len(names) :]:
         axes.set_visible(False)
+    # Shared axes have numbers in the last row only, of which some may be empty.
+    for axes in grid[len(names) - columns : len(names)]:
+        axes.tick_params(labelbottom=True)
     plot.suptitle(title)
     if len(runs) > 1:
         handles = [_line_of(run, index) for index, run in enumerate(runs)]

@@ -28,6 +28,18 @@ def test_one_axes_a_metric_and_one_line_a_run():
     assert len(colours) == 2
 
 
+@pytest.mark.parametrize('count', range(1, 9))
+def test_the_lowest_axes_of_every_column_have_numbers(count):
+    history = {f'train/{number}': [(0, 1.0), (1, 2.0)] for number in range(count)}
+    plot = metric_curves({'a': history}, ('train/',), 'Terms')
+    numbered = {
+        axes.get_title(): bool(axes.xaxis.get_tick_params()['labelbottom'])
+        for axes in plot.axes
+        if axes.get_visible()
+    }
+    assert numbered == {str(i): i >= count - min(3, count) for i in range(count)}
+
+
 def test_one_run_needs_no_legend():
     assert not metric_curves({'a': FIRST}, ('train/', 'other'), 'Terms').legends
 
