@@ -5,11 +5,20 @@
 Real servers on loopback, Prefect's and MLflow's data in a PostgreSQL of our own, a worker, and the
 whole pipeline on a miniature (`benchmarks.miniature`). The cases, each in the middle of training:
 
-    mlflow     MLflow's server gets SIGKILL and starts again after a while
-    postgres   PostgreSQL is restarted as after a crash
-    worker     the worker and the flow's process get SIGKILL together; the zombie automation must
-               mark the run Crashed; then a new worker starts, and the run is retried
-    disk       the artifact root is a tmpfs that is too small; then it is made larger (needs root)
+    mlflow      MLflow's server gets SIGKILL and starts again after a while
+    postgres    PostgreSQL is restarted as after a crash
+    worker      the worker and the flow's process get SIGKILL together; the zombie automation must
+                mark the run Crashed; then a new worker starts, and the run is retried
+    platform    the platform is stopped, started again, and the run is retried
+    supervised  MLflow's server gets SIGKILL, and the platform starts it again
+    checkpoint  a checkpoint is torn, as a full disk or a kill leaves a copy across file systems
+    disk        the artifact root is a tmpfs that is too small; then it is made larger (needs root)
+    tracking    the same, with the tracking database on that disk
+
+and two at the start of a run:
+
+    network     the Census Bureau takes connections and never answers
+    address     PREFECT_API_URL names a server that is not there
 
 Each run must end like an undisturbed one: the same outputs bit for bit, the same metrics with all
 their steps, and no finished stage computed again.
@@ -20,6 +29,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -30,23 +40,30 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.failures_network import dead_prefect, no_network
+from benchmarks.failures_platform import Platform, restarted, stopped
 from benchmarks.harness import (
     Bench,
     Workload,
     children_of,
-    free_port,
+    control,
     half_written,
     outputs,
+    own_postgres,
     records,
     said,
+    training,
     wait,
     write_json,
 )
-from flows.local_platform import environment
-from flows.postgres import control, own_server
+from flows.platform.environment import environment
 from flows.runtime import CHECKOUT, prepare
 
-CASES = ('mlflow', 'postgres', 'disk', 'worker')
+CASES = (
+    *('mlflow', 'postgres', 'disk', 'worker', 'checkpoint', 'tracking', 'network', 'address'),
+    *('platform', 'supervised'),
+)
+"""The last ones stop the servers of the others."""
 AWAY_S = 15.0
 EPOCHS = 'training.epochs=8'
 ROOM = (0.3, 0.6, 0.9)
@@ -116,13 +133,21 @@ class Failures:
         return found
 
     def outcome(
-        self, case: str, happened: str, root: Path, before: dict[str, int], ended: str
+        self,
+        case: str,
+        happened: str,
+        root: Path,
+        before: dict[str, int],
+        ended: str,
+        load: Workload | None = None,
     ) -> Outcome:
         """Compare a run that ended with the undisturbed one."""
-        steps, after, left = self.steps(root), records(root), half_written(root)
+        own = root / 'mlflow.db'
+        steps = steps_in_file(own, root) if own.exists() else self.steps(root)
+        after, left = records(root), half_written(root)
         again = {stage for stage, at in before.items() if after.get(stage) != at}
         # A further run tells where everything lies; it must find everything ready.
-        summary, _, _ = self.load.finish(root)
+        summary, _, _ = (load or self.load).finish(root)
         stages = summary.get('stages', {})
         again |= {stage for stage in stages if not stages[stage]['cached']}
         found = outputs(summary) if summary else {}
@@ -180,8 +205,9 @@ class Failures:
         from prefect.deployments import run_deployment
 
         root = self.root('worker')
+        self.bench.start('setup')
         self.bench.start('cpu')
-        wait('the worker is there', lambda: 'MLflow UI' in self.bench.log('cpu'))
+        wait('the worker is there', lambda: 'MLflow UI' in self.bench.log('setup'))
         overrides = [*self.load.settings, f'runtime.root={root}']
         parameters = {'profile': 'smoke', 'overrides': overrides}
         with get_client(sync_client=True) as client:
@@ -214,29 +240,89 @@ class Failures:
         )
         return [self.outcome('Worker and flow killed', happened, root, before, ended.lower())]
 
+    def platform(self) -> list[Outcome]:
+        """The platform is stopped in the middle of training, and started again."""
+        return [self._on_platform('Platform stopped during a run', stopped)]
+
+    def supervised(self) -> list[Outcome]:
+        """A server of the platform is killed in the middle of training."""
+        return [self._on_platform('MLflow killed, restarted by the platform', restarted)]
+
+    def _on_platform(
+        self, case: str, breaking: Callable[[Platform, Workload, Path], tuple[str, dict, str]]
+    ) -> Outcome:
+        self.bench.stop()
+        root = self.root(breaking.__name__)
+        platform = Platform(self.bench, self.authority, root)
+        try:
+            happened, before, ended = breaking(platform, self.load, root)
+            return self.outcome(case, happened, root, before, ended)
+        finally:
+            platform.stop()
+
+    def checkpoint(self) -> list[Outcome]:
+        """The last checkpoint is a part of itself."""
+        root = self.root('checkpoint')
+        process = self.load.start(root)
+        wait('training begins', lambda: training(root) or not process.is_alive())
+        os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+        before = records(root)
+        (last, *_) = (root / 'checkpoints').rglob('last.ckpt')
+        os.truncate(last, last.stat().st_size // 3)
+        _, status, _ = self.load.finish(root)
+        aside = [path.name for path in (root / 'checkpoints').rglob('*unreadable*')]
+        happened = f'run again; set aside as {", ".join(aside) or "nothing"}'
+        ended = 'finished' if status == 0 else f'exit {status}: {said(root)}'
+        return [self.outcome('Checkpoint torn', happened, root, before, ended)]
+
+    def network(self) -> list[Outcome]:
+        """The Census Bureau gives no answer."""
+        happened, ended = no_network(self.root('network'))
+        return [Outcome('Network without an answer', happened, ended)]
+
+    def address(self) -> list[Outcome]:
+        """Prefect's address is dead."""
+        happened, ended = dead_prefect(self.root('address'))
+        return [Outcome('Prefect address without a server', happened, ended)]
+
+    def tracking(self) -> list[Outcome]:
+        """The disk is too small for stages and tracking database together."""
+        name = 'tracking.uri=sqlite:///{root}/mlflow.db'
+        return [self._small_disk(0.6, 'tracking', name)]
+
     def disk(self) -> list[Outcome]:
         """The disk is too small, then it is made larger."""
         return [self._small_disk(part) for part in ROOM]
 
-    def _small_disk(self, part: float) -> Outcome:
-        with tmpfs(self.root(f'disk-{round(100 * part)}'), int(self.size * part)) as (root, resize):
-            _, status, _ = self.load.finish(root)
+    def _small_disk(self, part: float, name: str = 'disk', *settings: str) -> Outcome:
+        folder = self.root(f'{name}-{round(100 * part)}')
+        with tmpfs(folder, int(self.size * part)) as (root, resize):
+            load = Workload([*self.load.settings, *(one.format(root=root) for one in settings)])
+            _, status, _ = load.finish(root)
             complaint = said(root).replace(f'{self.work}/', '')
             before, left = records(root), half_written(root)
             resize(4 * self.size)
-            _, then, _ = self.load.finish(root)
+            _, then, _ = load.finish(root)
             happened = (
                 f'{len(before)} stages, then exit {status}: “{complaint}”, {left} half-written; '
                 'room made, run again'
             )
             needed = f'{self.size * part / 1e6:.1f} of {self.size / 1e6:.1f} MB'
             ended = 'finished' if then == 0 else f'exit {then}: {said(root)}'
-            return self.outcome(f'Disk full: {needed}', happened, root, before, ended)
+            case = f'Disk full{", tracking database too" if settings else ""}: {needed}'
+            return self.outcome(case, happened, root, before, ended, load)
 
 
-def training(root: Path) -> bool:
-    """Whether text training has written a checkpoint."""
-    return any((root / 'checkpoints').rglob('last.ckpt'))
+def steps_in_file(database: Path, root: Path) -> dict[str, list[int]]:
+    """Return ``stage/metric`` → its steps, from a tracking database of SQLite."""
+    found: dict[str, list[int]] = {}
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        for name, step in connection.execute(
+            STEPS.replace('%(root)s', ':root'), {'root': str(root)}
+        ):
+            found.setdefault(name, []).append(step)
+    return found
 
 
 @contextmanager
@@ -285,8 +371,7 @@ def main() -> int:
     folder = work / 'servers'
     folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(folder)
-    with own_server(folder / 'postgres', free_port()) as server:
-        server.make_databases()
+    with own_postgres(folder / 'postgres') as server:
         # Before Prefect is imported, which reads its settings then.
         os.environ |= environment(folder, bench.ports['prefect'], bench.ports['mlflow'], server)
         try:

@@ -12,12 +12,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from flows.local_platform import HOST, commands
+from flows.platform.environment import HOST
+from flows.platform.postgres import OwnServer, Server, find
+from flows.platform.processes import commands
 from flows.runtime import CHECKOUT
 from naics_embed.artifacts import checksum
 
@@ -34,7 +37,7 @@ class Bench:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
-        """Start ``prefect``, ``mlflow`` or the worker ``cpu``; wait for a server to answer."""
+        """Start ``prefect``, ``mlflow``, a worker or ``setup``; wait for a server to answer."""
         with (self.folder / f'{name}.log').open('ab') as log:
             self.processes[name] = subprocess.Popen(
                 commands(self.ports['prefect'], self.ports['mlflow'])[name],
@@ -47,6 +50,10 @@ class Bench:
         if name in self.ports:
             path = '/api/health' if name == 'prefect' else '/health'
             wait(f'{name} answers', lambda: answers(f'http://{HOST}:{self.ports[name]}{path}'))
+
+    def mlflow_answers(self) -> bool:
+        """Whether MLflow's server is there, whoever started it."""
+        return answers(f'http://{HOST}:{self.ports["mlflow"]}/health')
 
     def kill(self, name: str) -> None:
         """Kill a process with all that it started."""
@@ -62,6 +69,40 @@ class Bench:
         """Stop what runs."""
         for name in list(self.processes):
             self.kill(name)
+
+
+@contextmanager
+def own_postgres(folder: Path) -> Iterator[Server]:
+    """Run a PostgreSQL server on a free port, with both databases, until the block ends."""
+    own = OwnServer(folder, free_port())
+    server, account = own.prepare(), own.account()
+    process = subprocess.Popen(
+        own.command(), cwd=folder, user=account, group=account, extra_groups=[] if account else None
+    )
+    try:
+        for name in ('prefect', 'mlflow'):
+            server.make_database(name)
+        yield server
+    finally:
+        control(folder, '-m', 'fast', 'stop')
+        process.wait()
+
+
+def control(folder: Path, *arguments: str) -> None:
+    """Run ``pg_ctl`` on the server whose data lie in ``folder``, and wait for it."""
+    account = OwnServer(folder, 0).account()
+    subprocess.run(
+        [find('pg_ctl'), '-D', str(folder / 'data'), '-w', *arguments],
+        cwd=folder,
+        user=account,
+        group=account,
+        extra_groups=[] if account else None,
+        stdin=subprocess.DEVNULL,
+        # Not a pipe: the server inherits it and would keep it open.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
 
 
 class Workload:
@@ -131,6 +172,11 @@ def records(root: Path) -> dict[str, int]:
     return dict(sorted(stages.items(), key=lambda pair: pair[1]))
 
 
+def training(root: Path) -> bool:
+    """Whether text training has written a checkpoint."""
+    return any((root / 'checkpoints').rglob('last.ckpt'))
+
+
 def half_written(root: Path) -> int:
     """Count the half-written outputs under ``root``."""
     return sum(1 for path in root.glob('*/.*') if path.parent.name[0] != '.')
@@ -165,7 +211,7 @@ def answers(url: str) -> bool:
     import httpx
 
     try:
-        return httpx.get(url, timeout=10).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=10, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import dask
 import distributed
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 from prefect_dask import DaskTaskRunner
 from prefect_dask.task_runners import PrefectDaskFuture
 
-from flows.pipeline import tracking_uri
-from flows.runtime import CHECKOUT, with_root
+from flows.checked import Text, checked_flow
+from flows.configuration import artifact_root, configured, tracking_uri
+from flows.runtime import CHECKOUT
 from naics_embed import __version__
 from naics_embed.artifacts import write_json
 from naics_embed.bundle import Bundle
 from naics_embed.config.batch import BatchConfig
-from naics_embed.config.load import flat, load_config
+from naics_embed.config.load import flat
 from naics_embed.errors import BatchError, UserError
 from naics_embed.search.partitions import (
     MANIFESTS,
@@ -46,7 +46,7 @@ MOST_NAMED = 5
 """Failed partitions that the error names; the table has all."""
 
 
-@flow(name='code-batch', flow_run_name='code-batch', retries=0)
+@checked_flow(name='code-batch', flow_run_name='code-batch', retries=0)
 def code_batch(
     source: str,
     out: str,
@@ -55,7 +55,7 @@ def code_batch(
     level: int = 6,
     confidence: float | None = None,
     profile: str = 'cpu',
-    overrides: list[str] | None = None,
+    overrides: list[Text] | None = None,
     config_folder: str | None = None,
 ) -> dict[str, Any]:
     """Code every row of a partitioned data set, each partition once.
@@ -76,8 +76,8 @@ def code_batch(
     """
     start = time.perf_counter()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    config = load_config(folder, profile, with_root(overrides)).config
-    root = Path(config.runtime.root).expanduser().resolve()
+    config = configured(folder, profile, overrides)
+    root = artifact_root(config)
     confidence = config.coder.confidence if confidence is None else confidence
     check_k_and_level(1, level)
     if not 0 < confidence <= 1:

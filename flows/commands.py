@@ -5,6 +5,7 @@ import enum
 import importlib.util
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -241,6 +242,9 @@ def promote(
     """Use this bundle from now on, whatever its figures; or with --rollback the one before."""
     if back == (bundle is not None):
         raise UserError('give either the directory of a bundle, or --rollback')
+    from flows.runtime import prepare
+
+    prepare(quiet=True)
     from naics_embed.search.promotion import artifact_root
     from tasks.promotion import promote_bundle, roll_back
 
@@ -294,9 +298,13 @@ def _orchestrated(*, quiet: bool) -> Iterator[Callable[[], None]]:
     """Prepare this process for a flow; yields a function that waits for Prefect's server."""
     if importlib.util.find_spec('prefect') is None:
         raise UserError("the pipeline needs the extra 'train': pip install -e '.[train]'")
+    from flows.prefect_api import check_named_server
     from flows.runtime import prepare
 
+    check_named_server()
     prepare(quiet=True)
+    # Prefect would only warn, and fail later.
+    Path(os.environ['PREFECT_HOME']).expanduser().mkdir(parents=True, exist_ok=True)
     _log_to_terminal(logging.WARNING if quiet else logging.INFO)
     from flows.server import prefect_server
 

@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
+from flows.checked import Text, checked_flow
+from flows.configuration import artifact_root, configured, tracking_uri
 from flows.dag import STAGES, Dag
-from flows.pipeline import check_stages, tracking_uri
-from flows.runtime import CHECKOUT, show_progress, with_root
+from flows.pipeline import check_stages
+from flows.runtime import CHECKOUT, show_progress
 from naics_embed import __version__
 from naics_embed.artifacts import read_json, write_json
-from naics_embed.config.load import flat, load_config
+from naics_embed.config.load import flat
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import FIGURES
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
@@ -46,10 +47,10 @@ ERRORS = 2.0
 """Standard errors over seeds that count as a difference in the sentences."""
 
 
-@flow(name='controls', flow_run_name='controls-{profile}', retries=0)
+@checked_flow(name='controls', flow_run_name='controls-{profile}', retries=0)
 def controls(
     profile: str = 'cpu',
-    overrides: list[str] | None = None,
+    overrides: list[Text] | None = None,
     seeds: list[int] | None = None,
     extra_epochs: int | None = None,
     refresh: list[str] | None = None,
@@ -72,12 +73,11 @@ def controls(
     check_stages('refresh', refresh or [], STAGES)
     show_progress()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    overrides = with_root(overrides)
-    config = load_config(folder, profile, overrides).config
+    config = configured(folder, profile, overrides)
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
-    root = Path(config.runtime.root).expanduser().resolve()
-    root.mkdir(parents=True, exist_ok=True)
+    root = artifact_root(config)
     uri = tracking_uri(config, root)
+    root.mkdir(parents=True, exist_ok=True)
     tags = {
         'profile': profile,
         'library_version': __version__,

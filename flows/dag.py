@@ -8,6 +8,7 @@ from pathlib import Path
 from flows.data_dag import DATA_STAGES, SHARED_STAGES
 from flows.training_dag import TrainingDag
 from naics_embed.artifacts import Artifact
+from naics_embed.config.describe import describing
 from naics_embed.config.platform import RuntimeConfig
 from naics_embed.config.training import TrainingConfig
 from tasks.atlas import atlas, page_inputs
@@ -162,7 +163,7 @@ class Dag(TrainingDag):
             temperature=self.text_training.facts['temperature'],
             champion=self.selection.facts['champion'],
             source=describe_source(self.source),
-            configuration=self.config,
+            configuration=describing(self.config),
         )
 
     @cached_property
@@ -184,7 +185,7 @@ class Dag(TrainingDag):
                 'text_history': Artifact.of(history),
                 **look(),
             },
-            configuration=self.config,
+            configuration=describing(self.config),
             curvature=self._trained_model.curvature,
             source=describe_source(self.source),
             training={

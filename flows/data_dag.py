@@ -3,7 +3,6 @@
 from dataclasses import replace
 from functools import cached_property
 
-from flows.routing import Request
 from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
 from naics_embed.config.load import to_dict
@@ -40,11 +39,10 @@ SHARED_STAGES = (*DATA_STAGES, 'queries', 'tokens', 'encoding')
 class DataDag:
     """The stages that no seed of a training changes, each computed at most once and on demand."""
 
-    def __init__(self, config: Config, run: Run, request: Request | None = None) -> None:
+    def __init__(self, config: Config, run: Run) -> None:
         self.config = config
         # Its own configuration, since other seeds of one flow share the rest of the run.
         self.run = replace(run, config=to_dict(config))
-        self.request = request
 
     @cached_property
     def source(self) -> Source:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from prefect import flow
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
@@ -16,13 +15,15 @@ from prefect.artifacts import (
 )
 from prefect.runtime import flow_run
 
+from flows.checked import Text, checked_flow
+from flows.configuration import artifact_root, configured, for_another_host, tracking_uri
 from flows.dag import STAGES, Dag
 from flows.data_dag import DATA_STAGES
-from flows.routing import Request
-from flows.runtime import CHECKOUT, show_progress, with_root
+from flows.routing import Request, senders
+from flows.runtime import CHECKOUT, show_progress
 from naics_embed import __version__
 from naics_embed.artifacts import content_key, read_json
-from naics_embed.config.load import flat, load_config, to_dict
+from naics_embed.config.load import flat, to_dict
 from naics_embed.config.schema import Config
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import promotion_rule
@@ -82,10 +83,10 @@ class Summary:
     seconds: float = 0.0
 
 
-@flow(name='pipeline', flow_run_name='pipeline-{profile}-{target}', retries=0)
+@checked_flow(name='pipeline', flow_run_name='pipeline-{profile}-{target}', retries=0)
 def pipeline(
     profile: str = 'cpu',
-    overrides: list[str] | None = None,
+    overrides: list[Text] | None = None,
     target: str = 'all',
     refresh: list[str] | None = None,
     resume: str = 'auto',
@@ -109,14 +110,15 @@ def pipeline(
     check_stages('refresh', refresh or [], STAGES)
     show_progress()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    overrides = with_root(overrides)
-    config = load_config(folder, profile, overrides).config
-    if config.platform.text_training is None:
+    config = configured(folder, profile, overrides)
+    check_stages('platform.routes', list(config.platform.routes), STAGES)
+    if 'text_training' not in config.platform.routes:
         check_resume(resume)
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
-    root = Path(config.runtime.root).expanduser().resolve()
-    root.mkdir(parents=True, exist_ok=True)
+    root = artifact_root(config)
     uri = tracking_uri(config, root)
+    sent = for_another_host(overrides, config, root)
+    root.mkdir(parents=True, exist_ok=True)
     tags = {
         'profile': profile,
         'library_version': __version__,
@@ -132,6 +134,7 @@ def pipeline(
         name='pipeline' if target == 'all' else target,
         parent=parent_run,
     ) as tracker:
+        request = Request(profile, sent, resume, tracker.parent_run_id)
         run = Run(
             root,
             tracker,
@@ -140,11 +143,9 @@ def pipeline(
             config.tracking.experiment,
             share=Share.at(config.platform.share) if config.platform.share else None,
             timeout_s=config.platform.stage_timeout_s,
+            routes=senders(config.platform.routes, request),
         )
-        request = Request(
-            profile, _for_others(overrides, config, root, uri), resume, tracker.parent_run_id
-        )
-        dag = Dag(config, run, request)
+        dag = Dag(config, run)
         described = describe_source(dag.source)
         tracker.pipeline().content(to_dict(config), 'config.yaml')
         set_tags(tracker, {'source': dag.source.kind, **_source_tags(described)})
@@ -161,20 +162,6 @@ def pipeline(
         )
         summary = _finish(summary, dag, config)
     return asdict(summary)
-
-
-def tracking_uri(config: Config, root: Path) -> str:
-    """Return the configured tracking URI, else the environment's, else a file under the root."""
-    given = config.tracking.uri or os.environ.get('MLFLOW_TRACKING_URI')
-    return given or f'sqlite:///{root / "mlflow.db"}'
-
-
-def _for_others(overrides: list[str], config: Config, root: Path, uri: str) -> tuple[str, ...]:
-    """Return the overrides for another host; with a share it has an artifact root of its own."""
-    if config.platform.share is None:
-        return (*overrides, f'runtime.root={root}', f'tracking.uri={uri}')
-    kept = (given for given in overrides if given.partition('=')[0].strip() != 'runtime.root')
-    return (*kept, f'tracking.uri={uri}')
 
 
 def _finish(summary: Summary, dag: Dag, config: Config) -> Summary:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from prefect.client.schemas.objects import FlowRun
@@ -10,13 +11,15 @@ from prefect.deployments import run_deployment
 
 from naics_embed.artifacts import Artifact
 from naics_embed.errors import RemoteRunError
-from tasks.stage import Record, Run, Stage
+from tasks.stage import Record, Run, Sender, Stage
 
 log = logging.getLogger('naics_embed.pipeline')
 
 POLL_S = 2.0
-HERE = 'platform.text_training=null'
+HERE = 'platform.routes={}'
 """What keeps the other host from sending the stage on again."""
+ANY_STAGE = 'pipeline'
+"""Flow that takes the stage as its target."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,25 @@ class Request:
     parent_run: str
 
 
+def senders(routes: Mapping[str, str], request: Request) -> dict[str, Sender]:
+    """Return stage → what sends it, for `tasks.stage.Run`.
+
+    Args:
+        routes: stage, as in the configuration, → deployment.
+        request: what the other flow runs are asked for.
+    """
+    return {
+        stage.replace('_', '-'): partial(computed_elsewhere, deployment=name, request=request)
+        for stage, name in routes.items()
+    }
+
+
 def computed_elsewhere(
     stage: Stage,
     run: Run,
     inputs: Mapping[str, Artifact],
     settings: Mapping[str, Any],
+    *,
     deployment: str,
     request: Request,
 ) -> Record:
@@ -58,12 +75,14 @@ def computed_elsewhere(
             raise RemoteRunError(
                 f'{deployment} completed, but its result is not under {run.root}: the hosts must '
                 'share runtime.root or platform.share, the same sources and the same version of '
-                'this project'
+                'this project; a root that is mounted under another path there is named in '
+                'NAICS_EMBED_HOME on both'
             )
     if renewed and run.share is not None:
         # The other host renewed what is in the share; the record of this root is the old one.
         stage.forget(run, inputs, settings)
-    record = stage(replace(run, refresh=frozenset(), renewed=set()), inputs, **settings)
+    here = replace(run, routes={}, refresh=frozenset(), renewed=set())
+    record = stage(here, inputs, **settings)
     if renewed:
         run.renewed.update(artifact.path for artifact in record.files.values())
     return record
@@ -71,12 +90,14 @@ def computed_elsewhere(
 
 def _send(stage: Stage, deployment: str, request: Request, *, renewed: bool) -> None:
     log.info('%s: sent to %s', stage.name, deployment)
+    name = stage.name.replace('-', '_')
     flow_run = run_deployment(
         deployment,
         parameters={
+            **({'target': name} if deployment.partition('/')[0] == ANY_STAGE else {}),
             'profile': request.profile,
             'overrides': [*request.overrides, HERE],
-            'refresh': [stage.name.replace('-', '_')] if renewed else [],
+            'refresh': [name] if renewed else [],
             'resume': request.resume,
             'parent_run': request.parent_run,
         },

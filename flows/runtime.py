@@ -1,13 +1,11 @@
 """The process environment of a flow; import this before prefect and torch."""
 
-import json
 import logging
 import os
-from collections.abc import Sequence
 from pathlib import Path
+from urllib.request import getproxies
 
 from naics_embed.errors import ConfigError
-from naics_embed.search.promotion import ROOT_VARIABLE
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +24,7 @@ DEFAULTS = {
     'OMP_WAIT_POLICY': 'PASSIVE',
     'GIT_PYTHON_REFRESH': 'quiet',
 }
+LOOPBACK = ('127.0.0.1', 'localhost', '::1')
 QUIET = {'PREFECT_LOGGING_LEVEL': 'CRITICAL', 'PREFECT_SERVER_LOGGING_LEVEL': 'CRITICAL'}
 
 
@@ -33,8 +32,9 @@ def prepare(*, quiet: bool) -> None:
     """Set what is not set already: a Prefect home in the checkout, no telemetry, patience.
 
     Args:
-        quiet: keep Prefect's own log lines off the terminal, tracebacks of users' errors
-            included; for a flow without a server. Other errors are raised all the same.
+        quiet: keep Prefect's own log lines off the terminal, and MLflow's of its database,
+            tracebacks of users' errors included; for a flow without a server. Other errors are
+            raised all the same.
 
     Raises:
         ConfigError: this is one of several processes, as torchrun starts them.
@@ -48,9 +48,23 @@ def prepare(*, quiet: bool) -> None:
         )
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    _spare_loopback()
     if quiet:
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
+        # It logs the traceback of every error that it also raises.
+        logging.getLogger('mlflow.store.db.utils').setLevel(logging.CRITICAL)
+
+
+def _spare_loopback() -> None:
+    """Keep proxies out of the way to servers of this machine: Prefect's client would ask them."""
+    if not getproxies():
+        return
+    for name in ('no_proxy', 'NO_PROXY'):
+        named = os.environ.get(name) or os.environ.get(name.swapcase(), '')
+        hosts = [host.strip() for host in named.split(',') if host.strip()]
+        if '*' not in hosts:
+            os.environ[name] = ','.join(dict.fromkeys([*hosts, *LOOPBACK]))
 
 
 def show_progress() -> None:
@@ -58,9 +72,3 @@ def show_progress() -> None:
     library = logging.getLogger('naics_embed')
     if library.level == logging.NOTSET:
         library.setLevel(logging.INFO)
-
-
-def with_root(overrides: Sequence[str] | None) -> list[str]:
-    """Return overrides with the environment's artifact root before them; later ones win."""
-    root = os.environ.get(ROOT_VARIABLE)
-    return [*([f'runtime.root={json.dumps(root)}'] if root else []), *(overrides or ())]

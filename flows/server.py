@@ -6,6 +6,7 @@ into this process too. Here it starts first, and the run's libraries load meanwh
 
 import fcntl
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -15,28 +16,52 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.platform.credentials import ASKED, USER
+from flows.prefect_api import check_server, clear_server_errors, server_error
+
 HOST = '127.0.0.1'
-SERVER_ENV = {'PREFECT_UI_ENABLED': '0', 'PREFECT__SERVER_EPHEMERAL': '1'}
+SERVER_ENV = {
+    'PREFECT_UI_ENABLED': '0',
+    'PREFECT__SERVER_EPHEMERAL': '1',
+    # It writes into a file that is read where it fails, not on the terminal.
+    'PREFECT_SERVER_LOGGING_LEVEL': 'ERROR',
+}
 STOP_S = 10.0
 HAND_IN_S = 10.0
+LAST_WORDS_S = 3.0
 
 
 @contextmanager
 def prefect_server() -> Iterator[Callable[[], None]]:
     """Make sure that there is a Prefect server; import this after `flows.runtime.prepare`.
 
+    Raises OrchestrationError where none can be had, or DiskError for the disk of Prefect's home.
     Yields a function that returns when the server answers, to be called before the first flow.
     Where Prefect's settings name a server already, that one is used and nothing is started. One
-    that was started here ends with the block, or with this process however that ends.
+    that was started here ends with the block, or with this process however that ends; it has a
+    password that only this run knows, where the settings have none.
     """
-    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+    import httpx
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        get_current_settings,
+        temporary_settings,
+    )
 
     settings = get_current_settings()
     if settings.api.url:
-        yield lambda: None
+        check_server(settings)
+        with clear_server_errors(settings.api.url):
+            yield lambda: None
         return
     with tempfile.TemporaryFile() as complaints, _one_start_at_a_time(settings.home) as started:
-        process, port = _start(complaints.fileno(), settings.to_environment_variables())
+        configured = settings.server.api.auth_string
+        auth = (
+            configured.get_secret_value() if configured else f'{USER}:{secrets.token_urlsafe(24)}'
+        )
+        known = {**settings.to_environment_variables(), ASKED: auth}
+        process, port = _start(complaints.fileno(), known)
         url = f'http://{HOST}:{port}/api'
 
         def ready() -> None:
@@ -44,16 +69,22 @@ def prefect_server() -> Iterator[Callable[[], None]]:
             started()
 
         try:
-            with temporary_settings({PREFECT_API_URL: url}):
+            with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: auth}):
                 try:
                     yield ready
                 finally:
                     _hand_in()
-        except ServerStartError as error:
-            process.kill()
+        except (ServerStartError, httpx.HTTPStatusError) as error:
+            if isinstance(error, ServerStartError):
+                _let_end(process)
             complaints.seek(0)
-            said = complaints.read().decode(errors='replace').strip()[-2000:]
-            raise ServerStartError(f'{error}\n{said}') from error
+            said = complaints.read().decode(errors='replace').strip()
+            told = server_error(said, settings.home)
+            if told is not None:
+                raise told from error
+            if isinstance(error, ServerStartError):
+                raise ServerStartError(f'{error}\n{said[-2000:]}') from error
+            raise
         finally:
             _stop(process)
 
@@ -65,14 +96,13 @@ class ServerStartError(RuntimeError):
 def serve(descriptor: int) -> None:
     """Run the server on a socket that listens already, until standard input ends."""
     import uvicorn
+    from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(
-        'prefect.server.api.server:create_app',
-        factory=True,
-        fd=descriptor,
-        log_level='error',
-        lifespan='on',
-    )
+    from flows.platform.guard import LOOPBACK, guarded
+
+    # Its UI is off: no page has business with it.
+    app = guarded(create_app(), LOOPBACK, origins=())
+    config = uvicorn.Config(app, fd=descriptor, log_level='error', lifespan='on')
     server = uvicorn.Server(config)
 
     def stop_with_parent() -> None:
@@ -120,6 +150,14 @@ def _hand_in() -> None:
 
     for worker in (EventsWorker, APILogWorker):
         worker.drain_all(timeout=HAND_IN_S, at_exit=False)
+
+
+def _let_end(process: subprocess.Popen[bytes]) -> None:
+    """Give a server that fails the time to say why."""
+    try:
+        process.wait(LAST_WORDS_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

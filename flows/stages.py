@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from prefect import flow
-
+from flows.checked import Text, checked_flow
 from flows.pipeline import pipeline
 
 
-@flow(name='data', flow_run_name='data-{profile}')
+@checked_flow(name='data', flow_run_name='data-{profile}')
 def data(
-    profile: str = 'cpu', overrides: list[str] | None = None, refresh: list[str] | None = None
+    profile: str = 'cpu', overrides: list[Text] | None = None, refresh: list[str] | None = None
 ) -> dict[str, Any]:
     """Build the data: codebook, redirections, roles, relations, distances, triplets.
 
@@ -21,10 +20,10 @@ def data(
     return pipeline.fn(profile, overrides, 'data', refresh)
 
 
-@flow(name='text-training', flow_run_name='text-training-{profile}')
+@checked_flow(name='text-training', flow_run_name='text-training-{profile}')
 def text_training(
     profile: str = 'cpu',
-    overrides: list[str] | None = None,
+    overrides: list[Text] | None = None,
     refresh: list[str] | None = None,
     resume: str = 'auto',
     parent_run: str | None = None,
@@ -41,9 +40,9 @@ def text_training(
     return pipeline.fn(profile, overrides, 'text_training', refresh, resume, parent_run=parent_run)
 
 
-@flow(name='refine', flow_run_name='refine-{profile}')
+@checked_flow(name='refine', flow_run_name='refine-{profile}')
 def refine(
-    profile: str = 'cpu', overrides: list[str] | None = None, refresh: list[str] | None = None
+    profile: str = 'cpu', overrides: list[Text] | None = None, refresh: list[str] | None = None
 ) -> dict[str, Any]:
     """Refine the trained table over the graph, after what that stands on.
 
@@ -55,9 +54,9 @@ def refine(
     return pipeline.fn(profile, overrides, 'refinement', refresh)
 
 
-@flow(name='evaluate', flow_run_name='evaluate-{profile}')
+@checked_flow(name='evaluate', flow_run_name='evaluate-{profile}')
 def evaluate(
-    profile: str = 'cpu', overrides: list[str] | None = None, refresh: list[str] | None = None
+    profile: str = 'cpu', overrides: list[Text] | None = None, refresh: list[str] | None = None
 ) -> dict[str, Any]:
     """Evaluate the trained table, after what that stands on.
 

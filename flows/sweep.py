@@ -7,18 +7,17 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
 
-from flows.pipeline import pipeline, tracking_uri
-from flows.runtime import CHECKOUT, with_root
-from naics_embed.config.load import load_config
+from flows.checked import Text, Value, checked_flow
+from flows.configuration import artifact_root, configured, same_tracker, tracking_uri
+from flows.pipeline import pipeline
+from flows.runtime import CHECKOUT
 from naics_embed.errors import ConfigError, RemoteRunError
 from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, pipeline_run, run_of_flow
 
@@ -68,13 +67,13 @@ def cells_of(
     return [Cell(settings, seed) for settings in chosen for seed in seeds]
 
 
-@flow(name='sweep', flow_run_name='sweep-{profile}')
+@checked_flow(name='sweep', flow_run_name='sweep-{profile}')
 def sweep(
     profile: str = 'cpu',
-    grid: dict[str, list[Any]] | None = None,
-    listed: list[list[str]] | None = None,
+    grid: dict[str, list[Value]] | None = None,
+    listed: list[list[Text]] | None = None,
     seeds: list[int] | None = None,
-    overrides: list[str] | None = None,
+    overrides: list[Text] | None = None,
     target: str = 'evaluation',
     figures: list[str] | None = None,
     deployment: str | None = None,
@@ -102,13 +101,13 @@ def sweep(
             'the cells on its work pool'
         )
     cells = cells_of(grid or {}, listed or [], seeds or [0])
-    shared = with_root(overrides)
+    shared = list(overrides or ())
     configs = [
-        load_config(CHECKOUT / 'configs', profile, [*shared, *cell.overrides]).config
-        for cell in cells
+        configured(CHECKOUT / 'configs', profile, [*shared, *cell.overrides]) for cell in cells
     ]
-    root = Path(configs[0].runtime.root).expanduser().resolve()
+    root = artifact_root(configs[0])
     uri = tracking_uri(configs[0], root)
+    tracked = same_tracker(configs[0], root)
     tags = {'profile': profile, 'sweep': 'true', FLOW_RUN: str(flow_run.id or NO_FLOW_RUN)}
     experiment = configs[0].tracking.experiment
     with pipeline_run(
@@ -118,7 +117,7 @@ def sweep(
         def run(cell: Cell) -> dict[str, float]:
             wanted = {
                 'profile': profile,
-                'overrides': [*shared, *cell.overrides, f'tracking.uri={uri}'],
+                'overrides': [*shared, *cell.overrides, *tracked],
                 'target': target,
                 'parent_run': tracker.parent_run_id,
             }
@@ -185,7 +184,10 @@ def _run_there(deployment: str, parameters: dict[str, Any], tracker: Tracker) ->
         raise RemoteRunError(f'sweep: {deployment}, flow run {done.name} ({done.id}): {ended}')
     run_id = run_of_flow(tracker.client, tracker.experiment_id, str(done.id))
     if run_id is None:
-        raise RemoteRunError(f'sweep: {deployment} completed, but left no run in {tracker.uri}')
+        raise RemoteRunError(
+            f'sweep: {deployment} completed, but left no run in {tracker.uri}: set '
+            'tracking.uri, or the same MLFLOW_TRACKING_URI for this process and its worker'
+        )
     return run_id
 
 

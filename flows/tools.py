@@ -69,6 +69,9 @@ def diff(
     store = _store(root, tracking_uri)
     one, two = store.facts(first), store.facts(second)
     keys = sorted({*one.settings, *two.settings})
+    for facts in (one, two):
+        # A bundle says nothing of settings such as service.port: they are no difference.
+        keys = [key for key in keys if key in facts.settings] if facts.described else keys
     settings = {
         key: [one.settings.get(key), two.settings.get(key)]
         for key in keys
@@ -134,11 +137,13 @@ def _store(root: Path | None, tracking_uri: str | None) -> 'RunStore':
     from flows.runtime import prepare
 
     prepare(quiet=True)
+    from naics_embed.config.checks import no_secret
     from naics_embed.search.promotion import artifact_root
     from tasks.runs import RunStore
 
     folder = root or artifact_root()
     given = tracking_uri or os.environ.get('MLFLOW_TRACKING_URI')
+    no_secret('MLFLOW_TRACKING_URI or --tracking-uri', given, '')
     return RunStore(given or f'sqlite:///{folder.resolve() / "mlflow.db"}', folder)
 
 

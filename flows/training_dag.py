@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 from flows.data_dag import DataDag
-from flows.routing import computed_elsewhere
 from naics_embed.artifacts import Artifact
 from naics_embed.config.model import ModelConfig
 from tasks.baselines import fit_baselines
@@ -14,8 +12,11 @@ from tasks.candidates import candidates, selection
 from tasks.construction import construction
 from tasks.query_points import query_points
 from tasks.refinement import refinement
-from tasks.stage import Record, Stage
+from tasks.stage import Record
 from tasks.text_training import text_training
+
+ANY_MODEL = 'any'
+"""Name in place of the registered model's, which says nothing about a table."""
 
 
 class TrainingDag(DataDag):
@@ -57,8 +58,8 @@ class TrainingDag(DataDag):
     @cached_property
     def text_training(self) -> Record:
         """Query encoder and code table."""
-        return self._placed(
-            text_training,
+        return text_training(
+            self.run,
             self.training_inputs,
             model=self.config.model,
             objective=self.config.objective,
@@ -159,12 +160,5 @@ class TrainingDag(DataDag):
         return selection(
             self.run,
             {**self.text_training.files, **self.refinement.files, **self.candidates.files},
-            promotion=self.config.promotion,
+            promotion=replace(self.config.promotion, force=False, model=ANY_MODEL),
         )
-
-    def _placed(self, stage: Stage, inputs: Mapping[str, Artifact], **settings: Any) -> Record:
-        """Compute a stage where the configuration says: by a deployment, or in this process."""
-        deployment = self.config.platform.text_training
-        if deployment is None or self.request is None:
-            return stage(self.run, inputs, **settings)
-        return computed_elsewhere(stage, self.run, inputs, settings, deployment, self.request)

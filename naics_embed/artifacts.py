@@ -1,13 +1,17 @@
 """Artifacts: files with a checksum, written whole or not at all, and keys for what made them."""
 
 import ast
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +21,10 @@ from naics_embed.errors import ArtifactError
 
 PACKAGE_ROOT = Path(__file__).resolve().parent
 MANIFEST = 'manifest.json'
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+"""What a move to a place says where something lies already."""
+STALE_S = 7 * 24 * 3600.0
+"""Longer than any stage is at work without writing."""
 
 
 @dataclass(frozen=True)
@@ -91,27 +99,70 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield a temporary directory beside ``path``; it replaces ``path`` when the block succeeds."""
+    """Yield a temporary directory beside ``path``; it replaces ``path`` when the block succeeds.
+
+    Several processes may do so at once: each moves a whole directory, and the last one stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f'.{path.name}.{_host()}.', dir=path.parent))
     temporary.chmod(0o755)
     try:
         yield temporary
-        if path.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f'.{path.name}.old.', dir=path.parent))
-            path.replace(retired / path.name)
-            temporary.replace(path)
-            shutil.rmtree(retired)
-        else:
-            temporary.replace(path)
+        _take_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _take_place(temporary: Path, path: Path) -> None:
+    """Move a directory to ``path``, out of which what lies there is moved as often as it takes."""
+    retired: list[Path] = []
+    try:
+        while True:
+            try:
+                temporary.replace(path)
+            except OSError as error:
+                if error.errno not in TAKEN:
+                    raise
+            else:
+                return
+            prefix = f'.{path.name}.{_host()}.'
+            retired.append(Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent)))
+            # Where there is nothing to move any more, another process was faster.
+            with suppress(FileNotFoundError):
+                path.replace(retired[-1] / path.name)
+    finally:
+        for left in retired:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def discard_leftovers(path: Path) -> None:
-    """Remove what killed processes left of `atomic_directory`; nobody else may be writing it."""
-    for left in path.parent.glob(f'.{path.name}.*'):
-        shutil.rmtree(left)
+    """Remove what killed processes left of `atomic_directory`; nobody here may be writing it.
+
+    What another host began stays until nothing of it has changed for `STALE_S`: the lock that is
+    held here may not reach that host.
+    """
+    start = f'.{path.name}.'
+    if not path.parent.is_dir():
+        return
+    for left in list(path.parent.iterdir()):
+        host, dot, _ = left.name.removeprefix(start).rpartition('.')
+        # Names of older versions have no host.
+        ours = not dot or host in ('old', _host())
+        if left.name.startswith(start) and (ours or _unchanged_s(left) > STALE_S):
+            shutil.rmtree(left, ignore_errors=not ours)
+
+
+def _host() -> str:
+    return re.sub(r'[^A-Za-z0-9-]', '-', socket.gethostname())
+
+
+def _unchanged_s(folder: Path) -> float:
+    """Return for how many seconds nothing has been written to a directory that others may move."""
+    latest = 0.0
+    for one in (folder, *folder.rglob('*')):
+        with suppress(FileNotFoundError):
+            latest = max(latest, one.stat().st_mtime)
+    return time.time() - latest
 
 
 def write_json(path: Path, content: Any) -> None:

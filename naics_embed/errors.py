@@ -5,9 +5,17 @@ line prints them as one paragraph and exits with status 2; anything else is a bu
 traceback.
 """
 
+from naics_embed.redaction import redacted
+
 
 class UserError(Exception):
-    """Something the user can mend: an input, an option, a missing file."""
+    """Something the user can mend: an input, an option, a missing file.
+
+    The message is kept without the users, passwords and tokens of addresses.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redacted(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class ConfigError(UserError):
@@ -27,7 +35,19 @@ class CodeError(UserError, ValueError):
 
 
 class TrackingError(UserError):
-    """The tracking server gives no answer."""
+    """The tracking database or server cannot be used."""
+
+
+class DiskError(UserError):
+    """A disk cannot be written, or fails."""
+
+
+class DiskFullError(DiskError):
+    """There is no room for what is to be written."""
+
+
+class OrchestrationError(UserError):
+    """Prefect's server or its database cannot be used."""
 
 
 class RemoteRunError(UserError):

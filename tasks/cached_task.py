@@ -1,25 +1,26 @@
 """A function as a Prefect task that is cached under a given key and locked while it runs."""
 
-import hashlib
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from prefect import task
+from prefect.assets import Asset, materialize
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import TaskRunResult
 from prefect.context import TaskRunContext
-from prefect.filesystems import LocalFileSystem
 from prefect.states import State
 from prefect.task_engine import run_task
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import quote
 
+from tasks.assets import describe
 from tasks.failures import is_transient
 from tasks.locks import FlockLockManager
+from tasks.record_storage import KEYS, PLAIN_JSON, record_storage
 
 RETRIES = 3
 BACKOFF_S = 2.0
@@ -48,33 +49,38 @@ def call_cached(
     upstream: Iterable[UUID],
     refresh: bool,
     timeout_s: float | None,
+    asset: Asset | None = None,
 ) -> State[Any]:
     """Run a function as a task, or find its result under a key.
 
     Args:
-        function: returns JSON values.
+        function: returns JSON values; with an asset, those of a `tasks.record.Record`.
         name: of the task.
         key: what the result is stored and locked under, together with the name.
         root: artifact root, which holds keys, results and locks.
         upstream: task runs that it stands on, for Prefect's graph.
         refresh: run it although a result is there.
         timeout_s: seconds after which it is stopped; None for no limit.
+        asset: what it computes, for Prefect's lineage; a result that was found is no new version
+            of it.
 
     Returns:
         The state in which it ended, ``Cached`` where a result was found.
     """
+    keys, results = record_storage(root)
     policy = GivenKey().configure(
-        key_storage=key_storage(root),
+        key_storage=keys,
         isolation_level=IsolationLevel.SERIALIZABLE,
         lock_manager=FlockLockManager(root / '.locks'),
     )
+    # An asset adds events to a task that computes; keys, results and locks are the same.
+    decorator = task if asset is None else partial(materialize, asset)
 
-    @task(
+    @decorator(
         name=name,
         task_run_name=name,
         persist_result=True,
-        result_serializer='json',
-        result_storage=_result_storage(root),
+        result_serializer=PLAIN_JSON,
         cache_policy=policy,
         refresh_cache=refresh or None,
         retries=RETRIES,
@@ -84,7 +90,13 @@ def call_cached(
         timeout_seconds=timeout_s,
     )
     def computed(key: str) -> dict[str, Any]:
-        return function()
+        values = function()
+        if asset is not None:
+            describe(asset, values)
+        return values
+
+    # As an argument Prefect takes only what its server knows, together with its absolute path.
+    computed.result_storage = results
 
     # Prefect would look for upstream tasks in the parameters, by the addresses of objects, which
     # others get once they are free. It is to search nothing, and is told.
@@ -96,15 +108,6 @@ def call_cached(
     )
 
 
-def key_storage(root: Path) -> Path:
-    """Return the folder in which a file a key names its result."""
-    return root / '.keys'
-
-
-@lru_cache(maxsize=8)
-def _result_storage(root: Path) -> LocalFileSystem:
-    """Keep records under the artifact root; Prefect wants such a place to be registered."""
-    name = f'naics-embed-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}'
-    storage = LocalFileSystem(basepath=str(root / '.results'))
-    storage.save(name, overwrite=True)
-    return storage
+def key_file(root: Path, name: str, key: str) -> Path:
+    """Return the file that says of a task's key where its result lies."""
+    return root / KEYS / f'{name}-{key}'

@@ -1,6 +1,5 @@
 """Failures of stages: which may pass by themselves, and what to say of some that do not."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,9 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import Timeout as RequestsTimeout
 from sqlalchemy.exc import OperationalError
 
-from naics_embed.errors import UserError
+from naics_embed.disk import disk_error
+from naics_embed.errors import DiskError, DiskFullError, UserError
+from tasks.tracking_errors import is_damaged
 
 TRANSIENT = (
     ConnectionError,
@@ -21,27 +22,24 @@ TRANSIENT = (
     RequestsTimeout,
     OperationalError,
 )
-FULL = ('No space left on device', 'Disk quota exceeded', 'database or disk is full')
-"""What libraries that raise errors of their own kind say, too: safetensors, polars, SQLite."""
 
 
 class StageTimeoutError(UserError):
     """A stage took longer than the configuration allows."""
 
 
-class DiskFullError(UserError):
-    """There is no room for the outputs of a stage."""
-
-
 def is_transient(task: Task[..., Any], task_run: Any, state: State[Any]) -> bool:
     """Whether a failure may pass by itself: network, time-out, a locked or absent database.
 
-    A stage that reached its own limit is not tried again: it would take as long.
+    A stage that reached its own limit is not tried again: it would take as long. Nor is one that
+    found a disk full or a database damaged.
     """
     error = state.result(raise_on_failure=False)
     if isinstance(error, TaskRunTimeoutError):
         return False
-    # MLflow wraps what it could not mend by asking again.
+    if isinstance(error, BaseException) and (disk_error(error) or is_damaged(error)):
+        return False
+    # MLflow wraps what it could not get by asking again.
     cause = error.__cause__ or error.__context__ if isinstance(error, MlflowException) else None
     return isinstance(error, TRANSIENT) or isinstance(cause, TRANSIENT)
 
@@ -52,18 +50,10 @@ def explained(error: object, stage: str, root: Path, timeout_s: float | None) ->
         return StageTimeoutError(
             f'{stage}: stopped after {timeout_s:.0f} s, the limit of platform.stage_timeout_s'
         )
-    if isinstance(error, BaseException) and any(
-        words in str(one) for one in _chain(error) for words in FULL
-    ):
+    found = disk_error(error, root) if isinstance(error, BaseException) else None
+    if isinstance(found, DiskFullError):
         return DiskFullError(
             f'{stage}: no space left on the disk of {root}, or on that of the temporary files or '
             'the tracking database; make room and run again: finished stages are kept'
         )
-    return None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__ or found.__context__
+    return None if found is None else DiskError(f'{stage}: {found}')

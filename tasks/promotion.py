@@ -4,8 +4,8 @@ This is no stage: it depends on what was promoted before, so nothing of it is ca
 """
 
 import logging
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from mlflow import MlflowClient
 from naics_embed.artifacts import MANIFEST, checksum
 from naics_embed.errors import ArtifactError
 from naics_embed.evaluation.promotion_rule import Candidate, PromotionRule, Verdict, compare
-from naics_embed.search.promotion import PREVIOUS, promote, promotion_record, rollback
+from naics_embed.search.promotion import PREVIOUS, promote, rollback
 from tasks.file_lock import file_lock
+from tasks.moved_database import promotion_record, stored_registry
 from tasks.registry import Registered, crown, find_version, register
 from tasks.tracking import Tracker
+from tasks.tracking_errors import check_tracking, clear_tracking_errors
 
 log = logging.getLogger('naics_embed.pipeline')
 
@@ -116,7 +118,7 @@ def promote_run(
                 'table': contender.champion,
                 'figures': dict(contender.figures),
                 'data': contender.data,
-                'registry': registered.to_dict(),
+                'registry': stored_registry(registered.to_dict(), root),
             },
         )
         crown(registered)
@@ -128,10 +130,14 @@ def promote_bundle(root: Path, bundle: Path) -> dict[str, Any]:
 
     Where the registry of the bundle in use knows the new one too, its aliases follow.
     """
-    with _alone(root):
+    with _alone(root), _registry_of(promotion_record(root)):
         record = promotion_record(root) or {}
         registered = _known(record.get('registry'), bundle)
-        facts = {'registry': registered.to_dict()} if registered is not None else {}
+        facts = (
+            {'registry': stored_registry(registered.to_dict(), root)}
+            if registered is not None
+            else {}
+        )
         promote(root, bundle, facts)
         if registered is not None:
             crown(registered)
@@ -146,11 +152,23 @@ def roll_back(root: Path) -> dict[str, Any]:
 
     The registry comes first: where it fails, the pointer has not moved, and trying again is safe.
     """
-    with _alone(root):
+    with _alone(root), _registry_of((promotion_record(root) or {}).get(PREVIOUS)):
         before = (promotion_record(root) or {}).get(PREVIOUS)
         if before is not None and (root / before['bundle'] / MANIFEST).is_file():
             _crown(before)
         return rollback(root)
+
+
+@contextmanager
+def _registry_of(record: Mapping[str, Any] | None) -> Iterator[None]:
+    """Tell in a sentence where the registry that a record names cannot be used."""
+    uri = ((record or {}).get('registry') or {}).get('uri')
+    if uri is None:
+        yield
+        return
+    check_tracking(uri, tries=1)
+    with clear_tracking_errors(uri):
+        yield
 
 
 def _alone(root: Path) -> AbstractContextManager[None]:

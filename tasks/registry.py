@@ -1,6 +1,7 @@
 """MLflow's model registry: versions of the exported bundle, the aliases champion and previous."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from mlflow.types.schema import Array
 
 from naics_embed import __version__
 from naics_embed.artifacts import MANIFEST, checksum
+from naics_embed.redaction import redacted
+from tasks.tracking import use_uri
 
 log = logging.getLogger('naics_embed.pipeline')
 
@@ -87,8 +90,19 @@ def find_version(client: MlflowClient, model: str, digest: str) -> str | None:
 
 
 def crown(registered: Registered) -> None:
-    """Give a version the alias champion; the champion so far becomes the previous one."""
+    """Give a version the alias champion; the champion so far becomes the previous one.
+
+    A version that the registry does not have, as after its database was moved away, gets none.
+    """
     client = MlflowClient(tracking_uri=registered.uri)
+    if not _is_there(lambda: client.get_model_version(registered.model, registered.version)):
+        log.warning(
+            '%s has no version %s of the model %s; its aliases are left as they are',
+            redacted(registered.uri),
+            registered.version,
+            registered.model,
+        )
+        return
     before = alias(client, registered.model, CHAMPION)
     if before == registered.version:
         return
@@ -108,8 +122,12 @@ def alias(client: MlflowClient, model: str, name: str) -> str | None:
 
 
 def _exists(client: MlflowClient, model: str) -> bool:
+    return _is_there(lambda: client.get_registered_model(model))
+
+
+def _is_there(read: Callable[[], object]) -> bool:
     try:
-        client.get_registered_model(model)
+        read()
     except MlflowException as error:
         if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
             return False
@@ -152,7 +170,7 @@ def signature() -> ModelSignature:
 
 
 def _log(uri: str, run_id: str, bundle: Path) -> ModelInfo:
-    mlflow.set_tracking_uri(uri)
+    use_uri(uri)
     with mlflow.start_run(run_id=run_id):
         # MLflow loads the model and lets it answer the example before it keeps it. Named
         # requirements keep it from importing the model to guess them.

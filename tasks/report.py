@@ -12,8 +12,8 @@ import polars as pl
 from safetensors.torch import load_file
 
 from naics_embed.artifacts import Artifact, atomic_file, read_json
-from naics_embed.config.load import to_dict
-from naics_embed.config.schema import Config
+from naics_embed.config.report import ReportConfig
+from naics_embed.redaction import shown_tracker
 from naics_embed.report.checks import judge
 from naics_embed.report.contents import CodeTable, Provenance, RunReport, StageTime, Training
 from naics_embed.report.render import TEMPLATES, complete, render
@@ -37,13 +37,17 @@ def write(
     inputs: dict[str, Artifact],
     context: StageContext,
     *,
-    configuration: Config,
+    configuration: dict[str, Any],
     curvature: float,
     source: dict[str, Any],
     training: dict[str, Any],
     effects: dict[str, float],
 ) -> Result:
-    """Write ``report.html``; log it, and say in the facts what it concludes."""
+    """Write ``report.html``; log it, and say in the facts what it concludes.
+
+    The configuration is that of `config.describe`; its section ``report`` has the marks.
+    """
+    marks = ReportConfig(**configuration['report'])
     taxonomy = taxonomy_of(inputs['codebook'])
     titles = dict(frame_of(inputs['codebook']).select('code', 'title').iter_rows())
     table = CodeTable(
@@ -67,7 +71,7 @@ def write(
     }
     report = RunReport(
         figures=content['figures'],
-        configuration=to_dict(configuration),
+        configuration=configuration,
         provenance=Provenance(source, _facts(context), _stages(context.run)),
         table=table,
         baselines=content['baselines'],
@@ -79,8 +83,8 @@ def write(
         predictions=pl.read_parquet(inputs['predictions'].path),
         effects=effects,
     )
-    verdict = judge(report, configuration.report)
-    (out / PAGE).write_text(render(report, verdict, configuration.report), encoding='utf-8')
+    verdict = judge(report, marks)
+    (out / PAGE).write_text(render(report, verdict, marks), encoding='utf-8')
     context.tracking.artifact(out / PAGE)
     return Result(
         {'report': PAGE},
@@ -131,7 +135,7 @@ def _facts(context: StageContext) -> dict[str, str]:
     return {
         **{name: tags[tag] for tag, name in TAGS.items() if tag in tags},
         'computed': datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC'),
-        'MLflow run': f'{tracker.parent_run_id} in {tracker.uri}',
+        'MLflow run': f'{tracker.parent_run_id} in {shown_tracker(tracker.uri)}',
         'Python': platform.python_version(),
         'packages': ', '.join(f'{name} {version(name)}' for name in PACKAGES),
         'machine': f'{platform.system()} {platform.machine()}',

@@ -15,6 +15,7 @@ from naics_embed.curves import History
 from naics_embed.errors import TrackingError
 from naics_embed.search.promotion import promotion_record
 from tasks.tracking import PARENT
+from tasks.tracking_errors import check_tracking, clear_tracking_errors, database_file
 
 LATEST = 'latest'
 PROMOTED = 'promoted'
@@ -32,11 +33,13 @@ class RunFacts:
         name: how the run is shown.
         settings: dotted key → value, as text.
         figures: name → value.
+        described: whether the settings are those that describe the model only, as in a bundle.
     """
 
     name: str
     settings: Mapping[str, str]
     figures: Mapping[str, float]
+    described: bool = False
 
 
 class RunStore:
@@ -47,20 +50,23 @@ class RunStore:
         root: artifact root, which says which run is promoted.
 
     Raises:
-        TrackingError: a database file that does not exist.
+        TrackingError: a database file that does not exist or is damaged, or a server that gives
+            no answer.
     """
 
     def __init__(self, uri: str, root: Path) -> None:
-        file = uri.removeprefix('sqlite:///')
+        file = database_file(uri)
         # MLflow would make an empty database, and then find nothing in it.
-        if file != uri and not Path(file).is_file():
+        if file is not None and not file.is_file():
             raise TrackingError(
                 f'there is no tracking database {file}: run the pipeline first, or name another '
                 'with --root or --tracking-uri'
             )
+        check_tracking(uri, tries=1)
         self.uri = uri
         self.root = root
-        self.client = MlflowClient(tracking_uri=uri)
+        with clear_tracking_errors(uri):
+            self.client = MlflowClient(tracking_uri=uri)
 
     def find(self, name: str) -> Run:
         """Return a run.
@@ -107,8 +113,10 @@ class RunStore:
                 _shown_bundle(folder.resolve()),
                 {k: str(v) for k, v in _flatten(bundle.manifest.get('configuration', {})).items()},
                 {k: f['value'] for k, f in bundle.metrics().items() if f['value'] is not None},
+                described=True,
             )
-        run = self.find(name)
+        with clear_tracking_errors(self.uri):
+            run = self.find(name)
         return RunFacts(_shown(run), run.data.params, run.data.metrics)
 
     def history(self, name: str, stage: str) -> tuple[str, History]:
@@ -117,8 +125,9 @@ class RunStore:
         A run that found the stage cached has the history of the run that computed it. Without the
         stage, the metrics of the run itself are looked at.
         """
-        run = self.find(name)
-        return _shown(run), self._history(self._stage(run, stage) or run)
+        with clear_tracking_errors(self.uri):
+            run = self.find(name)
+            return _shown(run), self._history(self._stage(run, stage) or run)
 
     def _stage(self, run: Run, stage: str) -> Run | None:
         if run.data.tags.get('stage') == stage:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 
 from naics_embed.artifacts import Artifact
+from naics_embed.census.files import WORKBOOKS
 from naics_embed.census.sources import Source, SourceFile, SourceKind, acquire
 from naics_embed.config.data import DataConfig
 from tasks.progress import download_progress
@@ -20,6 +22,7 @@ def acquire_source(config: DataConfig) -> Source:
             folder=Path(config.folder).expanduser() if config.folder else None,
             cache_dir=Path(config.cache).expanduser(),
             settings=config.http,
+            limits=config.workbook,
             progress=progress,
             base_url=config.base_url,
         )
@@ -31,16 +34,20 @@ def source_inputs(source: Source) -> dict[str, Artifact]:
 
 
 def source_of(inputs: Mapping[str, Artifact], kind: SourceKind) -> Source:
-    """Rebuild a source from the inputs of a stage."""
+    """Rebuild a source from the inputs of a stage, which are the files of `acquire_source`."""
     files = {
-        key: SourceFile(Path(artifact.path), artifact.sha256, known=True)
+        key: SourceFile(Path(artifact.path), artifact.sha256, known=True, checked=True)
         for key, artifact in inputs.items()
     }
     return Source(kind=kind, files=files, missing=(), warnings=())
 
 
-def describe_source(source: Source) -> dict[str, object]:
-    """Return kind, files with checksums, what is missing, and warnings, as JSON values."""
+def describe_source(source: Source) -> dict[str, Any]:
+    """Return kind, files with checksums, what is missing, and warnings, as JSON values.
+
+    The same files give the same values: nothing of this machine or of this fetching, which the
+    source's own warnings tell the user, is in them.
+    """
     return {
         'kind': source.kind,
         'files': {
@@ -48,5 +55,16 @@ def describe_source(source: Source) -> dict[str, object]:
             for key, file in source.files.items()
         },
         'missing': list(source.missing),
-        'warnings': list(source.warnings),
+        'warnings': [
+            *(['TITLES ONLY: from the package naics'] if source.kind == 'package' else []),
+            *(
+                f'without {WORKBOOKS[key].file_name}: {WORKBOOKS[key].without_it}'
+                for key in source.missing
+            ),
+            *(
+                f'{file.path.name} is not byte for byte the published file'
+                for file in source.files.values()
+                if not file.known
+            ),
+        ],
     }

@@ -2,13 +2,14 @@
 
 A stage's key is a hash of its settings, of the content of its inputs, and of the source of its
 own file and of the library modules it runs. The same key means that nothing runs, once the
-recorded files have been checked; outputs lie under ``<root>/<stage>/<key>/``.
+recorded files have been checked; outputs lie under ``<root>/<stage>/<key>/``. Records name them
+relative to the root, which may be moved, or lie under another path on another host.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,10 @@ from naics_embed.artifacts import (
 )
 from naics_embed.config.load import to_dict
 from naics_embed.errors import ArtifactError
-from tasks.cached_task import call_cached, key_storage
+from tasks.assets import OF_STAGE
+from tasks.cached_task import call_cached, key_file
 from tasks.failures import explained
+from tasks.record import Record
 from tasks.share import Share
 from tasks.tracking import StageRun, Tracker
 
@@ -37,11 +40,16 @@ TASKS_ROOT = Path(__file__).resolve().parent
 NOT_KEYED = (
     'tasks.stage',
     'tasks.cached_task',
+    'tasks.record',
+    'tasks.record_storage',
+    'tasks.assets',
     'tasks.failures',
     'tasks.locks',
     'tasks.file_lock',
     'tasks.share',
+    'tasks.storage_block',
     'tasks.tracking',
+    'tasks.tracking_errors',
     'tasks.progress',
 )
 """Files that decide how a stage is run and logged, not what it writes."""
@@ -63,52 +71,6 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Record:
-    """What a stage left behind.
-
-    Attributes:
-        stage: name of the stage.
-        key: its content key.
-        files: its outputs.
-        metrics: numbers it logged.
-        facts: small JSON values.
-        run_id: MLflow run that computed it.
-        seconds: how long that took.
-        cached: whether this pipeline found it ready, here or in the share.
-    """
-
-    stage: str
-    key: str
-    files: dict[str, Artifact]
-    metrics: dict[str, float]
-    facts: dict[str, Any]
-    run_id: str
-    seconds: float
-    cached: bool = False
-
-    def __getitem__(self, name: str) -> Artifact:
-        return self.files[name]
-
-    def path(self, name: str) -> Path:
-        """Where an output lies."""
-        return Path(self.files[name].path)
-
-    def intact(self) -> bool:
-        """Whether every output is there as recorded."""
-        return all(artifact.intact() for artifact in self.files.values())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, cached: bool = False) -> 'Record':
-        """Rebuild the record from `to_dict`; ``cached`` where it was found ready."""
-        files = {name: Artifact.from_dict(entry) for name, entry in values['files'].items()}
-        return cls(**{**values, 'files': files, 'cached': cached})
-
-
-@dataclass(frozen=True)
 class Run:
     """The pipeline run that a stage belongs to; it takes no part in keys.
 
@@ -124,6 +86,7 @@ class Run:
         share: where other hosts find outputs and leave theirs.
         timeout_s: seconds after which a stage is stopped; None for no limit.
         config: the resolved configuration, for the record; empty where there is none.
+        routes: stage → what has another host compute it.
     """
 
     root: Path
@@ -132,14 +95,17 @@ class Run:
     resume: str = 'auto'
     experiment: str = 'default'
     renewed: set[str] = field(default_factory=set)
-    done: dict[str, 'Record'] = field(default_factory=dict)
+    done: dict[str, Record] = field(default_factory=dict)
     made: dict[str, UUID] = field(default_factory=dict)
     share: Share | None = None
     timeout_s: float | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    routes: Mapping[str, 'Sender'] = field(default_factory=dict)
 
 
 Body = Callable[..., Result]
+Sender = Callable[['Stage', Run, Mapping[str, Artifact], Mapping[str, Any]], Record]
+"""Computes a stage somewhere else: ``sender(stage, run, inputs, settings) -> Record``."""
 
 
 @dataclass(frozen=True)
@@ -173,14 +139,15 @@ class Stage:
     ) -> Record:
         """Return the record of the stage, computing it only where it is not at hand."""
         inputs = dict(inputs or {})
+        if self.name in run.routes:
+            return run.routes[self.name](self, run, inputs, settings)
         key = self.key(inputs, settings)
         renewed = self.renewed(run, inputs)
         state = self._state(run, key, inputs, settings, refresh=renewed)
-        record = self._record(run, state)
-        if record.cached and not record.intact():
-            log.warning('%s: a stored output is missing or altered; computing again', self.name)
+        record = self._found(run, key, state)
+        if record is None:
             state = self._state(run, key, inputs, settings, refresh=True)
-            record = self._record(run, state)
+            record = self._record(run, key, state)
         made = state.state_details.task_run_id
         if made is not None:
             run.made.update((artifact.path, made) for artifact in record.files.values())
@@ -216,6 +183,7 @@ class Stage:
             upstream=made - {None},
             refresh=refresh,
             timeout_s=run.timeout_s,
+            asset=OF_STAGE.get(self.name),
         )
 
     def renewed(self, run: Run, inputs: Mapping[str, Artifact]) -> bool:
@@ -238,15 +206,31 @@ class Stage:
         self._stored(run, self.key(inputs, settings)).unlink(missing_ok=True)
 
     def _stored(self, run: Run, key: str) -> Path:
-        return key_storage(run.root) / f'{self.name}-{key}'
+        return key_file(run.root, self.name, key)
 
-    def _record(self, run: Run, state: State[Any]) -> Record:
+    def _found(self, run: Run, key: str, state: State[Any]) -> Record | None:
+        """Return the record of a state; None where it was stored and is not to be believed."""
+        try:
+            record = self._record(run, key, state)
+        except ArtifactError as error:
+            if state.name != 'Cached':
+                raise
+            log.warning('%s; computing again', error)
+            return None
+        if record.cached and not record.intact():
+            log.warning('%s: a stored output is missing or altered; computing again', self.name)
+            return None
+        return record
+
+    def _record(self, run: Run, key: str, state: State[Any]) -> Record:
         error = state.result(raise_on_failure=False) if state.is_failed() else None
         told = explained(error, self.name, run.root, run.timeout_s)
         if told is not None:
             raise told from error
         values = state.result(raise_on_failure=True)
-        return Record.from_dict(values, cached=state.name == 'Cached' or values['cached'])
+        found = state.name == 'Cached'
+        record = Record.from_stored(values, self.name, key, run.root, cached=found)
+        return replace(record, cached=found or values['cached'])
 
     def _compute(
         self, key: str, inputs: dict[str, Artifact], run: Run, settings: dict[str, Any]
@@ -264,7 +248,7 @@ class Stage:
         if run.share is not None and not renewed:
             found = run.share.fetch(self.name, key, target)
             if found is not None:
-                return {**found, 'cached': True}
+                return Record.from_dict(found, cached=True).stored(run.root)
         start = time.perf_counter()
         attempt = {'stage': self.name, 'key': key, 'root': quote(str(run.root))}
         with run.tracker.stage(self.name, {'cached': 'false'}, resume=attempt) as stage_run:
@@ -277,7 +261,7 @@ class Stage:
         files = {name: Artifact.of(target / path) for name, path in result.files.items()}
         return Record(
             self.name, key, files, result.metrics, result.facts, stage_run.run_id, seconds
-        ).to_dict()
+        ).stored(run.root)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import logging
 import math
 import os
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,14 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
-import requests
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 
-from naics_embed.errors import TrackingError
+from naics_embed.config.checks import no_secret
 from tasks.file_lock import file_lock
+from tasks.moved_database import follow_root
+from tasks.tracking_errors import (
+    ERRORS,
+    REFUSED,
+    check_tracking,
+    clear_tracking_errors,
+    database_file,
+    refused,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,14 +35,10 @@ log = logging.getLogger(__name__)
 
 PARAM_BATCH = 100
 METRIC_BATCH = 500
-SQLITE = 'sqlite:///'
+URI_VARIABLE = 'MLFLOW_TRACKING_URI'
 PARENT = 'mlflow.parentRunId'
 FLOW_RUN = 'prefect.flow_run_id'
 NO_FLOW_RUN = 'none'
-REFUSED = (401, 403)
-ANSWER_TRIES = 5
-ANSWER_S = 10.0
-ANSWER_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -164,25 +167,43 @@ def pipeline_run(
         parent: run that this one is nested under.
 
     Raises:
-        TrackingError: no tracking server answers, or it refuses us.
+        TrackingError: no tracking server answers, or it refuses us, or the database is damaged.
+        DiskError: a disk is full or read-only, also where the block found that out.
+        ConfigError: the URI has a user, a password or a token in it.
     """
-    _check_answer(uri)
-    mlflow.set_tracking_uri(uri)
-    with _one_at_a_time(uri):
-        client = MlflowClient(tracking_uri=uri)
-        experiment_id = _experiment(client, experiment, artifacts, uri)
+    no_secret('MLFLOW_TRACKING_URI or tracking.uri', uri, '')
+    check_tracking(uri)
+    use_uri(uri)
     if parent is not None:
         tags = {**tags, PARENT: parent}
-    run_id = run_of_flow(client, experiment_id, tags.get(FLOW_RUN, NO_FLOW_RUN))
-    if run_id is not None and not _same_params(client, run_id, params):
-        run_id = None
-    if run_id is None:
-        run_id = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
+    with clear_tracking_errors(uri):
+        with _one_at_a_time(uri):
+            client = MlflowClient(tracking_uri=uri)
+            experiment_id = _experiment(client, experiment, artifacts, uri)
+        run_id = run_of_flow(client, experiment_id, tags.get(FLOW_RUN, NO_FLOW_RUN))
+        if run_id is not None and not _same_params(client, run_id, params):
+            run_id = None
+        if run_id is None:
+            run_id = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
+        else:
+            client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        with _ending(client, run_id):
+            log_params(client, run_id, params)
+            yield Tracker(uri, experiment_id, run_id)
+
+
+def use_uri(uri: str) -> None:
+    """Make a tracking URI MLflow's own in this process.
+
+    MLflow would also put it into the environment, where it would pass for the user's in the next
+    flow, and in every process that is started.
+    """
+    given = os.environ.get(URI_VARIABLE)
+    mlflow.set_tracking_uri(uri)
+    if given is None:
+        os.environ.pop(URI_VARIABLE, None)
     else:
-        client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    with _ending(client, run_id):
-        log_params(client, run_id, params)
-        yield Tracker(uri, experiment_id, run_id)
+        os.environ[URI_VARIABLE] = given
 
 
 def _same_params(client: MlflowClient, run_id: str, params: Mapping[str, Any]) -> bool:
@@ -193,12 +214,16 @@ def _same_params(client: MlflowClient, run_id: str, params: Mapping[str, Any]) -
 @contextmanager
 def _ending(client: MlflowClient, run_id: str) -> Iterator[None]:
     """End a run FINISHED, or FAILED where the block raises."""
-    status = RunStatus.to_string(RunStatus.FAILED)
     try:
         yield
-        status = RunStatus.to_string(RunStatus.FINISHED)
-    finally:
-        client.set_terminated(run_id, status)
+    except BaseException as error:
+        try:
+            client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
+        except ERRORS as second:
+            # On a disk that is full both fail, and the first says why.
+            error.add_note(f'the MLflow run {run_id} could not be ended either: {second!r}')
+        raise
+    client.set_terminated(run_id, RunStatus.to_string(RunStatus.FINISHED))
 
 
 @contextmanager
@@ -207,32 +232,12 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
 
     Two processes that do so at once break each other ("table runs already exists").
     """
-    file = uri.removeprefix(SQLITE)
-    if file in ('', uri):
+    path = database_file(uri)
+    if path is None:
         yield
         return
-    path = Path(file)
     with file_lock(path.with_name(f'.{path.name}.lock')):
         yield
-
-
-def _check_answer(uri: str) -> None:
-    """Ask a tracking server for its health: MLflow itself goes on asking for minutes."""
-    if not uri.startswith('http'):
-        return
-    for attempt in range(ANSWER_TRIES):
-        try:
-            # Any answer will do: a proxy may want a password here, and its refusal is clear.
-            requests.get(f'{uri.rstrip("/")}/health', timeout=ANSWER_S)
-        except requests.RequestException as error:
-            reason = error
-            time.sleep(ANSWER_PAUSE_S * attempt)
-        else:
-            return
-    raise TrackingError(
-        f'the MLflow server {uri} gives no answer ({reason}); start it, or correct tracking.uri or '
-        'MLFLOW_TRACKING_URI; without both, runs are kept in a file under runtime.root'
-    ) from reason
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path, uri: str) -> str:
@@ -241,11 +246,11 @@ def _experiment(client: MlflowClient, name: str, artifacts: Path, uri: str) -> s
     except MlflowException as error:
         if error.get_http_status_code() not in REFUSED:
             raise
-        raise TrackingError(
-            f'the MLflow server {uri} wants a user and a password, or refuses those given: set '
-            'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD'
-        ) from error
+        raise refused(uri) from error
     if found is not None:
+        database = database_file(uri)
+        if database is not None:
+            follow_root(database, found.artifact_location, artifacts)
         return found.experiment_id
     location = None if uri.startswith('http') else artifacts.resolve().as_uri()
     try:

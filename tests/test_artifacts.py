@@ -2,6 +2,9 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +81,72 @@ def test_a_failed_directory_leaves_the_old_one_and_no_litter(tmp_path):
         interrupt()
     assert names(tmp_path) == ['key']
     assert names(target) == ['old']
+
+
+OTHER_PROCESS = """
+import sys
+from pathlib import Path
+from naics_embed.artifacts import atomic_directory
+name, target = sys.argv[1], Path(sys.argv[2])
+for n in range(300):
+    with atomic_directory(target) as out:
+        (out / 'a').write_text(name)
+        (out / 'b').write_text(name)
+"""
+
+
+def test_processes_that_no_lock_keeps_apart_replace_a_directory_whole(tmp_path):
+    target = tmp_path / 'stage' / 'key'
+    command = [sys.executable, '-c', OTHER_PROCESS]
+    environment = {**os.environ, 'PYTHONPATH': str(Path(artifacts.__file__).parents[1])}
+    processes = [
+        subprocess.Popen(
+            [*command, name, str(target)], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        for name in ('one', 'other')
+    ]
+    complaints = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], complaints
+    assert (target / 'a').read_text() == (target / 'b').read_text()
+    assert names(target.parent) == ['key'], 'the last one stays, and nothing else'
+
+
+def test_what_a_killed_process_left_is_removed_but_not_what_another_host_is_writing(
+    tmp_path, monkeypatch
+):
+    target = tmp_path / 'key'
+    host = socket.gethostname()
+    unfinished = []
+
+    def killed(path: Path) -> Path:
+        unfinished.append(atomic_directory(path))
+        out = unfinished[-1].__enter__()
+        (out / 'half').write_text('half')
+        os.utime(out, (0, 0))
+        return out
+
+    other_key, here = killed(tmp_path / 'key2'), killed(target)
+    monkeypatch.setattr(socket, 'gethostname', lambda: 'other.host')
+    there = killed(target)
+    monkeypatch.setattr(socket, 'gethostname', lambda: host)
+    for older in ('.key.abcd1234', '.key.old.abcd1234'):
+        (tmp_path / older).mkdir()
+    artifacts.discard_leftovers(target)
+    assert names(tmp_path) == sorted([there.name, other_key.name])
+    assert not here.exists()
+
+    os.utime(there / 'half', (0, 0))
+    artifacts.discard_leftovers(target)
+    assert names(tmp_path) == [other_key.name], 'the other host is dead for days'
+
+
+def test_a_directory_takes_the_place_of_a_file(tmp_path):
+    target = tmp_path / 'key'
+    target.write_text('a file')
+    with atomic_directory(target) as out:
+        (out / 'new').write_text('new')
+    assert names(tmp_path) == ['key']
+    assert names(target) == ['new']
 
 
 def test_checksum_of_a_file_is_sha256_of_its_bytes(tmp_path):

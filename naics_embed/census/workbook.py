@@ -1,6 +1,8 @@
 """Reading of a sheet as strings, with errors that name file, sheet, row and column."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -9,6 +11,7 @@ from naics_embed.census.files import Workbook
 from naics_embed.census.sources import SourceFile
 from naics_embed.errors import CodeError, SourceError
 from naics_embed.taxonomy import Taxonomy, canonical_code
+from naics_embed.workbooks.check import check_workbook
 
 if TYPE_CHECKING:
     from fastexcel import ExcelReader
@@ -33,17 +36,16 @@ def read_sheet(file: SourceFile, workbook: Workbook) -> pl.DataFrame:
         ``workbook.columns``, under the names used here; an empty cell is null.
 
     Raises:
-        SourceError: the file cannot be read, or lacks the sheet or a column.
+        SourceError: the file cannot be read, is too large, or lacks the sheet or a column.
     """
     import fastexcel
 
-    try:
+    if not file.checked:
+        check_workbook(file.path, name=str(file.path))
+    with _reader_errors(file):
         reader = fastexcel.read_excel(file.path)
-    except fastexcel.FastExcelError as error:
-        reason = str(error).splitlines()[0]
-        raise SourceError(f'{file.path} cannot be read as a workbook: {reason}') from error
-    sheet = _choose_sheet(reader, file, workbook)
-    cells = _cells(reader, sheet)
+        sheet = _choose_sheet(reader, file, workbook)
+        cells = _cells(reader, sheet)
     header = _find_header(cells, workbook)
     if header is None:
         raise _missing_columns(cells, file, sheet, workbook)
@@ -55,6 +57,20 @@ def read_sheet(file: SourceFile, workbook: Workbook) -> pl.DataFrame:
     ).slice(row + 1)
     blank = [pl.col(name).str.strip_chars().fill_null('') == '' for name in names]
     return frame.filter(~pl.all_horizontal(blank))
+
+
+@contextmanager
+def _reader_errors(file: SourceFile) -> Iterator[None]:
+    import fastexcel
+
+    try:
+        yield
+    except fastexcel.FastExcelError as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(
+            f'{file.path} cannot be read as a workbook: {reason}; '
+            'save it again with Excel or LibreOffice'
+        ) from error
 
 
 def checked_codes(

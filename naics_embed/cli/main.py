@@ -3,12 +3,13 @@
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from naics_embed import __version__
 from naics_embed.cli import atlas, codes, coding, config, doctor, gpu, report, serve, table
+from naics_embed.disk import disk_error
 from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
@@ -92,5 +93,14 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        sys.stderr.write(f'naics-embed: {error}\n')
-        sys.exit(EXIT_USER_ERROR)
+        _end(error)
+    except OSError as error:
+        told = disk_error(error)
+        if told is None:
+            raise
+        _end(told)
+
+
+def _end(error: UserError) -> NoReturn:
+    sys.stderr.write(f'naics-embed: {error}\n')
+    sys.exit(EXIT_USER_ERROR)

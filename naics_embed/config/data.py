@@ -1,10 +1,11 @@
 """Where codes and texts come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from naics_embed.census.download import HttpSettings
 from naics_embed.config.checks import one_of, require
 from naics_embed.errors import ConfigError
+from naics_embed.workbooks.limits import WorkbookLimits
 
 SOURCE_KINDS = ('auto', 'census', 'folder', 'package')
 
@@ -72,6 +73,7 @@ class DataConfig:
         cache: directory in which downloads are kept.
         base_url: address of a mirror of the Census workbooks; null for the Census Bureau's.
         http: how workbooks are fetched.
+        workbook: how large a workbook may be.
         roles: how index entries and codes are divided.
         plain_language: uses of the plain-language corpus.
     """
@@ -81,11 +83,22 @@ class DataConfig:
     cache: str
     base_url: str | None
     http: HttpSettings
+    workbook: WorkbookLimits
     roles: RolesConfig
     plain_language: PlainLanguageConfig
 
     def __post_init__(self) -> None:
         one_of('data.source', self.source, SOURCE_KINDS)
+        for name in ('auto_deadline_s', 'auto_least_rate'):
+            require(
+                getattr(self.http, name) > 0,
+                f'data.http.{name}',
+                getattr(self.http, name),
+                'above 0',
+            )
+        for field in fields(self.workbook):
+            value = getattr(self.workbook, field.name)
+            require(value >= 1, f'data.workbook.{field.name}', value, 'at least 1')
         if self.source == 'folder' and not self.folder:
             raise ConfigError(
                 'data.source=folder needs data.folder, the directory that holds the workbooks'

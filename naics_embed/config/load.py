@@ -6,6 +6,7 @@ it came from.
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from naics_embed.config.checks import no_secret
 from naics_embed.config.schema import Config
 from naics_embed.errors import ConfigError
 
@@ -28,6 +30,11 @@ WAITING = {
     'objective.offset': ('model.code_points', 'text+offset'),
 }
 """Terms with a weight from the start that wait for the one model they act on."""
+
+
+KEY = re.compile(r'[A-Za-z0-9_.-]+')
+RENAMED = {'platform.text_training': 'platform.routes={text_training: FLOW/DEPLOYMENT}'}
+"""Keys of earlier versions and what they are called now."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ def load_config(
 
     Raises:
         ConfigError: a file, profile or key does not exist (the message names the nearest one), a
-            value has the wrong type or is out of range, or a term is changed that cannot act.
+            value has the wrong type or is out of range, a term is changed that cannot act, or an
+            address has a user, a password or a token in it.
     """
     layers: list[tuple[str, dict[str, Any]]] = [(BASE_FILE, _read(folder / BASE_FILE))]
     if profile is not None:
@@ -125,10 +133,9 @@ def flat(section: Any) -> dict[str, Any]:
     """Return a section as one dictionary with dotted keys."""
     result: dict[str, Any] = {}
     for key, value in to_dict(section).items():
-        if isinstance(value, dict):
-            result |= {
-                f'{key}.{inner}': leaf for inner, leaf in flat(getattr(section, key)).items()
-            }
+        inner_section = getattr(section, key)
+        if dataclasses.is_dataclass(inner_section):
+            result |= {f'{key}.{inner}': leaf for inner, leaf in flat(inner_section).items()}
         else:
             result[key] = value
     return result
@@ -138,7 +145,8 @@ def from_dict(values: dict[str, Any]) -> Config:
     """Rebuild a configuration from `to_dict`.
 
     Raises:
-        ConfigError: a key is unknown or missing, or a value is of the wrong type or out of range.
+        ConfigError: a key is unknown or missing, a value is of the wrong type or out of range, or
+            an address has a user, a password or a token in it.
     """
     known = _known_keys(Config)
     leaves = _flatten(values, known)
@@ -175,7 +183,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding='utf-8'), _UniqueKeys) or {}
     except yaml.YAMLError as error:
-        raise ConfigError(f'{path} is not valid YAML: {error}') from error
+        # Without its cause: a traceback would show the line at fault, an address in it too.
+        raise ConfigError(f'{path} is not valid YAML: {error}') from None
     if not isinstance(content, dict):
         raise ConfigError(f'{path} must hold a mapping of sections')
     return content
@@ -191,14 +200,20 @@ def _read_profile(folder: Path, profile: str) -> dict[str, Any]:
 
 def _parse_override(override: str) -> dict[str, Any]:
     key, separator, value = override.partition('=')
-    if not separator or not key.strip():
+    key = key.strip()
+    if not separator or KEY.fullmatch(key) is None:
+        no_secret('an override', override, '')
         raise ConfigError(f'override {override!r} must have the form key=value')
     try:
         leaf = yaml.safe_load(value) if value.strip() else None
-    except yaml.YAMLError as error:
-        raise ConfigError(f'override {override!r}: the value is not valid YAML') from error
+    except yaml.YAMLError:
+        leaf = ...
+    if leaf is ...:
+        # Not within the clause above: its traceback would show the value.
+        no_secret(key, value, 'override')
+        raise ConfigError(f'override {override!r}: the value is not valid YAML')
     nested: Any = leaf
-    for part in reversed(key.strip().split('.')):
+    for part in reversed(key.split('.')):
         nested = {part: nested}
     return nested
 
@@ -225,6 +240,8 @@ def _flatten(layer: dict[str, Any], known: dict[str, Any], prefix: str = '') -> 
 
 
 def _unknown_key(key: str, origin: str, known: dict[str, Any]) -> str:
+    if key in RENAMED:
+        return f'{key} in {origin} is now {RENAMED[key]}'
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.3)
     hint = f'; did you mean {near[0]}?' if near else ''
     return f'unknown configuration key {key!r} in {origin}{hint}'
@@ -249,6 +266,7 @@ def _build(
 
 def _checked(key: str, value: Any, hint: Any, origin: str) -> Any:
     """Let OmegaConf convert and check one value against its annotation."""
+    no_secret(key, value, origin)
     is_tuple = typing.get_origin(hint) is tuple
     wanted = str(hint) if isinstance(hint, types.UnionType) or is_tuple else hint.__name__
     wrong = f'{key}={value!r} in {origin} is not of type {wanted}'
@@ -259,6 +277,8 @@ def _checked(key: str, value: Any, hint: Any, origin: str) -> Any:
         result = OmegaConf.to_object(merged).value
     except OmegaConfBaseException as error:
         raise ConfigError(wrong) from error
+    # OmegaConf may have put the value of a variable in, as ${oc.env:NAME} asks for.
+    no_secret(key, result, origin)
     return tuple(result) if is_tuple else result
 
 

@@ -1,8 +1,12 @@
 """Where a run keeps its records, and where its stages run."""
 
+import re
 from dataclasses import dataclass
 
 from naics_embed.config.checks import require
+
+BLOCK = re.compile(r'[a-z0-9-]+/[a-z0-9-]+')
+"""A kind of block of Prefect's, and a name."""
 
 
 @dataclass(frozen=True)
@@ -45,31 +49,36 @@ class PlatformConfig:
     """Where stages run.
 
     Attributes:
-        text_training: deployment that trains, such as ``text-training/gpu``; null for this process.
-        share: address where hosts find each other's outputs, such as ``s3://bucket/folder``; null
-            where they share the artifact root, or nothing.
+        routes: stage → deployment that computes it, such as ``text_training: text-training/gpu``;
+            the others run in the flow's own process. ``pipeline/NAME`` computes any stage.
+        share: address where hosts find each other's outputs, such as ``s3://bucket/folder``, or
+            ``remote-file-system/NAME``, a block of Prefect's server that has it; null where they
+            share the artifact root, or nothing.
         stage_timeout_s: seconds after which a stage is stopped and the run fails; null for no
             limit.
     """
 
-    text_training: str | None
+    routes: dict[str, str]
     share: str | None
     stage_timeout_s: float | None
 
     def __post_init__(self) -> None:
-        name = self.text_training
-        require(
-            name is None or len([part for part in name.split('/') if part]) == 2,
-            'platform.text_training',
-            name,
-            'null or FLOW/DEPLOYMENT, such as text-training/gpu',
-        )
+        for stage, deployment in self.routes.items():
+            flows = ('pipeline', stage.replace('_', '-'))
+            flow, _, name = deployment.partition('/')
+            require(
+                flow in flows and bool(name) and '/' not in name,
+                f'platform.routes.{stage}',
+                deployment,
+                f'{" or ".join(f"{one}/DEPLOYMENT" for one in flows)}, such as pipeline/on-gpu',
+            )
         share = self.share
         require(
-            share is None or '://' in share,
+            share is None or '://' in share or BLOCK.fullmatch(share) is not None,
             'platform.share',
             share,
-            'null or an address that fsspec knows, such as s3://bucket/folder',
+            'null, an address that fsspec knows, such as s3://bucket/folder, or a storage block of '
+            "Prefect's server: remote-file-system/NAME",
         )
         limit = self.stage_timeout_s
         require(

@@ -8,7 +8,12 @@ from naics_embed.doctor.census import check_workbooks
 from naics_embed.doctor.finding import Finding, fail, ok
 from naics_embed.doctor.machine import check_backbone, check_device, check_threads
 from naics_embed.doctor.packages import check_packages, check_python
-from naics_embed.doctor.servers import TIMEOUT_S, check_mlflow, check_prefect
+from naics_embed.doctor.servers import (
+    TIMEOUT_S,
+    check_mlflow,
+    check_prefect,
+    check_prefect_database,
+)
 from naics_embed.doctor.storage import (
     check_bundle,
     check_disk,
@@ -19,6 +24,7 @@ from naics_embed.doctor.storage import (
 )
 from naics_embed.errors import ConfigError
 
+PREFECT_HOME = 'prefect home'
 HUB_CACHE = Path('~/.cache/huggingface/hub')
 
 
@@ -58,6 +64,8 @@ def examine(
         check_leftovers(root),
     ]
     if checkout is not None:
+        home = _folders(root, checkout, environment)[PREFECT_HOME]
+        findings.append(check_prefect_database(environment, home, timeout))
         findings += _configured(checkout, profile, overrides, environment)
     return findings
 
@@ -67,7 +75,7 @@ def _folders(root: Path, checkout: Path | None, environment: Mapping[str, str]) 
     folders = {'artifact root': root, 'hub cache': hub}
     if checkout is not None:
         home = environment.get('PREFECT_HOME') or checkout / '.prefect'
-        folders['prefect home'] = Path(home).expanduser()
+        folders[PREFECT_HOME] = Path(home).expanduser()
         folders['census cache'] = checkout / '.cache'
     return folders
 

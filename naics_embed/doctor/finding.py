@@ -1,8 +1,10 @@
-"""What a check found."""
+"""What a check found; people send it to others, so addresses are shown without passwords."""
 
 import enum
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from naics_embed.redaction import redacted
 
 
 class Level(enum.StrEnum):
@@ -36,17 +38,17 @@ class Finding:
 
 def ok(subject: str, found: str) -> Finding:
     """Return a finding that needs nothing."""
-    return Finding(subject, Level.OK, found)
+    return Finding(subject, Level.OK, redacted(found))
 
 
 def warn(subject: str, found: str, mend: str) -> Finding:
     """Return a finding that is worth knowing."""
-    return Finding(subject, Level.WARN, found, mend)
+    return Finding(subject, Level.WARN, redacted(found), mend)
 
 
 def fail(subject: str, found: str, mend: str) -> Finding:
     """Return a finding that is in the way."""
-    return Finding(subject, Level.FAIL, found, mend)
+    return Finding(subject, Level.FAIL, redacted(found), mend)
 
 
 def size_text(size: float) -> str:

@@ -1,35 +1,79 @@
 """Whether the servers that the environment names give an answer."""
 
+import base64
+import http.client
 import sqlite3
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-from naics_embed.doctor.finding import Finding, fail, ok, warn
+from naics_embed.doctor.finding import Finding, Level, fail, ok, warn
+from naics_embed.redaction import carries_secret, redacted
+from naics_embed.time_limit import TimeBudget, TimeLimitError, call_within
 
 TIMEOUT_S = 5.0
+MOST_BYTES = 1000
+PREFECT = 'prefect server'
+AUTH = 'PREFECT_API_AUTH_STRING'
+CLOUD = '.prefect.cloud'
+LOOPBACK = ('127.0.0.1', 'localhost', '::1')
+TRUE = ('1', 'true', 'yes', 'on')
 REFUSED = (401, 403)
 
 
 def check_prefect(environment: Mapping[str, str], timeout: float = TIMEOUT_S) -> Finding:
-    """Ask Prefect's server for its health, where ``PREFECT_API_URL`` names one."""
+    """Ask Prefect's server for its version, where ``PREFECT_API_URL`` names one.
+
+    Args:
+        environment: variables as Prefect knows them; a password that only a profile of Prefect
+            holds is not among them.
+        timeout: seconds to wait for the answer, all in all.
+    """
     url = environment.get('PREFECT_API_URL')
     if not url:
-        return ok('prefect server', 'none named: each flow starts one for itself')
-    return _ask(
-        'prefect server',
-        f'{url.rstrip("/")}/health',
+        return ok(PREFECT, 'none named: each flow starts one for itself')
+    # Every client may ask for the health, so that says nothing about the password. The cloud has
+    # no version.
+    path = 'health' if _host(url).endswith(CLOUD) else 'admin/version'
+    url, named = _without_user(url)
+    headers, given = {}, environment.get(AUTH) or named
+    if given:
+        headers['Authorization'] = f'Basic {base64.b64encode(given.encode()).decode()}'
+    elif environment.get('PREFECT_API_KEY'):
+        headers['Authorization'] = f'Bearer {environment["PREFECT_API_KEY"]}'
+    found = _ask(
+        PREFECT,
+        f'{url.rstrip("/")}/{path}',
         timeout,
-        'start it (make platform), correct PREFECT_API_URL, or unset it',
-        'set PREFECT_API_AUTH_STRING=user:password',
+        'start it (make platform), correct PREFECT_API_URL, or unset it: each run then starts a '
+        'server for itself',
+        f'set {AUTH}=user:password; that of make platform: source .platform/env',
+        headers,
+        _certificates(environment),
     )
+    if found.level is Level.OK and path != 'health' and found.body[:1] != b'"':
+        return fail(
+            PREFECT,
+            f'{url} answers, but not as the API of Prefect does',
+            "correct PREFECT_API_URL: it ends in /api, as Prefect's own http://127.0.0.1:4200/api",
+        )
+    return found.finding
 
 
 def check_mlflow(environment: Mapping[str, str], root: Path, timeout: float = TIMEOUT_S) -> Finding:
     """Ask MLflow's server for its health, or open the database of the artifact root."""
     uri = environment.get('MLFLOW_TRACKING_URI') or f'sqlite:///{root.resolve() / "mlflow.db"}'
     subject = 'mlflow tracking'
+    if carries_secret(uri):
+        return fail(
+            subject,
+            'MLFLOW_TRACKING_URI has a user, a password or a token in it, which flows refuse',
+            'name the address alone; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD',
+        )
     if uri.startswith('http'):
         return _ask(
             subject,
@@ -37,33 +81,107 @@ def check_mlflow(environment: Mapping[str, str], root: Path, timeout: float = TI
             timeout,
             'start it (make platform), correct MLFLOW_TRACKING_URI, or unset it',
             'set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD',
-        )
+        ).finding
     file = uri.removeprefix('sqlite:///')
     if file == uri:
         return ok(subject, f'{uri} (not tried: only http and sqlite are)')
-    return _open(subject, Path(file), timeout)
+    mend = 'move it away, runs are logged to a new one; tables and bundles are not in it'
+    return _open(subject, Path(file), timeout, 'runs', mend)
 
 
-def _ask(subject: str, url: str, timeout: float, mend: str, password: str) -> Finding:
+def check_prefect_database(
+    environment: Mapping[str, str], home: Path, timeout: float = TIMEOUT_S
+) -> Finding:
+    """Open the database of Prefect's home, which the server of a run has where none is named."""
+    if environment.get('PREFECT_API_URL') or environment.get('PREFECT_API_DATABASE_CONNECTION_URL'):
+        return ok('prefect database', "a server's, not that of the home")
+    mend = 'move it away; only the history of runs on the pages of Prefect is in it'
+    return _open('prefect database', home / 'prefect.db', timeout, 'flow_run', mend)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    finding: Finding
+    body: bytes = b''
+
+    @property
+    def level(self) -> Level:
+        return self.finding.level
+
+
+def _ask(
+    subject: str,
+    url: str,
+    timeout: float,
+    mend: str,
+    password: str,
+    headers: Mapping[str, str] | None = None,
+    certificates: ssl.SSLContext | None = None,
+) -> _Answer:
+    shown = redacted(url)
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
-            return ok(subject, f'{url} answers {answer.status}')
+        request = urllib.request.Request(url, headers=dict(headers or {}))
+        opener = _opener(url, certificates)
+
+        def ask() -> tuple[int, bytes]:
+            with opener.open(request, timeout=timeout) as answer:
+                return answer.status, answer.read(MOST_BYTES)
+
+        status, body = call_within(ask, TimeBudget(timeout, 'timeout').left)
     except urllib.error.HTTPError as error:
         if error.code in REFUSED:
-            return warn(subject, f'{url} asks for a password ({error.code})', password)
-        return fail(subject, f'{url} answers {error.code}', mend)
-    except (OSError, ValueError) as error:
+            return _Answer(warn(subject, f'{shown} asks for a password ({error.code})', password))
+        return _Answer(fail(subject, f'{shown} answers {error.code}', mend))
+    except (OSError, ValueError, http.client.HTTPException, TimeLimitError) as error:
         reason = getattr(error, 'reason', error)
-        return fail(subject, f'{url} gives no answer ({reason})', mend)
+        return _Answer(fail(subject, f'{shown} gives no answer ({reason})', mend))
+    return _Answer(ok(subject, f'{shown} answers {status}'), body)
 
 
-def _open(subject: str, file: Path, timeout: float) -> Finding:
+def _opener(url: str, certificates: ssl.SSLContext | None) -> urllib.request.OpenerDirector:
+    """Ask this machine itself without a proxy."""
+    handlers: list[urllib.request.BaseHandler] = []
+    if _host(url) in LOOPBACK:
+        handlers.append(urllib.request.ProxyHandler({}))
+    if certificates is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=certificates))
+    return urllib.request.build_opener(*handlers)
+
+
+def _without_user(url: str) -> tuple[str, str]:
+    """Return an address, and the ``user:password`` that was in it."""
+    scheme, separator, rest = url.partition('://')
+    host, slash, path = rest.partition('/')
+    named, _, host = host.rpartition('@')
+    return f'{scheme}{separator}{host}{slash}{path}', unquote(named)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ''
+    except ValueError:
+        return ''
+
+
+def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext | None:
+    """Return what Prefect's settings say about certificates; None for the system's."""
+    if environment.get('PREFECT_API_TLS_INSECURE_SKIP_VERIFY', '').lower() in TRUE:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+    file = environment.get('PREFECT_API_SSL_CERT_FILE')
+    return ssl.create_default_context(cafile=file) if file and Path(file).is_file() else None
+
+
+def _open(subject: str, file: Path, timeout: float, table: str, mend: str) -> Finding:
     if not file.is_file():
         return ok(subject, f'no database yet; the first run makes {file}')
     try:
-        connection = sqlite3.connect(f'{file.as_uri()}?mode=ro', uri=True, timeout=timeout)
+        connection = sqlite3.connect(
+            f'{file.absolute().as_uri()}?mode=ro', uri=True, timeout=timeout
+        )
         try:
-            [(runs,)] = connection.execute('select count(*) from runs').fetchall()
+            [(runs,)] = connection.execute(f'select count(*) from {table}').fetchall()
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
@@ -73,10 +191,7 @@ def _open(subject: str, file: Path, timeout: float) -> Finding:
                 f'{file} is locked by another process',
                 'wait for it to end; several writers at once need a server: make platform',
             )
-        return fail(subject, f'{file} cannot be read ({error})', _MEND_DATABASE)
+        return fail(subject, f'{file} cannot be read ({error})', mend)
     except sqlite3.DatabaseError as error:
-        return fail(subject, f'{file} is damaged ({error})', _MEND_DATABASE)
+        return fail(subject, f'{file} is damaged ({error})', mend)
     return ok(subject, f'{file} holds {runs:,} runs')
-
-
-_MEND_DATABASE = 'move it away, runs are logged to a new one; tables and bundles are not in it'

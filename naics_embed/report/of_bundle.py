@@ -19,7 +19,7 @@ def report_of_bundle(bundle: Bundle) -> RunReport:
     order = np.argsort(taxonomy.indices(codes['code'].to_list()))
     manifest = bundle.manifest
     facts = {
-        'bundle': str(bundle.path),
+        'bundle': '/'.join(bundle.path.resolve().parts[-2:]),
         'library': str(manifest.get('library_version', 'not known')),
         'table': str(manifest.get('table', 'not known')),
     }

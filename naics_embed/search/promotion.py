@@ -21,6 +21,21 @@ def artifact_root() -> Path:
     return Path(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT).expanduser()
 
 
+def under_home(root: str) -> str:
+    """Return where an artifact root of a configuration file lies, given the environment.
+
+    ``$NAICS_EMBED_HOME`` takes the place of ``artifacts``: with it, ``artifacts`` is that folder,
+    ``artifacts/smoke`` is ``smoke`` in it, and so is any other relative path. Without it, and for
+    an absolute path, the root is the one that is named.
+    """
+    home, named = os.environ.get(ROOT_VARIABLE), Path(root).expanduser()
+    if not home or named.is_absolute():
+        return root
+    if named.parts[:1] == (DEFAULT_ROOT,):
+        named = named.relative_to(DEFAULT_ROOT)
+    return str(Path(home) / named)
+
+
 def promote(root: Path, bundle: Path, facts: dict[str, Any]) -> None:
     """Make a bundle the one in use; the one before stays known as its previous.
 

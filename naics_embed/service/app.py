@@ -316,7 +316,9 @@ _PROBLEM: dict[str, Any] = {
     'content': {MEDIA_TYPE: {}},
     'description': 'Problem details.',
 }
-_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((413, 422, 503, 504), _PROBLEM)
+_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys(
+    (403, 408, 413, 421, 422, 503, 504), _PROBLEM
+)
 
 
 def _json(answer: BaseModel) -> Response:

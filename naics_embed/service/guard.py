@@ -1,13 +1,15 @@
-"""Around the app: a bounded body, security headers on every answer, and the request counted."""
+"""Around the app: who may ask, a bounded body, security headers on every answer, and counts."""
 
 import asyncio
 import time
 import uuid
 
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from naics_embed.config.service import ServiceConfig
+from naics_embed.service.access import Access
 from naics_embed.service.metrics import Metrics
 from naics_embed.service.problems import ProblemError
 
@@ -26,6 +28,8 @@ HEADERS = {
 REQUEST_ID = 'X-Request-ID'
 WITHOUT_BODY = frozenset({'GET', 'HEAD', 'OPTIONS'})
 METHODS = WITHOUT_BODY | {'POST', 'PUT', 'PATCH', 'DELETE'}
+REASONS = {403: 'origin', 408: 'timeout', 413: 'size', 421: 'host'}
+CORS_METHODS = ('GET', 'HEAD', 'POST')
 
 
 class Guard:
@@ -36,6 +40,16 @@ class Guard:
         self.app = app
         self.config = config
         self.metrics = metrics
+        self.access = Access(config)
+        self.bounded: ASGIApp = self._bounded
+        if origins := self.access.cors_origins():
+            self.bounded = CORSMiddleware(
+                self._bounded,
+                allow_origins=origins,
+                allow_methods=CORS_METHODS,
+                allow_headers=('Content-Type',),
+                expose_headers=('Retry-After', REQUEST_ID),
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is none."""
@@ -60,12 +74,11 @@ class Guard:
         self.metrics.running.inc()
         try:
             try:
-                body = await self._body(scope, receive)
+                self.access.check(scope)
             except ProblemError as problem:
-                self.metrics.refused.labels('size' if problem.status == 413 else 'timeout').inc()
-                await problem.response()(scope, receive, answer)
-                return
-            await self.app(scope, body, answer)
+                await self._refuse(problem, scope, receive, answer)
+            else:
+                await self.bounded(scope, receive, answer)
         finally:
             self.metrics.running.dec()
             # A method or path that nobody serves must not become a label of its own.
@@ -73,6 +86,20 @@ class Guard:
             method = scope['method'] if scope['method'] in METHODS else 'other'
             self.metrics.requests.labels(method, route, str(status)).inc()
             self.metrics.seconds.labels(route).observe(time.perf_counter() - start)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await self._body(scope, receive)
+        except ProblemError as problem:
+            await self._refuse(problem, scope, receive, send)
+        else:
+            await self.app(scope, body, send)
+
+    async def _refuse(
+        self, problem: ProblemError, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self.metrics.refused.labels(REASONS[problem.status]).inc()
+        await problem.response()(scope, receive, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
         """Read the body whole, and return a `receive` that gives it again."""

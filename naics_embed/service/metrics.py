@@ -43,7 +43,18 @@ class Metrics:
         )
         self.refused = Counter(
             'naics_embed_refused',
-            'Requests without an answer by the model: busy, timeout, loading, size, invalid, bug.',
+            'Requests without an answer by the model: busy, timeout, loading, size, invalid, host, '
+            'origin, bug.',
+            ('reason',),
+            registry=self.registry,
+        )
+        self.connections = Gauge(
+            'naics_embed_connections', 'Connections that are open.', registry=self.registry
+        )
+        self.dropped = Counter(
+            'naics_embed_connections_dropped',
+            'Connections closed by the service: header and write for a client that was too slow, '
+            'replaced and refused because there were as many as there may be.',
             ('reason',),
             registry=self.registry,
         )

@@ -9,10 +9,18 @@ import uvicorn
 
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import UserError
+from naics_embed.service.accepting import Server
 from naics_embed.service.app import create_app
+from naics_embed.service.connections import Connections
 from naics_embed.service.engine import Engine
+from naics_embed.service.guard import Guard
+from naics_embed.service.open_files import connection_limit
+from naics_embed.service.rare import RareWarnings
 
 log = logging.getLogger(__name__)
+
+CHATTY = ('asyncio', 'uvicorn.error', 'naics_embed.service.accepting')
+"""Loggers whose warnings any client can cause."""
 
 
 def run_server(config: ServiceConfig, bundle: Path, root_path: str = '') -> None:
@@ -28,10 +36,13 @@ def run_server(config: ServiceConfig, bundle: Path, root_path: str = '') -> None
     """
     if not is_loopback(config.host):
         log.warning(
-            'listening on %s, where others can reach it: the service knows no passwords and no '
-            'TLS; put a proxy with both before it',
+            'listening on %s, where other machines can reach it: the service has no '
+            'authentication and no TLS. Put a proxy with both before it, see docs/serving.md',
             config.host,
         )
+    for name in CHATTY:
+        logging.getLogger(name).addFilter(RareWarnings())
+    limit = connection_limit(config.max_connections)
     failures: list[BaseException] = []
 
     def stop(error: BaseException) -> None:
@@ -39,24 +50,43 @@ def run_server(config: ServiceConfig, bundle: Path, root_path: str = '') -> None
         server.should_exit = True
 
     app = create_app(config, lambda: Engine.load(bundle, config.map_stretch), stop)
+    with listen(config.host, config.port) as listening:
+        shown = f'[{config.host}]' if ':' in config.host else config.host
+        log.info('listening on http://%s:%d', shown, listening.getsockname()[1])
+        server = make_server(app, config, listening, limit, root_path)
+        server.run()
+    if failures:
+        raise failures[0]
+
+
+def make_server(
+    app: Guard, config: ServiceConfig, listening: socket.socket, limit: int, root_path: str = ''
+) -> Server:
+    """Return the server of an app, to be run.
+
+    Args:
+        app: what answers.
+        config: how long clients may take.
+        listening: the socket.
+        limit: most connections.
+        root_path: prefix under which a proxy shows the service.
+    """
     settings = uvicorn.Config(
         app,
-        host=config.host,
-        port=config.port,
+        # Those that `Connection` and `Acceptor` are made for, whatever else is installed.
+        loop='asyncio',
+        http='h11',
+        ws='none',
         root_path=root_path,
         log_config=None,
         # Queries are in the addresses of /v1/search, and may be nobody's business.
         access_log=False,
         server_header=False,
+        timeout_keep_alive=config.keep_alive_s,  # type: ignore[arg-type]
         timeout_graceful_shutdown=config.shutdown_s,
     )
-    server = uvicorn.Server(settings)
-    with listen(config.host, config.port) as listening:
-        shown = f'[{config.host}]' if ':' in config.host else config.host
-        log.info('listening on http://%s:%d', shown, listening.getsockname()[1])
-        server.run([listening])
-    if failures:
-        raise failures[0]
+    connections = Connections(limit, config.header_timeout_s, config.write_timeout_s, app.metrics)
+    return Server(settings, listening, connections)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,16 +1,14 @@
 """Checkpoints of a text training: the last one, the best one, and where training ends from one."""
 
-import pickle
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
 
-from naics_embed.artifacts import atomic_file
 from naics_embed.errors import ArtifactError, ConfigError
+from naics_embed.training.checkpoint_io import copy_checkpoint, read_checkpoint
 from naics_embed.training.module import SELECTION
 from naics_embed.training.resume import LAST_CHECKPOINT
 
@@ -41,6 +39,8 @@ class BestCheckpoint(ModelCheckpoint):
             every_n_epochs=every,
             save_on_train_epoch_end=True,
             auto_insert_metric_name=False,
+            # An epoch that is trained once more replaces its own file.
+            enable_version_counter=False,
         )
         self.folder = folder
         self.resume_from = resume_from or folder / LAST_CHECKPOINT
@@ -49,13 +49,12 @@ class BestCheckpoint(ModelCheckpoint):
         """Take up the best epoch so far. Raises ArtifactError where its checkpoint is gone."""
         name = Path(state_dict['best_model_path']).name
         own = self.folder / name
-        beside = self.resume_from.with_name(name)
-        if not (beside.is_file() or own.is_file()):
+        found = best_file(name, self.resume_from, self.folder)
+        if found is None:
             self._train_better_again(name)
             return
-        if beside.is_file() and beside.parent.resolve() != self.folder.resolve():
-            with atomic_file(own) as temporary:
-                shutil.copyfile(beside, temporary)
+        if found.parent.resolve() != self.folder.resolve():
+            copy_checkpoint(found, own)
         here = {
             'dirpath': str(self.dirpath),
             'best_model_path': str(own),
@@ -67,10 +66,11 @@ class BestCheckpoint(ModelCheckpoint):
     def _train_better_again(self, name: str) -> None:
         """Forget a best epoch whose place a better one took before the last checkpoint was written.
 
-        That one was written after it, is trained once more, and so found again.
+        That one was written after it, is trained once more, and so found again. Its file stays
+        until then: a training that is killed before that must still find one.
         """
         last = self.resume_from
-        better = []
+        better: list[Path] = []
         if last.parent.resolve() == self.folder.resolve():
             written = last.stat().st_mtime_ns
             best = self.folder.glob('best-*.ckpt')
@@ -80,8 +80,22 @@ class BestCheckpoint(ModelCheckpoint):
                 f'the best checkpoint so far, {name}, is not beside {last}: put it there, or train '
                 'with --resume never'
             )
-        for path in better:
-            path.unlink(missing_ok=True)
+
+
+def best_name(kept: Mapping[str, Any]) -> str | None:
+    """Return the name of the best checkpoint that a checkpoint knows of; None for no such name."""
+    for key, state in kept['callbacks'].items():
+        if key.startswith(BestCheckpoint.__name__):
+            return Path(state['best_model_path']).name or None
+    return None
+
+
+def best_file(name: str, resume_from: Path, folder: Path) -> Path | None:
+    """Return where a best checkpoint is: beside the one to resume from, or in the own folder."""
+    for path in (resume_from.with_name(name), folder / name):
+        if path.is_file():
+            return path
+    return None
 
 
 def last_checkpoint(folder: Path, every: int) -> ModelCheckpoint:
@@ -112,12 +126,7 @@ def epochs_to_train(checkpoint: Path, module: nn.Module, epochs: int, patience: 
         ArtifactError: the file is no checkpoint of a text training.
         ConfigError: it is of a training with other settings.
     """
-    try:
-        kept = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ArtifactError(f'{checkpoint} is no checkpoint that can be read: {error}') from error
-    if not isinstance(kept, dict) or not {'state_dict', 'callbacks', 'epoch'} <= set(kept):
-        raise ArtifactError(f'{checkpoint} is not a checkpoint of a text training')
+    kept = read_checkpoint(checkpoint)
     own = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     for name, value in kept['state_dict'].items():
         if own.get(name) != tuple(value.shape):

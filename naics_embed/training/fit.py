@@ -20,19 +20,15 @@ from naics_embed.text.model import TextModel
 from naics_embed.text.placement import at_level_radius, follow_known_codes
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
 from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
+from naics_embed.training.checkpoint_io import AtomicCheckpointIO
 from naics_embed.training.checkpoints import BestCheckpoint, epochs_to_train, last_checkpoint
 from naics_embed.training.checks import check_training
 from naics_embed.training.curriculum import Curriculum, PlateauRate
 from naics_embed.training.gather import processes, world
 from naics_embed.training.inputs import TextInputs, TextSettings, TrainedText
 from naics_embed.training.module import SELECTION, Course, count_parameters
-from naics_embed.training.resume import (
-    LAST_CHECKPOINT,
-    RESUME_AUTO,
-    RESUME_LAST,
-    RESUME_NEVER,
-    checkpoint_to_resume,
-)
+from naics_embed.training.recovery import checkpoint_to_resume, has_checkpoints
+from naics_embed.training.resume import LAST_CHECKPOINT, RESUME_AUTO, RESUME_LAST, RESUME_NEVER
 from naics_embed.training.warm import heads_only, warm_epochs, warm_settings, warm_share
 
 log = logging.getLogger(__name__)
@@ -94,8 +90,9 @@ def train_text(
         settings: how to train.
         checkpoints: directory for ``last.ckpt``, the best checkpoint, which has its validation
             figure in its name, and the settings; the warm epochs have a directory in it.
-        resume: ``auto`` continues from ``last.ckpt`` where there is one, ``last`` insists on it,
-            ``never`` starts afresh; anything else is the path of a checkpoint.
+        resume: ``auto`` continues from ``last.ckpt``, or from the best checkpoint where there is
+            no ``last.ckpt`` that can be used, and sets aside what cannot be read; ``last`` insists
+            on ``last.ckpt``, ``never`` starts afresh; anything else is the path of a checkpoint.
         report: called after each epoch with its number and figures; warm epochs count.
         start: head, fusion, codes and temperature to start from, `TrainedText.state` of another
             training.
@@ -103,7 +100,8 @@ def train_text(
     Raises:
         ConfigError: there are no queries to train or to validate on, a code has no text, a term
             cannot act with this model, or ``start`` does not fit it.
-        ArtifactError: the checkpoint to resume from does not exist.
+        ArtifactError: the checkpoint to resume from does not exist or cannot be read, or one
+            cannot be written.
         HealthError: the table left the range in which its numbers can be trusted.
     """
     settings = _for_this_machine(settings)
@@ -117,28 +115,46 @@ def train_text(
     if few:
         every = settings.training.warm.validate_every
         settings, warm = warm_settings(settings, warm), 0
-    begun = warm > 0 and (warm_folder / LAST_CHECKPOINT).is_file()
-    main_resume = RESUME_AUTO if begun and resume == RESUME_LAST else resume
+    begun = warm > 0 and has_checkpoints(warm_folder)
+    main_resume, warm_resume = _resume_of_parts(resume, checkpoints, warm > 0)
     resume_from = checkpoint_to_resume(checkpoints, main_resume)
     # Lightning's notices of hardware and tips are no news to the caller, who logs the epochs.
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     history: list[dict[str, float]] = []
-    curriculum = None
+    curriculum, kept = None, resume_from
     if warm and (begun or resume_from is None):
         begins = warm_settings(settings, warm)
-        warm_resume = RESUME_NEVER if resume == RESUME_NEVER else RESUME_AUTO
         warm_from = checkpoint_to_resume(warm_folder, warm_resume)
         validated = settings.training.warm.validate_every
         part = _Part(warm_folder, warm_from, warm_from, 0, (0.0, share), validated)
         first = _fit(inputs, begins, part, report, start, curriculum)
         history, start = first.history, first.model.light_state()
         curriculum = first.curriculum
-    kept = resume_from or (warm_folder / LAST_CHECKPOINT if history else None)
+        warm_last = warm_folder / LAST_CHECKPOINT
+        kept = kept or (warm_last if warm_last.is_file() else warm_from)
     part = _Part(checkpoints, resume_from, kept, len(history), (share, 1.0), every)
     fitted = _fit(inputs, settings, part, report, start, curriculum)
     history = history + fitted.history
     trained = _finish(fitted, inputs, settings, history, len(history) - len(fitted.history))
     return replace(trained, warm_epochs=len(history)) if few else trained
+
+
+def _resume_of_parts(resume: str, checkpoints: Path, warm: bool) -> tuple[str, str]:
+    """Return what the main epochs and the warm ones do about their checkpoints.
+
+    Those that ``last`` insists on may be of the warm epochs alone; one that is there counts, also
+    where it cannot be read.
+    """
+    if resume == RESUME_NEVER:
+        return RESUME_NEVER, RESUME_NEVER
+    if resume != RESUME_LAST:
+        return resume, RESUME_AUTO
+    own = (checkpoints / LAST_CHECKPOINT).is_file()
+    of_warm = warm and (checkpoints / WARM / LAST_CHECKPOINT).is_file()
+    return (
+        RESUME_AUTO if of_warm and not own else RESUME_LAST,
+        RESUME_LAST if of_warm else RESUME_AUTO,
+    )
 
 
 def _for_this_machine(settings: TextSettings) -> TextSettings:
@@ -222,6 +238,7 @@ def _trainer(training: TrainingConfig, part: _Part, callbacks: list[L.Callback])
         check_val_every_n_epoch=part.every,
         gradient_clip_val=training.clip,
         accumulate_grad_batches=training.accumulate,
+        plugins=[AtomicCheckpointIO()],
         callbacks=[guard, *callbacks, stop, last_checkpoint(part.checkpoints, part.every)],
         logger=False,
         enable_progress_bar=False,

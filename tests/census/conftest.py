@@ -193,7 +193,6 @@ def quick():
         backoff_s=0.01,
         backoff_max_s=0.02,
         max_bytes=100_000,
-        max_unpacked_bytes=1_000_000,
     )
 
 

@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import email.utils
 import io
@@ -5,6 +6,7 @@ import json
 import logging
 import socket
 import time
+import traceback
 import types
 import zipfile
 
@@ -12,10 +14,12 @@ import pytest
 
 from naics_embed.artifacts import checksum
 from naics_embed.census import download as module
-from naics_embed.census.archive import DamagedWorkbookError, check_workbook
 from naics_embed.census.download import download
 from naics_embed.census.files import INDEX
 from naics_embed.errors import SourceError
+from naics_embed.workbooks.check import check_workbook
+from naics_embed.workbooks.limits import WorkbookLimits
+from naics_embed.workbooks.package import DamagedWorkbookError
 
 
 @pytest.fixture
@@ -159,13 +163,13 @@ def test_flipped_bit_fails_the_crc_and_is_retried(fetch, loopback, answer, conte
         pytest.param(6, 99, r'corrupt \(zip file version 9\.9', id='version'),
         pytest.param(8, 0x01, 'has an encrypted part, xl/', id='encryption'),
         pytest.param(8, 0x20, r'corrupt \(compressed patched data', id='flag'),
-        pytest.param(10, 97, r'corrupt \(That compression method', id='packing'),
+        pytest.param(10, 97, r'corrupt \(its part xl/.* is packed by method 97', id='packing'),
     ],
 )
 def test_parts_that_cannot_be_unpacked_are_told(tmp_path, content, at, value, message):
     path = tmp_path / 'book.xlsx'
     path.write_bytes(content)
-    check_workbook(path, max_unpacked_bytes=10**9)
+    check_workbook(path)
     with zipfile.ZipFile(path) as archive:
         name = archive.getinfo('xl/worksheets/sheet1.xml').filename.encode()
     damaged = bytearray(content)
@@ -174,7 +178,7 @@ def test_parts_that_cannot_be_unpacked_are_told(tmp_path, content, at, value, me
     damaged[entry + at] = value
     path.write_bytes(damaged)
     with pytest.raises(DamagedWorkbookError, match=message):
-        check_workbook(path, max_unpacked_bytes=10**9)
+        check_workbook(path)
 
 
 def test_error_page_with_status_200_is_refused(fetch, loopback, answer, tmp_path):
@@ -190,7 +194,9 @@ def test_zip_that_is_no_workbook_is_refused(fetch, loopback, answer, tmp_path):
     with zipfile.ZipFile(other, 'w') as archive:
         archive.writestr('readme.txt', 'hello')
     loopback.answers = [answer(other.read_bytes())]
-    with pytest.raises(SourceError, match=r'lacks \[Content_Types\].xml, xl/workbook.xml'):
+    with pytest.raises(
+        SourceError, match=r'lacks \[Content_Types\].xml, xl/workbook.xml, xl/_rels'
+    ):
         fetch()
 
 
@@ -212,10 +218,12 @@ def test_unannounced_size_over_the_limit_is_refused(fetch, loopback, answer, qui
     assert max(seen, default=0) <= 10_000
 
 
-def test_archive_that_unpacks_too_far_is_refused(fetch, loopback, answer, content, quick):
+def test_archive_that_unpacks_too_far_is_refused(fetch, loopback, answer, content, tmp_path):
     loopback.answers = [answer(content)]
-    with pytest.raises(SourceError, match='more than the limit of 50'):
-        fetch(settings=dataclasses.replace(quick, max_unpacked_bytes=50))
+    with pytest.raises(SourceError, match=r'more than data\.workbook\.max_unpacked_bytes=50 bytes'):
+        fetch(limits=WorkbookLimits(max_unpacked_bytes=50))
+    assert len(loopback.requests) == 1
+    assert list((tmp_path / 'cache').iterdir()) == []
 
 
 def test_silent_server_times_out_and_is_retried(fetch, loopback, answer, content, quick):
@@ -226,7 +234,7 @@ def test_silent_server_times_out_and_is_retried(fetch, loopback, answer, content
 
 def test_trickling_server_meets_the_deadline(fetch, loopback, answer, content, quick):
     loopback.answers = [answer(content, pause_s=0.05, pieces=100)]
-    settings = dataclasses.replace(quick, deadline_s=0.3)
+    settings = dataclasses.replace(quick, deadline_s=1.0)
     with pytest.raises(SourceError, match='before the deadline'):
         fetch(settings=settings)
     assert len(loopback.requests) == 1
@@ -303,3 +311,26 @@ def test_offline_uses_the_copy_with_a_warning(fetch, loopback, answer, content, 
         got = fetch()
     assert (got.status, got.path.read_bytes()) == ('cached', content)
     assert 'using the copy in the cache' in caplog.text
+
+
+def test_a_mirror_with_a_password_is_signed_in_to_from_netrc(
+    fetch, loopback, answer, content, tmp_path, monkeypatch
+):
+    file = tmp_path / 'netrc'
+    file.write_text('machine elsewhere.example login a password b\n', encoding='utf-8')
+    monkeypatch.setenv('NETRC', str(file))
+    loopback.answers = [answer(content)] * 2
+    fetch()
+    file.write_text('machine 127.0.0.1 login someone password secret\n', encoding='utf-8')
+    fetch()
+    sent = [headers.get('Authorization') for _, headers in loopback.requests]
+    assert sent == [None, f'Basic {base64.b64encode(b"someone:secret").decode()}']
+
+
+def test_a_netrc_that_cannot_be_read_is_named_and_not_shown(fetch, tmp_path, monkeypatch):
+    file = tmp_path / 'netrc'
+    file.write_text('machine 127.0.0.1\nlogin someone pasword secret\n', encoding='utf-8')
+    monkeypatch.setenv('NETRC', str(file))
+    with pytest.raises(SourceError, match=r'netrc, line \d cannot be read') as caught:
+        fetch()
+    assert 'secret' not in ''.join(traceback.format_exception(caught.value)).replace('secrets', '')

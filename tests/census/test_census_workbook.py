@@ -1,7 +1,9 @@
 import logging
+import zipfile
 
 import pytest
 
+from benchmarks.workbooks import write_xlsx
 from naics_embed.census.files import CODES, CROSS_REFERENCES
 from naics_embed.census.sources import SourceFile
 from naics_embed.census.workbook import checked_codes, read_sheet
@@ -107,8 +109,22 @@ def test_no_fitting_sheet_is_an_error(make):
 def test_unreadable_file_is_an_error(tmp_path):
     path = tmp_path / 'text.xlsx'
     path.write_text('not a workbook')
-    with pytest.raises(SourceError, match=r'text.xlsx cannot be read as a workbook'):
+    with pytest.raises(SourceError, match=r"text\.xlsx is not an Excel workbook: .*b'not a work"):
         read_sheet(SourceFile(path, '', False), CODES)
+
+
+@pytest.mark.parametrize('checked', [False, True])
+def test_what_the_reader_refuses_is_an_error(tmp_path, checked):
+    path = write_xlsx(tmp_path / 'book.xlsx', {CODES.sheet: [HEADER, [11, 'A']]})
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = 'xl/worksheets/sheet1.xml'
+    parts[name] = parts[name].replace(b'<v>11</v>', b'<w>11</w>')
+    with zipfile.ZipFile(path, 'w') as archive:
+        for part, content in parts.items():
+            archive.writestr(part, content)
+    with pytest.raises(SourceError, match=r'book\.xlsx cannot be read as a workbook: .*save it ag'):
+        read_sheet(SourceFile(path, '', False, checked=checked), CODES)
 
 
 def test_codes_become_canonical(make):

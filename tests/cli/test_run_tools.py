@@ -17,6 +17,7 @@ def root(tmp_path_factory):
     for name, dim in (('small', 8), ('large', 16)):
         run = client.create_run(experiment, run_name=name).info.run_id
         client.log_param(run, 'model.dim', dim)
+        client.log_param(run, 'service.port', 8722)
         client.log_metric(run, 'test/mrr', dim / 20)
         nested = client.create_run(
             experiment, run_name='training', tags={PARENT: run, 'stage': 'text-training'}

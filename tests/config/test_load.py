@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import re
 import shutil
+import traceback
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,8 @@ def change_base(folder: Path, key: str, value: object) -> None:
 def leaves(mapping: dict, prefix: str = '') -> set[str]:
     found = set()
     for name, value in mapping.items():
-        found |= leaves(value, f'{prefix}{name}.') if isinstance(value, dict) else {prefix + name}
+        section = isinstance(value, dict) and value
+        found |= leaves(value, f'{prefix}{name}.') if section else {prefix + name}
     return found
 
 
@@ -303,7 +305,8 @@ def test_flat_gives_one_value_a_key():
     values = flat(load_config(CONFIGS).config)
     assert values['data.http.retries'] == 3
     assert values['evaluation.baselines.bm25_b'] == 0.4
-    assert not any(isinstance(value, dict) for value in values.values())
+    mappings = {key for key, value in values.items() if isinstance(value, dict)}
+    assert mappings == {'platform.routes'}, 'a setting that is a mapping itself'
 
 
 def test_sections_are_frozen():
@@ -351,3 +354,49 @@ def test_a_weight_of_near_pairs_without_stress_is_refused():
         load_config(CONFIGS, 'cpu', ['objective.stress=0', 'objective.near_weight=5'])
     load_config(CONFIGS, 'cpu', ['objective.stress=0'])
     load_config(CONFIGS, 'cpu', ['objective.stress=0', 'objective.near_weight=0'])
+
+
+PLANTED = 'Pl4nted-in-an-address'
+ADDRESSES = {
+    'tracking.uri': (f'http://someone:{PLANTED}@host:5000', 'MLFLOW_TRACKING_USERNAME'),
+    'platform.share': (f'simplecache::s3://key:{PLANTED}@bucket/folder', 'AWS_SECRET_ACCESS_KEY'),
+    'data.base_url': (f'https://mirror.example/naics?token={PLANTED}', r'~/\.netrc'),
+    'batch.scheduler': (f'tls://someone:{PLANTED}@10.0.0.5:8786', 'DASK_'),
+    'regression.outcomes': (f's3://{PLANTED}@bucket/outcomes.parquet', 'a variable of the env'),
+}
+
+
+@pytest.mark.parametrize('key', ADDRESSES)
+def test_an_address_with_a_secret_is_refused_without_repeating_it(key, folder, monkeypatch):
+    address, remedy = ADDRESSES[key]
+    profile, given = folder / 'profiles' / 'own.yaml', load_config(folder).config
+    section, name = key.split('.')
+    profile.write_text(yaml.safe_dump({section: {name: address}}), encoding='utf-8')
+    monkeypatch.setenv('ADDRESS', address)
+    values = to_dict(given)
+    values[section][name] = address
+    for load in (
+        lambda: load_config(folder, None, [f'{key}={address}']),
+        lambda: load_config(folder, None, [f'{key}="{address}']),
+        lambda: load_config(folder, None, [f'{key}=[{address}]']),
+        lambda: load_config(folder, None, [f'{section}={{{name}: "{address}"}}']),
+        lambda: load_config(folder, None, [f'{key} {address}']),
+        lambda: load_config(folder, None, [f'{key}=${{oc.env:ADDRESS}}']),
+        lambda: load_config(folder, 'own'),
+        lambda: from_dict(values),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load()
+        assert re.search(
+            f'^({key}.*{remedy}|an override has a user, a password or a token)', str(caught.value)
+        )
+        shown = ''.join(traceback.format_exception(caught.value))
+        assert PLANTED not in shown.replace(str(Path(__file__)), '')
+
+
+def test_a_line_that_is_no_yaml_is_shown_without_its_secret(folder):
+    path = folder / 'profiles' / 'own.yaml'
+    path.write_text(f'tracking:\n  uri: "http://someone:{PLANTED}@host\n', encoding='utf-8')
+    with pytest.raises(ConfigError, match=r'own\.yaml is not valid YAML') as caught:
+        load_config(folder, 'own')
+    assert PLANTED not in ''.join(traceback.format_exception(caught.value))

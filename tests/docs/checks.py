@@ -65,7 +65,7 @@ def check_make(words: list[str], *, inline: bool) -> None:
     if PLACEHOLDER in arguments:
         return
     if target == ['platform']:
-        check_options('flows.local_platform', ['up', '--db', 'sqlite', *arguments])
+        check_options('flows.platform', ['up', '--db', 'sqlite', *arguments])
     elif target in (['run'], ['smoke']):
         load_config(CONFIGS, variables.get('PROFILE', 'cpu'), arguments)
 
@@ -83,6 +83,11 @@ def check_python(words: list[str], *, inline: bool) -> None:
     """Look for the module or file, and for its options."""
     if words[0] == '-m':
         check_options(words[1], words[2:])
+    elif words[0] == '-c':
+        for node in ast.walk(ast.parse(words[1])):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, name.name) for name in node.names)
     else:
         assert (ROOT / words[0]).is_file(), f'there is no {words[0]}'
 
@@ -94,7 +99,11 @@ def top(module: str) -> str:
 
 def check_options(module: str, words: list[str]) -> None:
     """Look whether a module of this checkout adds the arguments that are used."""
-    path = ROOT.joinpath(*module.split('.')).with_suffix('.py')
+    path = ROOT.joinpath(*module.split('.'))
+    if (path / '__main__.py').is_file():
+        # Its main module runs the command when it is imported.
+        module, path = f'{module}.commands', path / 'commands'
+    path = path.with_suffix('.py')
     assert path.is_file(), f'there is no module {module}'
     loaded = importlib.import_module(module) if top(module) == 'flows' else None
     if hasattr(loaded, 'app'):
@@ -157,7 +166,7 @@ def check_prefect(words: list[str], *, inline: bool) -> None:
     given = bound.arguments
     if 'work_pool_name' in given:
         pools = yaml.safe_load((ROOT / 'deployments' / 'pools.yaml').read_text(encoding='utf-8'))
-        assert given['work_pool_name'] in set(pools) - {'types'}
+        assert given['work_pool_name'] in set(pools) - {'types', 'job'}
     if 'prefect_file' in given:
         assert (ROOT / given['prefect_file']).is_file()
     if words[0] == 'deployment':
@@ -205,7 +214,11 @@ def check_mlflow(words: list[str], *, inline: bool) -> None:
 
 
 def check_docker(words: list[str], *, inline: bool) -> None:
-    """Look for the compose file, its profiles and services."""
+    """Look for the compose file, its profiles and services; or for a pinned base image."""
+    if words[:3] == ['buildx', 'imagetools', 'inspect']:
+        files = [ROOT / 'docker' / name for name in ('compose.yaml', 'Dockerfile')]
+        assert any(words[3] in file.read_text(encoding='utf-8') for file in files)
+        return
     assert words[:3] == ['compose', '-f', 'docker/compose.yaml']
     content = yaml.safe_load((ROOT / words[2]).read_text(encoding='utf-8'))
     profiles = {

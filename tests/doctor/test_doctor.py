@@ -5,6 +5,8 @@ import json
 import socket
 import sqlite3
 import threading
+import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,13 +28,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def serving(status: int) -> Iterator[str]:
-    """A server on loopback that gives every request one status."""
+def serving(status: int, body: bytes = b'"3.8.8"', password: str | None = None) -> Iterator[str]:
+    """A server on loopback that gives every request one status, and one answer to who may ask."""
+    wanted = None if password is None else f'Basic {b64encode(password.encode()).decode()}'
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(status)
+            refused = wanted is not None and self.headers['Authorization'] != wanted
+            self.send_response(401 if refused else status)
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_):
             pass
@@ -65,7 +70,76 @@ def test_servers_that_answer(status, level, tmp_path):
         assert found.level is level
         assert str(status) in found.found
         assert bool(found.mend) is (level is not Level.OK)
-    assert '/api/health' in prefect.found
+    assert '/api/admin/version' in prefect.found
+
+
+def test_the_password_of_prefect_is_given_and_asked_for():
+    with serving(200, password='naics:secret') as url:
+        named = {'PREFECT_API_URL': f'{url}/api'}
+        without = servers.check_prefect(named)
+        assert without.level is Level.WARN
+        assert 'PREFECT_API_AUTH_STRING' in without.mend
+        assert 'source .platform/env' in without.mend
+        wrong = servers.check_prefect({**named, 'PREFECT_API_AUTH_STRING': 'naics:other'})
+        assert wrong.level is Level.WARN
+        right = servers.check_prefect({**named, 'PREFECT_API_AUTH_STRING': 'naics:secret'})
+        assert right.level is Level.OK
+        address = url.replace('//', '//naics:secret@')
+        inside = servers.check_prefect({'PREFECT_API_URL': f'{address}/api'})
+        assert inside.level is Level.OK
+        assert 'secret' not in inside.found
+
+
+def test_an_address_of_pages_is_not_that_of_the_api():
+    with serving(200, b'<!DOCTYPE html>') as url:
+        found = servers.check_prefect({'PREFECT_API_URL': url})
+    assert found.level is Level.FAIL
+    assert 'ends in /api' in found.mend
+
+
+@pytest.mark.parametrize('answer', [b'', b'HTTP/1.1 200 OK\r\n'])
+def test_a_server_that_is_silent_or_trickles_is_given_up_in_time(answer):
+    ended = threading.Event()
+
+    def trickle(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            for byte in answer * 20:
+                if ended.wait(0.1):
+                    return
+                connection.sendall(bytes([byte]))
+            ended.wait(30)
+
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        thread = threading.Thread(target=trickle, args=(server,))
+        thread.start()
+        start = time.monotonic()
+        named = {'PREFECT_API_URL': f'http://127.0.0.1:{server.getsockname()[1]}/api'}
+        found = servers.check_prefect(named, timeout=0.5)
+        seconds = time.monotonic() - start
+        ended.set()
+        thread.join()
+    assert found.level is Level.FAIL
+    assert 'gives no answer' in found.found
+    assert seconds < 3
+
+
+def test_a_proxy_is_not_asked_for_a_server_of_this_machine(monkeypatch):
+    monkeypatch.setenv('http_proxy', f'http://127.0.0.1:{free_port()}')
+    monkeypatch.delenv('no_proxy', raising=False)
+    monkeypatch.delenv('NO_PROXY', raising=False)
+    with serving(200) as url:
+        assert servers.check_prefect({'PREFECT_API_URL': f'{url}/api'}).level is Level.OK
+
+
+def test_the_database_of_prefect(tmp_path):
+    assert servers.check_prefect_database({}, tmp_path).level is Level.OK
+    (tmp_path / 'prefect.db').write_bytes(b'no database, whatever its name says' * 100)
+    damaged = servers.check_prefect_database({}, tmp_path)
+    assert damaged.level is Level.FAIL
+    assert 'damaged' in damaged.found
+    named = {'PREFECT_API_URL': 'http://127.0.0.1:4200/api'}
+    assert servers.check_prefect_database(named, tmp_path).level is Level.OK
 
 
 def test_servers_that_do_not(tmp_path):
@@ -291,3 +365,13 @@ def test_the_command(tmp_path, monkeypatch, capsys, broken):
     assert ('1 failed' in outputs[0]) is broken
     levels = {row['subject']: row['level'] for row in json.loads(outputs[1])}
     assert levels['prefect server'] == ('fail' if broken else 'ok')
+
+
+def test_a_password_in_an_address_is_refused_and_never_shown(tmp_path):
+    found = servers.check_mlflow({'MLFLOW_TRACKING_URI': 'http://me:Pl4nted@host:5000'}, tmp_path)
+    assert found.level is Level.FAIL
+    assert 'MLFLOW_TRACKING_PASSWORD' in found.mend
+    prefect = servers.check_prefect(
+        {'PREFECT_API_URL': f'http://me:Pl4nted@127.0.0.1:{free_port()}'}
+    )
+    assert 'Pl4nted' not in str(found) + str(prefect)

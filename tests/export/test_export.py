@@ -82,6 +82,9 @@ def test_sentence_transformers_encodes_as_the_searcher_does(bundle, tmp_path):
     manifest = json.loads((tmp_path / 'encoder' / 'manifest.json').read_text(encoding='utf-8'))
     assert 'tanh' in manifest['output']
     assert manifest['space']['r_max'] == SPACE.r_max
+    written = b''.join(p.read_bytes() for p in (tmp_path / 'encoder').rglob('*') if p.is_file())
+    for folder in (tmp_path, bundle.path.parent):
+        assert str(folder).encode() not in written, 'no folder of this machine'
 
 
 def test_without_the_package_it_says_so(bundle, tmp_path, monkeypatch):

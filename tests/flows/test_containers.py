@@ -14,10 +14,11 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES = '1.37'
+PASSWORDS = ('POSTGRES_PASSWORD', 'PREFECT_AUTH')
 
 
 def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    known = {name: value for name, value in os.environ.items() if name != 'POSTGRES_PASSWORD'}
+    known = {name: value for name, value in os.environ.items() if name not in PASSWORDS}
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -50,15 +51,39 @@ def test_the_dockerfile_has_no_findings():
 
 def test_compose_reads_the_file_and_wants_a_password(compose):
     command = [*compose, '-f', 'docker/compose.yaml', '--profile', 'gpu', 'config']
-    refused = run(*command)
-    assert refused.returncode != 0
-    assert 'set a password for PostgreSQL' in refused.stderr
-    done = run(*command, POSTGRES_PASSWORD='x')
+    for given, missing in (
+        ({'PREFECT_AUTH': 'a:b'}, 'set a password for PostgreSQL'),
+        ({'POSTGRES_PASSWORD': 'x'}, 'set user:password for Prefect'),
+    ):
+        refused = run(*command, **given)
+        assert refused.returncode != 0
+        assert missing in refused.stderr
+    done = run(*command, POSTGRES_PASSWORD='x', PREFECT_AUTH='a:b')
     assert done.returncode == 0, done.stderr
     services = yaml.safe_load(done.stdout)['services']
     assert {'postgres', 'prefect', 'mlflow', 'setup', 'worker-cpu', 'worker-gpu'} <= set(services)
     ports = [port for service in services.values() for port in service.get('ports', ())]
     assert {port['host_ip'] for port in ports} == {'127.0.0.1'}
+
+
+def test_containers_cannot_write_to_their_image_and_have_no_capabilities():
+    text = (ROOT / 'docker' / 'compose.yaml').read_text(encoding='utf-8')
+    services = yaml.safe_load(text)['services']
+    for name in set(services) - {'postgres'}:
+        assert services[name]['read_only'] is True, name
+        assert services[name]['cap_drop'] == ['ALL'], name
+    assert '${PREFECT_AUTH:-' not in text, 'a password has no default'
+    server = services['prefect']['command']
+    assert server[:4] == ['python', '-m', 'flows.platform', 'prefect']
+    assert '--allowed-hosts=prefect,127.0.0.1,localhost' in server
+    kubernetes = (ROOT / 'deployments' / 'kubernetes' / 'worker.yaml').read_text(encoding='utf-8')
+    documents = list(yaml.safe_load_all(kubernetes))
+    assert [document['kind'] for document in documents].count('NetworkPolicy') == 1
+    for document in documents:
+        if document['kind'] == 'Deployment':
+            (container,) = document['spec']['template']['spec']['containers']
+            assert container['securityContext']['readOnlyRootFilesystem'] is True
+            assert {'startupProbe', 'livenessProbe'} <= set(container)
 
 
 def test_the_kubernetes_manifests_fit_their_schemas():

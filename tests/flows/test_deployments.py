@@ -1,13 +1,16 @@
 """The files under ``deployments/`` and ``docker/`` against the code that they name."""
 
 import importlib
+import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 from prefect.automations import AutomationCore
 
-from flows import local_platform
+from flows.platform.environment import HEARTBEAT_S
+from flows.platform.pools import job_template
 from naics_embed.config.load import load_config
 from naics_embed.errors import UserError
 
@@ -47,17 +50,18 @@ def test_a_deployment_fits_its_flow(name):
     config = load_config(
         ROOT / 'configs', entry['parameters']['profile'], entry['parameters'].get('overrides', ())
     ).config
-    target = config.platform.text_training
-    assert target is None or NAMED[target]['work_pool']['name'] == 'gpu'
+    for target in config.platform.routes.values():
+        assert NAMED[target]['work_pool']['name'] == 'gpu'
 
 
 def test_heartbeats_are_more_frequent_than_the_automation_expects():
     (values,) = yaml.safe_load((ROOT / 'deployments' / 'automations.yaml').read_text())
     automation = AutomationCore.model_validate(values)
-    for entry in NAMED.values():
-        variables = entry['work_pool']['job_variables']['env']
-        every = int(variables['PREFECT_FLOWS_HEARTBEAT_FREQUENCY'])
-        assert 2 * every < automation.trigger.within.total_seconds()
+    pools = yaml.safe_load((ROOT / 'deployments' / 'pools.yaml').read_text())
+    every = int(pools['job']['env']['PREFECT_FLOWS_HEARTBEAT_FREQUENCY'])
+    assert every == HEARTBEAT_S
+    assert 2 * every < automation.trigger.within.total_seconds()
+    assert not any('job_variables' in entry['work_pool'] for entry in NAMED.values())
 
 
 def test_sweeps_leave_slots_for_their_cells():
@@ -66,16 +70,23 @@ def test_sweeps_leave_slots_for_their_cells():
 
 
 @pytest.mark.parametrize('kind', ['process', 'docker', 'kubernetes'])
-def test_pools_are_prefects_own_templates_with_our_defaults(kind):
+def test_a_run_chooses_neither_program_nor_environment(kind):
     content = yaml.safe_load((ROOT / 'deployments' / 'pools.yaml').read_text())
     assert content['gpu']['concurrency_limit'] == 1
     for pool in ('cpu', 'gpu'):
-        defaults = content['types'][kind].get(pool, {})
-        template = local_platform.job_template(kind, defaults)
-        for name, value in defaults.items():
-            assert template['variables']['properties'][name]['default'] == value
+        own = content['types'][kind].get(pool, {})
+        template = job_template(kind, content['job']['variables'], {'env': {'A': 'b'}, **own})
+        schema = template['variables']
+        assert set(schema['properties']) == {'name', 'labels', 'stream_output'}
+        assert schema['additionalProperties'] is False
+        left = set(re.findall(r'{{ *([a-z_]+) *}}', json.dumps(template['job_configuration'])))
+        assert left == {'name', 'labels', 'stream_output'}, 'what a run may set'
+        assert template['job_configuration']['env'] == {'A': 'b'}
+        assert 'command' not in template['job_configuration']
+        text = json.dumps(template['job_configuration'])
+        assert all(json.dumps(value) in text for value in own.values())
     with pytest.raises(UserError, match=f"a {kind} pool has no variable 'imgae'"):
-        local_platform.job_template(kind, {'imgae': 'x'})
+        job_template(kind, [], {'imgae': 'x'})
 
 
 def test_no_port_of_the_containers_leaves_this_machine_and_no_password_has_a_default():

@@ -8,10 +8,10 @@ import time
 import httpx
 import pytest
 from mlflow import MlflowClient
-from test_platform import free_port
+from running_platform import free_port
 
-from flows import mlflow_auth
-from flows.local_platform import environment
+from flows.platform import mlflow_auth
+from flows.platform.environment import environment
 from naics_embed.artifacts import MANIFEST
 from naics_embed.errors import TrackingError, UserError
 from tasks.registry import CHAMPION, alias, crown, register
@@ -132,4 +132,7 @@ def test_the_workers_get_the_password_that_prefects_server_asks_for(tmp_path, mo
     monkeypatch.setenv('PREFECT_API_AUTH_STRING', 'someone:outdated')
     assert environment(tmp_path, 1, 2, None)['PREFECT_API_AUTH_STRING'] == 'someone:secret'
     monkeypatch.delenv('PREFECT_SERVER_API_AUTH_STRING')
-    assert 'PREFECT_API_AUTH_STRING' not in environment(tmp_path, 1, 2, None)
+    made = environment(tmp_path, 1, 2, None)
+    assert made['PREFECT_API_AUTH_STRING'] == made['PREFECT_SERVER_API_AUTH_STRING']
+    assert len(made['PREFECT_API_AUTH_STRING']) > 30
+    assert environment(tmp_path, 1, 2, None) == made, 'a password is made once'

@@ -1,5 +1,6 @@
 """A stage that another host computes: what is asked of it, and what is believed afterwards."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Crashed
 
 from flows import routing
-from flows.routing import HERE, Request, computed_elsewhere
+from flows.pipeline import pipeline
+from flows.routing import HERE, Request, senders
+from flows.runtime import CHECKOUT
 from naics_embed.artifacts import Artifact
-from naics_embed.errors import RemoteRunError
+from naics_embed.config.load import load_config
+from naics_embed.errors import ConfigError, RemoteRunError
 from tasks.share import Share
 from tasks.stage import Result, Run, Stage
 from tasks.tracking import pipeline_run
@@ -30,6 +34,7 @@ class Hosts:
         self.share: str | None = f'file://{folder}/common'
         self.state = Completed()
         self.works = True
+        self.deployment = 'letters/gpu'
         monkeypatch.setattr(routing, 'run_deployment', self.run_deployment)
 
     def body(self, out, inputs, context) -> Result:
@@ -47,10 +52,9 @@ class Hosts:
                 share = Share.at(self.share) if self.share else None
                 run = Run(root, tracker, frozenset(refresh), share=share)
                 inputs = {'source': Artifact.of(self.source)}
-                if not elsewhere:
-                    return self.stage(run, inputs)
                 request = Request('gpu', ('a=1',), 'auto', tracker.parent_run_id)
-                return computed_elsewhere(self.stage, run, inputs, {}, 'text-training/gpu', request)
+                routes = senders({'letters': self.deployment} if elsewhere else {}, request)
+                return self.stage(replace(run, routes=routes), inputs)
 
         return run_here()
 
@@ -73,6 +77,7 @@ def test_the_other_host_computes_and_a_refresh_is_not_answered_from_what_lies_he
     assert record.path('letters').is_relative_to(hosts.folder / 'here')
     assert record.cached, 'as in MLflow: another run computed it'
     assert hosts.asked[0]['overrides'] == ['a=1', HERE]
+    assert 'target' not in hosts.asked[0]
     assert hosts.on('here', elsewhere=True) == record
     assert len(hosts.asked) == 1, 'nothing is sent where the stage is cached'
 
@@ -89,6 +94,38 @@ def test_a_host_that_shares_nothing_and_one_that_failed_are_told(hosts):
     with pytest.raises(RemoteRunError, match=r'the hosts must share runtime\.root or platform\.s'):
         hosts.on('here', elsewhere=True)
     hosts.works, hosts.state = False, Crashed(message='no heartbeat')
-    with pytest.raises(RemoteRunError, match=r'text-training/gpu, flow run .* Crashed: no heartb'):
+    with pytest.raises(RemoteRunError, match=r'letters/gpu, flow run .* Crashed: no heartb'):
         hosts.on('here', elsewhere=True)
     assert hosts.computed == ['gpu-host']
+
+
+@pytest.mark.slow
+def test_a_deployment_of_the_pipeline_is_told_which_stage(hosts):
+    hosts.deployment = 'pipeline/on-gpu'
+    hosts.on('here', elsewhere=True)
+    assert hosts.computed == ['gpu-host']
+    assert hosts.asked[0]['target'] == 'letters'
+
+
+@pytest.mark.parametrize(
+    'routes,message',
+    [
+        ('{text_training: training}', r'platform\.routes\.text_training must be'),
+        ('{refinement: text-training/gpu}', r'pipeline/DEPLOYMENT or refinement/DEPLOYMENT'),
+        ('{refinement: pipeline/a/b}', r'platform\.routes\.refinement must be'),
+        ('text-training/gpu', r'platform\.routes='),
+    ],
+)
+def test_a_route_names_a_deployment_that_computes_the_stage(routes, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(CHECKOUT / 'configs', 'cpu', [f'platform.routes={routes}'])
+
+
+def test_the_earlier_setting_names_the_present_one():
+    with pytest.raises(ConfigError, match=r'is now platform\.routes={text_training: FLOW/DEP'):
+        load_config(CHECKOUT / 'configs', 'cpu', ['platform.text_training=text-training/gpu'])
+
+
+def test_a_route_of_no_stage_is_refused_before_anything_runs():
+    with pytest.raises(ConfigError, match=r"platform\.routes: no stage 'training'"):
+        pipeline.fn('smoke', ['platform.routes={training: pipeline/on-gpu}'])

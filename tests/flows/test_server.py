@@ -4,7 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -139,7 +143,7 @@ def test_a_server_that_cannot_start_is_named_with_its_words(tmp_path):
     _, complaints = run.communicate(timeout=600)
     assert run.returncode == 1
     assert 'ServerStartError: the temporary Prefect server gave no answer' in complaints
-    assert 'unable to open database file' in complaints
+    assert "OrchestrationError: Prefect's database cannot be opened" in complaints
 
 
 def test_a_server_in_the_settings_is_used_and_nothing_is_started(monkeypatch):
@@ -148,10 +152,31 @@ def test_a_server_in_the_settings_is_used_and_nothing_is_started(monkeypatch):
     from flows import server
 
     monkeypatch.setattr(server, '_start', lambda *_: pytest.fail('a server was started'))
-    with temporary_settings({PREFECT_API_URL: 'http://127.0.0.1:9/api'}):
+    with answering(b'"3.8.8"') as url, temporary_settings({PREFECT_API_URL: url}):
         with server.prefect_server() as ready:
             ready()
-        assert PREFECT_API_URL.value() == 'http://127.0.0.1:9/api'
+        assert PREFECT_API_URL.value() == url
+
+
+@contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """A server that gives every request one answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f'http://127.0.0.1:{server.server_port}/api'
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.slow

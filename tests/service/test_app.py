@@ -9,28 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from service_help import is_problem
 
 from naics_embed.bundle import Bundle
 from naics_embed.config.load import load_config
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import ArtifactError, ConfigError
-from naics_embed.service.answers import CodeAnswer, CodeCard, Problem, SearchAnswer
+from naics_embed.service.answers import CodeAnswer, CodeCard, SearchAnswer
 from naics_embed.service.disk import CodeDisk
 from naics_embed.service.guard import HEADERS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 TEXTS = ['corn farming', 'dental offices', 'xylophone zzz']
-
-
-def is_problem(answer, status: int) -> Problem:
-    """Check that an answer is an error that tells no more than it should."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers['content-type'] == 'application/problem+json'
-    assert 'Traceback' not in answer.text
-    problem = Problem.model_validate_json(answer.content)
-    assert problem.status == status
-    assert problem.detail
-    return problem
 
 
 def post(client, **body):

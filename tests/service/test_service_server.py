@@ -2,45 +2,19 @@
 
 import json
 import os
-import re
-import shutil
-import signal
 import socket
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from service_help import START_S, WAIT_S, ask, start, wait
 from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
+from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import UserError
-from naics_embed.service.server import is_loopback, listen
+from naics_embed.service.server import is_loopback, listen, run_server
 
-COMMAND = 'from naics_embed.cli.main import main; main()'
-ADDRESS = re.compile(r'listening on (http://\S+)')
-START_S = 300
-WAIT_S = 60
-ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
-CHROMEDRIVER = shutil.which('chromedriver')
-FLAGS = (
-    *('--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'),
-    *('--disable-background-networking', '--disable-component-update', '--disable-sync'),
-    '--window-size=1200,1000',
-)
 AXE = os.environ.get('AXE_CORE')
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, '-c', COMMAND, 'serve', *map(str, arguments)],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
 
 
 def fails(*arguments: object) -> str:
@@ -50,30 +24,6 @@ def fails(*arguments: object) -> str:
     assert process.returncode == 2, told
     assert 'Traceback' not in told
     return told
-
-
-@pytest.fixture(scope='module')
-def server(bundle_path) -> Iterator[str]:
-    """Address of a server; it must stop when it is told to, without a word of error."""
-    process = start('--port', 0, '--bundle', bundle_path, 'service.max_characters=300')
-    told = []
-    for line in process.stderr:
-        told.append(line)
-        if found := ADDRESS.search(line):
-            break
-    else:
-        pytest.fail(''.join(told))
-    address = found.group(1)
-    end = time.monotonic() + START_S
-    while not any('ready' in line for line in told):
-        assert time.monotonic() < end
-        told.append(process.stderr.readline())
-    yield address
-    process.send_signal(signal.SIGTERM)
-    _, rest = process.communicate(timeout=WAIT_S)
-    assert 'Traceback' not in rest + ''.join(told)
-    # Nobody's query is in the log.
-    assert 'v1/search' not in rest
 
 
 @pytest.mark.slow
@@ -120,36 +70,14 @@ def test_which_addresses_are_loopback():
     assert not any(map(is_loopback, ('0.0.0.0', '::', '10.0.0.1', 'example.org')))
 
 
-@pytest.fixture(scope='module')
-def page(server, tmp_path_factory) -> Iterator:
-    """The page in a browser that has used nothing before."""
-    webdriver = pytest.importorskip('selenium.webdriver', reason='selenium is not installed')
-    if CHROMIUM is None or CHROMEDRIVER is None:
-        pytest.skip('there is no chromium with its chromedriver on this machine')
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    for flag in (*FLAGS, f'--user-data-dir={tmp_path_factory.mktemp("chromium")}'):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(CHROMEDRIVER))
-    driver.get(server)
-    yield driver
-    driver.quit()
-
-
-def wait(page, script: str) -> object:
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(page, WAIT_S).until(lambda _: page.execute_script(f'return {script}'))
-
-
-def ask(page, query: str, status: str) -> None:
-    """Type a query, press enter, and wait for what the page says."""
-    from selenium.webdriver.common.keys import Keys
-
-    page.execute_script("document.getElementById('query').value = ''")
-    page.find_element('id', 'query').send_keys(query, Keys.ENTER)
-    wait(page, f"document.getElementById('status').textContent.includes({json.dumps(status)})")
+def test_others_are_warned_of(bundle_path, caplog):
+    with socket.create_server(('', 0)) as taken:
+        config = ServiceConfig(host='0.0.0.0', port=taken.getsockname()[1])
+        with pytest.raises(UserError, match='cannot be listened on'):
+            run_server(config, bundle_path)
+    [warning] = [text for text in caplog.messages if 'listening on 0.0.0.0' in text]
+    assert 'no authentication' in warning
+    assert 'docs/serving.md' in warning
 
 
 def errors(page) -> list[str]:

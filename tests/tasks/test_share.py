@@ -129,6 +129,68 @@ def test_nothing_damaged_in_the_bucket_is_believed(hosts, sources):
     assert json.loads(share.files.cat_file(f'{folder}.json'))['run_id'] != record.run_id
 
 
+@pytest.fixture
+def other_writer(bucket, request, tmp_path):
+    """Put objects under any names and a record of them, and fetch it as a host would."""
+    share = Share.at(f'{bucket}/{request.node.name}')
+    run = 'f' * 32
+    target = tmp_path / 'host' / 'root' / 'letters' / 'key'
+
+    def fetch(objects: dict[str, bytes], output: Artifact):
+        name, _, folder = f'{share.folder}/letters/key/{run}'.partition('/')
+        for path, content in objects.items():
+            share.files.call_s3('put_object', Bucket=name, Key=f'{folder}/{path}', Body=content)
+        record = {
+            'stage': 'letters',
+            'key': 'key',
+            'run_id': run,
+            'files': {'output': output.to_dict()},
+            'metrics': {},
+            'facts': {},
+            'seconds': 1.0,
+            'cached': False,
+        }
+        share.files.pipe_file(f'{share.folder}/letters/key.json', json.dumps(record).encode())
+        return share.fetch('letters', 'key', target)
+
+    fetch.root = tmp_path / 'host'
+    fetch.share = share
+    return fetch
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['../evil', '../../../../evil', 'deep/../../evil', 'deep\\..\\..\\evil', '/evil', 'a//b'],
+)
+def test_names_that_a_bucket_lists_lead_nowhere_else(other_writer, caplog, name):
+    output = Artifact('model', '0' * 64, 100)
+    assert other_writer({'model/good': b'good', f'model/{name}': b'owned'}, output) is None
+    assert 'letters key: the share is not used: ' in caplog.text
+    assert not any(path.is_file() for path in other_writer.root.rglob('*'))
+    assert not list(other_writer.root.parent.rglob('*evil*'))
+
+
+def test_a_larger_object_is_not_downloaded(other_writer, caplog, monkeypatch):
+    opened = []
+    files = type(other_writer.share.files)
+    inner = files.open
+    monkeypatch.setattr(
+        files,
+        'open',
+        lambda self, path, *more, **words: opened.append(path) or inner(self, path, *more, **words),
+    )
+    output = Artifact('letters.txt', '0' * 64, 10)
+    assert other_writer({'letters.txt': bytes(3 * 2**20)}, output) is None
+    assert 'letters.txt has more than the 10 bytes it may have' in caplog.text
+    assert [path.rpartition('/')[2] for path in opened] == ['key.json']
+
+
+def test_an_object_and_a_folder_of_one_name(other_writer, caplog):
+    objects = {'model/a': b'1', 'model/a/b': b'2'}
+    assert other_writer(objects, Artifact('model', '0' * 64, 100)) is None
+    assert 'two files of a name' in caplog.text or 'is not as recorded' in caplog.text
+
+
 @pytest.mark.slow
 def test_a_folder_will_do_and_what_a_host_has_already_it_brings_along(
     tmp_path, mlflow_uri, prefect_server, sources

@@ -1,8 +1,11 @@
 """What a stage computes, finds ready, repairs, retries and logs, in real flows."""
 
+import base64
 import errno
+import importlib
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -428,6 +431,176 @@ def test_an_input_that_changed_under_way_is_named(laboratory, words, source):
     with pytest.raises(ArtifactError, match=r'words: its input source at .*source\.txt'):
         laboratory.flow(lambda run: words.stage(run, {'source': artifact}))
     assert words.computed == 0
+
+
+def chained(first: Words, then: Words, source: Path) -> Callable[[Run], Record]:
+    """A stage and one that reads what it wrote."""
+
+    def both(run: Run) -> Record:
+        record = first.stage(run, {'source': Artifact.of(source)})
+        return then.stage(run, {'source': record['words']})
+
+    return both
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('way', ['moved', 'copied'])
+def test_all_of_a_root_that_lies_elsewhere_is_found_and_checked(laboratory, source, way):
+    first, then = Words(), Words()
+    then.stage = Stage('after', then.body, ('naics_embed.errors',))
+    both = chained(first, then, source)
+    (record,) = laboratory.flow(both)
+    elsewhere = Laboratory(laboratory.root.parent / 'another' / 'place', laboratory.uri)
+    if way == 'moved':
+        elsewhere.root.parent.mkdir()
+        laboratory.root.rename(elsewhere.root)
+    else:
+        shutil.copytree(laboratory.root, elsewhere.root)
+    (found,) = elsewhere.flow(both)
+    assert (found.cached, first.computed, then.computed) == (True, 1, 1)
+    assert (found.key, found.run_id, found.facts) == (record.key, record.run_id, record.facts)
+    assert found.path('words') == elsewhere.root / 'after' / record.key / 'words.txt'
+
+    found.path('words').write_text('CAT GROOMING')
+    (repaired,) = elsewhere.flow(both)
+    assert (repaired.cached, first.computed, then.computed) == (False, 1, 2)
+    assert repaired.path('words').read_text() == 'DOG GROOMING'
+
+
+@pytest.mark.slow
+def test_two_hosts_may_have_one_root_under_different_paths(laboratory, source):
+    # To rename the folder is to look at it from the other host.
+    first, then = Words(), Words()
+    then.stage = Stage('after', then.body, ('naics_embed.errors',))
+    here = laboratory.root
+    there = here.parent / 'mnt' / 'storage'
+    there.parent.mkdir()
+    laboratory.flow(first.call(source))
+    here.rename(there)
+    other = Laboratory(there, laboratory.uri)
+    other.flow(chained(first, then, source))
+    there.rename(here)
+    (record,) = laboratory.flow(chained(first, then, source))
+    assert (record.cached, first.computed, then.computed) == (True, 1, 1)
+    assert record.path('words').is_relative_to(here)
+
+
+@pytest.mark.slow
+def test_neither_records_nor_prefects_server_know_where_the_root_lies(laboratory, words, source):
+    with get_client(sync_client=True) as client:
+        registered = client.read_block_documents()
+    laboratory.flow(words.call(source))
+    laboratory.flow(words.call(source))
+    stored = [
+        path
+        for folder in ('.keys', '.results')
+        for path in (laboratory.root / folder).rglob('*')
+        if path.is_file()
+    ]
+    assert len(stored) == 2
+    for path in stored:
+        assert str(laboratory.root) not in path.read_text()
+    with get_client(sync_client=True) as client:
+        assert client.read_block_documents() == registered
+        found = client.read_task_runs(sort=TaskRunSort.END_TIME_DESC, limit=2)
+    assert [run.state.name for run in found] == ['Cached', 'Completed']
+    for run in found:
+        assert str(laboratory.root.parent) not in run.model_dump_json()
+
+
+def made_by_an_older_version(root: Path) -> None:
+    """Write absolute paths into the records of a root, as versions before relative ones did."""
+    for path in (root / '.results').iterdir():
+        record = json.loads(path.read_text())
+        for entry in record['files'].values():
+            entry['path'] = str(root / entry['path'])
+        path.write_text(json.dumps(record))
+    for path in (root / '.keys').iterdir():
+        key = json.loads(path.read_text())
+        key['storage_block_id'] = '9ced7f17-737e-477b-8228-c00b348ae7a1'
+        key['serializer']['object_decoder'] = 'prefect.serializers.prefect_json_object_decoder'
+        path.write_text(json.dumps(key))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('moved', [False, True])
+def test_a_root_of_an_older_version_is_found_ready(laboratory, source, moved):
+    first, then = Words(), Words()
+    then.stage = Stage('after', then.body, ('naics_embed.errors',))
+    both = chained(first, then, source)
+    (record,) = laboratory.flow(both)
+    made_by_an_older_version(laboratory.root)
+    root = laboratory.root
+    if moved:
+        root = root.rename(root.with_name('moved'))
+    (found,) = Laboratory(root, laboratory.uri).flow(both)
+    assert (found.cached, first.computed, then.computed) == (True, 1, 1)
+    assert found.path('words') == root / 'after' / record.key / 'words.txt'
+
+
+def planted(record: dict) -> bytes:
+    return base64.encodebytes(pickle.dumps(Planted()))
+
+
+class Planted:
+    """What a pickle may hold."""
+
+    def __reduce__(self):
+        return os.mkdir, ('planted',)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda record: b'',
+        lambda record: json.dumps(record).encode()[:40],
+        lambda record: b'[]',
+        lambda record: b'{}',
+        lambda record: json.dumps({**record, 'key': 'another'}).encode(),
+        lambda record: json.dumps(record).replace('words.txt', '../../../source.txt').encode(),
+        planted,
+    ],
+)
+def test_a_stored_record_that_is_damaged_or_planted_is_computed_again(
+    laboratory, words, source, damage, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    laboratory.flow(words.call(source))
+    (stored,) = (laboratory.root / '.results').iterdir()
+    stored.write_bytes(damage(json.loads(stored.read_text())))
+    if damage is planted:
+        (key,) = (laboratory.root / '.keys').iterdir()
+        key.write_text(
+            json.dumps({**json.loads(key.read_text()), 'serializer': {'type': 'pickle'}})
+        )
+    record, again = laboratory.flow(words.call(source), words.call(source))
+    assert (record.cached, again.cached, words.computed) == (False, True, 2)
+    assert record.path('words').read_text() == 'DOG GROOMING'
+    assert not (tmp_path / 'planted').exists()
+    assert source.read_text() == 'dog grooming'
+
+
+@pytest.mark.parametrize('file', ['record', 'record_storage', 'assets', 'share', 'stage'])
+def test_how_records_are_stored_takes_no_part_in_the_key_of_any_stage(tmp_path, monkeypatch, file):
+    stages = {
+        stage.name: stage
+        for name in sorted(path.stem for path in stage_module.TASKS_ROOT.glob('*.py'))
+        for stage in vars(importlib.import_module(f'tasks.{name}')).values()
+        if isinstance(stage, Stage)
+    }
+    assert len(stages) >= 20
+    before = {name: key(stage) for name, stage in stages.items()}
+    copied = tmp_path / 'tasks'
+    shutil.copytree(stage_module.TASKS_ROOT, copied)
+    monkeypatch.setattr(stage_module, 'TASKS_ROOT', copied)
+    with (copied / f'{file}.py').open('a') as stream:
+        stream.write('FORMAT = 2\n')
+    assert {name: key(stage) for name, stage in stages.items()} == before
+    with (copied / 'codebook.py').open('a') as stream:
+        stream.write('FORMAT = 2\n')
+    changed = {name for name, stage in stages.items() if key(stage) != before[name]}
+    assert 'codebook' in changed
 
 
 OTHER_PROCESS = """

@@ -13,9 +13,9 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from naics_embed.errors import TrackingError
-from tasks import tracking
-from tasks.tracking import FLOW_RUN, PARENT, Tracker, pipeline_run
+from naics_embed.errors import ConfigError, TrackingError
+from tasks import tracking_errors
+from tasks.tracking import FLOW_RUN, PARENT, URI_VARIABLE, Tracker, pipeline_run
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_another_stage_key_or_root_is_another_run(open_run, other):
 
 
 def test_a_server_that_never_answers_is_a_clear_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(tracking, 'ANSWER_PAUSE_S', 0.0)
+    monkeypatch.setattr(tracking_errors, 'ANSWER_PAUSE_S', 0.0)
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         uri = f'http://127.0.0.1:{taken.getsockname()[1]}'
@@ -199,3 +199,21 @@ def test_metrics_logged_while_the_server_restarts_are_not_lost(tmp_path):
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
+
+
+def test_the_address_of_a_run_does_not_pass_for_the_users(open_run, tmp_path, monkeypatch):
+    monkeypatch.delenv(URI_VARIABLE, raising=False)
+    with pipeline_run(f'sqlite:///{tmp_path}/own.db', 'tracking', tmp_path, {}, {}):
+        assert URI_VARIABLE not in os.environ
+    monkeypatch.setenv(URI_VARIABLE, 'http://of-the-user:5000')
+    with open_run():
+        assert os.environ[URI_VARIABLE] == 'http://of-the-user:5000'
+
+
+def test_an_address_with_a_password_is_refused_before_anything_is_asked(tmp_path):
+    with (
+        pytest.raises(ConfigError, match='MLFLOW_TRACKING_PASSWORD') as caught,
+        pipeline_run('http://someone:Pl4nted@127.0.0.1:1', 'tracking', tmp_path, {}, {}),
+    ):
+        raise AssertionError
+    assert 'Pl4nted' not in str(caught.value)

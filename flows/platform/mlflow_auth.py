@@ -4,11 +4,14 @@ import os
 import secrets
 from pathlib import Path
 
+from flows.platform.credentials import kept_secret
 from naics_embed.errors import UserError
 
 NAME, PASSWORD = 'MLFLOW_TRACKING_USERNAME', 'MLFLOW_TRACKING_PASSWORD'
 """What clients sign in with; a server that is started with them asks for them."""
-APP = ['--app-name', 'basic-auth']
+APP = ['--app-name', 'naics-embed']
+SIGN_IN = 'MLFLOW_AUTH_CONFIG_PATH'
+"""Variable that names the configuration of the sign-in."""
 SHORTEST = 12
 """Characters that MLflow wants of a password at least."""
 
@@ -42,12 +45,10 @@ def server_environment(folder: Path) -> dict[str, str]:
         'authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n',
         encoding='utf-8',
     )
-    if not secret.exists():
-        secret.touch(mode=0o600)
-        secret.write_text(secrets.token_urlsafe(32), encoding='utf-8')
+    session_secret = kept_secret(secret, lambda: secrets.token_urlsafe(32))
     return {
-        'MLFLOW_AUTH_CONFIG_PATH': str(settings),
+        SIGN_IN: str(settings),
         'MLFLOW_AUTH_ADMIN_USERNAME': os.environ[NAME],
         'MLFLOW_AUTH_ADMIN_PASSWORD': os.environ[PASSWORD],
-        'MLFLOW_FLASK_SERVER_SECRET_KEY': secret.read_text(encoding='utf-8').strip(),
+        'MLFLOW_FLASK_SERVER_SECRET_KEY': session_secret,
     }

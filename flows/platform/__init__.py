@@ -1,0 +1,1 @@
+"""Prefect's and MLflow's servers, work pools, workers and deployments on this machine."""

@@ -1,0 +1,5 @@
+"""``python -m flows.platform``."""
+
+from flows.platform.commands import main
+
+main()

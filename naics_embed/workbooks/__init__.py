@@ -1,0 +1,1 @@
+"""Excel workbooks from outside: how large they are, before a reader opens them."""

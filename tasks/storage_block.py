@@ -1,0 +1,39 @@
+"""A storage block of Prefect's server as a file system: its address is kept in one place."""
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+from prefect.filesystems import RemoteFileSystem
+
+from naics_embed.errors import ConfigError
+
+KIND = RemoteFileSystem.get_block_type_slug()
+
+
+def file_system(slug: str) -> tuple[AbstractFileSystem, str]:
+    """Open the storage that a block describes; its settings are those of fsspec.
+
+    Args:
+        slug: ``remote-file-system/NAME``.
+
+    Returns:
+        The file system, and the folder in it.
+
+    Raises:
+        ConfigError: the server knows no such block, or it is of another kind.
+        ImportError: the package of that kind of storage is not installed.
+        ValueError: fsspec knows no such kind of storage.
+    """
+    kind, _, name = slug.partition('/')
+    if kind != KIND:
+        raise ConfigError(
+            f'platform.share={slug}: a block of the kind {kind} cannot be used; save one of the '
+            f'kind {KIND}, with the address of the bucket as its basepath'
+        )
+    try:
+        block = RemoteFileSystem.load(name, _sync=True)
+    except ValueError as error:
+        raise ConfigError(
+            f"platform.share={slug}: Prefect's server has no such block; save it there, or name "
+            'the address itself, such as s3://bucket/folder (docs/platform.md)'
+        ) from error
+    return url_to_fs(block.basepath, **block.settings)
