@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
+from interrupted_runs import check_runs_outlive
 from prefect.automations import AutomationCore
 from prefect.client.orchestration import get_client
 from running_platform import Platform, wait
@@ -93,7 +94,7 @@ def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(platf
     assert (smoke / 'report.html').is_file()
     assert not (platform.folder / 'artifacts' / 'report.html').exists(), 'the place of a real one'
     given = training.parameters['overrides']
-    settings = ('tracking.', 'runtime.root')
+    settings = ('tracking.uri', 'runtime.root')
     assert not any(one.startswith(settings) for one in given), 'the worker has its own environment'
 
     assert platform.run('pipeline/gpu', overrides) == 0, platform.said
@@ -222,3 +223,10 @@ def test_a_run_that_died_with_its_worker_is_marked_and_only_ours(platform):
     assert platform.flow_runs()['ours'][0].state.name == 'Crashed'
     assert platform.flow_runs()['ours'][0].state.message == 'no heartbeat'
     assert platform.flow_runs()['of-somebody-else'][0].state.name == 'Running'
+    with platform.client() as client:
+        as_before = made.model_dump(exclude={'id', 'owner_resource'})
+        client.update_automation(made.id, AutomationCore.model_validate(as_before))
+
+
+def test_runs_in_progress_outlive_the_platform(platform):
+    check_runs_outlive(platform)

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from interrupted_runs import check_runs_outlive
 from mlflow import MlflowClient
 from running_platform import Platform, wait
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from starlette.websockets import WebSocketDisconnect
 from flows.platform.guard import guarded, own_origins
 
 FOREIGN = 'http://evil.example'
+TALK = 'ws://127.0.0.1:4200/talk'
 PAGE = """
 <!doctype html><title>working</title><script>
 const api = API, auth = AUTH, mlflow = MLFLOW, found = {}
@@ -246,14 +248,14 @@ def guarded_client():
 
 
 def test_a_websocket_of_a_foreign_page_is_refused(guarded_client):
-    with guarded_client.websocket_connect('/talk') as socket:
+    with guarded_client.websocket_connect(TALK) as socket:
         assert socket.receive_text() == 'hello'
     own = {'Origin': 'http://localhost:4200'}
-    with guarded_client.websocket_connect('/talk', headers=own) as socket:
+    with guarded_client.websocket_connect(TALK, headers=own) as socket:
         assert socket.receive_text() == 'hello'
     with (
         pytest.raises(WebSocketDisconnect),
-        guarded_client.websocket_connect('/talk', headers={'Origin': FOREIGN}),
+        guarded_client.websocket_connect(TALK, headers={'Origin': FOREIGN}),
     ):
         pass
 
@@ -273,3 +275,34 @@ def test_a_websocket_of_a_foreign_page_is_refused(guarded_client):
 )
 def test_what_the_guard_lets_through(guarded_client, headers, status):
     assert guarded_client.get('/', headers=headers).status_code == status
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=10, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_is_started_again_and_nothing_else(platform):
+    names = ('prefect', 'cpu', 'gpu')
+    others = {name: platform.process_of(name).pid for name in names}
+    client = MlflowClient(platform.ui)
+    experiment = client.create_experiment('kept')
+    before = platform.process_of('mlflow')
+    for child in [*before.children(recursive=True), before]:
+        child.kill()
+    wait(lambda: answers(f'{platform.ui}/health'))
+    assert client.get_experiment(experiment).name == 'kept'
+    assert platform.process_of('mlflow').pid != before.pid
+    worker = platform.process_of('cpu')
+    worker.kill()
+    wait(lambda: platform.log.read_text().count("Worker 'cpu-1' started!") == 2)
+    del others['cpu']
+    assert {name: platform.process_of(name).pid for name in others} == others
+
+
+@pytest.mark.slow
+def test_runs_in_progress_outlive_the_platform(platform):
+    check_runs_outlive(platform)

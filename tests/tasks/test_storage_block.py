@@ -84,10 +84,10 @@ def test_a_block_that_is_absent_or_of_another_kind_is_named(tmp_path, prefect_se
 
 @pytest.mark.parametrize('share', [None, 's3://bucket/folder', 'remote-file-system/naics'])
 def test_the_share_is_an_address_or_a_block(share):
-    assert PlatformConfig(None, share, None).share == share
+    assert PlatformConfig({}, share, None).share == share
 
 
 @pytest.mark.parametrize('share', ['', 'bucket', '/folder', 'a/b/c', '../b', 'Remote/B', 'a/'])
 def test_what_is_neither_address_nor_block_is_refused(share):
     with pytest.raises(ConfigError, match=r'platform\.share must be .*remote-file-system/NAME'):
-        PlatformConfig(None, share, None)
+        PlatformConfig({}, share, None)
