@@ -40,7 +40,7 @@ smoke: run
 
 # DB=postgres keeps both servers' data in PostgreSQL: our own, or POSTGRES=user:password@host:port.
 platform: $(STAMP)
-	$(BIN)/python -m flows.platform up --db $(or $(DB),sqlite) $(ARGS)
+	$(BIN)/python -m flows.local_platform up --db $(or $(DB),sqlite) $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(TEST_WORKERS) $(ARGS)

@@ -56,7 +56,7 @@ from benchmarks.harness import (
     wait,
     write_json,
 )
-from flows.platform.environment import environment
+from flows.local_platform.environment import environment
 from flows.runtime import CHECKOUT, prepare
 
 CASES = (

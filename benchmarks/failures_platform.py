@@ -39,7 +39,7 @@ class Platform:
         }
         with self.log.open('w') as log:
             self.process = subprocess.Popen(
-                [sys.executable, '-m', 'flows.platform', 'up']
+                [sys.executable, '-m', 'flows.local_platform', 'up']
                 + [part for name, value in options.items() for part in (f'--{name}', str(value))],
                 cwd=CHECKOUT,
                 env=self.environment,

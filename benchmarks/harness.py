@@ -18,9 +18,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from flows.platform.environment import HOST
-from flows.platform.postgres import OwnServer, Server, find
-from flows.platform.processes import commands
+from flows.local_platform.environment import HOST
+from flows.local_platform.postgres import OwnServer, Server, find
+from flows.local_platform.processes import commands
 from flows.runtime import CHECKOUT
 from naics_embed.artifacts import checksum
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from benchmarks.harness import Bench, write_json
-from flows.platform.environment import environment
+from flows.local_platform.environment import environment
 from flows.runtime import CHECKOUT, prepare
 
 COMMAND = 'from naics_embed.cli.main import main; main()'

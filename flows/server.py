@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.platform.credentials import ASKED, USER
+from flows.local_platform.credentials import ASKED, USER
 from flows.prefect_api import check_server, clear_server_errors, server_error
 
 HOST = '127.0.0.1'
@@ -98,7 +98,7 @@ def serve(descriptor: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    from flows.platform.guard import LOOPBACK, guarded
+    from flows.local_platform.guard import LOOPBACK, guarded
 
     # Its UI is off: no page has business with it.
     app = guarded(create_app(), LOOPBACK, origins=())

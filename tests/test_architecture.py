@@ -1,6 +1,7 @@
 """Arrows between the rooms of the house go down only."""
 
 import ast
+import sys
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -250,3 +251,10 @@ def test_a_stage_is_computed_again_when_code_that_it_calls_changes(name):
 
 def test_the_walk_finds_every_stage():
     assert len(stages()) >= 15
+
+
+@pytest.mark.parametrize('folder', ['flows', 'tasks'])
+def test_no_module_of_flows_hides_one_of_the_standard_library(folder):
+    """Prefect puts the folder of a flow's file on the path, before the standard library."""
+    own = {path.stem for path in (ROOT / folder).iterdir() if path.stem != '__init__'}
+    assert not own & sys.stdlib_module_names

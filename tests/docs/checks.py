@@ -65,7 +65,7 @@ def check_make(words: list[str], *, inline: bool) -> None:
     if PLACEHOLDER in arguments:
         return
     if target == ['platform']:
-        check_options('flows.platform', ['up', '--db', 'sqlite', *arguments])
+        check_options('flows.local_platform', ['up', '--db', 'sqlite', *arguments])
     elif target in (['run'], ['smoke']):
         load_config(CONFIGS, variables.get('PROFILE', 'cpu'), arguments)
 

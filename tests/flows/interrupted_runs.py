@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from running_platform import PATIENCE_S, Platform, wait
 
-from flows.platform.reconcile import LOST, STOPPED
+from flows.local_platform.reconcile import LOST, STOPPED
 
 SLEEPER = """
 import time

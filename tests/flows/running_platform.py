@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.platform.postgres import DEBIAN
+from flows.local_platform.postgres import DEBIAN
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 600
@@ -69,7 +69,7 @@ class Platform:
         options = [part for k, v in self.options.items() for part in (f'--{k}', str(v))]
         with self.log.open('w') as log:
             self.process = subprocess.Popen(
-                [sys.executable, '-m', 'flows.platform', 'up', *options],
+                [sys.executable, '-m', 'flows.local_platform', 'up', *options],
                 cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.DEVNULL,

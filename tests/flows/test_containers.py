@@ -74,7 +74,7 @@ def test_containers_cannot_write_to_their_image_and_have_no_capabilities():
         assert services[name]['cap_drop'] == ['ALL'], name
     assert '${PREFECT_AUTH:-' not in text, 'a password has no default'
     server = services['prefect']['command']
-    assert server[:4] == ['python', '-m', 'flows.platform', 'prefect']
+    assert server[:4] == ['python', '-m', 'flows.local_platform', 'prefect']
     assert '--allowed-hosts=prefect,127.0.0.1,localhost' in server
     kubernetes = (ROOT / 'deployments' / 'kubernetes' / 'worker.yaml').read_text(encoding='utf-8')
     documents = list(yaml.safe_load_all(kubernetes))

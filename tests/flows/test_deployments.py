@@ -9,8 +9,8 @@ import pytest
 import yaml
 from prefect.automations import AutomationCore
 
-from flows.platform.environment import HEARTBEAT_S
-from flows.platform.pools import job_template
+from flows.local_platform.environment import HEARTBEAT_S
+from flows.local_platform.pools import job_template
 from naics_embed.config.load import load_config
 from naics_embed.errors import UserError
 

@@ -10,8 +10,8 @@ import pytest
 from mlflow import MlflowClient
 from running_platform import free_port
 
-from flows.platform import mlflow_auth
-from flows.platform.environment import environment
+from flows.local_platform import mlflow_auth
+from flows.local_platform.environment import environment
 from naics_embed.artifacts import MANIFEST
 from naics_embed.errors import TrackingError, UserError
 from tasks.registry import CHAMPION, alias, crown, register

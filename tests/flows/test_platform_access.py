@@ -21,7 +21,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from flows.platform.guard import guarded, own_origins
+from flows.local_platform.guard import guarded, own_origins
 
 FOREIGN = 'http://evil.example'
 TALK = 'ws://127.0.0.1:4200/talk'
@@ -213,7 +213,8 @@ def test_workers_do_not_have_the_passwords_of_the_servers(platform):
     # /proc shows what a process was started with: what its own runs get is what counts.
     assert environment['PREFECT_API_AUTH_STRING'] == platform.auth
     code = (
-        'import os, json; from flows.platform.worker import forget_passwords; forget_passwords();'
+        'import os, json; from flows.local_platform.worker import forget_passwords;'
+        'forget_passwords();'
         'print(json.dumps(sorted(os.environ)))'
     )
     done = subprocess.run(

@@ -5,7 +5,7 @@ import sys
 import time
 from itertools import pairwise
 
-from flows.platform.processes import Process, supervisor_configuration
+from flows.local_platform.processes import Process, supervisor_configuration
 
 
 def test_a_process_that_does_not_last_is_tried_again_after_growing_pauses(tmp_path):

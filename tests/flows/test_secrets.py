@@ -17,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 from test_pipeline import SMALL
 
-from flows.platform import mlflow_auth
+from flows.local_platform import mlflow_auth
 from flows.runtime import CHECKOUT
 
 pytestmark = pytest.mark.slow

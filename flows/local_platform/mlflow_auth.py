@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from flows.platform.credentials import kept_secret
+from flows.local_platform.credentials import kept_secret
 from naics_embed.errors import UserError
 
 NAME, PASSWORD = 'MLFLOW_TRACKING_USERNAME', 'MLFLOW_TRACKING_PASSWORD'

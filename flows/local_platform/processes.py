@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from flows.platform import mlflow_auth
-from flows.platform.credentials import write_private
-from flows.platform.environment import HOST
-from flows.platform.pools import POOLS
-from flows.platform.postgres import OwnServer
+from flows.local_platform import mlflow_auth
+from flows.local_platform.credentials import write_private
+from flows.local_platform.environment import HOST
+from flows.local_platform.pools import POOLS
+from flows.local_platform.postgres import OwnServer
 from flows.runtime import CHECKOUT
 
 LASTED_S = 5
@@ -58,14 +58,15 @@ class Process:
 def commands(prefect_port: int, mlflow_port: int) -> dict[str, list[str]]:
     """Return the commands of servers and workers; they share an environment."""
     app = ' '.join(mlflow_auth.APP)
-    modules = {
-        'prefect': f'flows.platform prefect --host {HOST} --port {prefect_port}',
-        'mlflow': f'flows.platform mlflow --host {HOST} --port {mlflow_port} --workers 1 {app}',
-        'setup': 'flows.platform setup --announce',
-        'reconcile': 'flows.platform reconcile',
-        **{pool: f'flows.platform worker {pool} --name {pool}-1' for pool in POOLS},
+    own = {
+        'prefect': f'prefect --host {HOST} --port {prefect_port}',
+        'mlflow': f'mlflow --host {HOST} --port {mlflow_port} --workers 1 {app}',
+        'setup': 'setup --announce',
+        'reconcile': 'reconcile',
+        **{pool: f'worker {pool} --name {pool}-1' for pool in POOLS},
     }
-    return {name: [sys.executable, '-m', *line.split()] for name, line in modules.items()}
+    start = [sys.executable, '-m', 'flows.local_platform']
+    return {name: [*start, *line.split()] for name, line in own.items()}
 
 
 def processes(prefect_port: int, mlflow_port: int, postgres: OwnServer | None) -> list[Process]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from flows.platform.credentials import GIVEN
+from flows.local_platform.credentials import GIVEN
 from naics_embed.errors import UserError
 
 WAIT_S = 300.0
@@ -24,7 +24,7 @@ def wait_for_server() -> None:
 def wait_for_pool(name: str) -> None:
     """Wait until there is a work pool. Raises UserError where there never is one."""
     _wait(
-        f'has no work pool {name!r}; python -m flows.platform setup makes the pools',
+        f'has no work pool {name!r}; python -m flows.local_platform setup makes the pools',
         lambda: _allowed(_answer('GET', f'/work_pools/{name}')).status_code == httpx.codes.OK,
     )
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from flows.platform import mlflow_auth
-from flows.platform.credentials import ASKED, GIVEN, auth_string
-from flows.platform.guard import own_origins
-from flows.platform.postgres import Server
+from flows.local_platform import mlflow_auth
+from flows.local_platform.credentials import ASKED, GIVEN, auth_string
+from flows.local_platform.guard import own_origins
+from flows.local_platform.postgres import Server
 
 HOST = '127.0.0.1'
 HEARTBEAT_S = 30

@@ -27,9 +27,9 @@ from prefect.events.filters import (
 )
 from prefect.states import Crashed
 
-from flows.platform.environment import HEARTBEAT_S
-from flows.platform.pools import POOLS
-from flows.platform.run_processes import run_of
+from flows.local_platform.environment import HEARTBEAT_S
+from flows.local_platform.pools import POOLS
+from flows.local_platform.run_processes import run_of
 
 SILENT_S = 3 * HEARTBEAT_S
 """A process that lives has sent a heartbeat by then."""

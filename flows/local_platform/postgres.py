@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.platform.credentials import kept_secret
+from flows.local_platform.credentials import kept_secret
 from naics_embed.errors import UserError
 
 USER = 'naics'

@@ -8,8 +8,8 @@ from typing import Any
 def serve_prefect(hosts: Sequence[str], origins: Sequence[str], **options: Any) -> None:
     """Run Prefect's API, services and UI until a signal ends the process.
 
-    What ``prefect server start`` does in one process, with the checks of `flows.platform.guard`
-    before the application. Settings are read from the environment.
+    What ``prefect server start`` does in one process, with the checks of
+    `flows.local_platform.guard` before the application. Settings are read from the environment.
 
     Args:
         hosts: names that requests may call this server by.
@@ -21,7 +21,7 @@ def serve_prefect(hosts: Sequence[str], origins: Sequence[str], **options: Any) 
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
-    from flows.platform.guard import guarded
+    from flows.local_platform.guard import guarded
 
     settings = get_current_settings().server
     uvicorn.run(

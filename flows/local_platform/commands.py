@@ -13,22 +13,22 @@ from typing import Annotated
 
 import typer
 
-from flows.platform import mlflow_auth
-from flows.platform.credentials import (
+from flows.local_platform import mlflow_auth
+from flows.local_platform.credentials import (
     ASKED,
     ENV_FILE,
     PRIVATE_FILE,
     PRIVATE_FOLDER,
     write_exports,
 )
-from flows.platform.deployments import deploy, make_automations
-from flows.platform.environment import CLIENT, HOST, environment
-from flows.platform.guard import LOOPBACK, own_origins
-from flows.platform.pools import POOLS, make_pools
-from flows.platform.postgres import OwnServer, Server
-from flows.platform.processes import processes, supervise
-from flows.platform.readiness import wait_for_pool, wait_for_server, wait_for_worker
-from flows.platform.worker import forget_passwords, run_worker
+from flows.local_platform.deployments import deploy, make_automations
+from flows.local_platform.environment import CLIENT, HOST, environment
+from flows.local_platform.guard import LOOPBACK, own_origins
+from flows.local_platform.pools import POOLS, make_pools
+from flows.local_platform.postgres import OwnServer, Server
+from flows.local_platform.processes import processes, supervise
+from flows.local_platform.readiness import wait_for_pool, wait_for_server, wait_for_worker
+from flows.local_platform.worker import forget_passwords, run_worker
 from flows.runtime import CHECKOUT, prepare
 from naics_embed.errors import UserError
 from naics_embed.search.promotion import ROOT_VARIABLE
@@ -102,7 +102,7 @@ def prefect(
         )
     _make_database('prefect')
     origins = own_origins(port) if allowed_origins is None else allowed_origins.split(',')
-    from flows.platform.prefect_server import serve_prefect
+    from flows.local_platform.prefect_server import serve_prefect
 
     serve_prefect(allowed_hosts.split(','), origins, host=host, port=port)
 
@@ -159,7 +159,7 @@ def setup(
 def reconcile() -> None:
     """Mark the runs Crashed that an earlier platform left behind; takes some 90 s."""
     wait_for_server()
-    from flows.platform.reconcile import reconcile as marked
+    from flows.local_platform.reconcile import reconcile as marked
 
     count = marked()
     if count:

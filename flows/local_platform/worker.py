@@ -9,8 +9,8 @@ from uuid import UUID
 
 import psutil
 
-from flows.platform.credentials import ASKED
-from flows.platform.run_processes import run_of
+from flows.local_platform.credentials import ASKED
+from flows.local_platform.run_processes import run_of
 
 SERVERS_ONLY = (
     ASKED,
@@ -105,7 +105,7 @@ def _signal(process: psutil.Process, number: int) -> None:
 def _report(runs: Iterable[UUID]) -> None:
     from prefect.client.orchestration import get_client
 
-    from flows.platform.reconcile import STOPPED, mark_crashed, open_runs
+    from flows.local_platform.reconcile import STOPPED, mark_crashed, open_runs
 
     with get_client(sync_client=True) as client:
         left = {run.id for run in open_runs(client)} & set(runs)

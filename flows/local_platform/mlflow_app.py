@@ -7,8 +7,8 @@ import os
 
 from starlette.types import ASGIApp
 
-from flows.platform.guard import OwnOriginMiddleware
-from flows.platform.mlflow_auth import SIGN_IN
+from flows.local_platform.guard import OwnOriginMiddleware
+from flows.local_platform.mlflow_auth import SIGN_IN
 
 ORIGINS = 'MLFLOW_SERVER_CORS_ALLOWED_ORIGINS'
 """MLflow's own variable; origins of its pages, separated by commas."""

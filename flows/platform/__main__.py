@@ -1,5 +1,0 @@
-"""``python -m flows.platform``."""
-
-from flows.platform.commands import main
-
-main()
