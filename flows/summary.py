@@ -66,8 +66,8 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     else:
         console.print(f'  MLflow: {uri}')
     console.print(
-        '  PREFECT_HOME=$PWD/.prefect .venv/bin/prefect server start'
-        ' --host 127.0.0.1 --analytics-off'
+        '  PREFECT_HOME=$PWD/.prefect PREFECT_SERVER_API_AUTH_STRING=user:password'
+        ' .venv/bin/python -m flows.local_platform prefect'
     )
 
 
