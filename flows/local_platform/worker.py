@@ -74,15 +74,16 @@ async def _end_runs() -> set[UUID]:
     Prefect's engine turns SIGTERM into an exception, so that files, locks and MLflow runs are
     closed as after any error.
     """
-    processes = _processes()
-    runs = set(processes.values())
+    asked: set[psutil.Process] = set()
+    runs: set[UUID] = set()
     end = asyncio.get_running_loop().time() + STOP_S
-    for process in processes:
-        _signal(process, signal.SIGTERM)
-    while processes and asyncio.get_running_loop().time() < end:
-        await asyncio.sleep(POLL_S)
-        processes = _processes()
+    while (processes := _processes()) and asyncio.get_running_loop().time() < end:
+        # The worker may have begun another run meanwhile.
+        for process in processes.keys() - asked:
+            _signal(process, signal.SIGTERM)
+        asked |= processes.keys()
         runs |= set(processes.values())
+        await asyncio.sleep(POLL_S)
     for process in processes:
         _signal(process, signal.SIGKILL)
     if runs:

@@ -86,7 +86,7 @@ class Clock:
 
 
 class TransientError(Exception):
-    """An attempt failed in a way that another attempt may mend."""
+    """An attempt failed in a way that another attempt may fix."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
