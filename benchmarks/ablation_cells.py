@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,21 @@ from prefect.cache_policies import NO_CACHE
 
 from benchmarks.ablation import cell_file
 from benchmarks.text_inputs import settings_of
-from flows.dag import Dag
+from flows.inputs import inputs_of
+from flows.pipeline import PIPELINE
 from flows.runtime import CHECKOUT
-from naics_embed.artifacts import Artifact, content_key, read_json, source_fingerprint, write_json
+from naics_embed.artifacts import content_key, read_json, write_json
 from naics_embed.config.load import load_config
 from naics_embed.config.schema import Config
 from naics_embed.evaluation.evaluate import Table, holdout_figures, tree_figures
+from naics_embed.fingerprint import source_fingerprint
 from naics_embed.metrics.tree import Tree
+from tasks.declaration import content_of
+from tasks.execution import Execution
 from tasks.frames import splits_of, taxonomy_of
-from tasks.stage import Run
-from tasks.text_training import prepare_inputs
+from tasks.source import acquire_source
+from tasks.stage import PACKAGES, Run
+from tasks.text_training import TrainingFiles, prepare_inputs
 from tasks.tracking import pipeline_run
 
 CONFIGS = CHECKOUT / 'configs'
@@ -35,7 +40,7 @@ def cell(
     seed: int,
     overrides: list[str],
     config: Config,
-    inputs: dict[str, Artifact],
+    files: TrainingFiles,
     checkpoints: Path,
     file: Path,
 ) -> dict[str, Any]:
@@ -45,8 +50,8 @@ def cell(
             'settings': asdict(settings_of(config)),
             'shrink': config.construction.shrink,
             'norm_weights': list(config.evaluation.norm_weights),
-            'inputs': {name: artifact.sha256 for name, artifact in inputs.items()},
-            'source': source_fingerprint(SOURCES),
+            'inputs': {name: content_of(given) for name, given in vars(files).items()},
+            'source': source_fingerprint(SOURCES, PACKAGES),
         }
     )
     if file.is_file():
@@ -57,7 +62,7 @@ def cell(
 
     start = time.perf_counter()
     prepared = prepare_inputs(
-        inputs, config.model, config.training, config.construction.shrink, seed
+        files, config.model, config.training, config.construction.shrink, seed
     )
     trained = train_text(prepared, settings_of(config), checkpoints / key)
     seconds = time.perf_counter() - start
@@ -67,12 +72,12 @@ def cell(
         if name.startswith('validation/')
     }
     if config.model.geometry == 'lorentz':
-        taxonomy = taxonomy_of(inputs['codebook'])
+        taxonomy = taxonomy_of(files.codebook)
         table = Table(
             trained.tangents,
             trained.curvature,
             config.model.r_max,
-            tuple(splits_of(inputs['structure_holdout'], taxonomy)),
+            tuple(splits_of(files.structure_holdout, taxonomy)),
         )
         tree = Tree.of(taxonomy)
         chunk = config.evaluation.chunk
@@ -96,6 +101,11 @@ def cell(
     }
     write_json(file, result)
     return read_json(file)
+
+
+def training_files(execution: Execution) -> TrainingFiles:
+    """Return the files that text training reads, after computing the stages that write them."""
+    return TrainingFiles(**{one.name: execution.value(one.name) for one in fields(TrainingFiles)})
 
 
 @flow(name='ablation')
@@ -131,6 +141,7 @@ def ablation(
                 config = load_config(CONFIGS, profile, own).config
                 file = cell_file(Path(folder), profile, row, seed)
                 # Not inside the task: it would hold the stages' locks until its end.
-                inputs = Dag(config, run).training_inputs
-                results.append(cell(row, seed, own_overrides, config, inputs, checkpoints, file))
+                given = inputs_of(config, acquire_source(config.data))
+                files = training_files(Execution(PIPELINE, config, run, given))
+                results.append(cell(row, seed, own_overrides, config, files, checkpoints, file))
     return results

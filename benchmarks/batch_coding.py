@@ -48,7 +48,7 @@ MEGABYTE = 2**20
 
 def entries(root: Path, split: str) -> list[str]:
     """Return the index entries of a split, in an order drawn once."""
-    files = sorted((root / 'index-roles').glob('*/index_entries.parquet'))
+    files = sorted((root / 'index_roles').glob('*/index_entries.parquet'))
     texts = (
         pl.read_parquet(files[-1])
         .filter(pl.col('role') == split)['text']

@@ -66,9 +66,9 @@ def main() -> None:
     config = load_config(CONFIGS, arguments.profile, arguments.overrides).config
     inputs = text_inputs(arguments.root, config)
     taxonomy = inputs.taxonomy
-    holdout = newest(arguments.root, 'structure-holdout', 'structure_holdout.parquet')
+    holdout = newest(arguments.root, 'structure_holdout', 'structure_holdout.parquet')
     split = splits_of(Artifact.of(holdout), taxonomy)
-    file = newest(arguments.root, 'text-training', 'model/tables.safetensors')
+    file = newest(arguments.root, 'text_training', 'model/tables.safetensors')
     points = exp0(load_file(file)['tangents'].double(), c=config.model.curvature)
     tables = frozen_tables(
         inputs.corpus, inputs.train.rows, inputs.train.targets, np.asarray(taxonomy.parent)

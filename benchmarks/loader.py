@@ -30,7 +30,7 @@ from naics_embed.text.encoding import read_encoding, write_encoding
 from naics_embed.text.tokens import TokenTable
 from naics_embed.training.build import make_data
 from tasks.encoding import backbone_inputs
-from tasks.text_training import prepare_inputs
+from tasks.text_training import TrainingFiles, prepare_inputs
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
@@ -79,11 +79,15 @@ def measure(root: Path, folder: Path | None, profile: str, steps: int) -> dict[s
         paths |= {path.stem: path for path in folder.iterdir()}
     # Without checksums: a stage gets them from the stage before.
     inputs = {name: Artifact(str(path), '', 0) for name, path in paths.items()}
-    inputs |= backbone_inputs(locate_backbone(config.backbone.name, config.backbone.revision))
+    backbone = backbone_inputs(locate_backbone(config.backbone.name, config.backbone.revision))
     settings = settings_of(config)
     before, begun = _own_bytes(), time.perf_counter()
     found = prepare_inputs(
-        inputs, config.model, config.training, config.construction.shrink, settings.seed
+        TrainingFiles(**inputs, backbone=backbone),
+        config.model,
+        config.training,
+        config.construction.shrink,
+        settings.seed,
     )
     loader = make_data(found, settings).train_dataloader()
     batches = iter(loader)

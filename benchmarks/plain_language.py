@@ -14,14 +14,19 @@ import argparse
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from rich.console import Console
 
 from flows.runtime import prepare
+
+if TYPE_CHECKING:
+    from naics_embed.artifacts import Artifact
+    from tasks.stage import Result, StageContext
 
 COMPARED = ('title', 'class_mean', 'reduced_class_mean', 'logistic_regression', 'bm25', 'ensemble')
 TRAINED = {'': 'trained, distance', 'hybrid_': 'trained, coder'}
@@ -64,16 +69,33 @@ def _line(use: str, heading: str, system: str, values: np.ndarray) -> dict[str, 
     return {'corpus in training': use, 'test set': heading, 'system': system, **cells}
 
 
+def select_text_table(out: Path, context: 'StageContext', *, text_model: 'Artifact') -> 'Result':
+    """Take the text table, whatever the promotion rule would pick."""
+    from safetensors.torch import save_file
+
+    from naics_embed.artifacts import write_json
+    from tasks.stage import Result
+    from tasks.tables import TEXT, tables_of
+
+    tangents = tables_of(text_model, None)[TEXT].contiguous()
+    save_file({'tangents': tangents}, out / 'table.safetensors')
+    write_json(out / 'selection.json', {'champion': TEXT})
+    return Result({'table': 'table.safetensors', 'selection': 'selection.json'})
+
+
 def compare(profile: str, overrides: list[str], seeds: list[int]) -> dict[str, Any]:
     """Train and score all cells in one MLflow run."""
     import torch
 
-    from flows.dag import Dag
-    from flows.pipeline import tracking_uri
+    from flows.configuration import tracking_uri
+    from flows.inputs import inputs_of
+    from flows.pipeline import DATA, PIPELINE, TEXTS
     from flows.runtime import CHECKOUT
     from naics_embed.artifacts import read_json
     from naics_embed.config.load import load_config
-    from tasks.stage import Run
+    from tasks.execution import Execution
+    from tasks.source import acquire_source
+    from tasks.stage import Run, Stage
     from tasks.tracking import pipeline_run
 
     found: dict[str, Any] = {}
@@ -90,15 +112,21 @@ def compare(profile: str, overrides: list[str], seeds: list[int]) -> dict[str, A
         with pipeline_run(
             uri, config.tracking.experiment, root / 'mlartifacts', tags, {}, name=f'corpus {use}'
         ) as tracker:
-            shared = Dag(config, Run(root, tracker, experiment=config.tracking.experiment))
-            source = shared.source.kind
+            run = Run(root, tracker, experiment=config.tracking.experiment)
+            found_source = acquire_source(config.data)
+            graph = PIPELINE.replaced(
+                Stage('selection', select_text_table, 'text_model', 'table selection')
+            )
+            shared = Execution(graph, config, run, inputs_of(config, found_source))
+            source = found_source.kind
             runs = []
             for seed in seeds:
-                dag = shared.reseeded(seed)
-                dag.__dict__['baselines'] = shared.baselines
-                figures = read_json(dag.text_coder.path('figures'))
+                seeded = replace(config, runtime=replace(config.runtime, seed=seed))
+                kept = (*(stage.name for stage in (*DATA, *TEXTS)), 'baselines')
+                execution = shared.derived(graph, seeded, keep=kept)
+                figures = read_json(execution.record('coder').path('figures'))
                 runs.append({key: figure['value'] for key, figure in figures.items()})
-            baselines = read_json(shared.baselines.path('baselines'))
+            baselines = read_json(shared.record('baselines').path('baselines'))
         found[use] = {'runs': runs, 'baselines': baselines}
     return {'profile': profile, 'source': source, 'seeds': seeds, 'uses': found}
 

@@ -8,12 +8,12 @@ from naics_embed.errors import ArtifactError
 from naics_embed.text.backbone import locate_backbone
 from naics_embed.training.inputs import TextInputs, TextSettings
 from tasks.encoding import backbone_inputs
-from tasks.text_training import prepare_inputs
+from tasks.text_training import TrainingFiles, prepare_inputs
 
 FILES = {
     'codebook': ('codebook', 'codebook.parquet'),
     'redirections': ('redirections', 'redirections.parquet'),
-    'structure_holdout': ('structure-holdout', 'structure_holdout.parquet'),
+    'structure_holdout': ('structure_holdout', 'structure_holdout.parquet'),
     'queries': ('queries', 'queries.parquet'),
     'channels': ('queries', 'channels.parquet'),
     'tokens': ('tokens', 'tokens.parquet'),
@@ -54,7 +54,7 @@ def text_inputs(root: Path, config: Config) -> TextInputs:
     files = {name: Artifact.of(newest(root, stage, file)) for name, (stage, file) in FILES.items()}
     backbone = backbone_inputs(locate_backbone(config.backbone.name, config.backbone.revision))
     return prepare_inputs(
-        {**files, **backbone},
+        TrainingFiles(**files, backbone=backbone),
         config.model,
         config.training,
         config.construction.shrink,

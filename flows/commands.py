@@ -120,6 +120,31 @@ def refine(
     _run('refinement', profile, overrides, refresh, as_json=as_json, quiet=quiet)
 
 
+class GraphFormat(enum.StrEnum):
+    """Formats of ``naics-embed graph``."""
+
+    MERMAID = 'mermaid'
+    JSON = 'json'
+
+
+@app.command()
+def graph(
+    graph_format: Annotated[
+        GraphFormat, typer.Option('--format', help='Of the graph.')
+    ] = GraphFormat.MERMAID,
+) -> None:
+    """Print the graph of the pipeline's stages, from what they declare."""
+    from flows.runtime import prepare
+
+    prepare(quiet=True)
+    from flows.pipeline import PIPELINE
+
+    if graph_format is GraphFormat.JSON:
+        sys.stdout.write(json.dumps(PIPELINE.to_dict(), indent=2) + '\n')
+    else:
+        sys.stdout.write(PIPELINE.mermaid())
+
+
 @app.command()
 def regress(
     outcomes: Annotated[

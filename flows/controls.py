@@ -8,7 +8,7 @@ graph network, E the same network on a table whose rows were shuffled, F the con
 import logging
 import math
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from prefect.runtime import flow_run
 
 from flows.checked import Text, checked_flow
 from flows.configuration import artifact_root, configured, tracking_uri
-from flows.dag import STAGES, Dag
-from flows.pipeline import check_stages
+from flows.inputs import inputs_of
+from flows.pipeline import DATA, PIPELINE, STAGES, TEXTS, check_names
 from flows.runtime import CHECKOUT, show_progress
 from naics_embed import __version__
 from naics_embed.artifacts import read_json, write_json
@@ -27,8 +27,10 @@ from naics_embed.config.load import flat
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import FIGURES
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
+from tasks.execution import Execution
 from tasks.share import Share
-from tasks.stage import Record, Run
+from tasks.source import acquire_source
+from tasks.stage import Record, Run, Stage
 from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 
 log = logging.getLogger('naics_embed.pipeline')
@@ -43,8 +45,26 @@ TABLES = {
     'F': 'construction',
 }
 """Control → candidate table; B is the text table of a longer run."""
+SHARED = tuple(stage.name for stage in (*DATA, *TEXTS))
+"""Stages that no seed of a training changes: data, texts, frozen encodings."""
 ERRORS = 2.0
 """Standard errors over seeds that count as a difference in the sentences."""
+
+
+def _candidates(tables: str) -> Stage:
+    """Return the stage of candidate tables with other tables to read."""
+    stage = PIPELINE['candidates']
+    reads = tuple(name for name in stage.reads if name != 'refined')
+    return replace(stage, reads=(*reads, *tables.split()))
+
+
+WITH_CONTROLS = PIPELINE.replaced(
+    replace(PIPELINE['refinement'], constants={'shuffle': True}),
+    _candidates('refined construction'),
+)
+"""The pipeline whose refinement also runs on shuffled rows, and whose tables are all compared."""
+TEXT_ALONE = PIPELINE.replaced(_candidates(''))
+"""The pipeline whose only candidate is the text table."""
 
 
 @checked_flow(name='controls', flow_run_name='controls-{profile}', retries=0)
@@ -70,7 +90,7 @@ def controls(
     wanted = list(dict.fromkeys(seeds if seeds is not None else (0, 1, 2)))
     if not wanted:
         raise ConfigError('controls need at least one seed')
-    check_stages('refresh', refresh or [], STAGES)
+    check_names('refresh', refresh or [], STAGES)
     show_progress()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
     config = configured(folder, profile, overrides)
@@ -87,33 +107,39 @@ def controls(
     with pipeline_run(
         uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config), name='controls'
     ) as tracker:
-        stages = frozenset(name.replace('_', '-') for name in refresh or ())
         share = config.platform.share
         run = Run(
             root,
             tracker,
-            stages,
+            frozenset(refresh or ()),
             experiment=config.tracking.experiment,
             share=None if share is None else Share.at(share),
             timeout_s=config.platform.stage_timeout_s,
         )
-        shared = Dag(config, run)
+        shared = Execution(PIPELINE, config, run, inputs_of(config, acquire_source(config.data)))
         runs: dict[str, dict[int, dict[str, float | None]]] = {name: {} for name in CONTROLS}
         seconds: dict[str, dict[int, float]] = {'text': {}, 'refinement': {}, 'longer': {}}
         for seed in wanted:
-            dag = shared.reseeded(seed)
+            seeded = replace(config, runtime=replace(config.runtime, seed=seed))
+            controlled = shared.derived(WITH_CONTROLS, seeded, keep=SHARED)
+            trained = controlled.record('text_training')
+            refined = controlled.record('refinement')
             if extra_epochs is None:
-                extra_epochs = _extra(
-                    dag.text_training, dag.control_refinement, config.training.epochs
-                )
-            found = read_json(dag.control_candidates.path('candidates'))
+                extra_epochs = _extra(trained, refined, config.training.epochs)
+            found = read_json(controlled.record('candidates').path('candidates'))
             for control, table in TABLES.items():
                 runs[control][seed] = found[table]
-            longer = dag.longer(extra_epochs)
-            runs['B'][seed] = read_json(longer.text_candidates.path('candidates'))['text']
-            seconds['text'][seed] = dag.text_training.seconds
-            seconds['refinement'][seed] = dag.control_refinement.seconds
-            seconds['longer'][seed] = longer.text_training.seconds
+            epochs = config.training.epochs + extra_epochs
+            longer = controlled.derived(
+                TEXT_ALONE,
+                replace(seeded, training=replace(config.training, epochs=epochs)),
+                keep=(*SHARED, 'construction'),
+            )
+            text = longer.record('candidates')
+            runs['B'][seed] = read_json(text.path('candidates'))['text']
+            seconds['text'][seed] = trained.seconds
+            seconds['refinement'][seed] = refined.seconds
+            seconds['longer'][seed] = longer.record('text_training').seconds
             log.info('controls: seed %d done', seed)
         table = summarise(runs, list(FIGURES.values()))
         result = {

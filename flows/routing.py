@@ -9,8 +9,8 @@ from typing import Any
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
-from naics_embed.artifacts import Artifact
 from naics_embed.errors import RemoteRunError
+from tasks.declaration import Given
 from tasks.stage import Record, Run, Sender, Stage
 
 log = logging.getLogger('naics_embed.pipeline')
@@ -47,7 +47,7 @@ def senders(routes: Mapping[str, str], request: Request) -> dict[str, Sender]:
         request: what the other flow runs are asked for.
     """
     return {
-        stage.replace('_', '-'): partial(computed_elsewhere, deployment=name, request=request)
+        stage: partial(computed_elsewhere, deployment=name, request=request)
         for stage, name in routes.items()
     }
 
@@ -55,7 +55,7 @@ def senders(routes: Mapping[str, str], request: Request) -> dict[str, Sender]:
 def computed_elsewhere(
     stage: Stage,
     run: Run,
-    inputs: Mapping[str, Artifact],
+    inputs: Mapping[str, Given],
     settings: Mapping[str, Any],
     *,
     deployment: str,
@@ -90,7 +90,7 @@ def computed_elsewhere(
 
 def _send(stage: Stage, deployment: str, request: Request, *, renewed: bool) -> None:
     log.info('%s: sent to %s', stage.name, deployment)
-    name = stage.name.replace('-', '_')
+    name = stage.name
     flow_run = run_deployment(
         deployment,
         parameters={

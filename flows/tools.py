@@ -30,11 +30,11 @@ RUN_HELP = (
 )
 MISSING = '–'
 FIGURES = {
-    'training_terms': ('text-training', ('train/',), 'Terms of the objective'),
-    'training_validation': ('text-training', ('validation/',), 'Validation'),
-    'training_health': ('text-training', ('health/',), 'Health of the space'),
-    'training_gradients': ('text-training', ('gradient/',), 'Gradient norms'),
-    'training_curriculum': ('text-training', ('curriculum/',), 'Curriculum'),
+    'training_terms': ('text_training', ('train/',), 'Terms of the objective'),
+    'training_validation': ('text_training', ('validation/',), 'Validation'),
+    'training_health': ('text_training', ('health/',), 'Health of the space'),
+    'training_gradients': ('text_training', ('gradient/',), 'Gradient norms'),
+    'training_curriculum': ('text_training', ('curriculum/',), 'Curriculum'),
     'refinement_terms': ('refinement', ('train_', 'weight_'), 'Refinement: terms and weights'),
     'refinement_validation': (
         'refinement',

@@ -1,6 +1,5 @@
-"""Artifacts: files with a checksum, written whole or not at all, and keys for what made them."""
+"""Artifacts: files with a checksum, written whole or not at all, and keys of content."""
 
-import ast
 import errno
 import hashlib
 import json
@@ -10,16 +9,14 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from naics_embed.errors import ArtifactError
 
-PACKAGE_ROOT = Path(__file__).resolve().parent
 MANIFEST = 'manifest.json'
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 """What a move to a place says where something lies already."""
@@ -185,61 +182,3 @@ def content_key(parts: Any) -> str:
     """Return a short hash of JSON-like content; equal content gives equal keys."""
     canonical = json.dumps(parts, sort_keys=True, separators=(',', ':'))
     return hashlib.sha256(canonical.encode()).hexdigest()[:20]
-
-
-def source_fingerprint(
-    modules: Iterable[str], root: Path | None = None, skipped: Iterable[str] = ()
-) -> str:
-    """Return a hash of modules and of all modules of the same package that they import.
-
-    Args:
-        modules: dotted names inside the package.
-        root: directory of the package; ``naics_embed``'s own where None.
-        skipped: dotted names that do not count, with what they alone import.
-
-    Raises:
-        ArtifactError: a module does not exist.
-    """
-    root = root or PACKAGE_ROOT
-    out = {_find_module(name, root) for name in skipped}
-    sources: dict[Path, bytes] = {}
-    waiting = [_module_file(name, root) for name in modules]
-    while waiting:
-        file = waiting.pop()
-        if file not in sources:
-            sources[file] = file.read_bytes()
-            found = (_find_module(name, root) for name in _imported_names(sources[file], root.name))
-            waiting.extend(other for other in found if other is not None and other not in out)
-    digest = hashlib.sha256()
-    for file in sorted(sources):
-        digest.update(file.relative_to(root).as_posix().encode())
-        digest.update(sources[file])
-    return digest.hexdigest()
-
-
-def _module_file(name: str, root: Path) -> Path:
-    file = _find_module(name, root)
-    if file is None:
-        raise ArtifactError(f'there is no module {name} to fingerprint')
-    return file
-
-
-def _find_module(name: str, root: Path) -> Path | None:
-    base = root.joinpath(*name.split('.')[1:])
-    for candidate in (base.with_suffix('.py'), base / '__init__.py'):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-@cache
-def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
-    """Return the names inside a package that a source file imports, wherever in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f'{node.module}.{alias.name}' for alias in node.names)
-    return tuple(sorted(name for name in names if name.split('.')[0] == package))

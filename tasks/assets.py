@@ -22,7 +22,7 @@ CODEBOOK = _asset('codebook', 'Codes of the NAICS with titles, descriptions and 
 MODEL = _asset('model', 'Trained query encoder and table of codes')
 BUNDLE = _asset('bundle', 'What search, coding and the service load')
 
-OF_STAGE = {'codebook': CODEBOOK, 'text-training': MODEL, 'export': BUNDLE}
+OF_STAGE = {'codebook': CODEBOOK, 'text_training': MODEL, 'export': BUNDLE}
 """Stage → the asset that it computes. Kept here: in a stage's own file it would be in its key."""
 
 

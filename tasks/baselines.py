@@ -15,39 +15,42 @@ from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
 from tasks.frames import frame_of, positions, splits_of, taxonomy_of
-from tasks.stage import Result, Stage, StageContext
-from tasks.texts import LEAF_LEVEL, leaf_rows, of_codes
-
-BASELINE_CHANNELS = ('title', 'description')
-"""Channels that baselines read, each text a row of its own."""
+from tasks.stage import Result, StageContext
+from tasks.texts import BASELINE_CHANNELS, LEAF_LEVEL, leaf_rows, of_codes
 
 
 def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
+    codebook: Artifact,
+    structure_holdout: Artifact,
+    queries: Artifact,
+    channels: Artifact,
+    index_entries: Artifact,
+    tokens: Artifact,
+    encoding: Artifact,
     compared: tuple[str, ...],
-    baselines: BaselineSettings,
+    fitting: BaselineSettings,
     jaccard: float,
 ) -> Result:
     """Write ``baselines.json``: name → figures."""
-    taxonomy = taxonomy_of(inputs['codebook'])
-    structure = splits_of(inputs['structure_holdout'], taxonomy)
-    tokens = TokenTable.read(Path(inputs['tokens'].path))
-    embeddings, _ = read_encoding(Path(inputs['encoding'].path))
+    taxonomy = taxonomy_of(codebook)
+    structure = splits_of(structure_holdout, taxonomy)
+    table = TokenTable.read(Path(tokens.path))
+    embeddings, _ = read_encoding(Path(encoding.path))
     groups = [
         group
-        for group in query_groups(frame_of(inputs['queries']), taxonomy, structure, jaccard=jaccard)
+        for group in query_groups(frame_of(queries), taxonomy, structure, jaccard=jaccard)
         if int(taxonomy.level[group.candidates[0]]) == LEAF_LEVEL
     ]
     figures = baseline_figures(
         compared,
-        _training_texts(inputs, taxonomy, structure, tokens, embeddings),
+        _training_texts(queries, channels, index_entries, taxonomy, structure, table, embeddings),
         groups,
-        [embeddings[tokens.rows(group.texts)] for group in groups],
+        [embeddings[table.rows(group.texts)] for group in groups],
         Tree.of(taxonomy),
-        baselines,
+        fitting,
     )
     (out / 'baselines.json').write_text(json.dumps(figures, indent=2), encoding='utf-8')
     logged = {
@@ -60,7 +63,9 @@ def write(
 
 
 def _training_texts(
-    inputs: dict[str, Artifact],
+    queries: Artifact,
+    channels: Artifact,
+    index_entries: Artifact,
     taxonomy: Taxonomy,
     structure: np.ndarray,
     tokens: TokenTable,
@@ -68,16 +73,16 @@ def _training_texts(
 ) -> LabelledTexts:
     """Collect what the model may learn from, for leaf codes; hidden ones keep their own texts."""
     train = of_codes(
-        frame_of(inputs['queries']).filter(pl.col('split') == 'train'),
+        frame_of(queries).filter(pl.col('split') == 'train'),
         taxonomy,
         structure == 'supervised',
     ).select('text', 'code', title=pl.col('kind') == 'title')
-    channels = frame_of(inputs['channels'])
+    frame = frame_of(channels)
     own = [
-        channels.select(pl.col(name).alias('text'), 'code', title=pl.lit(name == 'title'))
+        frame.select(pl.col(name).alias('text'), 'code', title=pl.lit(name == 'title'))
         for name in BASELINE_CHANNELS
     ]
-    entries = frame_of(inputs['index_entries']).filter(pl.col('role') == 'examples')
+    entries = frame_of(index_entries).filter(pl.col('role') == 'examples')
     listed = entries.select('text', 'code', title=pl.lit(False))
     rows = leaf_rows(pl.concat([train, *own, listed]).drop_nulls()).unique(
         ['text', 'code'], keep='first', maintain_order=True
@@ -86,15 +91,3 @@ def _training_texts(
     labels = np.searchsorted(leaves, positions(rows['code'], taxonomy))
     texts = rows['text'].to_list()
     return LabelledTexts(texts, embeddings[tokens.rows(texts)], labels, rows['title'].to_numpy())
-
-
-fit_baselines = Stage(
-    'baselines',
-    write,
-    (
-        'naics_embed.evaluation.baselines',
-        'naics_embed.evaluation.queries',
-        'naics_embed.text.encoding',
-        'naics_embed.text.tokens',
-    ),
-)

@@ -1,69 +1,80 @@
-"""Stage: every candidate table on validation, and which of them the rule picks."""
+"""Stage: every candidate table on validation."""
 
 import json
 import math
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from naics_embed.artifacts import Artifact
 from naics_embed.config.evaluation import EvaluationConfig
-from naics_embed.config.model import ModelConfig
-from naics_embed.config.refinement import PromotionConfig, RegressionConfig
-from naics_embed.evaluation.candidates import VALIDATION, candidate_figures, promotion_rule
+from naics_embed.config.refinement import RegressionConfig
+from naics_embed.evaluation.candidates import VALIDATION, candidate_figures
 from naics_embed.evaluation.evaluate import Table
-from naics_embed.evaluation.promotion_rule import Candidate, decide
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.metrics.tree import Tree
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
-from tasks.query_points import PointTable
+from tasks.points import PointTable
 from tasks.regression import outcomes_of, panel_of
-from tasks.stage import Result, Stage, StageContext
-
-TEXT = 'text'
-PROMOTABLE = (TEXT, 'smoothing', 'hgcn')
-"""Tables that may become the champion, the simplest first."""
+from tasks.stage import Result, StageContext
+from tasks.tables import TEXT, tables_of
 
 
-def write_candidates(
+def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
-    model: ModelConfig,
+    codebook: Artifact,
+    structure_holdout: Artifact,
+    queries: Artifact,
+    tokens: Artifact,
+    encoding: Artifact,
+    text_model: Artifact,
+    query_points: Artifact,
+    curvature: float,
+    r_max: float,
     evaluation: EvaluationConfig,
     regression: RegressionConfig,
     shrink: float,
     jaccard: float,
+    refined: Artifact | None = None,
+    construction: Artifact | None = None,
 ) -> Result:
     """Write ``candidates.json``: name of a table → its figures on validation.
 
-    Tables are the text table, those of ``refined`` where it is among the inputs, and where
-    ``construction`` is, the construction as the text stage starts from it, its tangents times
+    Tables are the text table, those of ``refined`` where it is given, and where ``construction``
+    is, the construction as the text stage starts from it, its tangents times
     ``shrink``; hidden codes then lie where the text table has them.
     """
-    taxonomy = taxonomy_of(inputs['codebook'])
-    structure = splits_of(inputs['structure_holdout'], taxonomy)
+    taxonomy = taxonomy_of(codebook)
+    structure = splits_of(structure_holdout, taxonomy)
     tree = Tree.of(taxonomy)
-    table = PointTable(inputs)
+    table = PointTable(query_points, queries)
     groups = query_groups(
-        frame_of(inputs['queries']), taxonomy, structure, jaccard=jaccard, splits=(VALIDATION,)
+        frame_of(queries), taxonomy, structure, jaccard=jaccard, splits=(VALIDATION,)
     )
     points = [table.of(group.texts) for group in groups]
     hidden = torch.from_numpy((structure != SUPERVISED).astype(bool))
-    tables = _tables(inputs)
-    if 'construction' in inputs:
-        built = load_file(inputs['construction'].path)['supervised'] * shrink
+    tables = tables_of(text_model, refined)
+    if construction is not None:
+        built = load_file(construction.path)['supervised'] * shrink
         tables['construction'] = torch.where(hidden[:, None], tables[TEXT], built)
-    outcomes = outcomes_of(inputs, taxonomy, tree, regression)
+    responses = outcomes_of(
+        taxonomy,
+        tree,
+        regression,
+        queries=queries,
+        tokens=tokens,
+        encoding=encoding,
+    )
     figures = {
         name: candidate_figures(
-            Table(tangents, model.curvature, model.r_max, tuple(structure)),
+            Table(tangents, curvature, r_max, tuple(structure)),
             groups,
             points,
             tree,
-            outcomes,
+            responses,
             panel_of(regression),
             family_level=regression.family_level,
             norm_weights=evaluation.norm_weights,
@@ -84,50 +95,3 @@ def write_candidates(
         if not key.endswith('_se')
     }
     return Result({'candidates': 'candidates.json'}, logged)
-
-
-def write_selection(
-    out: Path,
-    inputs: dict[str, Artifact],
-    context: StageContext,
-    *,
-    promotion: PromotionConfig,
-) -> Result:
-    """Write ``table.safetensors``, the champion's tangents, and ``selection.json``, the reasons."""
-    figures = json.loads(Path(inputs['candidates'].path).read_text(encoding='utf-8'))
-    candidates = [Candidate(name, figures[name]) for name in PROMOTABLE if name in figures]
-    decision = decide(candidates, promotion_rule(promotion))
-    save_file(
-        {'tangents': _tables(inputs)[decision.champion].contiguous()}, out / 'table.safetensors'
-    )
-    rows = decision.rows()
-    verdicts = [
-        {
-            'incumbent': verdict.incumbent,
-            'challenger': verdict.challenger,
-            'wins': verdict.wins,
-            'reason': verdict.reason,
-        }
-        for verdict in decision.verdicts
-    ]
-    content = {'champion': decision.champion, 'verdicts': verdicts, 'comparisons': rows}
-    (out / 'selection.json').write_text(json.dumps(content, indent=2), encoding='utf-8')
-    context.tracking.artifact(out / 'selection.json')
-    return Result(
-        {'table': 'table.safetensors', 'selection': 'selection.json'},
-        facts={'champion': decision.champion, 'figures': figures[decision.champion]},
-    )
-
-
-def _tables(inputs: dict[str, Artifact]) -> dict[str, torch.Tensor]:
-    text = load_file(Path(inputs['model'].path) / 'tables.safetensors')['tangents'].double()
-    refined = load_file(inputs['refined'].path) if 'refined' in inputs else {}
-    return {TEXT: text, **refined}
-
-
-candidates = Stage(
-    'candidates',
-    write_candidates,
-    ('naics_embed.evaluation.candidates', 'naics_embed.evaluation.regression'),
-)
-selection = Stage('selection', write_selection, ('naics_embed.evaluation.candidates',))

@@ -1,6 +1,7 @@
 """Stage: what a `Coder` weighs, fitted on validation queries and measured on test queries."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -31,8 +32,8 @@ from naics_embed.text.tokens import TokenTable
 from tasks.encoding import backbone_of
 from tasks.evaluation import finite_or_null
 from tasks.frames import frame_of, positions, splits_of, taxonomy_of
-from tasks.query_points import PointTable
-from tasks.stage import Result, Stage, StageContext
+from tasks.points import PointTable
+from tasks.stage import Result, StageContext
 from tasks.texts import LEAF_LEVEL, leaf_rows
 
 PREFIX = 'hybrid_'
@@ -41,39 +42,56 @@ CHANNELS = ('title', 'description')
 
 def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
-    coder: CoderConfig,
-    baselines: BaselineSettings,
+    codebook: Artifact,
+    structure_holdout: Artifact,
+    queries: Artifact,
+    channels: Artifact,
+    tokens: Artifact,
+    encoding: Artifact,
+    index_entries: Artifact,
+    redirections: Artifact,
+    backbone: Mapping[str, Artifact],
+    text_model: Artifact,
+    query_points: Artifact,
+    table: Artifact,
+    baselines: Artifact,
+    metrics: Artifact,
     curvature: float,
     temperature: float,
+    coder: CoderConfig,
+    fitting: BaselineSettings,
     jaccard: float,
 ) -> Result:
     """Write the directory ``coder`` and what it says of held-out queries.
 
     ``predictions.parquet`` holds its answers, ``figures.json`` those of the evaluation and its own.
     """
-    taxonomy = taxonomy_of(inputs['codebook'])
+    taxonomy = taxonomy_of(codebook)
     leaves = taxonomy.at_level(LEAF_LEVEL)
-    tokens = TokenTable.read(Path(inputs['tokens'].path))
-    frozen, _ = read_encoding(Path(inputs['encoding'].path))
-    evidence = _known(inputs, taxonomy, leaves, tokens, frozen, coder, baselines)
-    structure = splits_of(inputs['structure_holdout'], taxonomy)
+    token_table = TokenTable.read(Path(tokens.path))
+    frozen, _ = read_encoding(Path(encoding.path))
+    train = frame_of(queries).filter(pl.col('split') == 'train').select('text', 'code')
+    entries = frame_of(index_entries).filter(pl.col('role') == 'examples').select('text', 'code')
+    described = [frame_of(channels).select(pl.col(name).alias('text'), 'code') for name in CHANNELS]
+    rows = pl.concat([train, *described, entries]).drop_nulls()
+    evidence = _known(rows, taxonomy, leaves, token_table, frozen, coder, fitting)
+    structure = splits_of(structure_holdout, taxonomy)
     groups = [
         group
-        for group in query_groups(frame_of(inputs['queries']), taxonomy, structure, jaccard=jaccard)
+        for group in query_groups(frame_of(queries), taxonomy, structure, jaccard=jaccard)
         if int(taxonomy.level[group.candidates[0]]) == LEAF_LEVEL
     ]
-    folder = Path(inputs['model'].path)
-    tangents = load_file(inputs['table'].path)['tangents'].double()
+    folder = Path(text_model.path)
+    tangents = load_file(table.path)['tangents'].double()
     points = exp0(tangents, c=curvature)[torch.from_numpy(leaves)]
-    placed = PointTable(inputs)
+    placed = PointTable(query_points, queries)
     scores = [
         leaf_scores(
             pairwise_distance(placed.of(group.texts), points, c=curvature).numpy(),
             group.texts,
-            frozen[tokens.rows(group.texts)],
+            frozen[token_table.rows(group.texts)],
             evidence,
         )
         for group in groups
@@ -86,16 +104,17 @@ def write(
         found |= _figures(group, probabilities, taxonomy, coder)
         answers.append(prediction_frame(group, probabilities, taxonomy))
     pl.concat(answers).write_parquet(out / 'predictions.parquet')
-    baselines_found = read_json(Path(inputs['baselines'].path))
-    figures = read_json(Path(inputs['metrics'].path)) | {
-        name: finite_or_null(asdict(beside(name, value, baselines_found, prefix=PREFIX)))
+    compared = read_json(Path(baselines.path))
+    figures = read_json(Path(metrics.path)) | {
+        name: finite_or_null(asdict(beside(name, value, compared, prefix=PREFIX)))
         for name, value in found.items()
     }
     target = out / 'coder'
     target.mkdir()
     write_evidence(target, evidence, fusion, [taxonomy.codes[leaf] for leaf in leaves])
-    write_redirections(target, frame_of(inputs['redirections']))
-    write_difference(target / FROZEN, load_backbone(backbone_of(inputs)), load_transformer(folder))
+    write_redirections(target, frame_of(redirections))
+    start, trained = load_backbone(backbone_of(backbone)), load_transformer(folder)
+    write_difference(target / FROZEN, start, trained)
     (out / 'figures.json').write_text(
         json.dumps(figures, indent=2, sort_keys=True), encoding='utf-8'
     )
@@ -113,7 +132,7 @@ def write(
 
 
 def _known(
-    inputs: dict[str, Artifact],
+    rows: pl.DataFrame,
     taxonomy: Taxonomy,
     leaves: np.ndarray,
     tokens: TokenTable,
@@ -126,12 +145,7 @@ def _known(
     Codes whose place in the tree is hidden from training keep their texts here: what is hidden is
     their point, and the coder is to know every industry.
     """
-    train = frame_of(inputs['queries']).filter(pl.col('split') == 'train').select('text', 'code')
-    channels = frame_of(inputs['channels'])
-    own = [channels.select(pl.col(name).alias('text'), 'code') for name in CHANNELS]
-    entries = frame_of(inputs['index_entries'])
-    examples = entries.filter(pl.col('role') == 'examples').select('text', 'code')
-    rows = leaf_rows(pl.concat([train, *own, examples]).drop_nulls()).unique(maintain_order=True)
+    rows = leaf_rows(rows).unique(maintain_order=True)
     labels = np.searchsorted(leaves, positions(rows['code'], taxonomy))
     texts = rows['text'].to_list()
     embeddings = frozen[tokens.rows(texts)]
@@ -181,19 +195,3 @@ def _figures(
         f'{named.split}/{named.prefix}{name}': value
         for name, value in confidence_figures(decided, coder.confidence).items()
     }
-
-
-coder = Stage(
-    'coder',
-    write,
-    (
-        'naics_embed.search.coder',
-        'naics_embed.search.storage',
-        'naics_embed.evaluation.evaluate',
-        'naics_embed.evaluation.predictions',
-        'naics_embed.evaluation.queries',
-        'naics_embed.evidence.confidence',
-        'naics_embed.baselines.logistic',
-        'naics_embed.text.encoding',
-    ),
-)

@@ -14,15 +14,19 @@ from naics_embed.supervision.features import code_features
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 from tasks.texts import of_codes, query_set
 
 
 def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
+    codebook: Artifact,
+    structure_holdout: Artifact,
+    queries: Artifact,
+    tokens: Artifact,
+    encoding: Artifact,
     construction: ConstructionConfig,
     dim: int,
     curvature: float,
@@ -32,15 +36,15 @@ def write(
 
     ``full`` embeds the whole tree; it is the ceiling and takes no part in training.
     """
-    taxonomy = taxonomy_of(inputs['codebook'])
-    supervised = splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED
-    tokens = TokenTable.read(Path(inputs['tokens'].path))
-    embeddings, _ = read_encoding(Path(inputs['encoding'].path))
-    train = frame_of(inputs['queries']).filter(pl.col('split') == 'train')
+    taxonomy = taxonomy_of(codebook)
+    supervised = splits_of(structure_holdout, taxonomy) == SUPERVISED
+    table = TokenTable.read(Path(tokens.path))
+    embeddings, _ = read_encoding(Path(encoding.path))
+    train = frame_of(queries).filter(pl.col('split') == 'train')
     everything = np.ones_like(supervised)
     tables = {}
     for name, chosen in {'supervised': supervised, 'full': everything}.items():
-        labelled = query_set(of_codes(train, taxonomy, chosen), tokens, taxonomy)
+        labelled = query_set(of_codes(train, taxonomy, chosen), table, taxonomy)
         features = code_features(taxonomy, embeddings[labelled.rows], labelled.targets)
         kept = np.flatnonzero(chosen)
         position = np.full(len(taxonomy) + 1, -1, dtype=np.int64)
@@ -55,20 +59,8 @@ def write(
             seed=seed,
             c=curvature,
         )
-        table = torch.zeros(len(taxonomy), dim, dtype=torch.float64)
-        table[torch.from_numpy(kept)] = tangents
-        tables[name] = table
+        tangents_of_all = torch.zeros(len(taxonomy), dim, dtype=torch.float64)
+        tangents_of_all[torch.from_numpy(kept)] = tangents
+        tables[name] = tangents_of_all
     save_file(tables, out / 'construction.safetensors')
     return Result({'construction': 'construction.safetensors'})
-
-
-construction = Stage(
-    'construction',
-    write,
-    (
-        'naics_embed.geometry.construction',
-        'naics_embed.supervision.features',
-        'naics_embed.text.encoding',
-        'naics_embed.text.tokens',
-    ),
-)

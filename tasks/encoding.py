@@ -1,19 +1,21 @@
 """Stage: every text through the frozen backbone, once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from naics_embed.artifacts import Artifact
 from naics_embed.text.backbone import BackboneFiles, load_backbone
 from naics_embed.text.encoding import write_encoding
 from naics_embed.text.tokens import TokenTable
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 
 
 def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
+    tokens: Artifact,
+    backbone: Mapping[str, Artifact],
     frozen_layers: int,
     batch_tokens: int,
 ) -> Result:
@@ -21,9 +23,9 @@ def write(
     # peft takes seconds to load, and a run that finds this stage cached does not need it.
     from naics_embed.text.encoder import encode_corpus
 
-    table = TokenTable.read(Path(inputs['tokens'].path))
-    backbone = load_backbone(backbone_of(inputs))
-    embeddings, states = encode_corpus(backbone, table, frozen_layers, batch_tokens)
+    table = TokenTable.read(Path(tokens.path))
+    loaded = load_backbone(backbone_of(backbone))
+    embeddings, states = encode_corpus(loaded, table, frozen_layers, batch_tokens)
     write_encoding(out / 'encoding.safetensors', embeddings, states)
     return Result(
         {'encoding': 'encoding.safetensors'}, {'texts': len(table), 'tokens': len(table.ids)}
@@ -39,23 +41,11 @@ def backbone_inputs(files: BackboneFiles) -> dict[str, Artifact]:
     }
 
 
-def backbone_of(inputs: dict[str, Artifact]) -> BackboneFiles:
-    """Rebuild the location of a backbone from the inputs of a stage."""
+def backbone_of(backbone: Mapping[str, Artifact]) -> BackboneFiles:
+    """Rebuild the location of a backbone from what a stage reads."""
     return BackboneFiles(
-        Path(inputs['weights'].path).parent,
+        Path(backbone['weights'].path).parent,
         'stage input',
-        inputs['weights'].sha256,
-        inputs['tokenizer'].sha256,
+        backbone['weights'].sha256,
+        backbone['tokenizer'].sha256,
     )
-
-
-encoding = Stage(
-    'encoding',
-    write,
-    (
-        'naics_embed.text.backbone',
-        'naics_embed.text.encoder',
-        'naics_embed.text.encoding',
-        'naics_embed.text.tokens',
-    ),
-)

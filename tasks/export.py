@@ -7,44 +7,48 @@ from safetensors.torch import load_file
 
 from naics_embed.artifacts import MANIFEST, Artifact, read_json
 from naics_embed.bundle import MODEL_CARD, Space, write_bundle
-from naics_embed.config.model import ModelConfig
 from naics_embed.export.model_card import model_card
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 
 
 def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
-    model: ModelConfig,
+    codebook: Artifact,
+    structure_holdout: Artifact,
+    text_model: Artifact,
+    table: Artifact,
+    figures: Artifact,
+    coder: Artifact,
+    disk: Artifact,
+    curvature: float,
     temperature: float,
     champion: str,
-    source: dict[str, Any],
+    source_description: dict[str, Any],
     configuration: dict[str, Any],
+    dim: int,
+    r_max: float,
 ) -> Result:
     """Write the directory ``bundle``; the configuration is that of `config.describe`."""
-    taxonomy = taxonomy_of(inputs['codebook'])
-    supervised = (splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED).astype(bool)
-    encoder = Path(inputs['model'].path)
+    taxonomy = taxonomy_of(codebook)
+    supervised = (splits_of(structure_holdout, taxonomy) == SUPERVISED).astype(bool)
+    encoder = Path(text_model.path)
     window = configuration['backbone']['window']
     write_bundle(
         out / 'bundle',
-        frame_of(inputs['codebook']),
+        frame_of(codebook),
         supervised,
-        load_file(inputs['table'].path)['tangents'].numpy(),
+        load_file(table.path)['tangents'].numpy(),
         encoder,
-        Space(model.dim, model.curvature, model.r_max, temperature, window),
-        read_json(Path(inputs['figures'].path)),
-        {'source': source, 'table': champion, 'configuration': configuration},
-        Path(inputs['coder'].path),
-        Path(inputs['disk'].path),
+        Space(dim, curvature, r_max, temperature, window),
+        read_json(Path(figures.path)),
+        {'source': source_description, 'table': champion, 'configuration': configuration},
+        Path(coder.path),
+        Path(disk.path),
         card=model_card,
     )
     for name in (MANIFEST, MODEL_CARD):
         context.tracking.artifact(out / 'bundle' / name)
     return Result({'bundle': 'bundle'})
-
-
-export = Stage('export', write, ('naics_embed.bundle', 'naics_embed.export.model_card'))

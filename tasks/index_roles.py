@@ -1,5 +1,6 @@
 """Stage: index entries, each with exactly one role, and the recount of leaks."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -12,26 +13,26 @@ from naics_embed.config.data import RolesConfig
 from naics_embed.data.plain_language import plain_language
 from tasks.frames import frame_of, taxonomy_of
 from tasks.source import source_of
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 
 
-def write_roles(
+def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
-    kind: SourceKind,
+    source: Mapping[str, Artifact],
+    source_kind: SourceKind,
+    codebook: Artifact,
+    redirections: Artifact,
     roles: RolesConfig,
     seed: int,
 ) -> Result:
     """Write ``index_entries.parquet``; the recounted leaks are a metric and must be 0."""
-    derived = ('codebook', 'redirections', 'corpus', 'panel')
-    files = {name: artifact for name, artifact in inputs.items() if name not in derived}
-    entries = read_index(source_of(files, kind), taxonomy_of(inputs['codebook']))
-    codebook, redirections = frame_of(inputs['codebook']), frame_of(inputs['redirections'])
+    entries = read_index(source_of(source, source_kind), taxonomy_of(codebook))
+    known, references = frame_of(codebook), frame_of(redirections)
     plain = plain_language().filter(pl.col('split') == 'train')
-    columns = [codebook[name] for name in ('title', 'description', 'illustrative', 'excluded')]
-    texts = pl.concat([*columns, redirections['phrase'], plain['text']]).drop_nulls().to_list()
+    columns = [known[name] for name in ('title', 'description', 'illustrative', 'excluded')]
+    texts = pl.concat([*columns, references['phrase'], plain['text']]).drop_nulls().to_list()
     shares = {role: getattr(roles, role) for role in ('examples', 'train', 'validation', 'test')}
     frame = assign_roles(entries, texts, shares=shares, seed=seed, jaccard=roles.jaccard)
     held = frame['role'].is_in(['validation', 'test'])
@@ -46,14 +47,3 @@ def write_roles(
         {'index_entries': 'index_entries.parquet'},
         {**counts, 'entries_matching': int(frame['leaks'].sum()), 'leaks_after_draw': leaks},
     )
-
-
-index_roles = Stage(
-    'index-roles',
-    write_roles,
-    (
-        'naics_embed.census.index_entries',
-        'naics_embed.census.index_roles',
-        'naics_embed.data.plain_language',
-    ),
-)

@@ -11,7 +11,7 @@ from naics_embed.data.plain_language import plain_language
 from naics_embed.supervision.queries import build_queries
 from naics_embed.text.channels import channel_texts
 from tasks.frames import frame_of
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 
 SWITCHES = {
     'titles': 'title',
@@ -24,28 +24,30 @@ SWITCHES = {
 
 def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
+    codebook: Artifact,
+    redirections: Artifact,
+    index_entries: Artifact,
     uses: PlainLanguageConfig,
     switches: QueriesConfig,
 ) -> Result:
     """Write ``queries.parquet`` and ``channels.parquet``."""
-    codebook, entries = frame_of(inputs['codebook']), frame_of(inputs['index_entries'])
+    codes, entries = frame_of(codebook), frame_of(index_entries)
     used = [split for split in ('train', 'validation', 'test') if getattr(uses, split)]
     everything = plain_language()
     # A source may lack codes that the project's own texts have.
-    plain = everything.filter(pl.col('code').is_in(codebook['code'].implode()))
+    plain = everything.filter(pl.col('code').is_in(codes['code'].implode()))
     examples = entries.filter(pl.col('role') == 'examples').select('code', 'text')
     if uses.examples:
         filled = plain.filter(
             (pl.col('split') == 'train') & ~pl.col('code').is_in(examples['code'].implode())
         )
         examples = pl.concat([examples, filled.select('code', 'text')])
-    channels = channel_texts(codebook, examples)
+    channels = channel_texts(codes, examples)
     queries = build_queries(
-        codebook,
-        frame_of(inputs['redirections']),
+        codes,
+        frame_of(redirections),
         entries,
         plain.filter(pl.col('split').is_in(used)),
     )
@@ -57,14 +59,3 @@ def write(
     metrics = {f'{split}_{kind}': n for split, kind, n in counts.iter_rows()}
     metrics['plain_language_of_other_codes'] = len(everything) - len(plain)
     return Result({'queries': 'queries.parquet', 'channels': 'channels.parquet'}, metrics)
-
-
-queries = Stage(
-    'queries',
-    write,
-    (
-        'naics_embed.supervision.queries',
-        'naics_embed.text.channels',
-        'naics_embed.data.plain_language',
-    ),
-)

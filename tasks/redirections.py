@@ -1,5 +1,6 @@
 """Stage: cross references, one row each."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -9,22 +10,23 @@ from naics_embed.census.redirections import build_redirections
 from naics_embed.census.sources import SourceKind
 from tasks.frames import taxonomy_of
 from tasks.source import source_of
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 
 
-def write_redirections(
-    out: Path, inputs: dict[str, Artifact], context: StageContext, *, kind: SourceKind
+def write(
+    out: Path,
+    context: StageContext,
+    *,
+    source: Mapping[str, Artifact],
+    source_kind: SourceKind,
+    codebook: Artifact,
 ) -> Result:
     """Write ``redirections.parquet``."""
-    files = {name: artifact for name, artifact in inputs.items() if name != 'codebook'}
-    frame = build_redirections(source_of(files, kind), taxonomy_of(inputs['codebook']))
+    frame = build_redirections(source_of(source, source_kind), taxonomy_of(codebook))
     frame.write_parquet(out / 'redirections.parquet')
-    metrics = {
+    metrics: dict[str, float] = {
         'rows': len(frame),
         'rows_with_target': len(frame.filter(pl.col('targets').list.len() > 0)),
         'lineal': int(frame['lineal'].sum()),
     }
     return Result({'redirections': 'redirections.parquet'}, metrics)
-
-
-redirections = Stage('redirections', write_redirections, ('naics_embed.census.redirections',))

@@ -15,11 +15,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.model import ModelConfig
 from naics_embed.config.refinement import GraphConfig
 from tasks.frames import SUPERVISED, frame_of, positions, redirect_pairs, splits_of, taxonomy_of
-from tasks.query_points import PointTable
-from tasks.stage import Result, Stage, StageContext
+from tasks.points import PointTable
+from tasks.stage import Result, StageContext
 from tasks.texts import leaf_rows, of_codes
 
 if TYPE_CHECKING:
@@ -28,14 +27,20 @@ if TYPE_CHECKING:
 
 def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
-    graph: GraphConfig,
-    model: ModelConfig,
+    codebook: Artifact,
+    structure_holdout: Artifact,
+    queries: Artifact,
+    redirections: Artifact,
+    triplets: Artifact,
+    text_model: Artifact,
+    query_points: Artifact,
+    curvature: float,
     temperature: float,
-    shuffle: bool,
+    graph: GraphConfig,
     seed: int,
+    shuffle: bool = False,
 ) -> Result:
     """Write ``refined.safetensors`` and ``history.json``.
 
@@ -44,7 +49,18 @@ def write(
     """
     from naics_embed.graph.refine import best_smoothing, refine, shuffled
 
-    prepared = _inputs(inputs, graph, model, temperature)
+    prepared = _inputs(
+        codebook,
+        structure_holdout,
+        queries,
+        redirections,
+        triplets,
+        text_model,
+        query_points,
+        graph,
+        curvature,
+        temperature,
+    )
 
     def report(epoch: int, figures: Mapping[str, float]) -> None:
         context.tracking.metrics(figures, step=epoch)
@@ -65,7 +81,7 @@ def write(
     )
     (out / 'history.json').write_text(json.dumps(history, indent=2), encoding='utf-8')
     return Result(
-        {'refined': 'refined.safetensors', 'history': 'history.json'},
+        {'refined': 'refined.safetensors', 'refinement_history': 'history.json'},
         {
             'best_epoch': float(refined.best_epoch),
             'smoothing_share': share,
@@ -78,18 +94,27 @@ def write(
 
 
 def _inputs(
-    inputs: dict[str, Artifact], graph: GraphConfig, model: ModelConfig, temperature: float
+    codebook: Artifact,
+    structure_holdout: Artifact,
+    queries: Artifact,
+    redirections: Artifact,
+    triplets: Artifact,
+    text_model: Artifact,
+    query_points: Artifact,
+    graph: GraphConfig,
+    curvature: float,
+    temperature: float,
 ) -> 'RefinementInputs':
     from naics_embed.graph.edges import TaxonomyGraph
     from naics_embed.graph.objective import Queries
     from naics_embed.graph.refine import RefinementInputs, read_triplets
 
-    taxonomy = taxonomy_of(inputs['codebook'])
-    supervised = (splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED).astype(bool)
-    table = PointTable(inputs)
+    taxonomy = taxonomy_of(codebook)
+    supervised = (splits_of(structure_holdout, taxonomy) == SUPERVISED).astype(bool)
+    table = PointTable(query_points, queries)
     known = leaf_rows(of_codes(table.frame, taxonomy, supervised))
 
-    def queries(rows: pl.DataFrame) -> Queries:
+    def points_of(rows: pl.DataFrame) -> Queries:
         places = torch.from_numpy(rows['point'].to_numpy().astype(np.int64))
         targets = torch.from_numpy(positions(rows['code'], taxonomy))
         return Queries(table.points[places], targets)
@@ -98,23 +123,19 @@ def _inputs(
     return RefinementInputs(
         taxonomy,
         supervised,
-        load_file(Path(inputs['model'].path) / 'tables.safetensors')['tangents'].double(),
-        model.curvature,
+        load_file(Path(text_model.path) / 'tables.safetensors')['tangents'].double(),
+        curvature,
         temperature,
         TaxonomyGraph.of(
             taxonomy,
             supervised,
             graph.edges,
-            redirect_pairs(frame_of(inputs['redirections']), taxonomy),
+            redirect_pairs(frame_of(redirections), taxonomy),
         ),
-        read_triplets(Path(inputs['triplets'].path)),
-        queries(known.filter(pl.col('split') == 'train')),
-        {str(kind): queries(rows) for (kind,), rows in held.group_by('kind', maintain_order=True)},
+        read_triplets(Path(triplets.path)),
+        points_of(known.filter(pl.col('split') == 'train')),
+        {
+            str(kind): points_of(rows)
+            for (kind,), rows in held.group_by('kind', maintain_order=True)
+        },
     )
-
-
-refinement = Stage(
-    'refinement',
-    write,
-    ('naics_embed.graph.refine', 'naics_embed.graph.edges', 'naics_embed.graph.objective'),
-)

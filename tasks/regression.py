@@ -27,31 +27,41 @@ from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
 from tasks.frames import frame_of, positions, taxonomy_of
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 from tasks.texts import query_set
-
-OUTCOMES = 'outcomes'
-"""Name of the input that holds the user's own outcomes."""
 
 
 def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
+    codebook: Artifact,
+    queries: Artifact,
+    tokens: Artifact,
+    encoding: Artifact,
+    table: Artifact,
     regression: RegressionConfig,
+    outcomes: Artifact | None = None,
 ) -> Result:
     """Write ``regression.json``: figure → value, reference, name of the reference."""
-    taxonomy = taxonomy_of(inputs['codebook'])
+    taxonomy = taxonomy_of(codebook)
     tree = Tree.of(taxonomy)
-    outcomes = outcomes_of(inputs, taxonomy, tree, regression)
+    responses = outcomes_of(
+        taxonomy,
+        tree,
+        regression,
+        outcomes=outcomes,
+        queries=queries,
+        tokens=tokens,
+        encoding=encoding,
+    )
     figures = {}
-    if outcomes is not None:
+    if responses is not None:
         figures = regression_figures(
-            {'table': load_file(inputs['table'].path)['tangents'].double()},
+            {'table': load_file(table.path)['tangents'].double()},
             tree,
-            frozen_features(inputs, taxonomy),
-            outcomes,
+            frozen_features(taxonomy, queries=queries, tokens=tokens, encoding=encoding),
+            responses,
             panel_of(regression),
             family_level=regression.family_level,
         )
@@ -70,31 +80,36 @@ def write(
 
 
 def outcomes_of(
-    inputs: dict[str, Artifact],
     taxonomy: Taxonomy,
     tree: Tree,
     regression: RegressionConfig,
+    *,
+    queries: Artifact,
+    tokens: Artifact,
+    encoding: Artifact,
+    outcomes: Artifact | None = None,
 ) -> Outcomes | None:
     """Return the user's outcomes where there are any, else those of the example."""
-    if OUTCOMES in inputs:
-        return read_outcomes(Path(inputs[OUTCOMES].path), taxonomy)
+    if outcomes is not None:
+        return read_outcomes(Path(outcomes.path), taxonomy)
     if regression.example == 'breadth':
-        queries = frame_of(inputs['queries']).filter(pl.col('kind') == 'index')
-        return breadth(torch.from_numpy(positions(queries['code'], taxonomy)), tree)
+        entries = frame_of(queries).filter(pl.col('kind') == 'index')
+        return breadth(torch.from_numpy(positions(entries['code'], taxonomy)), tree)
     effects = Effects(
         regression.sector, regression.family, regression.text, regression.own, regression.noise
     )
-    return simulate(
-        tree, frozen_features(inputs, taxonomy), effects, regression.rows, regression.seed
-    )
+    features = frozen_features(taxonomy, queries=queries, tokens=tokens, encoding=encoding)
+    return simulate(tree, features, effects, regression.rows, regression.seed)
 
 
-def frozen_features(inputs: dict[str, Artifact], taxonomy: Taxonomy) -> torch.Tensor:
+def frozen_features(
+    taxonomy: Taxonomy, *, queries: Artifact, tokens: Artifact, encoding: Artifact
+) -> torch.Tensor:
     """Return the mean frozen embedding of each code's training texts, float64 ``(n, width)``."""
-    tokens = TokenTable.read(Path(inputs['tokens'].path))
-    embeddings, _ = read_encoding(Path(inputs['encoding'].path))
-    train = frame_of(inputs['queries']).filter(pl.col('split') == 'train')
-    labelled = query_set(train, tokens, taxonomy)
+    known = TokenTable.read(Path(tokens.path))
+    embeddings, _ = read_encoding(Path(encoding.path))
+    train = frame_of(queries).filter(pl.col('split') == 'train')
+    labelled = query_set(train, known, taxonomy)
     return torch.from_numpy(
         code_features(taxonomy, np.asarray(embeddings)[labelled.rows], labelled.targets)
     )
@@ -105,15 +120,3 @@ def panel_of(regression: RegressionConfig) -> PanelSettings:
     return PanelSettings(
         regression.penalties, regression.outer_folds, regression.inner_folds, regression.seed
     )
-
-
-regression = Stage(
-    'regression',
-    write,
-    (
-        'naics_embed.evaluation.regression',
-        'naics_embed.supervision.features',
-        'naics_embed.text.encoding',
-        'naics_embed.text.tokens',
-    ),
-)

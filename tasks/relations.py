@@ -5,13 +5,15 @@ from pathlib import Path
 from naics_embed.artifacts import Artifact
 from naics_embed.supervision.relations import write_relations
 from tasks.frames import taxonomy_of
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 
 
-def write(out: Path, inputs: dict[str, Artifact], context: StageContext) -> Result:
+def write(
+    out: Path,
+    context: StageContext,
+    *,
+    codebook: Artifact,
+) -> Result:
     """Write ``relations.parquet``."""
-    pairs = write_relations(taxonomy_of(inputs['codebook']), out / 'relations.parquet')
+    pairs = write_relations(taxonomy_of(codebook), out / 'relations.parquet')
     return Result({'relations': 'relations.parquet'}, {'pairs': pairs})
-
-
-relations = Stage('relations', write, ('naics_embed.supervision.relations',))

@@ -1,15 +1,16 @@
 """What a stage is: a cached Prefect task over one library function, logged to MLflow.
 
-A stage's key is a hash of its settings, of the content of its inputs, and of the source of its
-own file and of the library modules it runs. The same key means that nothing runs, once the
-recorded files have been checked; outputs lie under ``<root>/<stage>/<key>/``. Records name them
-relative to the root, which may be moved, or lie under another path on another host.
+A stage declares by name what it reads and what it writes. Its key is a hash of its settings, of
+the content of what it reads, and of the code of its own file and of all modules that this
+imports. The same key means that nothing runs, once the recorded files have been checked; outputs
+lie under ``<root>/<stage>/<key>/``. Records name them relative to the root, which may be moved, or
+lie under another path on another host.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,24 @@ from prefect.states import State
 from naics_embed.artifacts import (
     Artifact,
     atomic_directory,
+    checksum,
     content_key,
     discard_leftovers,
-    source_fingerprint,
 )
-from naics_embed.config.load import to_dict
 from naics_embed.errors import ArtifactError
+from naics_embed.fingerprint import source_fingerprint
 from tasks.assets import OF_STAGE
 from tasks.cached_task import call_cached, key_file
+from tasks.declaration import (
+    Declaration,
+    DeclarationError,
+    Fact,
+    Given,
+    artifacts_of,
+    content_of,
+    origins_of,
+    plain,
+)
 from tasks.failures import explained
 from tasks.record import Record
 from tasks.share import Share
@@ -37,8 +48,11 @@ from tasks.tracking import StageRun, Tracker
 log = logging.getLogger('naics_embed.pipeline')
 
 TASKS_ROOT = Path(__file__).resolve().parent
+PACKAGES = {'tasks': TASKS_ROOT, 'naics_embed': TASKS_ROOT.parent / 'naics_embed'}
+"""Packages whose modules take part in keys, where a stage imports them."""
 NOT_KEYED = (
     'tasks.stage',
+    'tasks.declaration',
     'tasks.cached_task',
     'tasks.record',
     'tasks.record_storage',
@@ -103,42 +117,54 @@ class Run:
     routes: Mapping[str, 'Sender'] = field(default_factory=dict)
 
 
-Body = Callable[..., Result]
-Sender = Callable[['Stage', Run, Mapping[str, Artifact], Mapping[str, Any]], Record]
+Sender = Callable[['Stage', Run, Mapping[str, Given], Mapping[str, Any]], Record]
 """Computes a stage somewhere else: ``sender(stage, run, inputs, settings) -> Record``."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A stage of the pipeline. Call it with a run, its inputs and its settings.
+class Stage(Declaration):
+    """A stage of the pipeline: a declaration that can be computed.
 
-    Attributes:
-        name: its name in Prefect, in MLflow and on disk.
-        body: ``body(out, inputs, run, **settings) -> Result``, writing into ``out`` only.
-        modules: library modules whose source takes part in the key.
+    Its body is called as ``body(out, context, **inputs, **settings)`` with the folder that it
+    writes into and a `StageContext`, and returns a `Result`.
+
+    Raises:
+        DeclarationError: the arguments of the body are not what the stage reads and is set to.
+
+    Example:
+        >>> def write(out, context, *, codebook, level):
+        ...     return Result({'leaves': 'leaves.txt'})
+        >>> settings = {'level': 'regression.family_level'}
+        >>> Stage('leaves', write, 'codebook', 'leaves', settings=settings).reads
+        ('codebook',)
     """
 
-    name: str
-    body: Body
-    modules: tuple[str, ...]
-
-    def key(self, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]) -> str:
+    def key(self, inputs: Mapping[str, Given], settings: Mapping[str, Any]) -> str:
         """Return the content key of one call."""
         return content_key(
             {
                 'stage': self.name,
-                'inputs': {name: artifact.sha256 for name, artifact in inputs.items()},
-                'settings': {name: _plain(value) for name, value in settings.items()},
-                'source': source_fingerprint(self.modules),
-                'body': _body_fingerprint(self.body.__module__),
+                'inputs': {name: content_of(given) for name, given in inputs.items()},
+                'settings': {name: plain(value) for name, value in settings.items()},
+                'source': _body_fingerprint(self.body.__module__),
+                'resources': [checksum(path)[0] for path in self.resources],
             }
         )
 
     def __call__(
-        self, run: Run, inputs: Mapping[str, Artifact] | None = None, **settings: Any
+        self, run: Run, inputs: Mapping[str, Given] | None = None, **settings: Any
     ) -> Record:
-        """Return the record of the stage, computing it only where it is not at hand."""
+        """Return the record of the stage, computing it only where it is not at hand.
+
+        Raises:
+            DeclarationError: the inputs are not those that the stage reads.
+        """
         inputs = dict(inputs or {})
+        if set(inputs) != set(self.reads):
+            raise DeclarationError(
+                f'stage {self.name} reads {", ".join(self.reads) or "nothing"}; it was given '
+                f'{", ".join(inputs) or "nothing"}'
+            )
         if self.name in run.routes:
             return run.routes[self.name](self, run, inputs, settings)
         key = self.key(inputs, settings)
@@ -169,12 +195,12 @@ class Stage:
         self,
         run: Run,
         key: str,
-        inputs: dict[str, Artifact],
+        inputs: dict[str, Given],
         settings: dict[str, Any],
         *,
         refresh: bool,
     ) -> State[Any]:
-        made = {run.made.get(artifact.path) for artifact in inputs.values()}
+        made = {run.made.get(path) for path in origins_of(inputs)}
         return call_cached(
             partial(self._compute, key, inputs, run, settings),
             self.name,
@@ -186,22 +212,18 @@ class Stage:
             asset=OF_STAGE.get(self.name),
         )
 
-    def renewed(self, run: Run, inputs: Mapping[str, Artifact]) -> bool:
-        """Whether this run wants the stage computed again: itself, or one that it stands on."""
-        if self.name in run.refresh:
-            return True
-        return any(artifact.path in run.renewed for artifact in inputs.values())
+    def renewed(self, run: Run, inputs: Mapping[str, Given]) -> bool:
+        """Whether this run wants the stage computed again: itself, or one that it depends on."""
+        return self.name in run.refresh or any(path in run.renewed for path in origins_of(inputs))
 
-    def at_hand(
-        self, run: Run, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]
-    ) -> bool:
+    def at_hand(self, run: Run, inputs: Mapping[str, Given], settings: Mapping[str, Any]) -> bool:
         """Whether this call's record and folder are stored; its files are checked when called."""
         key = self.key(inputs, settings)
         if self._stored(run, key).exists() and (run.root / self.name / key).is_dir():
             return True
         return run.share is not None and run.share.has(self.name, key)
 
-    def forget(self, run: Run, inputs: Mapping[str, Artifact], settings: Mapping[str, Any]) -> None:
+    def forget(self, run: Run, inputs: Mapping[str, Given], settings: Mapping[str, Any]) -> None:
         """Drop this root's record of a call, so that the one in the share is fetched."""
         self._stored(run, self.key(inputs, settings)).unlink(missing_ok=True)
 
@@ -233,9 +255,9 @@ class Stage:
         return replace(record, cached=found or values['cached'])
 
     def _compute(
-        self, key: str, inputs: dict[str, Artifact], run: Run, settings: dict[str, Any]
+        self, key: str, inputs: dict[str, Given], run: Run, settings: dict[str, Any]
     ) -> dict[str, Any]:
-        for name, artifact in inputs.items():
+        for name, artifact in artifacts_of(inputs):
             if not artifact.intact():
                 raise ArtifactError(
                     f'{self.name}: its input {name} at {artifact.path} is missing or altered; '
@@ -254,7 +276,12 @@ class Stage:
         with run.tracker.stage(self.name, {'cached': 'false'}, resume=attempt) as stage_run:
             with atomic_directory(target) as out:
                 context = StageContext(run, stage_run, key, renewed)
-                result = self.body(out, inputs, context, **settings)
+                values = {
+                    name: given.value if isinstance(given, Fact) else given
+                    for name, given in inputs.items()
+                }
+                result = self.body(out, context, **values, **settings)
+                self.check_result(tuple(result.files), result.facts)
             seconds = time.perf_counter() - start
             stage_run.params({'key': key, **_flat_settings(settings)})
             stage_run.metrics({**result.metrics, 'seconds': seconds})
@@ -288,28 +315,18 @@ def _log_cached(run: Run, record: Record) -> None:
 
 
 def _body_fingerprint(module: str) -> str | None:
-    """Return a hash of a stage's own file and of the tasks' files that it reads with."""
-    if module.partition('.')[0] != TASKS_ROOT.name:
+    """Return a hash of a stage's own file and of all modules that it imports."""
+    if module.partition('.')[0] not in PACKAGES:
         return None
-    return source_fingerprint([module], TASKS_ROOT, NOT_KEYED)
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return to_dict(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(inner) for inner in value]
-    return value
+    return source_fingerprint([module], PACKAGES, NOT_KEYED)
 
 
 def _flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in settings.items():
-        plain = _plain(value)
-        if isinstance(plain, dict):
-            flat |= {f'{name}.{inner}': leaf for inner, leaf in _flat_settings(plain).items()}
+        flattened = plain(value)
+        if isinstance(flattened, dict):
+            flat |= {f'{name}.{inner}': leaf for inner, leaf in _flat_settings(flattened).items()}
         else:
-            flat[name] = plain
+            flat[name] = flattened
     return flat

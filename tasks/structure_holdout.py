@@ -5,19 +5,19 @@ from pathlib import Path
 from naics_embed.artifacts import Artifact
 from naics_embed.census.structure_holdout import structure_holdout as draw
 from tasks.frames import taxonomy_of
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 
 
-def write_holdout(
-    out: Path, inputs: dict[str, Artifact], context: StageContext, *, share: float, seed: int
+def write(
+    out: Path,
+    context: StageContext,
+    *,
+    codebook: Artifact,
+    share: float,
+    seed: int,
 ) -> Result:
     """Write ``structure_holdout.parquet``."""
-    frame = draw(taxonomy_of(inputs['codebook']), share=share, seed=seed)
+    frame = draw(taxonomy_of(codebook), share=share, seed=seed)
     frame.write_parquet(out / 'structure_holdout.parquet')
     counts = {f'codes_{split}': n for split, n in frame['split'].value_counts().iter_rows()}
     return Result({'structure_holdout': 'structure_holdout.parquet'}, counts)
-
-
-structure_holdout = Stage(
-    'structure-holdout', write_holdout, ('naics_embed.census.structure_holdout',)
-)

@@ -6,7 +6,8 @@ load, and a run that finds its stages cached needs neither.
 
 import json
 import shutil
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING
@@ -22,13 +23,11 @@ from naics_embed.artifacts import Artifact, atomic_file
 from naics_embed.config.model import ModelConfig
 from naics_embed.config.objective import ObjectiveConfig
 from naics_embed.config.training import CurriculumConfig, TrainingConfig
-from naics_embed.errors import ConfigError
-from naics_embed.figures import training_curves
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.backbone import load_backbone
 from tasks.encoding import backbone_of
 from tasks.frames import SUPERVISED, frame_of, redirect_pairs, splits_of, taxonomy_of
-from tasks.stage import Result, Stage, StageContext
+from tasks.stage import Result, StageContext
 from tasks.texts import as_queries, corpus_of, leaf_rows, located
 
 if TYPE_CHECKING:
@@ -38,11 +37,34 @@ CONFIG_FILE = 'config.yaml'
 """The whole configuration of the run, beside its checkpoints."""
 
 
+@dataclass(frozen=True)
+class TrainingFiles:
+    """The files that text training reads, each named as in the graph."""
+
+    codebook: Artifact
+    structure_holdout: Artifact
+    queries: Artifact
+    channels: Artifact
+    tokens: Artifact
+    encoding: Artifact
+    construction: Artifact
+    redirections: Artifact
+    backbone: Mapping[str, Artifact]
+
+
 def write(
     out: Path,
-    inputs: dict[str, Artifact],
     context: StageContext,
     *,
+    codebook: Artifact,
+    structure_holdout: Artifact,
+    queries: Artifact,
+    channels: Artifact,
+    tokens: Artifact,
+    encoding: Artifact,
+    construction: Artifact,
+    redirections: Artifact,
+    backbone: Mapping[str, Artifact],
     model: ModelConfig,
     objective: ObjectiveConfig,
     curriculum: CurriculumConfig,
@@ -58,15 +80,26 @@ def write(
     from naics_embed.training.resume import RESUME_AUTO
     from naics_embed.training.warm import planned_epochs
 
-    if model.geometry != 'lorentz':
-        raise ConfigError(
-            f'model.geometry={model.geometry} serves comparisons only (benchmarks/ablation.py); '
-            'the pipeline evaluates and exports the Lorentz geometry'
-        )
     settings = TextSettings(
         model, objective, training, frozen_layers, batch_tokens, seed, curriculum
     )
-    prepared = prepare_inputs(inputs, model, training, shrink, seed)
+    prepared = prepare_inputs(
+        TrainingFiles(
+            codebook,
+            structure_holdout,
+            queries,
+            channels,
+            tokens,
+            encoding,
+            construction,
+            redirections,
+            backbone,
+        ),
+        model,
+        training,
+        shrink,
+        seed,
+    )
     progress = create_progress_artifact(
         0.0, key='text-training', description='epochs of text training'
     )
@@ -85,10 +118,9 @@ def write(
     trained = train_text(prepared, settings, checkpoints, resume=context.run.resume, report=report)
     # Training that stopped early is done, too.
     update_progress_artifact(progress, 100.0)
-    context.tracking.figure(training_curves(trained.history), 'training_curves.png')
-    _save(out, trained, Path(inputs['tokenizer'].path))
+    _save(out, trained, Path(backbone['tokenizer'].path))
     return Result(
-        {'model': 'model'},
+        {'text_model': 'model'},
         {'best_epoch': trained.best_epoch, 'temperature': trained.temperature}
         | {'curvature': trained.curvature}
         | {name: float(count) for name, count in trained.parameters.items()}
@@ -110,7 +142,7 @@ def forget_checkpoints(folder: Path) -> None:
 
 
 def prepare_inputs(
-    inputs: dict[str, Artifact],
+    files: TrainingFiles,
     model: ModelConfig,
     training: TrainingConfig,
     shrink: float,
@@ -119,10 +151,10 @@ def prepare_inputs(
     """Read what text training starts from, from the files of the stages before it."""
     from naics_embed.training.inputs import TextInputs
 
-    taxonomy = taxonomy_of(inputs['codebook'])
-    supervised = splits_of(inputs['structure_holdout'], taxonomy) == SUPERVISED
-    corpus = corpus_of(inputs, model.channels)
-    labelled = located(labelled_queries(inputs['queries']), corpus.tokens, taxonomy)
+    taxonomy = taxonomy_of(files.codebook)
+    supervised = splits_of(files.structure_holdout, taxonomy) == SUPERVISED
+    corpus = corpus_of(files.tokens, files.encoding, files.channels, model.channels)
+    labelled = located(labelled_queries(files.queries), corpus.tokens, taxonomy)
     labelled = labelled.filter(pl.Series(supervised[labelled['target']]))
     train = labelled.filter(pl.col('split') == 'train')
     if training.max_queries is not None and len(train) > training.max_queries:
@@ -133,8 +165,8 @@ def prepare_inputs(
     validation = {
         str(kind): as_queries(rows) for (kind,), rows in held.group_by('kind', maintain_order=True)
     }
-    redirections = frame_of(inputs['redirections'])
-    start = load_file(inputs['construction'].path)['supervised'] * shrink
+    redirections = frame_of(files.redirections)
+    start = load_file(files.construction.path)['supervised'] * shrink
     return TextInputs(
         taxonomy,
         supervised.astype(bool),
@@ -145,7 +177,7 @@ def prepare_inputs(
         ),
         validation,
         start,
-        load_backbone(backbone_of(inputs)),
+        load_backbone(backbone_of(files.backbone)),
         redirect_pairs(redirections, taxonomy),
     )
 
@@ -191,8 +223,3 @@ def _save(out: Path, trained: 'TrainedText', tokenizer: Path) -> None:
     for name, weights in trained.adapters.items():
         save_file(weights, folder / 'adapters' / f'{name}.safetensors')
     (folder / 'history.json').write_text(json.dumps(trained.history), encoding='utf-8')
-
-
-text_training = Stage(
-    'text-training', write, ('naics_embed.training.fit', 'naics_embed.text.backbone')
-)

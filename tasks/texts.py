@@ -14,20 +14,24 @@ from naics_embed.text.tokens import TokenTable
 from tasks.frames import frame_of, positions
 
 LEAF_LEVEL = 6
+BASELINE_CHANNELS = ('title', 'description')
+"""Channels that baselines read, each text a row of its own."""
 
 
-def corpus_of(inputs: dict[str, Artifact], channels: Sequence[str]) -> TextCorpus:
+def corpus_of(
+    tokens: Artifact, encoding: Artifact, channels: Artifact, chosen: Sequence[str]
+) -> TextCorpus:
     """Read tokens, encodings and the chosen channels."""
-    tokens = TokenTable.read(Path(inputs['tokens'].path))
-    embeddings, states = read_encoding(Path(inputs['encoding'].path))
-    frame = frame_of(inputs['channels'])
-    rows = np.full((len(frame), len(channels)), -1, dtype=np.int64)
+    table = TokenTable.read(Path(tokens.path))
+    embeddings, states = read_encoding(Path(encoding.path))
+    frame = frame_of(channels)
+    rows = np.full((len(frame), len(chosen)), -1, dtype=np.int64)
     # One look-up for all channels: each one hashes the texts of the whole table.
-    present = frame.select(pl.col(channels).is_not_null()).to_numpy().T
-    rows.T[present] = tokens.rows(
-        pl.concat([frame[name].alias('text') for name in channels]).drop_nulls()
+    present = frame.select(pl.col(chosen).is_not_null()).to_numpy().T
+    rows.T[present] = table.rows(
+        pl.concat([frame[name].alias('text') for name in chosen]).drop_nulls()
     )
-    return TextCorpus(tokens, embeddings, states, rows)
+    return TextCorpus(table, embeddings, states, rows)
 
 
 def located(frame: pl.DataFrame, tokens: TokenTable, taxonomy: Taxonomy) -> pl.DataFrame:

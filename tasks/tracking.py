@@ -64,6 +64,10 @@ class Tracker:
         """The run of the pipeline itself."""
         return StageRun(self.client, self.parent_run_id)
 
+    def of(self, run_id: str) -> 'StageRun':
+        """A run of a stage that has ended, to add something to it."""
+        return StageRun(self.client, run_id)
+
     @contextmanager
     def stage(
         self, name: str, tags: Mapping[str, str], *, resume: Mapping[str, str] | None = None

@@ -1,4 +1,4 @@
-"""Arrows between the rooms of the house go down only."""
+"""Imports between packages go down only."""
 
 import ast
 import sys
@@ -13,10 +13,11 @@ LIBRARY = 'naics_embed'
 ORCHESTRATION = {'prefect', 'mlflow', 'flows', 'tasks', 'benchmarks', 'tests'}
 LIGHTNING = {'lightning', 'pytorch_lightning', 'torchmetrics'}
 
-FLOORS = {
+LAYERS = {
     'redaction': 0,
     'errors': 0,
     'artifacts': 1,
+    'fingerprint': 1,
     'taxonomy': 1,
     'geometry': 1,
     'workbooks': 1,
@@ -47,10 +48,10 @@ FLOORS = {
     'cli': 8,
     '__main__': 9,
 }
-"""A room may import itself and rooms of its own floor or below."""
+"""A package may import itself and packages of its own layer or below."""
 
-FRONT_DOOR = '__init__'
-"""The package itself: it may point to any room, and only its version is read from inside."""
+ROOT_PACKAGE = '__init__'
+"""The root package: it may import any package, and only its version is read from inside."""
 
 
 @cache
@@ -80,9 +81,9 @@ def top(name: str) -> str:
     return name.split('.')[0]
 
 
-def room(module: str) -> str:
+def package(module: str) -> str:
     parts = module.split('.')
-    return parts[1] if len(parts) > 1 else FRONT_DOOR
+    return parts[1] if len(parts) > 1 else ROOT_PACKAGE
 
 
 def offenders(folder: str, forbidden: set[str]) -> list[str]:
@@ -102,25 +103,25 @@ def named_modules(path: Path) -> set[str]:
 
 
 @pytest.fixture(scope='module')
-def room_imports() -> dict[str, dict[str, set[str]]]:
-    """Room → other room that it imports → the modules that do."""
+def package_imports() -> dict[str, dict[str, set[str]]]:
+    """Package → other package that it imports → the modules that do."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for module in modules(LIBRARY):
-        source = room(module)
-        if source != FRONT_DOOR:
+        source = package(module)
+        if source != ROOT_PACKAGE:
             found[source]
             for other in named_modules(modules(LIBRARY)[module]):
-                if room(other) != source:
-                    found[source][room(other)].add(module)
+                if package(other) != source:
+                    found[source][package(other)].add(module)
     return found
 
 
-def test_the_walk_sees_imports(room_imports):
+def test_the_walk_sees_imports(package_imports):
     assert len(modules(LIBRARY)) > 60
     assert {'naics_embed.errors.CodeError', 'numpy', 'functools.cached_property'} <= imports(
         ROOT / 'naics_embed' / 'taxonomy.py'
     )
-    assert 'geometry' in room_imports['text']
+    assert 'geometry' in package_imports['text']
 
 
 def test_the_library_is_pure():
@@ -135,9 +136,9 @@ def test_flows_do_not_import_tests_or_benchmarks():
     assert offenders('flows', {'benchmarks', 'tests'}) == []
 
 
-def test_only_training_rooms_import_lightning():
+def test_only_training_packages_import_lightning():
     found = {
-        room(module)
+        package(module)
         for module, path in modules(LIBRARY).items()
         if any(top(name) in LIGHTNING for name in imports(path))
     }
@@ -162,47 +163,47 @@ def test_tasks_and_flows_leave_lightning_to_the_library():
         ('artifacts', {'errors'}),
     ],
 )
-def test_ground_floor_stands_alone(room_imports, name, allowed):
-    assert set(room_imports[name]) <= allowed
+def test_lowest_layers_stand_alone(package_imports, name, allowed):
+    assert set(package_imports[name]) <= allowed
 
 
-def test_every_room_has_a_floor(room_imports):
-    assert set(room_imports) - set(FLOORS) == set(), 'give a new room its floor in FLOORS'
+def test_every_package_has_a_layer(package_imports):
+    assert set(package_imports) - set(LAYERS) == set(), 'give a new package its layer in LAYERS'
 
 
-def test_no_arrow_goes_up(room_imports):
+def test_no_import_goes_up(package_imports):
     rising = [
         f'{sorted(by)} import {target}, which is above {source}'
-        for source, targets in room_imports.items()
+        for source, targets in package_imports.items()
         for target, by in targets.items()
-        if FLOORS[target] > FLOORS[source]
+        if LAYERS[target] > LAYERS[source]
     ]
     assert rising == []
 
 
-def test_rooms_form_no_cycle(room_imports):
+def test_packages_form_no_cycle(package_imports):
     done: set[str] = set()
 
     def visit(name: str, above: tuple[str, ...]) -> None:
         assert name not in above, f'cycle: {" → ".join([*above, name])}'
         if name not in done:
-            for other in room_imports[name]:
+            for other in package_imports[name]:
                 visit(other, (*above, name))
             done.add(name)
 
-    for name in list(room_imports):
+    for name in list(package_imports):
         visit(name, ())
 
 
-def test_nothing_inside_goes_through_the_front_door():
-    rooms = {room(module) for module in modules(LIBRARY)}
+def test_nothing_inside_imports_from_the_root_package():
+    packages = {package(module) for module in modules(LIBRARY)}
     names = {
         name.split('.')[1]
         for module, path in modules(LIBRARY).items()
         for name in imports(path)
         if module != LIBRARY and top(name) == LIBRARY
     }
-    assert names - rooms <= {'__version__'}
+    assert names - packages <= {'__version__'}
 
 
 def test_the_library_sees_dataclasses_only():
@@ -212,45 +213,6 @@ def test_the_library_sees_dataclasses_only():
         if any(top(name) in {'omegaconf', 'yaml'} for name in imports(path))
     }
     assert users <= {'naics_embed.config.load', 'naics_embed.config.edit'}
-
-
-def closure(names: set[str]) -> set[str]:
-    """Library modules, and all that they import."""
-    found: set[str] = set()
-    waiting = set(names)
-    while waiting:
-        module = waiting.pop()
-        found.add(module)
-        waiting |= named_modules(modules(LIBRARY)[module]) - found
-    return found
-
-
-def stages() -> dict[str, tuple[Path, set[str]]]:
-    """Name of a stage → its file, and the library modules whose source is in its key."""
-    found = {}
-    for path in modules('tasks').values():
-        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-            if isinstance(node, ast.Call) and getattr(node.func, 'id', None) == 'Stage':
-                found[ast.literal_eval(node.args[0])] = (path, set(ast.literal_eval(node.args[2])))
-    return found
-
-
-NOT_KEYED = {f'{LIBRARY}.{name}' for name in ('artifacts', 'errors', 'taxonomy', 'figures')} | {
-    name for name in modules(LIBRARY) if name.startswith(f'{LIBRARY}.config.')
-}
-"""What a stage's file may import beside the code it runs: records, settings, drawings."""
-
-
-@pytest.mark.parametrize('name', sorted(stages()))
-def test_a_stage_is_computed_again_when_code_that_it_calls_changes(name):
-    path, keyed = stages()[name]
-    assert keyed <= set(modules(LIBRARY)), 'a stage names a module that does not exist'
-    uncovered = named_modules(path) - closure(keyed) - NOT_KEYED
-    assert not uncovered, f'{path}: not in the key of the stage: {sorted(uncovered)}'
-
-
-def test_the_walk_finds_every_stage():
-    assert len(stages()) >= 15
 
 
 @pytest.mark.parametrize('folder', ['flows', 'tasks'])

@@ -1,7 +1,6 @@
 import hashlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from naics_embed.artifacts import (
     checksum,
     content_key,
     read_json,
-    source_fingerprint,
     write_json,
 )
 from naics_embed.errors import ArtifactError
@@ -245,64 +243,3 @@ def test_a_content_key_is_stable_and_tells_contents_apart():
     keys = [content_key(parts) for parts in (1, 1.5, '1', [1], [1, 2], [2, 1], {'1': 1}, None)]
     assert len(set(keys)) == len(keys)
     assert all(len(key) == 20 for key in keys)
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A small library in place of the real one: top → middle → bottom, and one that stands by."""
-    root = tmp_path / 'naics_embed'
-    make_tree(
-        root,
-        {
-            '__init__.py': '',
-            'top.py': 'from naics_embed.room.middle import work\nimport json\n',
-            'room/__init__.py': '',
-            'room/middle.py': 'def work():\n    from naics_embed import bottom\n    bottom\n',
-            'bottom.py': 'VALUE = 1\n',
-            'aside.py': 'VALUE = 1\n',
-        },
-    )
-    monkeypatch.setattr(artifacts, 'PACKAGE_ROOT', root)
-    return root
-
-
-@pytest.mark.parametrize('changed', ['top.py', 'room/middle.py', 'bottom.py'])
-def test_a_fingerprint_follows_imports(package, changed):
-    before = source_fingerprint(['naics_embed.top'])
-    (package / changed).write_text((package / changed).read_text() + '# a comment\n')
-    assert source_fingerprint(['naics_embed.top']) != before
-
-
-def test_a_fingerprint_leaves_out_what_is_not_imported(package):
-    before = source_fingerprint(['naics_embed.top'])
-    (package / 'aside.py').write_text('VALUE = 2\n')
-    assert source_fingerprint(['naics_embed.top']) == before
-    assert source_fingerprint(['naics_embed.top', 'naics_embed.aside']) != before
-
-
-def test_a_fingerprint_does_not_depend_on_order_or_place(package, tmp_path, monkeypatch):
-    before = source_fingerprint(['naics_embed.top', 'naics_embed.aside'])
-    assert source_fingerprint(['naics_embed.aside', 'naics_embed.top']) == before
-    moved = tmp_path / 'elsewhere' / 'naics_embed'
-    shutil.copytree(package, moved)
-    monkeypatch.setattr(artifacts, 'PACKAGE_ROOT', moved)
-    assert source_fingerprint(['naics_embed.top', 'naics_embed.aside']) == before
-
-
-def test_a_fingerprint_sees_a_renamed_module(package):
-    before = source_fingerprint(['naics_embed.bottom'])
-    (package / 'bottom.py').rename(package / 'floor.py')
-    assert source_fingerprint(['naics_embed.floor']) != before
-
-
-def test_a_new_import_is_followed(package):
-    source_fingerprint(['naics_embed.top'])
-    (package / 'top.py').write_text('from naics_embed import aside\n')
-    with_aside = source_fingerprint(['naics_embed.top'])
-    (package / 'aside.py').write_text('VALUE = 3\n')
-    assert source_fingerprint(['naics_embed.top']) != with_aside
-
-
-def test_a_missing_module_is_named(package):
-    with pytest.raises(ArtifactError, match=r'no module naics_embed\.gone'):
-        source_fingerprint(['naics_embed.gone'])

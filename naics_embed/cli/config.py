@@ -17,12 +17,19 @@ def config(
         Path | None, typer.Option(help='Folder with base.yaml; configs of the checkout by default.')
     ] = None,
     as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,
+    check: Annotated[
+        bool, typer.Option('--check', help='Only check that the pipeline can run with it.')
+    ] = False,
 ) -> None:
-    """Show every value and where it came from."""
+    """Show every value and where it came from, or check them."""
     from naics_embed.config.load import flat, load_config
 
     folder = config_folder or Path(__file__).resolve().parent.parent.parent / 'configs'
     loaded = load_config(folder, profile, overrides or ())
+    if check:
+        loaded.config.check_pipeline()
+        typer.echo('the configuration is valid', err=True)
+        return
     values = flat(loaded.config)
     if as_json:
         rows = {

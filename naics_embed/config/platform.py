@@ -7,6 +7,8 @@ from naics_embed.config.checks import require
 
 BLOCK = re.compile(r'[a-z0-9-]+/[a-z0-9-]+')
 """A kind of block of Prefect's, and a name."""
+CORES_A_STAGE = 4
+"""On fewer, a second stage takes time and memory from the first."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,27 @@ class RuntimeConfig:
         root: directory under which every stage writes; it also holds locks and results.
         seed: seed of every draw.
         threads: CPU threads; null for the number of cores.
+        parallel: stages computed at a time on this machine; null for one for every
+            `CORES_A_STAGE` cores.
         promote: whether the run's table becomes the one that ``naics-embed search`` uses.
     """
 
     root: str
     seed: int
     threads: int | None
+    parallel: int | None
     promote: bool
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, 'runtime.seed', self.seed, 'at least 0')
         threads = self.threads
         require(threads is None or threads >= 1, 'runtime.threads', threads, 'at least 1')
+        parallel = self.parallel
+        require(parallel is None or parallel >= 1, 'runtime.parallel', parallel, 'at least 1')
+
+    def stages_at_a_time(self, cores: int) -> int:
+        """Return how many stages a machine with so many cores computes at a time."""
+        return self.parallel or max(1, cores // CORES_A_STAGE)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The part of the schema that refines, compares and promotes tables of codes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from naics_embed.config.checks import one_of, require
 from naics_embed.errors import ConfigError
@@ -144,6 +144,11 @@ class RegressionConfig:
         level = self.family_level
         require(2 <= level <= 5, 'regression.family_level', level, 'in 2 … 5')
 
+    @property
+    def without_outcomes(self) -> 'RegressionConfig':
+        """These settings for a stage that reads the outcomes, or for one that has none."""
+        return replace(self, outcomes=None)
+
 
 @dataclass(frozen=True)
 class DeviationsConfig:
@@ -198,3 +203,8 @@ class PromotionConfig:
             margin = getattr(self, name)
             require(margin >= 0, f'promotion.{name}', margin, 'at least 0')
         require(bool(self.model.strip()), 'promotion.model', self.model, 'a name')
+
+    @property
+    def between_tables(self) -> 'PromotionConfig':
+        """These settings without what says nothing about the tables of one run."""
+        return replace(self, force=False, model='any')

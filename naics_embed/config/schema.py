@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from naics_embed.config.atlas import AtlasConfig
 from naics_embed.config.batch import BatchConfig
+from naics_embed.config.consistency import check_some_term, check_terms
 from naics_embed.config.data import DataConfig
 from naics_embed.config.evaluation import CoderConfig, EvaluationConfig
 from naics_embed.config.model import BackboneConfig, ConstructionConfig, ModelConfig
@@ -55,4 +56,14 @@ class Config:
             raise ConfigError(
                 f'model.r_max must be above {reach:g}, where the construction puts the leaves '
                 f'(5 edges of construction.tau, times construction.shrink), not {self.model.r_max}'
+            )
+        check_terms(self.model, self.objective, self.curriculum)
+        check_some_term(self.model, self.objective, self.training.warm)
+
+    def check_pipeline(self) -> None:
+        """Raise ConfigError for what a library may do and the whole pipeline cannot."""
+        if self.model.geometry != 'lorentz':
+            raise ConfigError(
+                f'model.geometry={self.model.geometry} is for comparisons only '
+                '(benchmarks/ablation.py); the pipeline evaluates and exports the Lorentz geometry'
             )

@@ -3,20 +3,17 @@
 import numpy as np
 import torch
 
-from naics_embed.config.objective import ScheduleConfig
+from naics_embed.config.consistency import acting_terms, check_span, check_terms
 from naics_embed.errors import ConfigError
 from naics_embed.training.inputs import TextInputs, TextSettings
 from naics_embed.training.warm import heads_only, warm_epochs, warm_settings, warm_share
-
-ALONE = ('retrieval', 'dcl', 'hierarchy', 'rank', 'radial', 'cone', 'teacher')
-"""Terms that alone are enough to learn from, with every model."""
 
 
 def check_training(inputs: TextInputs, settings: TextSettings) -> None:
     """Raise ConfigError for inputs that cannot be trained on, and for terms that cannot act."""
     _check_machine(settings)
     _check_texts(inputs)
-    check_terms(settings)
+    check_terms(settings.model, settings.objective, settings.curriculum)
     taught = inputs.teaches_leaves
     if settings.objective.distillation.weight > 0 and not taught:
         raise ConfigError(
@@ -34,33 +31,6 @@ def check_training(inputs: TextInputs, settings: TextSettings) -> None:
         )
 
 
-def check_terms(settings: TextSettings) -> None:
-    """Raise ConfigError for terms and mechanisms that cannot act with this model."""
-    objective, model, curriculum = settings.objective, settings.model, settings.curriculum
-    if model.geometry != 'lorentz' and objective.cone.weight > 0:
-        raise ConfigError('objective.cone is defined in the Lorentz geometry only')
-    if model.mode == 'frozen' and objective.anchor.weight > 0:
-        raise ConfigError(
-            'objective.anchor holds embeddings near the frozen ones, which they are in model.mode='
-            'frozen: set its weight to 0'
-        )
-    free = model.code_points == 'table'
-    if model.fusion.kind != 'masked_mean' and free and not objective.placement > 0:
-        raise ConfigError(
-            f'model.fusion.kind={model.fusion.kind} learns from objective.placement, or from '
-            'model.code_points of texts: both are off'
-        )
-    if not curriculum.enabled:
-        return
-    if not (objective.dcl.weight > 0 or curriculum.retrieval):
-        raise ConfigError(
-            'curriculum.enabled changes the negatives of objective.dcl, or of queries with '
-            'curriculum.retrieval=true: both are off'
-        )
-    if curriculum.router and model.fusion.kind != 'experts':
-        raise ConfigError('curriculum.router needs model.fusion.kind=experts, which has a gate')
-
-
 def _check_always(settings: TextSettings, queries: int, taught: bool) -> None:
     """Raise ConfigError where the schedules leave a part of the run without any term."""
     warm = warm_epochs(settings, queries)
@@ -74,31 +44,7 @@ def _check_always(settings: TextSettings, queries: int, taught: bool) -> None:
 
 
 def _check_span(settings: TextSettings, begin: float, end: float, taught: bool) -> None:
-    objective = settings.objective
-    names = [*ALONE]
-    if taught:
-        names.append('distillation')
-    if settings.model.mode != 'frozen':
-        names.append('anchor')
-    terms: list[tuple[float, ScheduleConfig]] = [
-        (objective.stress, objective.stress_schedule),
-        (objective.placement, objective.placement_schedule),
-        *((term.weight, term) for term in (getattr(objective, name) for name in names)),
-    ]
-    acting = [schedule for weight, schedule in terms if weight > 0]
-    while begin < end:
-        # A term with a ramp weighs nothing at its very start.
-        ends = [
-            term.end
-            for term in acting
-            if term.start < begin < term.end or (term.start == begin and not term.ramp)
-        ]
-        if not ends:
-            raise ConfigError(
-                f'no term of the objective acts at {begin:g} of the run: let one with a weight '
-                'begin there, without a ramp, or end later'
-            )
-        begin = max(ends)
+    check_span(acting_terms(settings.model, settings.objective, taught=taught), begin, end)
 
 
 def _check_machine(settings: TextSettings) -> None:

@@ -20,7 +20,7 @@ def root(tmp_path_factory):
         client.log_param(run, 'service.port', 8722)
         client.log_metric(run, 'test/mrr', dim / 20)
         nested = client.create_run(
-            experiment, run_name='training', tags={PARENT: run, 'stage': 'text-training'}
+            experiment, run_name='training', tags={PARENT: run, 'stage': 'text_training'}
         ).info.run_id
         for step in range(3):
             client.log_metric(nested, 'train/loss', dim / (step + 1), step=step)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from test_pipeline import Workshop, computed
 
-from flows.dag import STAGES
+from flows.pipeline import STAGES
 from flows.runtime import CHECKOUT
 from naics_embed.artifacts import checksum, read_json
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.data_dag import DATA_STAGES
-from flows.pipeline import GROUND_TRUTH, pipeline
+from flows.pipeline import TARGETS, pipeline
 from naics_embed.evaluation.data_files import DataFiles
 from naics_embed.evaluation.ground_truth import investigate
 
@@ -25,9 +24,9 @@ def test_what_the_data_stages_write_is_sound(
             f'runtime.root={tmp_path / "root"}',
             f'tracking.uri={mlflow_uri}',
         ],
-        target=GROUND_TRUTH,
+        target='ground_truth',
     )
-    assert set(summary['stages']) == {*DATA_STAGES, 'queries'}
+    assert set(summary['stages']) == {*TARGETS['data'], 'queries'}
     files = [stage['files'] for stage in summary['stages'].values()]
     paths = {name: Path(path) for stage in files for name, path in stage.items()}
     truth = investigate(DataFiles.read(paths), sample=5000, seed=0)

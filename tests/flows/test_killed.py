@@ -61,13 +61,13 @@ def test_training_goes_on_from_its_checkpoint_in_the_same_run(
     running = [
         run
         for run in client.search_runs([experiment.experiment_id])
-        if run.data.tags.get('stage') == 'text-training'
+        if run.data.tags.get('stage') == 'text_training'
     ]
     (left,) = running
     assert left.info.status == 'RUNNING'
     before = len(client.get_metric_history(left.info.run_id, 'validation/selection'))
     assert 0 < before < 40
-    assert list((root / 'text-training').glob('.*')), 'the killed process left its half behind'
+    assert list((root / 'text_training').glob('.*')), 'the killed process left its half behind'
 
     again = start()
     out, complaints = again.communicate(timeout=PATIENCE_S)
@@ -82,4 +82,4 @@ def test_training_goes_on_from_its_checkpoint_in_the_same_run(
     assert steps[-1] >= 39
     repeated = len(steps) - len(set(steps))
     assert repeated <= 1, 'at most the epoch in which it was killed is trained twice'
-    assert list((root / 'text-training').glob('.*')) == []
+    assert list((root / 'text_training').glob('.*')) == []

@@ -17,9 +17,7 @@ from safetensors.torch import load_file
 
 from benchmarks.miniature import SETTINGS
 from flows.controls import controls
-from flows.dag import STAGES
-from flows.data_dag import DATA_STAGES
-from flows.pipeline import pipeline
+from flows.pipeline import STAGES, TARGETS, pipeline
 from naics_embed.bundle import Bundle
 from naics_embed.config.load import from_dict, to_dict
 from naics_embed.errors import ArtifactError, ConfigError
@@ -86,7 +84,7 @@ def test_every_stage_ran_and_left_its_files(first, workshop):
     assert computed(first) == set(STAGES)
     assert first['source'] == 'folder'
     for name, stage in first['stages'].items():
-        folder = workshop.root / name.replace('_', '-') / stage['key']
+        folder = workshop.root / name / stage['key']
         assert stage['files'], name
         for path in stage['files'].values():
             assert Path(path).exists()
@@ -360,7 +358,7 @@ def test_controls_of_the_graph_stage_come_from_one_flow(first, workshop):
 
 
 def test_a_lost_model_is_trained_again_from_its_checkpoint(first, workshop):
-    model = Path(first['stages']['text_training']['files']['model'])
+    model = Path(first['stages']['text_training']['files']['text_model'])
     (model / 'head.safetensors').unlink()
     repaired = workshop.run()
     assert 'text_training' in computed(repaired)
@@ -379,7 +377,7 @@ def test_a_kind_of_query_that_is_switched_off_is_left_out(first, workshop):
 
 def test_the_data_target_stops_after_the_data(second, workshop):
     data = workshop.run(target='data')
-    assert tuple(data['stages']) == DATA_STAGES
+    assert tuple(data['stages']) == TARGETS['data']
     assert computed(data) == set()
     assert data['figures'] == {}
     assert data['bundle'] is None
@@ -441,7 +439,7 @@ def test_checkpoints_lie_by_experiment_and_key(first, workshop):
     folder = workshop.root / 'checkpoints' / 'miniature' / key
     assert (folder / 'last.ckpt').is_file()
     best = json.loads(
-        (Path(first['stages']['text_training']['files']['model']) / 'history.json').read_text()
+        (Path(first['stages']['text_training']['files']['text_model']) / 'history.json').read_text()
     )
     figures = [epoch['validation/selection'] for epoch in best]
     (named,) = folder.glob('best-*.ckpt')
@@ -453,7 +451,7 @@ def test_checkpoints_lie_by_experiment_and_key(first, workshop):
 
 
 def test_the_channels_have_adapters_of_their_own(first):
-    model = Path(first['stages']['text_training']['files']['model'])
+    model = Path(first['stages']['text_training']['files']['text_model'])
     names = {path.stem for path in (model / 'adapters').iterdir()}
     assert names == {
         'query_text',

@@ -16,8 +16,7 @@ from prefect.client.orchestration import get_client
 from running_platform import Platform, wait
 from test_pipeline import SMALL
 
-from flows.dag import STAGES
-from flows.pipeline import pipeline
+from flows.pipeline import STAGES, pipeline
 from flows.sweep import sweep
 from naics_embed.errors import RemoteRunError
 
@@ -90,7 +89,7 @@ def test_a_deployment_trains_on_the_gpu_pool_and_is_cached_the_second_time(platf
     assert child.data.tags['mlflow.parentRunId'] == parent.info.run_id
     assert there['text_training'] == 'false'
     smoke = platform.folder / 'artifacts' / 'smoke'
-    assert (smoke / 'text-training').is_dir()
+    assert (smoke / 'text_training').is_dir()
     assert (smoke / 'report.html').is_file()
     assert not (platform.folder / 'artifacts' / 'report.html').exists(), 'the place of a real one'
     given = training.parameters['overrides']
@@ -167,10 +166,10 @@ def test_two_working_directories_share_only_a_folder_and_the_gpu_pool_trains(
         done = pipeline('smoke', overrides, target='text_training')
         trained = done['stages']['text_training']
         assert trained['cached'], 'it was fetched'
-        files = Path(trained['files']['model'])
+        files = Path(trained['files']['text_model'])
         assert files.is_relative_to(tmp_path / 'artifacts')
         smoke = platform.folder / 'artifacts' / 'smoke'
-        there = smoke / 'text-training' / trained['key'] / 'model'
+        there = smoke / 'text_training' / trained['key'] / 'model'
         for name in ('model.safetensors', 'tables.safetensors', 'history.json'):
             assert (files / name).read_bytes() == (there / name).read_bytes(), name
         child, stages = platform.nested(platform.flow_runs()['text-training'][0])

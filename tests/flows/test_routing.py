@@ -28,7 +28,7 @@ class Hosts:
         self.uri = uri
         self.source = folder / 'source.txt'
         self.source.write_text('grain')
-        self.stage = Stage('letters', self.body, ('naics_embed.errors',))
+        self.stage = Stage('letters', self.body, 'source', 'letters')
         self.computed: list[str] = []
         self.asked: list[dict] = []
         self.share: str | None = f'file://{folder}/common'
@@ -37,7 +37,7 @@ class Hosts:
         self.deployment = 'letters/gpu'
         monkeypatch.setattr(routing, 'run_deployment', self.run_deployment)
 
-    def body(self, out, inputs, context) -> Result:
+    def body(self, out, context, *, source) -> Result:
         self.computed.append(context.run.root.name)
         (out / 'letters.txt').write_text(f'{len(self.computed)}')
         return Result({'letters': 'letters.txt'})

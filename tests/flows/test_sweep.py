@@ -127,7 +127,7 @@ def test_an_interrupted_sweep_of_real_trainings_goes_on_where_it_stopped(
         for cell in cells
     )
     assert set(first.values()) == {'true'}, 'the cell that had finished is not computed again'
-    assert (second['codebook'], second['text-training']) == ('true', 'false')
+    assert (second['codebook'], second['text_training']) == ('true', 'false')
     table = client.download_artifacts(finished.info.run_id, 'sweep.json', str(tmp_path))
     shown = json.loads(Path(table).read_text())
     # MLflow's table rounds to ten digits.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_pipeline import SMALL
 
-from flows.dag import STAGES
+from flows.pipeline import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = 'from naics_embed.cli.main import main; main()'

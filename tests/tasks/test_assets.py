@@ -12,13 +12,11 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFi
 from prefect.events.schemas.events import ReceivedEvent
 from prefect.types._datetime import now
 
+from flows.pipeline import PIPELINE
 from naics_embed.artifacts import Artifact
 from tasks.assets import BUNDLE, CODEBOOK, MODEL, OF_STAGE
-from tasks.codebook import codebook
-from tasks.export import export
 from tasks.share import Share
 from tasks.stage import Record, Result, Run, Stage
-from tasks.text_training import text_training
 from tasks.tracking import pipeline_run
 
 WAIT_S = 60.0
@@ -26,7 +24,8 @@ SETTLE_S = 5.0
 
 
 def test_the_assets_are_those_of_the_stages_that_make_them():
-    assert {codebook.name: CODEBOOK, text_training.name: MODEL, export.name: BUNDLE} == OF_STAGE
+    assert {'codebook': CODEBOOK, 'text_training': MODEL, 'export': BUNDLE} == OF_STAGE
+    assert set(OF_STAGE) <= set(PIPELINE.names)
 
 
 class Pipeline:
@@ -37,11 +36,19 @@ class Pipeline:
         self.uri = uri
         self.share = share
         self.fails = ''
-        names = ('codebook', 'texts', 'text-training', 'export', 'aside')
-        self.stages = {name: Stage(name, self.body(name), ()) for name in names}
+        self.reads = {
+            'codebook': 'source',
+            'aside': 'source',
+            'texts': 'codebook',
+            'text_training': 'texts',
+            'export': 'text_training aside',
+        }
+        self.stages = {
+            name: Stage(name, self.body(name), reads, name) for name, reads in self.reads.items()
+        }
 
     def body(self, name: str) -> Callable[..., Result]:
-        def body(out, inputs, context) -> Result:
+        def body(out, context, **inputs) -> Result:
             if name == self.fails:
                 raise ValueError('a bug')
             (out / 'file').write_text(name + ''.join(sorted(inputs)))
@@ -60,14 +67,13 @@ class Pipeline:
                 made: dict[str, Record] = {}
 
                 def call(name: str, *given: str) -> None:
-                    inputs = {one: made[one][one] for one in given}
-                    made[name] = self.stages[name](run, inputs or {'source': Artifact.of(source)})
+                    inputs = {
+                        one: made[one][one] if one in made else Artifact.of(source) for one in given
+                    }
+                    made[name] = self.stages[name](run, inputs)
 
-                call('codebook')
-                call('aside')
-                call('texts', 'codebook')
-                call('text-training', 'texts')
-                call('export', 'text-training', 'aside')
+                for name, reads in self.reads.items():
+                    call(name, *reads.split())
                 return made
 
         return assets()
@@ -128,12 +134,12 @@ def test_what_a_run_computes_has_its_lineage_and_what_it_finds_is_no_new_version
     payloads = {
         event.resource.id: event.payload for event in events if 'materialization' in event.event
     }
-    record = records['text-training']
+    record = records['text_training']
     assert payloads[MODEL.key] == {
         'key': record.key,
         'mlflow_run': record.run_id,
         'origin': 'computed',
-        'sha256': {'text-training': record['text-training'].sha256},
+        'sha256': {'text_training': record['text_training'].sha256},
     }
     for event in events:
         assert str(source.parent) not in event.model_dump_json()
@@ -146,9 +152,9 @@ def test_what_a_run_computes_has_its_lineage_and_what_it_finds_is_no_new_version
 
     # What is found ready is an input of what is computed all the same.
     start = now('UTC')
-    renewed = pipeline.run(source, 'text-training')
+    renewed = pipeline.run(source, 'text_training')
     assert [name for name, record in renewed.items() if not record.cached] == [
-        'text-training',
+        'text_training',
         'export',
     ]
     lineage = {name: LINEAGE[name] for name in (MODEL.key, BUNDLE.key)}
@@ -157,7 +163,7 @@ def test_what_a_run_computes_has_its_lineage_and_what_it_finds_is_no_new_version
 
 @pytest.mark.slow
 def test_a_stage_that_fails_says_so_of_its_asset(pipeline, source):
-    pipeline.fails = 'text-training'
+    pipeline.fails = 'text_training'
     start = now('UTC')
     with pytest.raises(ValueError, match='a bug'):
         pipeline.run(source)

@@ -67,10 +67,11 @@ def test_each_channel_of_a_code_has_its_own_text(tokens, tmp_path):
             'description': ['corn', None, 'corn'],
         }
     ).write_parquet(tmp_path / 'channels.parquet')
-    files = {path.stem: Artifact.of(path) for path in tmp_path.iterdir()}
-    corpus = corpus_of(files, ('title', 'description', 'examples'))
+    names = ('tokens.parquet', 'encoding.safetensors', 'channels.parquet')
+    files = [Artifact.of(tmp_path / name) for name in names]
+    corpus = corpus_of(*files, ('title', 'description', 'examples'))
     assert corpus.channels.tolist() == [[0, 1, -1], [1, -1, 0], [0, 1, -1]]
-    assert corpus_of(files, ('examples',)).channels.tolist() == [[-1], [0], [-1]]
+    assert corpus_of(*files, ('examples',)).channels.tolist() == [[-1], [0], [-1]]
 
 
 def test_training_reads_its_queries_in_the_order_of_the_file(tmp_path):

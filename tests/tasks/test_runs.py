@@ -30,10 +30,10 @@ def place(tmp_path_factory):
 
     old = run('first', {}, {'model.dim': 8, 'same': 1}, {'test/mrr': 0.5})
     steps = [('train/loss', 0, 4.0), ('train/loss', 1, 3.0), ('train/loss', 1, 2.5), ('once', 0, 1)]
-    trained = run('text-training', {PARENT: old, 'stage': 'text-training'}, {}, {}, steps)
+    trained = run('text_training', {PARENT: old, 'stage': 'text_training'}, {}, {}, steps)
     new = run('second', {}, {'model.dim': 16, 'same': 1}, {'test/mrr': 0.6})
-    again = {PARENT: new, 'stage': 'text-training', 'computed_by': trained}
-    run('text-training', again, {}, {'best': 1.0})
+    again = {PARENT: new, 'stage': 'text_training', 'computed_by': trained}
+    run('text_training', again, {}, {'best': 1.0})
     return folder, uri, {'old': old, 'new': new, 'trained': trained}
 
 
@@ -59,8 +59,8 @@ def test_a_run_has_many_names(store, place):
 def test_what_is_not_found_is_said(store, place, tmp_path):
     with pytest.raises(TrackingError, match=r"no run 'third'.*second"):
         store.find('third')
-    with pytest.raises(TrackingError, match="2 runs are called 'text-training'"):
-        store.find('text-training')
+    with pytest.raises(TrackingError, match="2 runs are called 'text_training'"):
+        store.find('text_training')
     with pytest.raises(TrackingError, match='no tracking database'):
         RunStore(f'sqlite:///{tmp_path / "mlflow.db"}', tmp_path)
     assert not (tmp_path / 'mlflow.db').exists()
@@ -78,7 +78,7 @@ def test_facts_of_a_run_and_of_a_bundle(store, tmp_path):
 
 @pytest.mark.parametrize('name', ['first', 'second'])
 def test_the_history_is_that_of_the_run_that_computed_the_stage(store, name):
-    shown, history = store.history(name, 'text-training')
+    shown, history = store.history(name, 'text_training')
     assert shown.startswith(f'{name} ')
     assert history == {'train/loss': [(0, 4.0), (1, 2.5)]}
 

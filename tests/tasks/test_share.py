@@ -45,13 +45,13 @@ class Host:
         self.uri = uri
         self.share = share
         self.computed = 0
-        self.stage = Stage('letters', self.body, ('naics_embed.errors',))
+        self.stage = Stage('letters', self.body, 'source', 'letters model', constants={'times': 1})
 
-    def body(self, out, inputs, context, *, times) -> Result:
+    def body(self, out, context, *, source, times) -> Result:
         self.computed += 1
         (out / 'model' / 'deep').mkdir(parents=True)
         (out / 'model' / 'deep' / 'weights').write_bytes(b'w' * times)
-        (out / 'letters.txt').write_text(Path(inputs['source'].path).read_text() * times)
+        (out / 'letters.txt').write_text(Path(source.path).read_text() * times)
         return Result({'letters': 'letters.txt', 'model': 'model'}, {'n': float(times)}, {'f': 1})
 
     def run(self, source: Path, *, refresh: frozenset[str] = frozenset(), times: int = 2):

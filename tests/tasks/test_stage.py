@@ -2,7 +2,6 @@
 
 import base64
 import errno
-import importlib
 import json
 import os
 import pickle
@@ -23,12 +22,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import TaskRunSort
 from prefect.settings import PREFECT_API_URL
 
-from naics_embed import artifacts
+from flows.pipeline import PIPELINE
 from naics_embed.artifacts import Artifact
 from naics_embed.errors import ArtifactError
 from naics_embed.supervision.sampling import TripletSettings
 from tasks import cached_task
 from tasks import stage as stage_module
+from tasks.declaration import Fact
 from tasks.failures import DiskFullError, StageTimeoutError, explained
 from tasks.stage import Record, Result, Run, Stage
 from tasks.tracking import Tracker, pipeline_run
@@ -93,13 +93,13 @@ class Words:
     metrics: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.stage = Stage('words', self.body, ('naics_embed.errors',))
+        self.stage = Stage('words', self.body, 'source', 'words')
 
-    def body(self, out, inputs, context, *, suffix='', **_settings) -> Result:
+    def body(self, out, context, *, source, suffix='', **_settings) -> Result:
         self.computed += 1
         (out / 'half-written').write_text('')
         self.before(self.computed)
-        text = Path(inputs['source'].path).read_text().upper() + suffix
+        text = Path(source.path).read_text().upper() + suffix
         (out / 'words.txt').write_text(text)
         (out / 'half-written').unlink()
         return Result(
@@ -129,12 +129,15 @@ def test_a_key_depends_on_content_not_on_places_or_order(words):
         stage.key({'b': Artifact('here', 'aa', 1), 'a': Artifact('b', 'bb', 2)}, {'n': 1}),
         stage.key({'a': Artifact('here', 'aa', 1), 'b': Artifact('b', 'bb', 2)}, {'n': 2}),
         stage.key({'a': Artifact('here', 'aa', 1), 'b': Artifact('b', 'bb', 2)}, {'m': 1}),
-        Stage('other', words.body, stage.modules).key(
+        Stage('other', words.body, 'a b', 'words').key(
             {'a': Artifact('here', 'aa', 1), 'b': Artifact('b', 'bb', 2)}, {'n': 1}
         ),
-        Stage('words', words.body, ('naics_embed.taxonomy',)).key(
+        Stage('words', words.body, 'a b', 'words', resources=(ROOT / 'LICENSE',)).key(
             {'a': Artifact('here', 'aa', 1), 'b': Artifact('b', 'bb', 2)}, {'n': 1}
         ),
+        stage.key({'a': Artifact('here', 'aa', 1), 'b': None}, {'n': 1}),
+        stage.key({'a': Artifact('here', 'aa', 1), 'b': Fact('bb')}, {'n': 1}),
+        stage.key({'a': Artifact('here', 'aa', 1), 'b': {'c': Artifact('b', 'bb', 2)}}, {'n': 1}),
     ]
     assert len({first, *others}) == len(others) + 1
 
@@ -150,26 +153,37 @@ def test_a_key_sees_into_dataclasses_and_sequences(words):
     assert key(words.stage, names=('a', 'b')) != key(words.stage, names=('b', 'a'))
 
 
-def test_a_key_covers_the_file_of_its_stage_and_what_that_reads_with(tmp_path, monkeypatch, words):
-    package = tmp_path / 'tasks'
-    package.mkdir()
-    (package / 'words.py').write_text('from tasks.frames import frame_of\nimport tasks.tracking\n')
-    (package / 'frames.py').write_text('def frame_of(): return 1\n')
-    (package / 'tracking.py').write_text('URI = 1\n')
-    monkeypatch.setattr(stage_module, 'TASKS_ROOT', package)
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """A library and a package of tasks in place of the real ones, for keys."""
+    root = tmp_path / 'packages'
+    files = {
+        'tasks/words.py': 'from tasks.frames import frame_of\nimport tasks.tracking\n',
+        'tasks/frames.py': 'import naics_embed.deeper\ndef frame_of(): return 1\n',
+        'tasks/tracking.py': 'URI = 1\n',
+        'naics_embed/deeper.py': 'VALUE = 1\n',
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name in stage_module.PACKAGES:
+        monkeypatch.setitem(stage_module.PACKAGES, name, root / name)
+    return root
 
-    def body(out, inputs, context) -> Result:
+
+def test_a_key_covers_the_file_of_its_stage_and_all_that_it_imports(packages):
+    def body(out, context, *, source) -> Result:
         return Result({})
 
     body.__module__ = 'tasks.words'
-    stage = Stage('words', body, ('naics_embed.errors',))
+    stage = Stage('words', body, 'source')
     keys = [key(stage)]
-    for file in ('words', 'frames'):
-        path = package / f'{file}.py'
+    for file in ('tasks/words', 'tasks/frames', 'naics_embed/deeper'):
+        path = packages / f'{file}.py'
         path.write_text(path.read_text() + 'MORE = 1\n')
         keys.append(key(stage))
-    assert len(set(keys)) == 3
-    (package / 'tracking.py').write_text('URI = 2\n')
+    assert len(set(keys)) == 4
+    (packages / 'tasks' / 'tracking.py').write_text('URI = 2\n')
     assert key(stage) == keys[-1], 'how a stage is logged decides nothing'
 
 
@@ -201,18 +215,17 @@ def test_computed_then_cached_then_computed_where_something_changed(
 
 
 @pytest.mark.slow
-def test_a_change_in_a_library_module_computes_again(
-    laboratory, words, source, tmp_path, monkeypatch
-):
-    package = tmp_path / 'naics_embed'
-    package.mkdir()
-    (package / 'errors.py').write_text('import naics_embed.deeper\n')
-    (package / 'deeper.py').write_text('VALUE = 1\n')
-    monkeypatch.setattr(artifacts, 'PACKAGE_ROOT', package)
+def test_a_change_in_a_library_module_computes_again(laboratory, words, source, packages):
+    def body(out, context, *, source) -> Result:
+        return words.body(out, context, source=source)
+
+    body.__module__ = 'tasks.words'
+    words.stage = Stage('words', body, 'source', 'words')
+    deeper = packages / 'naics_embed' / 'deeper.py'
     laboratory.flow(words.call(source))
-    (package / 'deeper.py').write_text('VALUE = 2\n')
+    deeper.write_text('VALUE = 2\n')
     (changed,) = laboratory.flow(words.call(source))
-    (package / 'deeper.py').write_text('VALUE = 1\n')
+    deeper.write_text('VALUE = 1  # as before\n')
     (restored,) = laboratory.flow(words.call(source))
     assert (changed.cached, restored.cached, words.computed) == (False, True, 2)
 
@@ -259,7 +272,7 @@ def test_a_root_may_hold_a_quotation_mark(tmp_path, words, source, mlflow_uri, p
 @pytest.mark.slow
 def test_refresh_computes_the_named_stage_only(laboratory, words, source):
     other = Words()
-    other.stage = Stage('letters', other.body, ('naics_embed.errors',))
+    other.stage = Stage('letters', other.body, 'source', 'words')
     laboratory.flow(words.call(source), other.call(source))
     record, kept = laboratory.flow(words.call(source), other.call(source), refresh=['words'])
     assert (record.cached, kept.cached) == (False, True)
@@ -271,9 +284,9 @@ def test_refresh_computes_what_stands_on_the_stage_although_its_content_is_the_s
     laboratory, words, source
 ):
     after = Words()
-    after.stage = Stage('letters', after.body, ('naics_embed.errors',))
+    after.stage = Stage('letters', after.body, 'source', 'words')
     aside = Words()
-    aside.stage = Stage('aside', aside.body, ('naics_embed.errors',))
+    aside.stage = Stage('aside', aside.body, 'source', 'words')
 
     def both(run: Run) -> Record:
         first = words.stage(run, {'source': Artifact.of(source)})
@@ -289,8 +302,8 @@ def test_refresh_computes_what_stands_on_the_stage_although_its_content_is_the_s
 @pytest.mark.slow
 def test_prefect_draws_a_stage_below_those_that_it_reads_and_no_others(laboratory, words, source):
     after, aside = Words(), Words()
-    after.stage = Stage('after', after.body, ('naics_embed.errors',))
-    aside.stage = Stage('aside', aside.body, ('naics_embed.errors',))
+    after.stage = Stage('after', after.body, 'source', 'words')
+    aside.stage = Stage('aside', aside.body, 'source', 'words')
 
     def all_three(run: Run) -> Record:
         first = words.stage(run, {'source': Artifact.of(source)})
@@ -447,7 +460,7 @@ def chained(first: Words, then: Words, source: Path) -> Callable[[Run], Record]:
 @pytest.mark.parametrize('way', ['moved', 'copied'])
 def test_all_of_a_root_that_lies_elsewhere_is_found_and_checked(laboratory, source, way):
     first, then = Words(), Words()
-    then.stage = Stage('after', then.body, ('naics_embed.errors',))
+    then.stage = Stage('after', then.body, 'source', 'words')
     both = chained(first, then, source)
     (record,) = laboratory.flow(both)
     elsewhere = Laboratory(laboratory.root.parent / 'another' / 'place', laboratory.uri)
@@ -471,7 +484,7 @@ def test_all_of_a_root_that_lies_elsewhere_is_found_and_checked(laboratory, sour
 def test_two_hosts_may_have_one_root_under_different_paths(laboratory, source):
     # To rename the folder is to look at it from the other host.
     first, then = Words(), Words()
-    then.stage = Stage('after', then.body, ('naics_embed.errors',))
+    then.stage = Stage('after', then.body, 'source', 'words')
     here = laboratory.root
     there = here.parent / 'mnt' / 'storage'
     there.parent.mkdir()
@@ -526,7 +539,7 @@ def made_by_an_older_version(root: Path) -> None:
 @pytest.mark.parametrize('moved', [False, True])
 def test_a_root_of_an_older_version_is_found_ready(laboratory, source, moved):
     first, then = Words(), Words()
-    then.stage = Stage('after', then.body, ('naics_embed.errors',))
+    then.stage = Stage('after', then.body, 'source', 'words')
     both = chained(first, then, source)
     (record,) = laboratory.flow(both)
     made_by_an_older_version(laboratory.root)
@@ -583,17 +596,11 @@ def test_a_stored_record_that_is_damaged_or_planted_is_computed_again(
 
 @pytest.mark.parametrize('file', ['record', 'record_storage', 'assets', 'share', 'stage'])
 def test_how_records_are_stored_takes_no_part_in_the_key_of_any_stage(tmp_path, monkeypatch, file):
-    stages = {
-        stage.name: stage
-        for name in sorted(path.stem for path in stage_module.TASKS_ROOT.glob('*.py'))
-        for stage in vars(importlib.import_module(f'tasks.{name}')).values()
-        if isinstance(stage, Stage)
-    }
-    assert len(stages) >= 20
+    stages = {stage.name: stage for stage in PIPELINE}
     before = {name: key(stage) for name, stage in stages.items()}
     copied = tmp_path / 'tasks'
     shutil.copytree(stage_module.TASKS_ROOT, copied)
-    monkeypatch.setattr(stage_module, 'TASKS_ROOT', copied)
+    monkeypatch.setitem(stage_module.PACKAGES, 'tasks', copied)
     with (copied / f'{file}.py').open('a') as stream:
         stream.write('FORMAT = 2\n')
     assert {name: key(stage) for name, stage in stages.items()} == before
@@ -613,7 +620,7 @@ from tasks.tracking import pipeline_run
 
 root, uri, source, signals = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
 
-def body(out, inputs, context):
+def body(out, context, *, source):
     (signals / 'inside').touch()
     while not (signals / 'go').exists():
         time.sleep(0.05)
@@ -623,7 +630,7 @@ def body(out, inputs, context):
 @flow
 def laboratory():
     with pipeline_run(uri, 'stages', root / 'mlartifacts', {}, {}) as tracker:
-        stage = Stage('words', body, ('naics_embed.errors',))
+        stage = Stage('words', body, 'source', 'words')
         stage(Run(root, tracker), {'source': Artifact.of(source)})
 
 laboratory()

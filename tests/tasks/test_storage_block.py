@@ -39,17 +39,17 @@ def bucket():
 def on_host(root: Path, uri: str, source: Path, computed: list[str]) -> Record:
     """Run a stage on a host that knows the name of the block only."""
 
-    def body(out, inputs, context) -> Result:
+    def body(out, context, *, source) -> Result:
         computed.append(root.name)
         (out / 'letters').mkdir()
-        (out / 'letters' / 'deep').write_text(Path(inputs['source'].path).read_text())
+        (out / 'letters' / 'deep').write_text(Path(source.path).read_text())
         return Result({'letters': 'letters'})
 
     @flow(name='host')
     def host() -> Record:
         with pipeline_run(uri, 'blocks', root / 'mlartifacts', {}, {}) as tracker:
             run = Run(root, tracker, share=Share.at('remote-file-system/records'))
-            return Stage('letters', body, ())(run, {'source': Artifact.of(source)})
+            return Stage('letters', body, 'source', 'letters')(run, {'source': Artifact.of(source)})
 
     return host()
 

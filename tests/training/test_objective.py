@@ -12,7 +12,7 @@ from naics_embed.geometry.lorentz import log0
 from naics_embed.supervision.negatives import NegativeRules
 from naics_embed.text.encoder import SentenceEncoder
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
-from naics_embed.training.checks import check_terms, check_training
+from naics_embed.training.checks import check_training
 from naics_embed.training.data import StepDataset
 from naics_embed.training.fit import train_text
 from naics_embed.training.module import Course
@@ -403,9 +403,9 @@ def test_mixed_precision_is_for_the_transformer_only(step, monkeypatch):
     ],
 )
 def test_terms_that_cannot_act_are_refused(settings_with, overrides, words):
-    check_terms(settings_with())
+    settings_with()
     with pytest.raises(ConfigError, match=words):
-        check_terms(settings_with(*overrides))
+        settings_with(*overrides)
 
 
 BARE = ('objective.stress=0', 'objective.placement=0')
@@ -444,12 +444,12 @@ LATE = (*BARE, 'training.warm.epochs=2', 'training.warm.validate_every=1', 'trai
     ],
 )
 def test_every_part_of_the_run_has_a_term(settings_with, make_inputs, tmp_path, overrides, gap):
-    settings, inputs = settings_with(*overrides), make_inputs()
+    inputs = make_inputs()
     if gap is not None:
         with pytest.raises(ConfigError, match=rf'no term of the objective acts at {gap} of the'):
-            check_training(inputs, settings)
+            check_training(inputs, settings_with(*overrides))
         return
-    trained = train_text(inputs, settings, tmp_path)
+    trained = train_text(inputs, settings_with(*overrides), tmp_path)
     assert all(epoch['train/loss'] > 0 for epoch in trained.history)
 
 

@@ -1,0 +1,37 @@
+"""Texts and the points of the trained space, as the stage ``query_points`` wrote them."""
+
+from collections.abc import Sequence
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from naics_embed.artifacts import Artifact
+from naics_embed.errors import ArtifactError
+from tasks.frames import frame_of
+
+
+class PointTable:
+    """Texts and their points, as the stage wrote them."""
+
+    def __init__(self, query_points: Artifact, queries: Artifact) -> None:
+        """Read the points, and the queries whose rows they name."""
+        found = load_file(query_points.path)
+        frame = frame_of(queries)
+        self.points = found['points']
+        self.frame = frame[found['row'].numpy()].with_row_index('point')
+        self._place = dict(zip(self.frame['text'], self.frame['point'], strict=True))
+
+    def of(self, texts: Sequence[str]) -> Tensor:
+        """Return the points of texts, float64 ``(len(texts), dim)``.
+
+        Raises:
+            ArtifactError: a text is not among the encoded ones.
+        """
+        try:
+            places = [self._place[text] for text in texts]
+        except KeyError as error:
+            raise ArtifactError(
+                f'text {error.args[0]!r} has no point; run the stage query_points again'
+            ) from error
+        return self.points[torch.tensor(places, dtype=torch.int64)]
