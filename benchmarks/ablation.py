@@ -2,7 +2,7 @@
 
 Each cell trains on the profile ``ablation`` (heads and codes on the frozen backbone) with one row's
 overrides and one seed; another profile trains the few rows that matter most at full budget. A
-cell's figures are kept as JSON and a cell whose settings, data and code have not changed is not
+cell's metrics are kept as JSON and a cell whose settings, data and code have not changed is not
 trained again, so that a flow that was stopped goes on. Selection is by validation, and validation
 is all that is read.
 
@@ -60,10 +60,10 @@ ROWS: dict[str, tuple[str, ...]] = {
     'distillation from frozen texts': ('objective.distillation.weight=1.5',),
     'table held at the construction': ('training.lr_table=0',),
     # Texts lie near the bound on the radius, which the health guard takes for a fault.
-    'codes from texts': ('model.code_points=text', 'training.health.bound_share=1.0'),
+    'codes from texts': ('model.code_points=text', 'training.health.bound_fraction=1.0'),
     'codes from texts and an offset': (
         'model.code_points=text+offset',
-        'training.health.bound_share=1.0',
+        'training.health.bound_fraction=1.0',
     ),
     'geometry: Euclidean': ('model.geometry=euclidean',),
     'geometry: spherical': (
@@ -75,10 +75,10 @@ ROWS: dict[str, tuple[str, ...]] = {
     'dimension 16': ('model.dim=16',),
     'dimension 32': ('model.dim=32',),
 }
-# The warm epochs, where a whole training distils, have no part in the profile of all rows.
+# The head-only epochs, where a whole training distils, have no part in the profile of all rows.
 FULL_ROWS: dict[str, tuple[str, ...]] = {
     BASE: (),
-    'no distillation': ('training.warm.distillation=0',),
+    'no distillation': ('training.head_only.distillation=0',),
     **{
         row: ROWS[row]
         for row in (
@@ -105,7 +105,7 @@ MEASURED = {
 
 
 def cell_file(folder: Path, profile: str, row: str, seed: int) -> Path:
-    """Return where a cell's figures are kept."""
+    """Return where a cell's metrics are kept."""
     name = ''.join(letter if letter.isalnum() else '-' for letter in row.lower())
     return folder / profile / f'{"-".join(filter(None, name.split("-")))}-seed{seed}.json'
 
@@ -126,13 +126,13 @@ def stored(
 
 
 def summary(results: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    """Return a row a choice: ``mean ± standard deviation`` of each figure over its seeds."""
+    """Return a row a choice: ``mean ± standard deviation`` of each metric over its seeds."""
     lines = []
     for row in dict.fromkeys(result['row'] for result in results):
-        own = [result['figures'] for result in results if result['row'] == row]
+        own = [result['metrics'] for result in results if result['row'] == row]
         line: dict[str, str] = {'choice': row, 'seeds': str(len(own))}
         for name, heading in MEASURED.items():
-            values = np.array([figures[name] for figures in own if name in figures])
+            values = np.array([metrics[name] for metrics in own if name in metrics])
             digits = 0 if name == 'seconds' else 3
             spread = f' ± {values.std(ddof=1):.{digits}f}' if len(values) > 1 else ''
             line[heading] = f'{values.mean():.{digits}f}{spread}' if len(values) else '–'
@@ -185,7 +185,7 @@ def main() -> None:
         '--stored', action='store_true', help='train nothing: the table of the cells as they are'
     )
     parser.add_argument('--report', type=Path, help='page whose table of the profile is written')
-    parser.add_argument('--json', type=Path, help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, help='write all metrics as JSON')
     parser.add_argument('--set', nargs='+', default=[], metavar='KEY=VALUE', help='configuration')
     arguments = parser.parse_args()
     known = ROWS if arguments.profile == FIRST else ROWS | FULL_ROWS

@@ -19,7 +19,7 @@ from flows.runtime import CHECKOUT
 from naics_embed.artifacts import content_key, read_json, write_json
 from naics_embed.config.load import load_config
 from naics_embed.config.schema import Config
-from naics_embed.evaluation.evaluate import Table, holdout_figures, tree_figures
+from naics_embed.evaluation.evaluate import Table, holdout_metrics, tree_metrics
 from naics_embed.fingerprint import source_fingerprint
 from naics_embed.metrics.tree import Tree
 from tasks.declaration import content_of
@@ -44,7 +44,7 @@ def cell(
     checkpoints: Path,
     file: Path,
 ) -> dict[str, Any]:
-    """Train one cell, or read its figures where nothing that they depend on has changed."""
+    """Train one cell, or read its metrics where nothing that they depend on has changed."""
     key = content_key(
         {
             'settings': asdict(settings_of(config)),
@@ -66,7 +66,7 @@ def cell(
     )
     trained = train_text(prepared, settings_of(config), checkpoints / key)
     seconds = time.perf_counter() - start
-    figures = {
+    metrics = {
         name: value
         for name, value in trained.history[trained.best_epoch].items()
         if name.startswith('validation/')
@@ -81,17 +81,17 @@ def cell(
         )
         tree = Tree.of(taxonomy)
         chunk = config.evaluation.chunk
-        found = tree_figures(
+        found = tree_metrics(
             table, tree, norm_weights=config.evaluation.norm_weights, chunk=chunk
-        ) | holdout_figures(table, tree, chunk=chunk)
-        figures |= {
-            name: figure.value for name, figure in found.items() if not name.startswith('test/')
+        ) | holdout_metrics(table, tree, chunk=chunk)
+        metrics |= {
+            name: metric.value for name, metric in found.items() if not name.startswith('test/')
         }
     result = {
         'row': row,
         'seed': seed,
         'key': key,
-        'figures': {k: v for k, v in figures.items() if math.isfinite(v)}
+        'metrics': {k: v for k, v in metrics.items() if math.isfinite(v)}
         | {'seconds': seconds, 'best_epoch': trained.best_epoch},
         'epochs': len(trained.history),
         'queries': len(prepared.train),
@@ -116,14 +116,14 @@ def ablation(
     profile: str,
     folder: str,
 ) -> list[dict[str, Any]]:
-    """Train every cell that is not there yet, and return the figures of all.
+    """Train every cell that is not there yet, and return the metrics of all.
 
     Args:
         rows: name of a row → its overrides.
         seeds: seeds of each row.
         overrides: overrides of all rows.
         profile: a file in ``configs/profiles``.
-        folder: where the figures of cells are kept, in a folder for each profile.
+        folder: where the metrics of cells are kept, in a folder for each profile.
     """
     results = []
     first = load_config(CONFIGS, profile, overrides).config

@@ -96,7 +96,7 @@ PARTS = ('import', 'cold', 'warm')
 
 
 def measure(args: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Return part → figures."""
+    """Return part → metrics."""
     found: dict[str, dict[str, float]] = {}
     if 'import' in args.parts:
         found['python'] = processes('pass', [], args.processes)
@@ -110,7 +110,7 @@ def measure(args: argparse.Namespace) -> dict[str, dict[str, float]]:
 
 
 def show(found: dict[str, dict[str, float]]) -> Table:
-    """Lay the figures out beside their aims."""
+    """Lay the metrics out beside their aims."""
     table = Table('what', 'measured', 'processor', 'aim')
     if 'import' in found:
         import_ = {name: found['import'][name] - found['python'][name] for name in found['import']}
@@ -129,11 +129,11 @@ def show(found: dict[str, dict[str, float]]) -> Table:
             table.add_row(what, f'{own["seconds"]:.2f} s', f'{own["processor_seconds"]:.2f} s', aim)
     if 'warm' in found:
         own = found['warm']
-        for share, aim in (('p50', P50_TARGET_MS), ('p99', P99_TARGET_MS)):
+        for quantile, aim in (('p50', P50_TARGET_MS), ('p99', P99_TARGET_MS)):
             table.add_row(
-                f'one query, {share}',
-                f'{own[f"{share}_ms"]:.1f} ms',
-                f'{own[f"processor_{share}_ms"]:.1f} ms',
+                f'one query, {quantile}',
+                f'{own[f"{quantile}_ms"]:.1f} ms',
+                f'{own[f"processor_{quantile}_ms"]:.1f} ms',
                 f'{aim:g} ms',
             )
     return table
@@ -144,7 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--bundle', type=Path, help='directory; default: the promoted one')
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
-    parser.add_argument('--processes', type=int, default=5, help='new processes for each figure')
+    parser.add_argument('--processes', type=int, default=5, help='new processes for each metric')
     parser.add_argument('--queries', type=int, default=250, help='descriptions')
     parser.add_argument('--repeats', type=int, default=2, help='how often each is asked')
     parser.add_argument('--json', type=Path)

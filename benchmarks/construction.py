@@ -52,8 +52,8 @@ def title_embeddings(taxonomy: Taxonomy) -> Tensor:
     for rows in length_batches(tokens.lengths, BATCH_TOKENS):
         ids, mask = (torch.from_numpy(array) for array in tokens.padded(rows))
         hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
-        share = mask.unsqueeze(-1).float()
-        found[rows] = (hidden * share).sum(1) / share.sum(1)
+        fraction = mask.unsqueeze(-1).float()
+        found[rows] = (hidden * fraction).sum(1) / fraction.sum(1)
     found = torch.nn.functional.normalize(found, dim=-1)
     return found[tokens.rows(texts)]
 
@@ -61,13 +61,13 @@ def title_embeddings(taxonomy: Taxonomy) -> Tensor:
 def measure(
     tree: Tree, directions: Tensor | None, *, dim: int, tau: float, spread: float, chunk: int
 ) -> dict[str, object]:
-    """Build one embedding; return its figures, its time and its largest radius."""
+    """Build one embedding; return its metrics, its time and its largest radius."""
     start = time.perf_counter()
     v = construct(
         np.asarray(tree.parent), dim=dim, tau=tau, spread=spread, directions=directions, seed=0
     )
     seconds = time.perf_counter() - start
-    figures = reconstruction_metrics(
+    metrics = reconstruction_metrics(
         lorentz.exp0(v, c=1.0), tree, c=1.0, norm_weight=1.0, chunk=chunk
     )
     record: dict[str, object] = {
@@ -77,12 +77,12 @@ def measure(
         'seconds': seconds,
         'radius_max': float(v.norm(dim=-1).max()),
     }
-    return record | figures
+    return record | metrics
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--json', type=Path, help='write the figures here')
+    parser.add_argument('--json', type=Path, help='write the metrics here')
     parser.add_argument('--dims', type=int, nargs='+', default=DIMS)
     parser.add_argument('--taus', type=float, nargs='+', default=TAUS)
     parser.add_argument('--spread', type=float, default=0.75, help='0 follows texts, 1 parts kin')

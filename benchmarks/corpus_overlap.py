@@ -96,7 +96,7 @@ def summary(compared: pl.DataFrame) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('folder', type=Path, help='directory of the four Census workbooks')
-    parser.add_argument('--json', type=Path, help='write figures and rows here')
+    parser.add_argument('--json', type=Path, help='write metrics and rows here')
     options = parser.parse_args()
     console = Console()
 
@@ -142,7 +142,7 @@ def main() -> None:
         report = {
             'aim': AIM,
             'jaccard': data.roles.jaccard,
-            'figures': records,
+            'metrics': records,
             'rows': listed.select(*columns, 'contained').to_dicts(),
         }
         partial = options.json.with_suffix('.partial')

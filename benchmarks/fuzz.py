@@ -108,7 +108,7 @@ class LostError(AssertionError):
 def fuzz_library(coder: Coder, examples: int) -> Outcomes:
     """Search for one thing after another; return how many were answered and refused."""
     seen: Outcomes = Counter()
-    names = ('k', 'level', 'confidence', 'support')
+    names = ('k', 'level', 'confidence', 'evidence')
     options = st.fixed_dictionaries({}, optional=dict.fromkeys(names, OTHERS))
 
     def check(text: Any, values: dict[str, Any], alone: bool) -> None:
@@ -183,7 +183,7 @@ def fuzz_command(coder: Coder, folder: Path, examples: int) -> Outcomes:
         rows = _write_file(data, source)
         bundle = coder.searcher.bundle.path
         status, told = _run_command(
-            'code', source, '--text-column', 'what', '-o', out, '--table', bundle, '--restart',
+            'code', source, '--text-column', 'what', '-o', out, '--bundle', bundle, '--restart',
             *('--part-rows', 16),
         )  # fmt: skip
         if status != 0:
@@ -201,7 +201,7 @@ def fuzz_command(coder: Coder, folder: Path, examples: int) -> Outcomes:
 
 
 def _write_file(data: st.DataObject, source: Path) -> int:
-    """Write a file with a column of oddities; return its number of rows."""
+    """Write a file with a column of unusual values; return its number of rows."""
     if source.suffix == '.csv':
         texts = data.draw(st.lists(TEXTS, min_size=1, max_size=ROWS))
         ragged = data.draw(st.booleans())

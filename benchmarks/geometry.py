@@ -139,7 +139,7 @@ def speed(count: int, dim: int, repeats: int) -> list[dict[str, object]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--json', type=Path, help='write the figures here')
+    parser.add_argument('--json', type=Path, help='write the metrics here')
     parser.add_argument('--count', type=int, default=2125, help='points of the timing')
     parser.add_argument('--dim', type=int, default=64, help='dimensions of the timing')
     parser.add_argument('--repeats', type=int, default=5, help='timed runs, after a warm-up')
@@ -151,8 +151,8 @@ def main() -> None:
     errors = worst_errors()
     table = Table('dtype', 'r', *METHODS, title='Worst relative error of a distance')
     for record in errors:
-        figures = ['NaN' if record[name] is None else f'{record[name]:.0e}' for name in METHODS]
-        table.add_row(str(record['dtype']), f'{record["r"]:g}', *figures)
+        metrics = ['NaN' if record[name] is None else f'{record[name]:.0e}' for name in METHODS]
+        table.add_row(str(record['dtype']), f'{record["r"]:g}', *metrics)
     console.print(table)
 
     times = speed(options.count, options.dim, options.repeats)

@@ -77,14 +77,14 @@ def main() -> None:
             )
             norms.setdefault(name, []).append(0.0 if slope is None else float(slope.norm()))
     means = {name: sum(found) / len(found) for name, found in norms.items()}
-    shares = {name: mean / means['retrieval'] for name, mean in means.items()}
-    shown = Table('term', 'weight', 'gradient on the codes', 'share of retrieval', box=None)
-    for name, share in sorted(shares.items(), key=lambda item: -item[1]):
-        shown.add_row(name, f'{weights[name]:g}', f'{means[name]:.3g}', f'{share:.0%}')
+    fractions = {name: mean / means['retrieval'] for name, mean in means.items()}
+    shown = Table('term', 'weight', 'gradient on the codes', 'fraction of retrieval', box=None)
+    for name, fraction in sorted(fractions.items(), key=lambda item: -item[1]):
+        shown.add_row(name, f'{weights[name]:g}', f'{means[name]:.3g}', f'{fraction:.0%}')
     Console().print(shown)
     if arguments.json:
         found = {
-            name: {'weight': weights[name], 'norm': means[name], 'share': shares[name]}
+            name: {'weight': weights[name], 'norm': means[name], 'fraction': fractions[name]}
             for name in means
         }
         arguments.json.write_text(json.dumps(found, indent=2) + '\n', encoding='utf-8')

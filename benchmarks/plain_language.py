@@ -35,7 +35,7 @@ USES = {
     'without': ('data.plain_language.train=false', 'data.plain_language.examples=false'),
 }
 SETS = {'': 'index entries', 'plain_': 'corpus', 'panel_': 'panel'}
-METRICS = ('top1', 'hit_at_5', 'mrr')
+SHOWN = ('top1', 'hit_at_5', 'mrr')
 DIGITS = 3
 
 
@@ -49,21 +49,21 @@ def rows_of(results: dict[str, Any]) -> pl.DataFrame:
         for prefix, heading in SETS.items():
             if not found['runs'] or f'test/{prefix}mrr' not in found['runs'][0]:
                 continue
-            keys = [f'test/{prefix}{name}' for name in METRICS]
+            keys = [f'test/{prefix}{name}' for name in SHOWN]
             for way, name in TRAINED.items():
-                own = [f'test/{way}{prefix}{metric}' for metric in METRICS]
+                own = [f'test/{way}{prefix}{metric}' for metric in SHOWN]
                 ours = np.array([[run[key] for key in own] for run in found['runs']])
                 lines.append(_line(use, heading, f'{name} ({len(ours)} seeds)', ours))
-            for name, figures in found['baselines'].items():
-                if keys[0] in figures:
-                    lines.append(_line(use, heading, name, np.array([[figures[k] for k in keys]])))
+            for name, metrics in found['baselines'].items():
+                if keys[0] in metrics:
+                    lines.append(_line(use, heading, name, np.array([[metrics[k] for k in keys]])))
     return pl.DataFrame(lines)
 
 
 def _line(use: str, heading: str, system: str, values: np.ndarray) -> dict[str, str]:
     spread = values.std(axis=0, ddof=1) if len(values) > 1 else None
     cells = {}
-    for i, metric in enumerate(METRICS):
+    for i, metric in enumerate(SHOWN):
         mean = f'{values[:, i].mean():.{DIGITS}f}'
         cells[metric] = mean if spread is None else f'{mean} ± {spread[i]:.{DIGITS}f}'
     return {'corpus in training': use, 'test set': heading, 'system': system, **cells}
@@ -124,8 +124,8 @@ def compare(profile: str, overrides: list[str], seeds: list[int]) -> dict[str, A
                 seeded = replace(config, runtime=replace(config.runtime, seed=seed))
                 kept = (*(stage.name for stage in (*DATA, *TEXTS)), 'baselines')
                 execution = shared.derived(graph, seeded, keep=kept)
-                figures = read_json(execution.record('coder').path('figures'))
-                runs.append({key: figure['value'] for key, figure in figures.items()})
+                metrics = read_json(execution.record('coder').path('metrics'))
+                runs.append({key: metric['value'] for key, metric in metrics.items()})
             baselines = read_json(shared.record('baselines').path('baselines'))
         found[use] = {'runs': runs, 'baselines': baselines}
     return {'profile': profile, 'source': source, 'seeds': seeds, 'uses': found}
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument('overrides', nargs='*', metavar='KEY=VALUE', help='configuration')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--profile', default='ablation')
-    parser.add_argument('--json', type=Path, help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, help='write all metrics as JSON')
     options = parser.parse_args()
     prepare(quiet=True)
     logging.getLogger('naics_embed').setLevel(logging.INFO)

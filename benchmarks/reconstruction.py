@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument('--nodes', type=int, nargs='+', default=[2125, 20000])
     parser.add_argument('--chunk', type=int, default=128, help='rows of distances at a time')
     parser.add_argument('--threads', type=int, default=1, help='threads of torch')
-    parser.add_argument('--json', type=Path, help='write the figures here')
+    parser.add_argument('--json', type=Path, help='write the metrics here')
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 

@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument(
         '--extra-epochs', type=int, help='epochs of B beyond A; by default as long as refinement'
     )
-    parser.add_argument('--json', type=Path, help='write the figures here')
+    parser.add_argument('--json', type=Path, help='write the metrics here')
     options = parser.parse_args()
 
     prepare(quiet=True)
@@ -29,17 +29,17 @@ def main() -> None:
 
     from flows.controls import controls
     from naics_embed.artifacts import write_json
-    from naics_embed.evaluation.candidates import FIGURES
+    from naics_embed.evaluation.candidates import METRICS
     from naics_embed.evaluation.controls import CONTROLS
 
     result = controls(
         options.profile, options.overrides, seeds=options.seeds, extra_epochs=options.extra_epochs
     )
-    cells = {(cell['control'], cell['figure']): cell for cell in result['table']}
-    table = Table('table', *FIGURES, title=f'Controls of the graph stage, seeds {options.seeds}')
+    cells = {(cell['control'], cell['metric']): cell for cell in result['table']}
+    table = Table('table', *METRICS, title=f'Controls of the graph stage, seeds {options.seeds}')
     for control, name in CONTROLS.items():
         table.add_row(
-            f'{control} {name}', *(_cell(cells[control, figure]) for figure in FIGURES.values())
+            f'{control} {name}', *(_cell(cells[control, metric]) for metric in METRICS.values())
         )
     console = Console(highlight=False)
     console.print(table)

@@ -129,7 +129,7 @@ def peak_mb() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--json', type=Path, help='write the figures here')
+    parser.add_argument('--json', type=Path, help='write the metrics here')
     parser.add_argument('--folder', type=Path, help='directory of the four Census workbooks')
     parser.add_argument('--profile', help='profile of the configuration')
     options = parser.parse_args()
@@ -142,7 +142,7 @@ def main() -> None:
         else stand_in_inputs(config.runtime.seed)
     )
     holdout = structure_holdout(
-        taxonomy, share=config.data.roles.structure_holdout, seed=config.runtime.seed
+        taxonomy, fraction=config.data.roles.structure_holdout, seed=config.runtime.seed
     )
     hidden = (holdout['split'] != SUPERVISED).to_numpy()
     spawn = multiprocessing.get_context('spawn')

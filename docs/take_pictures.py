@@ -36,7 +36,7 @@ PATIENCE_S = 300
 COLOURS = 256
 QUERY = 'we groom dogs and cats at home'
 CODE = '7225'
-FIGURES = '^test/hybrid_(plain_top1|plain_mrr|panel_top1)$'
+METRICS = '^test/hybrid_(plain_top1|plain_mrr|panel_top1)$'
 
 
 class Camera:
@@ -129,7 +129,7 @@ def mlflow(camera: Camera, address: str) -> None:
     camera.wait(f"!!document.querySelector('{box}')")
     close = "document.querySelector('button[aria-label=Close]')?.click()"
     camera.driver.execute_script(close)
-    camera.driver.find_element(By.CSS_SELECTOR, box).send_keys(FIGURES)
+    camera.driver.find_element(By.CSS_SELECTOR, box).send_keys(METRICS)
     camera.wait("!!document.querySelector('.js-plotly-plot')")
     settle(camera)
     camera.take('mlflow_compare')

@@ -180,7 +180,7 @@ def _finish(
     out: Path,
     seconds: float,
 ) -> dict[str, Any]:
-    """Publish the figures and the table of partitions; raise where some of them failed."""
+    """Publish the metrics and the table of partitions; raise where some of them failed."""
     rows = [_row(partition.name, done, failed) for partition in partitions]
     coded = [report for report in done.values() if not report.kept]
     fresh = sum(report.rows for report in coded)

@@ -161,17 +161,17 @@ def regress(
     if outcomes is not None:
         given.append(f'regression.outcomes={json.dumps(str(outcomes.resolve()))}')
     summary = _summary('regression', profile, given, None, 'auto', quiet=quiet or as_json)
-    figures = json.loads(
+    metrics = json.loads(
         Path(summary['stages']['regression']['files']['regression']).read_text(encoding='utf-8')
     )
     if as_json:
-        sys.stdout.write(json.dumps(figures, indent=2) + '\n')
+        sys.stdout.write(json.dumps(metrics, indent=2) + '\n')
         return
     from rich.console import Console
 
     from flows.summary import print_regression
 
-    print_regression(figures, Console(highlight=False))
+    print_regression(metrics, Console(highlight=False))
 
 
 @app.command()
@@ -191,7 +191,7 @@ def code_batch(
         str | None, typer.Option(help='Address of a Dask scheduler, in place of own workers.')
     ] = None,
     table: Annotated[
-        Path | None, typer.Option('--table', help='A bundle; the promoted one by default.')
+        Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
     ] = None,
     profile: Profile = 'cpu',
     as_json: AsJson = False,
@@ -238,10 +238,10 @@ def investigate(
     as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask whether the ground truth is sound: build the data, describe it, look for oddities."""
+    """Ask whether the ground truth is sound: build the data, describe it, check it."""
     summary = _summary('ground_truth', profile, overrides, None, 'auto', quiet=quiet or as_json)
-    from naics_embed.evaluation.data_files import DataFiles
-    from naics_embed.evaluation.ground_truth import investigate as looked_into
+    from naics_embed.audit.data_files import DataFiles
+    from naics_embed.audit.ground_truth import investigate as looked_into
 
     files = [stage['files'] for stage in summary['stages'].values()]
     paths = {name: Path(path) for stage in files for name, path in stage.items()}
@@ -264,7 +264,7 @@ def promote(
         Path | None, typer.Option(help='Artifact root; $NAICS_EMBED_HOME or artifacts by default.')
     ] = None,
 ) -> None:
-    """Use this bundle from now on, whatever its figures; or with --rollback the one before."""
+    """Use this bundle from now on, whatever its metrics; or with --rollback the one before."""
     if back == (bundle is not None):
         raise UserError('give either the directory of a bundle, or --rollback')
     from flows.runtime import prepare

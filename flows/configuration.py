@@ -71,13 +71,14 @@ def for_another_host(
 ) -> tuple[str, ...]:
     """Return overrides for a flow run on another host that is to compute a stage of this one.
 
-    Hosts without a share have one artifact root, so that also the default database in it is that
+    Hosts without a remote cache have one artifact root, so that also the default database in it is
+    that
     of both. Where ``NAICS_EMBED_HOME`` names it, the other host's own names it there, which may be
-    another path to the same storage; else both reach it under one path. With a share each has a
-    root of its own, which no other one reaches.
+    another path to the same storage; else both reach it under one path. With a remote cache each
+    has a root of its own, which no other one reaches.
     """
     given = tuple(overrides or ())
-    if config.platform.share is None and not _from_home(given):
+    if config.platform.remote_cache is None and not _from_home(given):
         return (*given, f'{ROOT}={json.dumps(str(root))}', *same_tracker(config, root))
     kept = tuple(one for one in given if one.partition('=')[0].strip() != ROOT)
     return (*kept, *same_tracker(config, root)) if config.tracking.uri else kept

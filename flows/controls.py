@@ -25,10 +25,10 @@ from naics_embed import __version__
 from naics_embed.artifacts import read_json, write_json
 from naics_embed.config.load import flat
 from naics_embed.errors import ConfigError
-from naics_embed.evaluation.candidates import FIGURES
+from naics_embed.evaluation.candidates import METRICS
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
 from tasks.execution import Execution
-from tasks.share import Share
+from tasks.remote_cache import RemoteCache
 from tasks.source import acquire_source
 from tasks.stage import Record, Run, Stage
 from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
@@ -107,13 +107,13 @@ def controls(
     with pipeline_run(
         uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config), name='controls'
     ) as tracker:
-        share = config.platform.share
+        remote_cache = config.platform.remote_cache
         run = Run(
             root,
             tracker,
             frozenset(refresh or ()),
             experiment=config.tracking.experiment,
-            share=None if share is None else Share.at(share),
+            remote_cache=None if remote_cache is None else RemoteCache.at(remote_cache),
             timeout_s=config.platform.stage_timeout_s,
         )
         shared = Execution(PIPELINE, config, run, inputs_of(config, acquire_source(config.data)))
@@ -141,7 +141,7 @@ def controls(
             seconds['refinement'][seed] = refined.seconds
             seconds['longer'][seed] = longer.record('text_training').seconds
             log.info('controls: seed %d done', seed)
-        table = summarise(runs, list(FIGURES.values()))
+        table = summarise(runs, list(METRICS.values()))
         result = {
             'profile': profile,
             'overrides': list(overrides or ()),
@@ -178,7 +178,7 @@ def _plain(cell: Cell) -> dict[str, Any]:
 
 def _row(control: str, cells: dict[str, Cell]) -> dict[str, str]:
     """One line of the table that people read."""
-    shown = {name: cells[figure] for name, figure in FIGURES.items()}
+    shown = {name: cells[metric] for name, metric in METRICS.items()}
     return {
         'control': f'{control}: {CONTROLS[control]}',
         **{name: written(cell) for name, cell in shown.items()},

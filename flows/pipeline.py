@@ -52,7 +52,7 @@ from tasks import (
 )
 from tasks.execution import Execution
 from tasks.graph import Graph
-from tasks.share import Share
+from tasks.remote_cache import RemoteCache
 from tasks.source import acquire_source, describe_source
 from tasks.stage import Run, Stage
 from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run, set_tags
@@ -76,7 +76,7 @@ DATA = (
         structure_holdout.write,
         reads='codebook',
         writes='structure_holdout',
-        settings='share=data.roles.structure_holdout seed=runtime.seed',
+        settings='fraction=data.roles.structure_holdout seed=runtime.seed',
     ),
     Stage('relations', relations.write, 'codebook', 'relations'),
     Stage('distances', distances.write, 'codebook', 'distances'),
@@ -142,7 +142,7 @@ TRAINING = (
             'backbone'
         ),
         writes='text_model',
-        facts='curvature temperature warm_epochs best_epoch',
+        facts='curvature temperature head_only_epochs best_epoch',
         settings=(
             'model=model objective=objective curriculum=curriculum training=training '
             'shrink=construction.shrink frozen_layers=backbone.frozen_layers '
@@ -201,7 +201,7 @@ EVALUATION = (
         'evaluation',
         evaluation.write,
         reads='codebook structure_holdout queries query_points baselines table curvature',
-        writes='metrics',
+        writes='table_metrics',
         settings='evaluation=evaluation r_max=model.r_max jaccard=data.roles.jaccard',
     ),
     Stage(
@@ -216,10 +216,10 @@ EVALUATION = (
         coder.write,
         reads=(
             'codebook structure_holdout queries channels tokens encoding index_entries '
-            'redirections backbone text_model query_points table baselines metrics curvature '
+            'redirections backbone text_model query_points table baselines table_metrics curvature '
             'temperature'
         ),
-        writes='coder figures predictions',
+        writes='coder metrics predictions',
         facts='effects',
         settings='coder=coder fitting=evaluation.baselines jaccard=data.roles.jaccard',
     ),
@@ -239,7 +239,7 @@ BUNDLE = (
         'export',
         export.write,
         reads=(
-            'codebook structure_holdout text_model table figures coder disk curvature temperature '
+            'codebook structure_holdout text_model table metrics coder disk curvature temperature '
             'champion source_description configuration'
         ),
         writes='bundle',
@@ -250,8 +250,8 @@ BUNDLE = (
         report.write,
         reads=(
             'codebook structure_holdout table text_model refinement_history candidates selection '
-            'baselines regression figures predictions curvature warm_epochs best_epoch effects '
-            'source_description configuration'
+            'baselines regression metrics predictions curvature head_only_epochs best_epoch '
+            'effects source_description configuration'
         ),
         writes='report',
         facts='verdict sentence checks',
@@ -330,13 +330,14 @@ def pipeline(
         parent=parent_run,
     ) as tracker:
         sent = for_another_host(overrides, config, root)
+        remote = config.platform.remote_cache
         run = Run(
             root,
             tracker,
             frozenset(refresh or ()),
             resume,
             config.tracking.experiment,
-            share=Share.at(config.platform.share) if config.platform.share else None,
+            remote_cache=None if remote is None else RemoteCache.at(remote),
             timeout_s=config.platform.stage_timeout_s,
             routes=senders(
                 config.platform.routes, Request(profile, sent, resume, tracker.parent_run_id)

@@ -31,7 +31,7 @@ class Summary:
         source: kind of source.
         warnings: what the source had to say.
         stages: stage → seconds, key, whether it was cached, its files.
-        figures: ``split/metric`` → value, reference, name of the reference.
+        metrics: ``split/metric`` → value, reference, name of the reference.
         table: which candidate table the promotion rule picked, if the run got that far.
         bundle: directory of the exported bundle, if the run got that far.
         promoted: whether the bundle is the one that ``naics-embed search`` uses.
@@ -47,7 +47,7 @@ class Summary:
     source: str
     warnings: list[str]
     stages: dict[str, dict[str, Any]]
-    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     table: str | None = None
     bundle: str | None = None
     promoted: bool = False
@@ -74,9 +74,9 @@ def publish(execution: Execution, source: Source, seconds: float) -> Summary:
         curvature = records['text_training'].facts['curvature']
         publish_after(run, draw_evaluation, needed, curvature, config.evaluation.chunk)
         measured = records.get('coder', records['evaluation'])
-        name = 'figures' if 'coder' in records else 'metrics'
-        changes['figures'] = read_json(measured.path(name))
-        publish_after(run, publish_metrics, [measured], changes['figures'])
+        name = 'metrics' if 'coder' in records else 'table_metrics'
+        changes['metrics'] = read_json(measured.path(name))
+        publish_after(run, publish_metrics, [measured], changes['metrics'])
     if 'selection' in records:
         changes['table'] = records['selection'].facts['champion']
         publish_after(run, publish_selection, [records['selection']])
@@ -113,7 +113,7 @@ def _promote(execution: Execution, source: Source) -> Outcome:
     contender = Contender(
         bundle=records['export'].path('bundle'),
         champion=records['selection'].facts['champion'],
-        figures=records['selection'].facts['champion_metrics'],
+        metrics=records['selection'].facts['champion_metrics'],
         data=content_key([chosen_on, to_dict(config.regression.without_outcomes)]),
         source=source.kind,
     )

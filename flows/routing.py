@@ -61,7 +61,8 @@ def computed_elsewhere(
     deployment: str,
     request: Request,
 ) -> Record:
-    """Return the record of a stage that a deployment computes into the root or share of both.
+    """Return the record of a stage that a deployment computes into the root or remote cache of
+    both.
 
     Nothing is sent where the stage is cached. The record is checked here like any cached one.
 
@@ -74,12 +75,13 @@ def computed_elsewhere(
         if not stage.at_hand(run, inputs, settings):
             raise RemoteRunError(
                 f'{deployment} completed, but its result is not under {run.root}: the hosts must '
-                'share runtime.root or platform.share, the same sources and the same version of '
-                'this project; a root that is mounted under another path there is named in '
-                'NAICS_EMBED_HOME on both'
+                'share runtime.root or platform.remote_cache, the same sources and the same '
+                'version of this project; a root that is mounted under another path there is '
+                'named in NAICS_EMBED_HOME on both'
             )
-    if renewed and run.share is not None:
-        # The other host renewed what is in the share; the record of this root is the old one.
+    if renewed and run.remote_cache is not None:
+        # The other host renewed what is in the remote cache; the record of this root is the old
+        # one.
         stage.forget(run, inputs, settings)
     here = replace(run, routes={}, refresh=frozenset(), renewed=set())
     record = stage(here, inputs, **settings)

@@ -32,7 +32,7 @@ HEADLINES = (
 
 
 def print_summary(summary: dict[str, Any], console: Console) -> None:
-    """Print source, figures, files and the next commands."""
+    """Print source, metrics, files and the next commands."""
     for warning in summary['warnings']:
         console.print(f'[bold yellow]warning[/] {warning}')
     stages = summary['stages']
@@ -41,9 +41,9 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         f'\n[bold]{len(stages)} stages[/], {cached} cached, in {summary["seconds"]:.0f} s; '
         f'source [bold]{summary["source"]}[/]'
     )
-    figures = summary['figures']
-    if figures:
-        console.print(_figures_table(figures))
+    metrics = summary['metrics']
+    if metrics:
+        console.print(_metrics_table(metrics))
     console.print(f'files    {_short(summary["root"])}')
     if summary['bundle']:
         state = 'promoted' if summary['promoted'] else 'not promoted'
@@ -54,7 +54,7 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         console.print(f'report   {_short(summary["report"])} ({summary["verdict"]})', markup=False)
     console.print('\n[bold]next[/]')
     table = (
-        '' if summary['promoted'] else f' --table {shlex.quote(_short(summary["bundle"] or ""))}'
+        '' if summary['promoted'] else f' --bundle {shlex.quote(_short(summary["bundle"] or ""))}'
     )
     if summary['bundle']:
         console.print(f'  .venv/bin/naics-embed search "dog grooming salon"{table}')
@@ -74,42 +74,42 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
 PANEL = {'held_out_r2': 'R², held out', 'held_out_r2_se': '± s.e.', 'seen_r2': 'R², seen'}
 
 
-def print_regression(figures: dict[str, dict[str, Any]], console: Console) -> None:
+def print_regression(metrics: dict[str, dict[str, Any]], console: Console) -> None:
     """Print the regressor panel: one line a set of regressors."""
-    if not figures:
+    if not metrics:
         console.print('too few families of codes for the folds, or outcomes that do not vary')
         return
-    shown = [key for key in PANEL if any(name.endswith(f'/{key}') for name in figures)]
+    shown = [key for key in PANEL if any(name.endswith(f'/{key}') for name in metrics)]
     table = Table(box=None, pad_edge=False)
     table.add_column('regressors')
     for key in shown:
         table.add_column(PANEL[key], justify='right')
-    for name in dict.fromkeys(name.partition('/')[0] for name in figures):
-        cells = (figures[f'{name}/{key}']['value'] for key in shown)
+    for name in dict.fromkeys(name.partition('/')[0] for name in metrics):
+        cells = (metrics[f'{name}/{key}']['value'] for key in shown)
         table.add_row(name, *('' if cell is None else f'{cell:.3f}' for cell in cells))
     ceilings = [
-        figure['reference'] for figure in figures.values() if figure['reference'] is not None
+        metric['reference'] for metric in metrics.values() if metric['reference'] is not None
     ]
     console.print(table)
     if ceilings:
         console.print(f'ceiling of R², codes known exactly: {ceilings[0]:.3f}')
 
 
-def _figures_table(figures: dict[str, dict[str, Any]]) -> Table:
+def _metrics_table(metrics: dict[str, dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column('figure')
+    table.add_column('metric')
     table.add_column('value', justify='right')
     table.add_column('beside it', justify='right')
     table.add_column('')
     for key, label in HEADLINES:
-        if key in figures:
-            figure = figures[key]
-            reference = figure['reference']
+        if key in metrics:
+            metric = metrics[key]
+            reference = metric['reference']
             table.add_row(
                 label,
-                'undefined' if figure['value'] is None else f'{figure["value"]:.3f}',
+                'undefined' if metric['value'] is None else f'{metric["value"]:.3f}',
                 '' if reference is None else f'{reference:.3f}',
-                '' if reference is None else str(figure['reference_name']),
+                '' if reference is None else str(metric['reference_name']),
             )
     return table
 

@@ -21,7 +21,7 @@ from flows.runtime import CHECKOUT
 from naics_embed.errors import ConfigError, RemoteRunError
 from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, pipeline_run, run_of_flow
 
-FIGURES = ('validation/mrr', 'validation/plain_mrr', 'tree/spearman', 'tree/map_neighbours')
+METRICS = ('validation/mrr', 'validation/plain_mrr', 'tree/spearman', 'tree/map_neighbours')
 TABLE_ARTIFACT = 'sweep'
 POLL_S = 2.0
 
@@ -75,11 +75,11 @@ def sweep(
     seeds: list[int] | None = None,
     overrides: list[Text] | None = None,
     target: str = 'evaluation',
-    figures: list[str] | None = None,
+    metrics: list[str] | None = None,
     deployment: str | None = None,
     parallel: int = 1,
 ) -> list[dict[str, Any]]:
-    """Run the pipeline for every combination of settings and seed, and compare their figures.
+    """Run the pipeline for every combination of settings and seed, and compare their metrics.
 
     Finished cells are cached: a sweep that was interrupted goes on where it stopped.
 
@@ -90,7 +90,7 @@ def sweep(
         seeds: seeds that each combination is run with; 0 alone where empty.
         overrides: assignments for every cell.
         target: how far each cell goes.
-        figures: columns of the table, named ``split/metric``; choose by validation figures.
+        metrics: columns of the table, named ``split/metric``; choose by validation metrics.
         deployment: the deployment that runs a cell, such as ``pipeline/cpu``; in this process
             where empty.
         parallel: cells at a time; more than one needs a deployment.
@@ -135,35 +135,35 @@ def sweep(
         finally:
             # A cell that failed, or Ctrl-C, ends the sweep: cells that wait are not begun.
             pool.shutdown(wait=True, cancel_futures=True)
-        metrics = [done.result() for done in waiting]
-        rows = comparison(cells, metrics, tuple(figures or FIGURES))
-        create_table_artifact(rows, key=TABLE_ARTIFACT, description='Figures of the sweep')
+        logged = [done.result() for done in waiting]
+        rows = comparison(cells, logged, tuple(metrics or METRICS))
+        create_table_artifact(rows, key=TABLE_ARTIFACT, description='Metrics of the sweep')
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         tracker.pipeline().table(columns, 'sweep.json')
     return rows
 
 
 def comparison(
-    cells: Sequence[Cell], metrics: Sequence[Mapping[str, float]], figures: Sequence[str]
+    cells: Sequence[Cell], logged: Sequence[Mapping[str, float]], columns: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return a row a cell, then one a combination with mean and deviation over several seeds.
 
     Args:
         cells: the cells, those of one combination side by side.
-        metrics: figures of each cell; one that it lacks is null.
-        figures: the columns.
+        logged: metrics of each cell; one that it lacks is null.
+        columns: the metrics shown.
     """
     rows = []
-    results = zip(cells, metrics, strict=True)
+    results = zip(cells, logged, strict=True)
     for settings, group in itertools.groupby(results, key=lambda pair: pair[0].settings):
         name = ' '.join(settings) or 'as configured'
         found = list(group)
         rows += [
-            {'settings': name, 'seeds': str(cell.seed), **{key: own.get(key) for key in figures}}
+            {'settings': name, 'seeds': str(cell.seed), **{key: own.get(key) for key in columns}}
             for cell, own in found
         ]
         if len(found) > 1:
-            spread = {key: _spread([own.get(key) for _, own in found]) for key in figures}
+            spread = {key: _spread([own.get(key) for _, own in found]) for key in columns}
             rows.append({'settings': name, 'seeds': f'mean of {len(found)}, ± deviation', **spread})
     return rows
 

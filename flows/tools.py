@@ -29,7 +29,7 @@ RUN_HELP = (
     'a directory of a bundle, or an MLflow run: id, beginning of an id, name, latest, promoted'
 )
 MISSING = '–'
-FIGURES = {
+METRICS = {
     'training_terms': ('text_training', ('train/',), 'Terms of the objective'),
     'training_validation': ('text_training', ('validation/',), 'Validation'),
     'training_health': ('text_training', ('health/',), 'Health of the space'),
@@ -55,17 +55,17 @@ def diff(
     first: Annotated[str, typer.Argument(help=RUN_HELP, metavar='RUN')],
     second: Annotated[str, typer.Argument(help=RUN_HELP, metavar='RUN')],
     pattern: Annotated[
-        str, typer.Option('--figures', help='Regular expression of the figures shown.')
+        str, typer.Option('--metrics', help='Regular expression of the metrics shown.')
     ] = r'^(test|tree)/(hybrid_)?(plain_|panel_)?(top1|mrr|hit_at_10|spearman|map_neighbours|ece)$',
     root: Root = None,
     tracking_uri: TrackingUri = None,
     as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,
 ) -> None:
-    """Compare two runs: the settings that differ, and their figures side by side."""
+    """Compare two runs: the settings that differ, and their metrics side by side."""
     try:
         wanted = re.compile(pattern)
     except re.error as error:
-        raise UserError(f'--figures {pattern!r} is no regular expression: {error}') from error
+        raise UserError(f'--metrics {pattern!r} is no regular expression: {error}') from error
     store = _store(root, tracking_uri)
     one, two = store.facts(first), store.facts(second)
     keys = sorted({*one.settings, *two.settings})
@@ -77,16 +77,16 @@ def diff(
         for key in keys
         if one.settings.get(key) != two.settings.get(key)
     }
-    names = sorted(name for name in {*one.figures, *two.figures} if wanted.search(name))
-    figures = {name: [one.figures.get(name), two.figures.get(name)] for name in names}
+    names = sorted(name for name in {*one.metrics, *two.metrics} if wanted.search(name))
+    metrics = {name: [one.metrics.get(name), two.metrics.get(name)] for name in names}
     if as_json:
-        content = {'runs': [one.name, two.name], 'settings': settings, 'figures': figures}
+        content = {'runs': [one.name, two.name], 'settings': settings, 'metrics': metrics}
         sys.stdout.write(json.dumps(content, indent=2) + '\n')
         return
     rows = [(key, *(MISSING if v is None else v for v in pair)) for key, pair in settings.items()]
     _table(('setting', one.name, two.name), rows, f'{len(rows)} settings differ')
-    shown = [(name, *map(_number, pair), _change(*pair)) for name, pair in figures.items()]
-    _table(('figure', one.name, two.name, 'change'), shown, f'{len(shown)} figures')
+    shown = [(name, *map(_number, pair), _change(*pair)) for name, pair in metrics.items()]
+    _table(('metric', one.name, two.name, 'change'), shown, f'{len(shown)} metrics')
 
 
 def visualize(
@@ -96,7 +96,7 @@ def visualize(
             help='MLflow runs: id, beginning of an id, name, latest, promoted.', metavar='[RUN]...'
         ),
     ] = None,
-    out: Annotated[Path, typer.Option('-o', '--out', help='Folder to write.')] = Path('figures'),
+    out: Annotated[Path, typer.Option('-o', '--out', help='Folder to write.')] = Path('metrics'),
     picture_format: Annotated[
         PictureFormat, typer.Option('--format', help='Of the pictures.')
     ] = PictureFormat.PNG,
@@ -108,7 +108,7 @@ def visualize(
 
     store = _store(root, tracking_uri)
     written = []
-    for file, (stage, prefixes, title) in FIGURES.items():
+    for file, (stage, prefixes, title) in METRICS.items():
         histories = dict(store.history(run, stage) for run in runs or ['latest'])
         if not any(name.startswith(prefixes) for h in histories.values() for name in h):
             continue
@@ -163,22 +163,22 @@ def print_ground_truth(content: dict[str, Any]) -> None:
             _table(columns, [tuple(_cell(row[c]) for c in columns) for row in rows], title)
     rows = [
         (
-            _verdict(oddity),
-            oddity['name'],
-            f'{oddity["found"]:,} of {oddity["of"]:,}',
-            '; '.join(oddity['examples']),
+            _verdict(check),
+            check['name'],
+            f'{check["found"]:,} of {check["of"]:,}',
+            '; '.join(check['examples']),
         )
-        for oddity in content['oddities']
+        for check in content['data_checks']
     ]
-    _table(('', 'looked for', 'found', 'such as'), rows, 'Oddities')
+    _table(('', 'looked for', 'found', 'such as'), rows, 'Data checks')
     sound = 'The ground truth is sound.' if content['sound'] else 'The ground truth is WRONG.'
     sys.stdout.write(sound + '\n')
 
 
-def _verdict(oddity: dict[str, Any]) -> str:
-    if not oddity['found']:
+def _verdict(check: dict[str, Any]) -> str:
+    if not check['found']:
         return 'ok'
-    return 'fail' if oddity['wrong'] else 'note'
+    return 'fail' if check['wrong'] else 'note'
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]], title: str) -> None:

@@ -193,11 +193,11 @@ def write_bundle(
         tangents: float ``(n, dim)`` at the origin.
         encoder: directory with the files of `ENCODER_FILES`.
         space: the Lorentz space.
-        metrics: figures of the run.
+        metrics: metrics of the run.
         facts: anything else for the manifest: source, configuration, revision.
         coder: directory with what a `naics_embed.Coder` needs; None for a bundle without.
         disk: parquet file of the points of the Poincaré disk; None for a bundle without.
-        card: makes the model card from the manifest and the figures; None for a bundle without.
+        card: makes the model card from the manifest and the metrics; None for a bundle without.
 
     Raises:
         ArtifactError: the encoder lacks a file, or the table does not fit the space.

@@ -39,7 +39,7 @@ def describe(asset: Asset, record: Mapping[str, Any]) -> None:
         {
             'key': record['key'],
             'mlflow_run': record['run_id'],
-            'origin': 'fetched from the share' if record['cached'] else 'computed',
+            'origin': 'fetched from the remote cache' if record['cached'] else 'computed',
             'sha256': {name: entry['sha256'] for name, entry in record['files'].items()},
         }
     )

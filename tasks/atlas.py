@@ -28,7 +28,7 @@ def write(
     tangents = load_file(table.path)['tangents'].numpy()
     points = disk_layout(taxonomy, tangents, curvature=curvature, settings=atlas)
     write_disk(out / 'disk.parquet', list(taxonomy.codes), points)
-    figures = faithfulness(taxonomy, tangents, points, curvature=curvature)
+    metrics = faithfulness(taxonomy, tangents, points, curvature=curvature)
     page = map_page(
         taxonomy,
         codes['title'].to_list(),
@@ -39,4 +39,4 @@ def write(
     )
     write_map(out / 'atlas.html', page)
     context.tracking.artifact(out / 'atlas.html')
-    return Result({'disk': 'disk.parquet', 'atlas': 'atlas.html'}, figures)
+    return Result({'disk': 'disk.parquet', 'atlas': 'atlas.html'}, metrics)

@@ -8,7 +8,7 @@ import polars as pl
 
 from naics_embed.artifacts import Artifact
 from naics_embed.baselines.settings import BaselineSettings
-from naics_embed.evaluation.baselines import LabelledTexts, baseline_figures
+from naics_embed.evaluation.baselines import LabelledTexts, baseline_metrics
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.metrics.tree import Tree
 from naics_embed.taxonomy import Taxonomy
@@ -34,7 +34,7 @@ def write(
     fitting: BaselineSettings,
     jaccard: float,
 ) -> Result:
-    """Write ``baselines.json``: name → figures."""
+    """Write ``baselines.json``: name → metrics."""
     taxonomy = taxonomy_of(codebook)
     structure = splits_of(structure_holdout, taxonomy)
     table = TokenTable.read(Path(tokens.path))
@@ -44,7 +44,7 @@ def write(
         for group in query_groups(frame_of(queries), taxonomy, structure, jaccard=jaccard)
         if int(taxonomy.level[group.candidates[0]]) == LEAF_LEVEL
     ]
-    figures = baseline_figures(
+    metrics = baseline_metrics(
         compared,
         _training_texts(queries, channels, index_entries, taxonomy, structure, table, embeddings),
         groups,
@@ -52,10 +52,10 @@ def write(
         Tree.of(taxonomy),
         fitting,
     )
-    (out / 'baselines.json').write_text(json.dumps(figures, indent=2), encoding='utf-8')
+    (out / 'baselines.json').write_text(json.dumps(metrics, indent=2), encoding='utf-8')
     logged = {
         f'{name}.{key.replace("/", ".")}': value
-        for name, found in figures.items()
+        for name, found in metrics.items()
         for key, value in found.items()
         if key.endswith(('mrr', 'top1'))
     }

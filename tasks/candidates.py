@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from naics_embed.artifacts import Artifact
 from naics_embed.config.evaluation import EvaluationConfig
 from naics_embed.config.refinement import RegressionConfig
-from naics_embed.evaluation.candidates import VALIDATION, candidate_figures
+from naics_embed.evaluation.candidates import VALIDATION, candidate_metrics
 from naics_embed.evaluation.evaluate import Table
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.metrics.tree import Tree
@@ -41,7 +41,7 @@ def write(
     refined: Artifact | None = None,
     construction: Artifact | None = None,
 ) -> Result:
-    """Write ``candidates.json``: name of a table → its figures on validation.
+    """Write ``candidates.json``: name of a table → its metrics on validation.
 
     Tables are the text table, those of ``refined`` where it is given, and where ``construction``
     is, the construction as the text stage starts from it, its tangents times
@@ -68,8 +68,8 @@ def write(
         tokens=tokens,
         encoding=encoding,
     )
-    figures = {
-        name: candidate_figures(
+    metrics = {
+        name: candidate_metrics(
             Table(tangents, curvature, r_max, tuple(structure)),
             groups,
             points,
@@ -84,13 +84,13 @@ def write(
     }
     plain = {
         name: {key: value if math.isfinite(value) else None for key, value in found.items()}
-        for name, found in figures.items()
+        for name, found in metrics.items()
     }
     (out / 'candidates.json').write_text(json.dumps(plain, indent=2), encoding='utf-8')
     context.tracking.artifact(out / 'candidates.json')
     logged = {
         f'{name}.{key.replace("/", ".")}': value
-        for name, found in figures.items()
+        for name, found in metrics.items()
         for key, value in found.items()
         if not key.endswith('_se')
     }

@@ -17,7 +17,7 @@ from naics_embed.config.evaluation import CoderConfig
 from naics_embed.evaluation.evaluate import beside
 from naics_embed.evaluation.predictions import PREDICTION_SCHEMA, prediction_frame
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups
-from naics_embed.evidence.confidence import confidence_figures, decisions
+from naics_embed.evidence.confidence import coding_metrics, decisions
 from naics_embed.evidence.fusion import Fusion, fit_calibrated, one_score
 from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
@@ -57,7 +57,7 @@ def write(
     query_points: Artifact,
     table: Artifact,
     baselines: Artifact,
-    metrics: Artifact,
+    table_metrics: Artifact,
     curvature: float,
     temperature: float,
     coder: CoderConfig,
@@ -66,7 +66,7 @@ def write(
 ) -> Result:
     """Write the directory ``coder`` and what it says of held-out queries.
 
-    ``predictions.parquet`` holds its answers, ``figures.json`` those of the evaluation and its own.
+    ``predictions.parquet`` holds its answers, ``metrics.json`` those of the evaluation and its own.
     """
     taxonomy = taxonomy_of(codebook)
     leaves = taxonomy.at_level(LEAF_LEVEL)
@@ -101,11 +101,11 @@ def write(
     answers = [PREDICTION_SCHEMA.to_frame()]
     for group, own in zip(groups, scores, strict=True):
         probabilities = fusion.probabilities(*own)
-        found |= _figures(group, probabilities, taxonomy, coder)
+        found |= _metrics(group, probabilities, taxonomy, coder)
         answers.append(prediction_frame(group, probabilities, taxonomy))
     pl.concat(answers).write_parquet(out / 'predictions.parquet')
     compared = read_json(Path(baselines.path))
-    figures = read_json(Path(metrics.path)) | {
+    metrics = read_json(Path(table_metrics.path)) | {
         name: finite_or_null(asdict(beside(name, value, compared, prefix=PREFIX)))
         for name, value in found.items()
     }
@@ -115,15 +115,15 @@ def write(
     write_redirections(target, frame_of(redirections))
     start, trained = load_backbone(backbone_of(backbone)), load_transformer(folder)
     write_difference(target / FROZEN, start, trained)
-    (out / 'figures.json').write_text(
-        json.dumps(figures, indent=2, sort_keys=True), encoding='utf-8'
+    (out / 'metrics.json').write_text(
+        json.dumps(metrics, indent=2, sort_keys=True), encoding='utf-8'
     )
     effects = dict(zip(FUSED, (fusion.weights[0] * fusion.spread).tolist(), strict=True))
     context.tracking.artifact(target / 'fusion.json')
     return Result(
         {
             'coder': 'coder',
-            'figures': 'figures.json',
+            'metrics': 'metrics.json',
             'predictions': 'predictions.parquet',
         },
         {**found, 'known_texts': len(evidence.texts)},
@@ -183,15 +183,15 @@ def _truth(group: QueryGroup) -> np.ndarray:
     return torch.searchsorted(group.candidates, group.target).numpy()
 
 
-def _figures(
+def _metrics(
     group: QueryGroup, probabilities: np.ndarray, taxonomy: Taxonomy, coder: CoderConfig
 ) -> dict[str, float]:
     named = replace(group, prefix=f'{PREFIX}{group.prefix}')
-    figures = named.figures(torch.from_numpy(probabilities), Tree.of(taxonomy))
+    metrics = named.metrics(torch.from_numpy(probabilities), Tree.of(taxonomy))
     if HOLDOUT_PREFIX in group.prefix:
-        return figures
+        return metrics
     decided = decisions(probabilities, _truth(group), taxonomy)
-    return figures | {
+    return metrics | {
         f'{named.split}/{named.prefix}{name}': value
-        for name, value in confidence_figures(decided, coder.confidence).items()
+        for name, value in coding_metrics(decided, coder.confidence).items()
     }

@@ -1,4 +1,4 @@
-"""Stage: every figure of the trained table, beside its reference."""
+"""Stage: every metric of the trained table, beside its reference."""
 
 import json
 import math
@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 from naics_embed.artifacts import Artifact, read_json
 from naics_embed.config.evaluation import EvaluationConfig
 from naics_embed.evaluation.evaluate import (
-    Figure,
+    Metric,
     Table,
-    health_figures,
-    holdout_figures,
-    retrieval_figures,
-    tree_figures,
+    health_metrics,
+    holdout_metrics,
+    retrieval_metrics,
+    tree_metrics,
 )
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.metrics.tree import Tree
@@ -46,28 +46,28 @@ def write(
     tree = Tree.of(taxonomy)
     learned = Table(load_file(table.path)['tangents'], curvature, r_max, tuple(structure))
     groups = query_groups(frame_of(queries), taxonomy, structure, jaccard=jaccard)
-    figures: dict[str, Figure] = {}
+    metrics: dict[str, Metric] = {}
     if groups:
         placed = PointTable(query_points, queries)
         points = [placed.of(group.texts) for group in groups]
         compared = read_json(Path(baselines.path))
-        figures |= retrieval_figures(learned, groups, points, tree, compared)
-    figures |= tree_figures(
+        metrics |= retrieval_metrics(learned, groups, points, tree, compared)
+    metrics |= tree_metrics(
         learned, tree, norm_weights=evaluation.norm_weights, chunk=evaluation.chunk
     )
-    figures |= holdout_figures(learned, tree, chunk=evaluation.chunk)
-    figures |= health_figures(learned, tree)
-    plain = {name: finite_or_null(asdict(figure)) for name, figure in figures.items()}
+    metrics |= holdout_metrics(learned, tree, chunk=evaluation.chunk)
+    metrics |= health_metrics(learned, tree)
+    plain = {name: finite_or_null(asdict(metric)) for name, metric in metrics.items()}
     (out / 'metrics.json').write_text(json.dumps(plain, indent=2, sort_keys=True), encoding='utf-8')
     context.tracking.artifact(out / 'metrics.json')
     return Result(
-        {'metrics': 'metrics.json'}, {name: figure.value for name, figure in figures.items()}
+        {'table_metrics': 'metrics.json'}, {name: metric.value for name, metric in metrics.items()}
     )
 
 
-def finite_or_null(figure: dict[str, Any]) -> dict[str, Any]:
+def finite_or_null(metric: dict[str, Any]) -> dict[str, Any]:
     """Put null for a number that JSON cannot hold."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in figure.items()
+        for name, value in metric.items()
     }

@@ -33,8 +33,8 @@ def write(
     plain = plain_language().filter(pl.col('split') == 'train')
     columns = [known[name] for name in ('title', 'description', 'illustrative', 'excluded')]
     texts = pl.concat([*columns, references['phrase'], plain['text']]).drop_nulls().to_list()
-    shares = {role: getattr(roles, role) for role in ('examples', 'train', 'validation', 'test')}
-    frame = assign_roles(entries, texts, shares=shares, seed=seed, jaccard=roles.jaccard)
+    fractions = {role: getattr(roles, role) for role in ('examples', 'train', 'validation', 'test')}
+    frame = assign_roles(entries, texts, fractions=fractions, seed=seed, jaccard=roles.jaccard)
     held = frame['role'].is_in(['validation', 'test'])
     leaks = count_leaks(
         frame.filter(held)['normalised'].to_list(),

@@ -35,14 +35,14 @@ class Contender:
     Attributes:
         bundle: its directory.
         champion: which of the run's candidate tables it holds.
-        figures: its figures on validation.
-        data: key of the validation data; figures under another key say nothing about these.
+        metrics: its metrics on validation.
+        data: key of the validation data; metrics under another key say nothing about these.
         source: kind of the source.
     """
 
     bundle: Path
     champion: str
-    figures: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
     data: str
     source: str
 
@@ -54,7 +54,7 @@ class Outcome:
     Attributes:
         promoted: whether the bundle is the one in use now.
         reason: why.
-        rows: figure by figure, where two tables were compared.
+        rows: metric by metric, where two tables were compared.
     """
 
     promoted: bool
@@ -116,7 +116,7 @@ def promote_run(
                 'run': tracker.parent_run_id,
                 'source': contender.source,
                 'table': contender.champion,
-                'figures': dict(contender.figures),
+                'metrics': dict(contender.metrics),
                 'data': contender.data,
                 'registry': stored_registry(registered.to_dict(), root),
             },
@@ -190,13 +190,13 @@ def _known(registry: dict[str, str] | None, bundle: Path) -> Registered | None:
 
 def _against(record: dict[str, Any], contender: Contender, rule: PromotionRule) -> Outcome:
     told = f'to use it all the same: naics-embed promote {contender.bundle}'
-    if not record.get('figures') or record.get('data') != contender.data:
+    if not record.get('metrics') or record.get('data') != contender.data:
         return Outcome(
             False,
             'the table in use was validated on other data, so the two cannot be compared; ' + told,
         )
     verdict: Verdict = compare(
-        Candidate(IN_USE, record['figures']), Candidate(THIS_RUN, contender.figures), rule
+        Candidate(IN_USE, record['metrics']), Candidate(THIS_RUN, contender.metrics), rule
     )
     reason = verdict.reason if verdict.wins else f'{verdict.reason}; {told}'
     return Outcome(verdict.wins, reason, verdict.rows())

@@ -39,7 +39,7 @@ P = ParamSpec('P')
 R = TypeVar('R')
 
 MAP = 'atlas.html'
-FIGURES_ARTIFACT = 'lorentz-metrics'
+METRICS_ARTIFACT = 'lorentz-metrics'
 SELECTION_ARTIFACT = 'table-selection'
 PROMOTION_ARTIFACT = 'promotion'
 REPORT_ARTIFACT = 'report'
@@ -113,20 +113,20 @@ def draw_evaluation(run: Run, records: Sequence[Record], curvature: float, sampl
 
 @_publisher
 def publish_metrics(
-    run: Run, records: Sequence[Record], figures: dict[str, dict[str, Any]]
+    run: Run, records: Sequence[Record], metrics: dict[str, dict[str, Any]]
 ) -> None:
     """Show the metrics in Prefect, and log them on the run of the pipeline."""
-    rows = [{'figure': name, **figure} for name, figure in sorted(figures.items())]
-    create_table_artifact(rows, key=FIGURES_ARTIFACT, description='Metrics and their references')
+    rows = [{'metric': name, **metric} for name, metric in sorted(metrics.items())]
+    create_table_artifact(rows, key=METRICS_ARTIFACT, description='Metrics and their references')
     tracker = run.tracker
     if tracker.uri.startswith('http'):
         create_link_artifact(_run_address(tracker), link_text='MLflow run', key='mlflow-run')
     tracker.pipeline().metrics(
-        {name: f['value'] for name, f in figures.items() if f['value'] is not None}
+        {name: f['value'] for name, f in metrics.items() if f['value'] is not None}
     )
-    columns = ('figure', 'value', 'reference', 'reference_name')
+    columns = ('metric', 'value', 'reference', 'reference_name')
     tracker.pipeline().table(
-        {column: [row[column] for row in rows] for column in columns}, 'figures.json'
+        {column: [row[column] for row in rows] for column in columns}, 'metrics.json'
     )
 
 

@@ -21,7 +21,7 @@ class Record:
         facts: small JSON values.
         run_id: MLflow run that computed it.
         seconds: how long that took.
-        cached: whether this pipeline found it ready, here or in the share.
+        cached: whether this pipeline found it ready, here or in the remote cache.
     """
 
     stage: str

@@ -4,7 +4,7 @@ Prefect's own storage of local files has to be registered on its server together
 path, writes in place, and lets a stored file name the serializer that reads it: whoever can write
 such a file then chooses between JSON and pickle. Its storage of remote files reads an unreachable
 bucket as an empty one, so that everything is computed again in silence. Records of several hosts
-therefore go through `tasks.share`.
+therefore go through `tasks.remote_cache`.
 """
 
 import json

@@ -62,11 +62,11 @@ def write(
         temperature,
     )
 
-    def report(epoch: int, figures: Mapping[str, float]) -> None:
-        context.tracking.metrics(figures, step=epoch)
+    def report(epoch: int, metrics: Mapping[str, float]) -> None:
+        context.tracking.metrics(metrics, step=epoch)
 
     refined = refine(prepared, graph, seed, report)
-    smoothed, share = best_smoothing(prepared, graph)
+    smoothed, fraction = best_smoothing(prepared, graph)
     tables = {'smoothing': smoothed, 'hgcn': refined.tangents}
     history = {'hgcn': refined.history}
     if shuffle:
@@ -84,12 +84,12 @@ def write(
         {'refined': 'refined.safetensors', 'refinement_history': 'history.json'},
         {
             'best_epoch': float(refined.best_epoch),
-            'smoothing_share': share,
+            'smoothing_fraction': fraction,
             'edges': float(prepared.graph.edges.shape[1]),
             'anchor_queries': float(len(prepared.train)),
             **{f'best.{name}': value for name, value in refined.network.items()},
         },
-        {'best_epoch': refined.best_epoch, 'smoothing_share': share},
+        {'best_epoch': refined.best_epoch, 'smoothing_fraction': fraction},
     )
 
 

@@ -148,9 +148,9 @@ def signature() -> ModelSignature:
         'level': whole,
         'distance': real,
         'probability': real,
-        'backoff': text,
-        'backoff_title': text,
-        'backoff_probability': real,
+        'confident_code': text,
+        'confident_title': text,
+        'confident_probability': real,
         'coordinates': Array(real),
         'error': text,
     }

@@ -17,7 +17,7 @@ from naics_embed.evaluation.regression import (
     Outcomes,
     breadth,
     read_outcomes,
-    regression_figures,
+    regression_metrics,
     simulate,
 )
 from naics_embed.metrics.regression import PanelSettings
@@ -43,7 +43,7 @@ def write(
     regression: RegressionConfig,
     outcomes: Artifact | None = None,
 ) -> Result:
-    """Write ``regression.json``: figure → value, reference, name of the reference."""
+    """Write ``regression.json``: metric → value, reference, name of the reference."""
     taxonomy = taxonomy_of(codebook)
     tree = Tree.of(taxonomy)
     responses = outcomes_of(
@@ -55,9 +55,9 @@ def write(
         tokens=tokens,
         encoding=encoding,
     )
-    figures = {}
+    metrics = {}
     if responses is not None:
-        figures = regression_figures(
+        metrics = regression_metrics(
             {'table': load_file(table.path)['tangents'].double()},
             tree,
             frozen_features(taxonomy, queries=queries, tokens=tokens, encoding=encoding),
@@ -68,14 +68,14 @@ def write(
     plain = {
         name: {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in asdict(figure).items()
+            for key, value in asdict(metric).items()
         }
-        for name, figure in figures.items()
+        for name, metric in metrics.items()
     }
     (out / 'regression.json').write_text(json.dumps(plain, indent=2), encoding='utf-8')
     context.tracking.artifact(out / 'regression.json')
     return Result(
-        {'regression': 'regression.json'}, {name: figure.value for name, figure in figures.items()}
+        {'regression': 'regression.json'}, {name: metric.value for name, metric in metrics.items()}
     )
 
 

@@ -37,10 +37,10 @@ def write(
     selection: Artifact,
     baselines: Artifact,
     regression: Artifact,
-    figures: Artifact,
+    metrics: Artifact,
     predictions: Artifact,
     curvature: float,
-    warm_epochs: int,
+    head_only_epochs: int,
     best_epoch: int,
     effects: dict[str, float],
     source_description: dict[str, Any],
@@ -63,7 +63,7 @@ def write(
     read = {
         name: read_json(Path(file.path))
         for name, file in {
-            'figures': figures,
+            'metrics': metrics,
             'baselines': baselines,
             'refinement': refinement_history,
             'candidates': candidates,
@@ -73,12 +73,12 @@ def write(
     }
     history = read_json(Path(text_model.path) / 'history.json')
     report = RunReport(
-        figures=read['figures'],
+        metrics=read['metrics'],
         configuration=configuration,
         provenance=Provenance(source_description, _facts(context), _stages(context.run)),
         table=codes,
         baselines=read['baselines'],
-        training=Training(history, warm_epochs, best_epoch),
+        training=Training(history, head_only_epochs, best_epoch),
         refinement=read['refinement']['hgcn'],
         candidates=read['candidates'],
         selection=read['selection'],

@@ -1,4 +1,4 @@
-"""Reading of finished runs from MLflow: settings, figures, histories."""
+"""Reading of finished runs from MLflow: settings, metrics, histories."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ class RunFacts:
     Attributes:
         name: how the run is shown.
         settings: dotted key → value, as text.
-        figures: name → value.
+        metrics: name → value.
         described: whether the settings are those that describe the model only, as in a bundle.
     """
 
     name: str
     settings: Mapping[str, str]
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     described: bool = False
 
 
@@ -105,7 +105,7 @@ class RunStore:
         raise TrackingError(f'{why} in {self.uri}: give an id, such as {shown}')
 
     def facts(self, name: str) -> RunFacts:
-        """Return settings and figures of a bundle (its directory) or of a run (see `find`)."""
+        """Return settings and metrics of a bundle (its directory) or of a run (see `find`)."""
         folder = Path(name)
         if (folder / MANIFEST).is_file():
             bundle = Bundle.load(folder, verify=False)

@@ -26,8 +26,8 @@ def write(
     promotion: PromotionConfig,
 ) -> Result:
     """Write ``table.safetensors``, the champion's tangents, and ``selection.json``, the reasons."""
-    figures = json.loads(Path(candidates.path).read_text(encoding='utf-8'))
-    contenders = [Candidate(name, figures[name]) for name in PROMOTABLE if name in figures]
+    metrics = json.loads(Path(candidates.path).read_text(encoding='utf-8'))
+    contenders = [Candidate(name, metrics[name]) for name in PROMOTABLE if name in metrics]
     decision = decide(contenders, promotion_rule(promotion))
     tangents = tables_of(text_model, refined)[decision.champion].contiguous()
     save_file({'tangents': tangents}, out / 'table.safetensors')
@@ -46,5 +46,5 @@ def write(
     context.tracking.artifact(out / 'selection.json')
     return Result(
         {'table': 'table.safetensors', 'selection': 'selection.json'},
-        facts={'champion': decision.champion, 'champion_metrics': figures[decision.champion]},
+        facts={'champion': decision.champion, 'champion_metrics': metrics[decision.champion]},
     )

@@ -34,17 +34,17 @@ COLUMNS = (
     'level',
     'distance',
     'probability',
-    'backoff',
-    'backoff_title',
-    'backoff_probability',
+    'confident_code',
+    'confident_title',
+    'confident_probability',
     'coordinates',
     'error',
 )
 TYPES = {
     **dict.fromkeys(('rank', 'level'), 'Int64'),
-    **dict.fromkeys(('distance', 'probability', 'backoff_probability'), 'Float64'),
+    **dict.fromkeys(('distance', 'probability', 'confident_probability'), 'Float64'),
     **dict.fromkeys(
-        ('query', 'kind', 'code', 'title', 'backoff', 'backoff_title', 'error'), 'string'
+        ('query', 'kind', 'code', 'title', 'confident_code', 'confident_title', 'error'), 'string'
     ),
 }
 """Types with a missing value, which JSON has as null: NaN is no JSON."""
@@ -106,13 +106,13 @@ class ServedModel(PythonModel):
                 yield [_hit(rank, hit) for rank, hit in enumerate(hits, start=1)]
             return
         for answer in self.coder.search(texts, k, level, confidence=confidence):
-            sure = answer.chosen
-            backoff = {} if sure is None else {
-                'backoff': sure.official,
-                'backoff_title': sure.title,
-                'backoff_probability': sure.probability,
+            confident = answer.confident
+            shown = {} if confident is None else {
+                'confident_code': confident.official,
+                'confident_title': confident.title,
+                'confident_probability': confident.probability,
             }  # fmt: skip
-            yield [_hit(rank, hit) | backoff for rank, hit in enumerate(answer.hits, start=1)]
+            yield [_hit(rank, hit) | shown for rank, hit in enumerate(answer.hits, start=1)]
 
     def _other(self, query: Values, values: Values) -> list[Values]:
         """Return the rows of a code, or the one of a row that cannot be answered."""

@@ -42,7 +42,7 @@ from tasks.declaration import (
 )
 from tasks.failures import explained
 from tasks.record import Record
-from tasks.share import Share
+from tasks.remote_cache import RemoteCache
 from tasks.tracking import StageRun, Tracker
 
 log = logging.getLogger('naics_embed.pipeline')
@@ -60,7 +60,7 @@ NOT_KEYED = (
     'tasks.failures',
     'tasks.locks',
     'tasks.file_lock',
-    'tasks.share',
+    'tasks.remote_cache',
     'tasks.storage_block',
     'tasks.tracking',
     'tasks.tracking_errors',
@@ -97,7 +97,7 @@ class Run:
         renewed: outputs that were computed again because of ``refresh``, so far.
         done: stage → its record, of the stages called so far.
         made: path of an output → the task run that returned it.
-        share: where other hosts find outputs and leave theirs.
+        remote_cache: where other hosts find outputs and leave theirs.
         timeout_s: seconds after which a stage is stopped; None for no limit.
         config: the resolved configuration, for the record; empty where there is none.
         routes: stage → what has another host compute it.
@@ -111,7 +111,7 @@ class Run:
     renewed: set[str] = field(default_factory=set)
     done: dict[str, Record] = field(default_factory=dict)
     made: dict[str, UUID] = field(default_factory=dict)
-    share: Share | None = None
+    remote_cache: RemoteCache | None = None
     timeout_s: float | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     routes: Mapping[str, 'Sender'] = field(default_factory=dict)
@@ -179,8 +179,10 @@ class Stage(Declaration):
             run.made.update((artifact.path, made) for artifact in record.files.values())
         if renewed:
             run.renewed.update(artifact.path for artifact in record.files.values())
-        if run.share is not None and not (record.cached and run.share.has(self.name, key)):
-            run.share.publish(record.to_dict(), run.root / self.name / key)
+        if run.remote_cache is not None and not (
+            record.cached and run.remote_cache.has(self.name, key)
+        ):
+            run.remote_cache.publish(record.to_dict(), run.root / self.name / key)
         if record.cached:
             _log_cached(run, record)
         run.done[self.name] = record
@@ -221,10 +223,10 @@ class Stage(Declaration):
         key = self.key(inputs, settings)
         if self._stored(run, key).exists() and (run.root / self.name / key).is_dir():
             return True
-        return run.share is not None and run.share.has(self.name, key)
+        return run.remote_cache is not None and run.remote_cache.has(self.name, key)
 
     def forget(self, run: Run, inputs: Mapping[str, Given], settings: Mapping[str, Any]) -> None:
-        """Drop this root's record of a call, so that the one in the share is fetched."""
+        """Drop this root's record of a call, so that the one in the remote cache is fetched."""
         self._stored(run, self.key(inputs, settings)).unlink(missing_ok=True)
 
     def _stored(self, run: Run, key: str) -> Path:
@@ -267,8 +269,8 @@ class Stage(Declaration):
         # The lock of the key is held: whoever began to write here is dead.
         discard_leftovers(target)
         renewed = self.renewed(run, inputs)
-        if run.share is not None and not renewed:
-            found = run.share.fetch(self.name, key, target)
+        if run.remote_cache is not None and not renewed:
+            found = run.remote_cache.fetch(self.name, key, target)
             if found is not None:
                 return Record.from_dict(found, cached=True).stored(run.root)
         start = time.perf_counter()

@@ -26,14 +26,14 @@ def file_system(slug: str) -> tuple[AbstractFileSystem, str]:
     kind, _, name = slug.partition('/')
     if kind != KIND:
         raise ConfigError(
-            f'platform.share={slug}: a block of the kind {kind} cannot be used; save one of the '
-            f'kind {KIND}, with the address of the bucket as its basepath'
+            f'platform.remote_cache={slug}: a block of the kind {kind} cannot be used; save one of '
+            f'the kind {KIND}, with the address of the bucket as its basepath'
         )
     try:
         block = RemoteFileSystem.load(name, _sync=True)
     except ValueError as error:
         raise ConfigError(
-            f"platform.share={slug}: Prefect's server has no such block; save it there, or name "
-            'the address itself, such as s3://bucket/folder (docs/platform.md)'
+            f"platform.remote_cache={slug}: Prefect's server has no such block; save it there, or "
+            'name the address itself, such as s3://bucket/folder (docs/platform.md)'
         ) from error
     return url_to_fs(block.basepath, **block.settings)

@@ -13,11 +13,11 @@ def write(
     context: StageContext,
     *,
     codebook: Artifact,
-    share: float,
+    fraction: float,
     seed: int,
 ) -> Result:
     """Write ``structure_holdout.parquet``."""
-    frame = draw(taxonomy_of(codebook), share=share, seed=seed)
+    frame = draw(taxonomy_of(codebook), fraction=fraction, seed=seed)
     frame.write_parquet(out / 'structure_holdout.parquet')
     counts = {f'codes_{split}': n for split, n in frame['split'].value_counts().iter_rows()}
     return Result({'structure_holdout': 'structure_holdout.parquet'}, counts)

@@ -76,9 +76,9 @@ def write(
 ) -> Result:
     """Write the trained tables, head, transformer, adapters and history."""
     from naics_embed.training.fit import train_text
+    from naics_embed.training.head_only import planned_epochs
     from naics_embed.training.inputs import TextSettings
     from naics_embed.training.resume import RESUME_AUTO
-    from naics_embed.training.warm import planned_epochs
 
     settings = TextSettings(
         model, objective, training, frozen_layers, batch_tokens, seed, curriculum
@@ -104,8 +104,8 @@ def write(
         0.0, key='text-training', description='epochs of text training'
     )
 
-    def report(epoch: int, figures: dict[str, float]) -> None:
-        context.tracking.metrics(figures, step=epoch)
+    def report(epoch: int, metrics: dict[str, float]) -> None:
+        context.tracking.metrics(metrics, step=epoch)
         epochs = planned_epochs(settings, len(prepared.train))
         update_progress_artifact(progress, 100.0 * (epoch + 1) / epochs)
 
@@ -129,7 +129,7 @@ def write(
             'temperature': trained.temperature,
             'curvature': trained.curvature,
             'epochs': len(trained.history),
-            'warm_epochs': trained.warm_epochs,
+            'head_only_epochs': trained.head_only_epochs,
             'best_epoch': trained.best_epoch,
         },
     )

@@ -37,6 +37,7 @@ LAYERS = {
     'training': 5,
     'graph': 5,
     'evaluation': 5,
+    'audit': 5,
     'bundle': 5,
     'search': 6,
     'export': 6,

@@ -28,18 +28,18 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_file_appears_whole(tmp_path):
-    target = tmp_path / 'deep' / 'figures.parquet'
+    target = tmp_path / 'deep' / 'metrics.parquet'
     with atomic_file(target) as temporary:
         temporary.write_bytes(b'new')
         assert not target.exists()
         assert temporary.suffix == target.suffix
     assert target.read_bytes() == b'new'
-    assert names(target.parent) == ['figures.parquet']
+    assert names(target.parent) == ['metrics.parquet']
     assert target.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
-    target = tmp_path / 'figures.json'
+    target = tmp_path / 'metrics.json'
     target.write_text('old')
 
     def fail() -> None:
@@ -50,7 +50,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
     with pytest.raises(RuntimeError):
         fail()
     assert target.read_text() == 'old'
-    assert names(tmp_path) == ['figures.json']
+    assert names(tmp_path) == ['metrics.json']
 
 
 def test_a_directory_appears_whole_and_replaces_the_old_one(tmp_path):

@@ -171,7 +171,7 @@ def test_what_training_needs_is_not_installed(environment, tmp_path):
 
 
 def test_a_search(elsewhere, bundle_path):
-    done = elsewhere('search', QUERY, '--table', bundle_path, '--json')
+    done = elsewhere('search', QUERY, '--bundle', bundle_path, '--json')
     assert done.returncode == 0, done.stderr
     [row] = json.loads(done.stdout)
     assert row['text'] == QUERY
@@ -182,9 +182,9 @@ def test_a_search(elsewhere, bundle_path):
     )
 
 
-def test_figures_and_tables(elsewhere, bundle_path, tmp_path):
-    assert 'class mean' in elsewhere('metrics', '--table', bundle_path).stdout
-    done = elsewhere('export', '-o', 'table.csv', '--table', bundle_path)
+def test_metrics_and_tables(elsewhere, bundle_path, tmp_path):
+    assert 'class mean' in elsewhere('metrics', '--bundle', bundle_path).stdout
+    done = elsewhere('export', '-o', 'table.csv', '--bundle', bundle_path)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / 'table.csv').read_text(encoding='utf-8').splitlines()) == 2126
 

@@ -98,7 +98,7 @@ def write_tiny_encoder(folder: Path, seed: int = 0) -> Path:
         )
         backbone = BertModel(shape, add_pooling_layer=False).eval()
         head = LorentzHead(WIDTH, SPACE.dim, c=SPACE.curvature, r_max=SPACE.r_max)
-        # Zero as it starts, the hidden layer would have no part in the figures.
+        # Zero as it starts, the hidden layer would have no part in the metrics.
         torch.nn.init.normal_(head.out.weight, std=0.1)
         # Texts differ little to a random transformer; this spreads them over the space.
         head.linear.weight.data *= 5

@@ -53,8 +53,8 @@ def _seriated(taxonomy: Taxonomy, distances: np.ndarray) -> list[int]:
         return [int(sector) for sector in sectors]
     member = taxonomy.sector[taxonomy.leaves][:, None] == sectors
     leaves = member.sum(axis=0).astype(np.float64)
-    share = member / leaves
-    mean = share.T @ distances[np.ix_(taxonomy.leaves, taxonomy.leaves)] @ share
+    fraction = member / leaves
+    mean = fraction.T @ distances[np.ix_(taxonomy.leaves, taxonomy.leaves)] @ fraction
     pairs = np.outer(leaves, leaves)
     np.fill_diagonal(pairs, 0)
     wanted = pairs * (mean - (pairs * mean).sum() / pairs.sum()) / pairs.sum()

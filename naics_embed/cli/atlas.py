@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from naics_embed.cli.table import TableOption
+from naics_embed.cli.table import BundleOption
 from naics_embed.errors import UserError
 
 
@@ -16,12 +16,12 @@ def map_codes(
         'atlas.html'
     ),
     show: Annotated[bool, typer.Option('--open', help='Open it in a browser.')] = False,
-    table: TableOption = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Write the interactive map of all codes: one HTML file, no network."""
     from naics_embed.search.promotion import promoted_bundle
 
-    path = table or promoted_bundle()
+    path = bundle or promoted_bundle()
     if not out.parent.is_dir():
         raise UserError(f'{out.parent} does not exist; name a folder that does')
     if out.suffix.lower() not in ('.html', '.htm'):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naics_embed.cli.table import AsJson, TableOption
+from naics_embed.cli.table import AsJson, BundleOption
 from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from naics_embed.search.concordance import Likelihood
 
 
-class Shares(enum.StrEnum):
-    """How shares of a code that was split are estimated."""
+class Fractions(enum.StrEnum):
+    """How the parts of a code that was split are estimated."""
 
     EQUAL = 'equal'
     TEXT = 'text'
@@ -40,10 +40,10 @@ def similar(
         int | None, typer.Option(help='Digits of the codes shown; those of CODE by default.')
     ] = None,
     as_json: AsJson = False,
-    table: TableOption = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Show the codes nearest to a code."""
-    found = [asdict(near) for near in _table(table).similar(code, k, level)]
+    found = [asdict(near) for near in _table(bundle).similar(code, k, level)]
     columns = ('official', 'title', 'distance', 'tree_distance', 'shared')
     _show(found, columns, as_json=as_json)
 
@@ -52,10 +52,10 @@ def compare(
     first: Annotated[str, typer.Argument(help='A code.')],
     second: Annotated[str, typer.Argument(help='Another code.')],
     as_json: AsJson = False,
-    table: TableOption = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Compare two codes: common ancestor, distances, cross references between them."""
-    codes = _table(table)
+    codes = _table(bundle)
     found = codes.compare(first, second)
     between = [
         redirection
@@ -89,22 +89,22 @@ def concord(
     ] = None,
     source: Annotated[int, typer.Option('--from', help='Vintage of the codes.')] = 2017,
     target: Annotated[int, typer.Option('--to', help='Vintage wanted.')] = 2022,
-    shares: Annotated[
-        Shares, typer.Option(help='How shares of a code that was split are estimated.')
-    ] = Shares.EQUAL,
+    fractions: Annotated[
+        Fractions, typer.Option(help='How the parts of a code that was split are estimated.')
+    ] = Fractions.EQUAL,
     out: Annotated[
         Path | None, typer.Option('-o', '--out', help='A csv or parquet file to write.')
     ] = None,
     as_json: AsJson = False,
-    table: TableOption = None,
+    bundle: BundleOption = None,
 ) -> None:
-    """Translate codes between 2017 and 2022; shares of codes that were split are estimates."""
+    """Translate codes between 2017 and 2022; fractions of codes that were split are estimates."""
     import polars as pl
 
     from naics_embed.search.concordance import Concordance
 
     concordance = Concordance(source, target)
-    likelihood = _text_likelihood(table) if shares is Shares.TEXT else None
+    likelihood = _text_likelihood(bundle) if fractions is Fractions.TEXT else None
     links = [
         asdict(link)
         for code in (codes or concordance.codes)
@@ -113,7 +113,7 @@ def concord(
     if out is not None:
         _write(pl.DataFrame(links), out)
         return
-    columns = ('source', 'source_title', 'target', 'target_title', 'share', 'share_is')
+    columns = ('source', 'source_title', 'target', 'target_title', 'fraction', 'fraction_method')
     _show(links, columns, as_json=as_json)
 
 
@@ -126,19 +126,19 @@ def cluster(
         Path | None, typer.Option('-o', '--out', help='A csv or parquet file to write.')
     ] = None,
     as_json: AsJson = False,
-    table: TableOption = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Cluster the codes of a level by their geodesic distances."""
     from naics_embed.search.clusters import cluster_codes
 
-    found = cluster_codes(_table(table), k, level=level, method=method.value, seed=seed)
+    found = cluster_codes(_table(bundle), k, level=level, method=method.value, seed=seed)
     if out is not None:
         _write(found, out)
         return
     _show(found.to_dicts(), ('code', 'title', 'cluster'), as_json=as_json)
 
 
-def _text_likelihood(table: Path | None) -> 'Likelihood':
+def _text_likelihood(bundle: Path | None) -> 'Likelihood':
     """Weigh targets by the geodesic distance of their titles from the title of the source."""
     import numpy as np
     import torch
@@ -146,7 +146,7 @@ def _text_likelihood(table: Path | None) -> 'Likelihood':
     from naics_embed.geometry.lorentz import pairwise_distance
     from naics_embed.search.searcher import Searcher
 
-    searcher = Searcher.load(table)
+    searcher = Searcher.load(bundle)
 
     def likelihood(title: str, names: list[str]) -> np.ndarray:
         points = searcher.encode([title, *names])
@@ -156,10 +156,10 @@ def _text_likelihood(table: Path | None) -> 'Likelihood':
     return likelihood
 
 
-def _table(table: Path | None) -> 'CodeTable':
+def _table(bundle: Path | None) -> 'CodeTable':
     from naics_embed.search.promotion import promoted_bundle
 
-    path = table or promoted_bundle()
+    path = bundle or promoted_bundle()
     from naics_embed.search.codes import CodeTable
 
     return CodeTable.load(path)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from naics_embed.cli.table import TableOption
+from naics_embed.cli.table import BundleOption
 from naics_embed.text.precisions import FLOAT32
 
 
@@ -29,12 +29,12 @@ def code(
     restart: Annotated[
         bool, typer.Option('--restart', help='Forget the parts of an earlier run.')
     ] = False,
-    table: TableOption = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Code every row of a file; a run that was stopped goes on where it was."""
     from naics_embed.search.promotion import promoted_bundle
 
-    path = table or promoted_bundle()
+    path = bundle or promoted_bundle()
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

@@ -23,7 +23,7 @@ def gpu(
     memory: Annotated[
         float | None, typer.Option(help='GiB of the GPU; by default that of the one here.')
     ] = None,
-    share: Annotated[float, typer.Option(help='Share of the memory that may be used.')] = 0.85,
+    fraction: Annotated[float, typer.Option(help='Share of the memory that may be used.')] = 0.85,
     apply: Annotated[
         bool, typer.Option('--apply', help='Write training.batch into the profile.')
     ] = False,
@@ -73,7 +73,7 @@ def gpu(
         tokens=config.backbone.window,
         sizes=(8, 16),
         memory=None if memory is None else round(memory * GIB),
-        share=share,
+        fraction=fraction,
         step=8,
         precision=config.training.precision,
     )

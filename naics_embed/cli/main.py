@@ -1,6 +1,7 @@
 """Entry point of ``naics-embed``: reading commands, and in a checkout the pipeline's."""
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -13,6 +14,13 @@ from naics_embed.disk import disk_error
 from naics_embed.errors import UserError
 
 EXIT_USER_ERROR = 2
+RENAMED_OPTIONS = {
+    '--table': '--bundle',
+    '--support': '--evidence',
+    '--shares': '--fractions',
+    '--figures': '--metrics',
+}
+"""Options of the version before and what they are called now."""
 COMMANDS_GROUP = 'naics_embed.commands'
 PIPELINE_COMMANDS = (
     'run',
@@ -26,6 +34,7 @@ PIPELINE_COMMANDS = (
     'code-batch',
     'diff',
     'visualize',
+    'graph',
     'investigate',
 )
 
@@ -91,6 +100,7 @@ def main() -> None:
     """Run the command line; a user's error is one paragraph on stderr and exit status 2."""
     _join_pipeline()
     try:
+        _check_options(sys.argv[1:])
         app()
     except UserError as error:
         _end(error)
@@ -99,6 +109,16 @@ def main() -> None:
         if told is None:
             raise
         _end(told)
+
+
+def _check_options(arguments: Sequence[str]) -> None:
+    """Raise UserError for an option that has another name now."""
+    for argument in arguments:
+        if argument == '--':
+            return
+        old = argument.partition('=')[0]
+        if old in RENAMED_OPTIONS:
+            raise UserError(f'{old} is now {RENAMED_OPTIONS[old]}')
 
 
 def _end(error: UserError) -> NoReturn:

@@ -16,36 +16,36 @@ def report(
         Path | None, typer.Option('-o', '--out', help='HTML file to write; report.html here.')
     ] = None,
     show: Annotated[bool, typer.Option('--open', help='Open it in the browser.')] = False,
-    table: Annotated[
+    bundle: Annotated[
         Path | None,
-        typer.Option('--table', help='Report on this bundle alone; by default on the last run.'),
+        typer.Option('--bundle', help='Report on this bundle alone; by default on the last run.'),
     ] = None,
 ) -> None:
     """Show the report of the last run, or what a bundle alone can tell.
 
-    Without --table, the last run under the artifact root; the promoted bundle where no run has left
-    a report.
+    Without --bundle, the last run under the artifact root; the promoted bundle where no run has
+    left a report.
     """
     from naics_embed.search.promotion import artifact_root
 
     last = artifact_root() / LAST
-    if table is None and last.is_file():
+    if bundle is None and last.is_file():
         path = last if out is None else _written(last.read_text(encoding='utf-8'), out)
     else:
-        path = _written(_of_bundle(table), out or Path(LAST))
+        path = _written(_of_bundle(bundle), out or Path(LAST))
     typer.echo(str(path))
     if show and not webbrowser.open(path.resolve().as_uri()):
         raise UserError(f'no browser could be started; open {path} in one')
 
 
-def _of_bundle(table: Path | None) -> str:
+def _of_bundle(path: Path | None) -> str:
     from naics_embed.bundle import Bundle
     from naics_embed.report.checks import judge
     from naics_embed.report.of_bundle import marks_of_bundle, report_of_bundle
     from naics_embed.report.render import complete, render
     from naics_embed.search.promotion import promoted_bundle
 
-    bundle = Bundle.load(table or promoted_bundle())
+    bundle = Bundle.load(path or promoted_bundle())
     marks = marks_of_bundle(bundle)
     content = report_of_bundle(bundle)
     return complete(render(content, judge(content, marks), marks))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from naics_embed.search.coder import Answer
     from naics_embed.search.searcher import Hit
 
-TableOption = Annotated[
-    Path | None, typer.Option('--table', help='A bundle; the promoted one by default.')
+BundleOption = Annotated[
+    Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
 ]
 UNDEFINED = 'undefined'
 
@@ -46,24 +46,24 @@ def search(
     confidence: Annotated[
         float, typer.Option(help='Least probability of the code that is given as the answer.')
     ] = 0.8,
-    support: Annotated[int, typer.Option(help='Known texts and words to show for each code.')] = 0,
+    evidence: Annotated[int, typer.Option(help='Known texts and words to show for each code.')] = 0,
     distance: Annotated[
         bool, typer.Option('--distance', help='Rank by the distance alone; not calibrated.')
     ] = False,
     as_json: AsJson = False,
-    table: TableOption = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Find the codes of descriptions."""
     from naics_embed.bundle import CODER
     from naics_embed.search.promotion import promoted_bundle
 
     # Asked before torch is loaded, so that a first user without a table knows at once.
-    path = table or promoted_bundle()
+    path = bundle or promoted_bundle()
     if not distance and (path / CODER).is_dir():
         from naics_embed.search.coder import Coder
 
         answers = Coder.load(path).search(
-            texts, k=k, level=level, confidence=confidence, support=support
+            texts, k=k, level=level, confidence=confidence, evidence=evidence
         )
         if as_json:
             _print_json([asdict(answer) for answer in answers])
@@ -85,26 +85,26 @@ def search(
         _print_hits(text, hits)
 
 
-def metrics(as_json: AsJson = False, table: TableOption = None) -> None:
-    """Print every figure of a run, beside its baseline or ceiling."""
-    figures = _bundle(table).metrics()
+def metrics(as_json: AsJson = False, bundle: BundleOption = None) -> None:
+    """Print every metric of a run, beside its baseline or ceiling."""
+    metrics = _load(bundle).metrics()
     if as_json:
-        _print_json(figures)
+        _print_json(metrics)
         return
     from rich.console import Console
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False)
-    shown.add_column('figure', overflow='fold')
+    shown.add_column('metric', overflow='fold')
     shown.add_column('value', justify='right')
     shown.add_column('beside it', justify='right')
     shown.add_column('')
-    for name, figure in sorted(figures.items()):
+    for name, metric in sorted(metrics.items()):
         shown.add_row(
             name,
-            _number(figure['value']),
-            '' if figure['reference'] is None else _number(figure['reference']),
-            figure['reference_name'] or '',
+            _number(metric['value']),
+            '' if metric['reference'] is None else _number(metric['reference']),
+            metric['reference_name'] or '',
         )
     Console(highlight=False, markup=False).print(shown)
 
@@ -114,7 +114,7 @@ def export(
     file_format: Annotated[
         ExportFormat | None, typer.Option('--format', help='File format; by default, as -o ends.')
     ] = None,
-    table: TableOption = None,
+    bundle: BundleOption = None,
 ) -> None:
     """Write codes and coordinates for other tools; the manifest is written beside them."""
     from polars.exceptions import ComputeError
@@ -126,9 +126,9 @@ def export(
         raise UserError(f'{out} exists; name a new folder for {chosen}')
     if out.is_dir():
         raise UserError(f'{out} is a folder; name a file to write')
-    bundle = _bundle(table)
+    loaded = _load(bundle)
     try:
-        _export(bundle, chosen, out)
+        _export(loaded, chosen, out)
     except (OSError, ComputeError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise UserError(
@@ -164,11 +164,11 @@ def _format_of(out: Path) -> ExportFormat:
     return ExportFormat(ending)
 
 
-def _bundle(table: Path | None) -> 'Bundle':
+def _load(bundle: Path | None) -> 'Bundle':
     from naics_embed.bundle import Bundle
     from naics_embed.search.promotion import promoted_bundle
 
-    return Bundle.load(table or promoted_bundle())
+    return Bundle.load(bundle or promoted_bundle())
 
 
 def _print_json(content: Any) -> None:
@@ -180,14 +180,14 @@ def _print_answer(answer: 'Answer') -> None:
 
     _print_hits(answer.text, answer.hits)
     lines = [
-        f'  {hit.official}: ' + '; '.join(text for text, _ in support.texts)
-        for hit, support in zip(answer.hits, answer.support, strict=False)
-        if support.texts
+        f'  {hit.official}: ' + '; '.join(text for text, _ in evidence.texts)
+        for hit, evidence in zip(answer.hits, answer.evidence, strict=False)
+        if evidence.texts
     ]
-    if answer.chosen is None:
+    if answer.confident is None:
         lines.append(f'no code passes {answer.confidence:.0%}')
     else:
-        sure = answer.chosen
+        sure = answer.confident
         lines.append(f'sure of {sure.official} {sure.title} ({sure.probability:.0%})')
     Console(highlight=False, markup=False, emoji=False).print('\n'.join(lines) + '\n')
 
@@ -200,7 +200,7 @@ def _print_hits(text: str, hits: 'Iterable[Hit]') -> None:
     shown.add_column('code')
     shown.add_column('title', ratio=1)
     shown.add_column('distance', justify='right')
-    shown.add_column('share', justify='right')
+    shown.add_column('fraction', justify='right')
     for hit in hits:
         shown.add_row(hit.official, hit.title, f'{hit.distance:.2f}', f'{hit.probability:.2f}')
     # A text in brackets is a text, not markup.

@@ -8,7 +8,7 @@ from naics_embed.redaction import carries_secret
 SIGN_IN = {
     'tracking.': 'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN',
     'MLFLOW_': 'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN',
-    'platform.share': (
+    'platform.remote_cache': (
         'the variables of that storage, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or '
         'FSSPEC_S3_KEY, or into ~/.config/fsspec/conf.json'
     ),

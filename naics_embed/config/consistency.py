@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from naics_embed.config.model import ModelConfig
 from naics_embed.config.objective import ObjectiveConfig, ScheduleConfig
-from naics_embed.config.training import CurriculumConfig, WarmConfig
+from naics_embed.config.training import CurriculumConfig, HeadOnlyConfig
 from naics_embed.errors import ConfigError
 
 ALONE = ('retrieval', 'dcl', 'hierarchy', 'rank', 'radial', 'cone', 'teacher')
@@ -39,13 +39,15 @@ def check_terms(
         raise ConfigError('curriculum.router needs model.fusion.kind=experts, which has a gate')
 
 
-def check_some_term(model: ModelConfig, objective: ObjectiveConfig, warm: WarmConfig) -> None:
+def check_some_term(
+    model: ModelConfig, objective: ObjectiveConfig, head_only: HeadOnlyConfig
+) -> None:
     """Raise ConfigError where a part of every run is left without any term.
 
     Training checks it again, part by part, with what the training texts allow.
     """
     terms = acting_terms(model, objective, taught=True)
-    if warm.distillation > 0 and not objective.distillation.weight > 0:
+    if head_only.distillation > 0 and not objective.distillation.weight > 0:
         terms.append(objective.distillation)
     check_span(terms, 0.0, 1.0)
 

@@ -15,12 +15,13 @@ class RolesConfig:
     """How index entries and codes are divided.
 
     Attributes:
-        examples: share of entries whose text joins the examples channel of their code.
-        train: share that are training queries.
-        validation: share that are validation queries.
-        test: share that are test queries.
+        examples: fraction of entries whose text joins the examples channel of their code.
+        train: fraction that are training queries.
+        validation: fraction that are validation queries.
+        test: fraction that are test queries.
         jaccard: character-trigram similarity from which two texts count as the same.
-        structure_holdout: share of leaf codes hidden from every loss, half of them for validation.
+        structure_holdout: fraction of leaf codes hidden from every loss, half of them for
+            validation.
     """
 
     examples: float
@@ -38,8 +39,8 @@ class RolesConfig:
                 f'but they add up to {total:g}'
             )
         for role in ('examples', 'validation', 'test'):
-            share = getattr(self, role)
-            require(share >= 0, f'data.roles.{role}', share, 'at least 0')
+            fraction = getattr(self, role)
+            require(fraction >= 0, f'data.roles.{role}', fraction, 'at least 0')
         require(self.train > 0, 'data.roles.train', self.train, 'above 0')
         require(0 < self.jaccard <= 1, 'data.roles.jaccard', self.jaccard, 'in (0, 1]')
         hidden = self.structure_holdout

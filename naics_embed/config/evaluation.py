@@ -9,7 +9,7 @@ from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """What is measured beside the retrieval figures.
+    """What is measured beside the retrieval metrics.
 
     Attributes:
         norm_weights: weights of the radius that the norm-aware ancestor score may have; which one,
@@ -43,7 +43,7 @@ class CoderConfig:
     Attributes:
         evidence: how known texts are indexed.
         fusion: how the weights of the scores are fitted.
-        confidence: probability that a code must pass in the back-off figures.
+        confidence: probability that a code must pass in the back-off metrics.
     """
 
     evidence: EvidenceSettings

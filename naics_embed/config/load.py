@@ -33,7 +33,30 @@ WAITING = {
 
 
 KEY = re.compile(r'[A-Za-z0-9_.-]+')
-RENAMED = {'platform.text_training': 'platform.routes={text_training: FLOW/DEPLOYMENT}'}
+RENAMED = {
+    'platform.text_training': 'platform.routes={text_training: FLOW/DEPLOYMENT}',
+    'platform.share': 'platform.remote_cache',
+    'graph.smoothing_shares': 'graph.smoothing_fractions',
+    'report.ceiling_share': 'report.ceiling_fraction',
+    'training.health.bound_share': 'training.health.bound_fraction',
+    **{
+        f'training.warm.{key}': f'training.head_only.{key}'
+        for key in (
+            'epochs',
+            'least_steps',
+            'only_below',
+            'batch',
+            'lr_head',
+            'lr_table',
+            'lr_temperature',
+            'patience',
+            'embedding_dropout',
+            'embedding_noise',
+            'distillation',
+            'validate_every',
+        )
+    },
+}
 """Keys of earlier versions and what they are called now."""
 
 

@@ -103,7 +103,7 @@ class ModelConfig:
         head_ridge: penalty of the regression that the head starts from.
         placement_ridge: penalty of the regression that places codes which only texts place.
         head_units: size of the head's hidden layer; null for that of an embedding.
-        embedding_dropout: share of a sentence embedding dropped in training, before the head.
+        embedding_dropout: fraction of a sentence embedding dropped in training, before the head.
         embedding_noise: expected length of the Gaussian added to it in training.
         mode: what is trained beside head and table: ``frozen`` nothing, ``adapters`` LoRA, ``full``
             the layers above the frozen ones.
@@ -148,8 +148,8 @@ class ModelConfig:
         require(units is None or units >= 1, 'model.head_units', units, 'at least 1')
         require(noise >= 0, 'model.embedding_noise', noise, 'at least 0')
         for name in ('adapter_dropout', 'dropout', 'embedding_dropout'):
-            share = getattr(self, name)
-            require(share is None or 0 <= share < 1, f'model.{name}', share, 'in [0, 1)')
+            fraction = getattr(self, name)
+            require(fraction is None or 0 <= fraction < 1, f'model.{name}', fraction, 'in [0, 1)')
         tokens = self.channel_tokens
         require(tokens >= 1, 'model.channel_tokens', tokens, 'at least 1')
         for name in ('head_ridge', 'placement_ridge'):

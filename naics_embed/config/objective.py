@@ -1,7 +1,7 @@
 """The terms of the training objective.
 
-A term has a weight and a schedule in shares of the whole run: 0 is its first step and 1 its end. A
-weight of 0 switches a term off, and then it is not computed.
+A term has a weight and a schedule in fractions of the whole run: 0 is its first step and 1 its end.
+A weight of 0 switches a term off, and then it is not computed.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from naics_embed.text.linear_settings import LinearTeacherSettings
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """When a term acts, in shares of the run.
+    """When a term acts, in fractions of the run.
 
     Attributes:
         start: where it begins.
         end: where it ends.
-        ramp: share over which it rises linearly after ``start``.
-        fade: share over which it falls linearly before ``end``.
+        ramp: fraction over which it rises linearly after ``start``.
+        fade: fraction over which it falls linearly before ``end``.
     """
 
     start: float
@@ -31,8 +31,8 @@ class ScheduleConfig:
         span = (self.start, self.end)
         require(kept, 'start, end of a term', span, 'in order and in [0, 1]')
         for name in ('ramp', 'fade'):
-            share = getattr(self, name)
-            require(0 <= share <= 1, f'{name} of a term', share, 'in [0, 1]')
+            fraction = getattr(self, name)
+            require(0 <= fraction <= 1, f'{name} of a term', fraction, 'in [0, 1]')
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class DistillationConfig(TermConfig):
     """Answers as a linear classifier of the frozen texts gives them.
 
     Attributes:
-        mix: largest share of another text that a text is mixed with.
+        mix: largest fraction of another text that a text is mixed with.
         noise: expected length of the noise on the mixed embedding.
         classifier: how that classifier is fitted.
     """

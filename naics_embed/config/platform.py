@@ -62,15 +62,15 @@ class PlatformConfig:
     Attributes:
         routes: stage → deployment that computes it, such as ``text_training: text-training/gpu``;
             the others run in the flow's own process. ``pipeline/NAME`` computes any stage.
-        share: address where hosts find each other's outputs, such as ``s3://bucket/folder``, or
-            ``remote-file-system/NAME``, a block of Prefect's server that has it; null where they
+        remote_cache: address where hosts find each other's outputs, such as ``s3://bucket/folder``,
+            or ``remote-file-system/NAME``, a block of Prefect's server that has it; null where they
             share the artifact root, or nothing.
         stage_timeout_s: seconds after which a stage is stopped and the run fails; null for no
             limit.
     """
 
     routes: dict[str, str]
-    share: str | None
+    remote_cache: str | None
     stage_timeout_s: float | None
 
     def __post_init__(self) -> None:
@@ -83,11 +83,13 @@ class PlatformConfig:
                 deployment,
                 f'{" or ".join(f"{one}/DEPLOYMENT" for one in flows)}, such as pipeline/on-gpu',
             )
-        share = self.share
+        remote_cache = self.remote_cache
         require(
-            share is None or '://' in share or BLOCK.fullmatch(share) is not None,
-            'platform.share',
-            share,
+            remote_cache is None
+            or '://' in remote_cache
+            or BLOCK.fullmatch(remote_cache) is not None,
+            'platform.remote_cache',
+            remote_cache,
             'null, an address that fsspec knows, such as s3://bucket/folder, or a storage block of '
             "Prefect's server: remote-file-system/NAME",
         )

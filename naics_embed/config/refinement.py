@@ -33,12 +33,13 @@ class GraphConfig:
         lr_curvature: learning rate of the log curvature.
         weight_decay: decay of the message transforms; nothing else has any.
         clip: largest norm of the gradient.
-        patience: epochs without a better validation figure before refinement stops.
-        tree_weight: weight of the Spearman with D* in the figure that picks the epoch, beside the
+        patience: epochs without a better validation metric before refinement stops.
+        tree_weight: weight of the Spearman with D* in the metric that picks the epoch, beside the
             mean MRR over kinds of queries.
         tolerance: largest loss of validation MRR, of any kind of query, that an epoch may cost.
         tree_tolerance: largest loss of the Spearman that an epoch may cost.
-        smoothing_shares: shares of the way to the neighbours that plain smoothing is tried with.
+        smoothing_fractions: fractions of the way to the neighbours that plain smoothing is tried
+            with.
     """
 
     edges: tuple[str, ...]
@@ -64,7 +65,7 @@ class GraphConfig:
     tree_weight: float
     tolerance: float
     tree_tolerance: float
-    smoothing_shares: tuple[float, ...]
+    smoothing_fractions: tuple[float, ...]
 
     def __post_init__(self) -> None:
         for name in ('layers', 'steps', 'queries', 'anchor_queries', 'triplets'):
@@ -86,8 +87,8 @@ class GraphConfig:
             value = getattr(self, name)
             require(value >= 0, f'graph.{name}', value, 'at least 0')
         require(self.huber_delta > 0, 'graph.huber_delta', self.huber_delta, 'positive')
-        for share in self.smoothing_shares:
-            require(0 < share < 1, 'graph.smoothing_shares', share, 'in (0, 1)')
+        for fraction in self.smoothing_fractions:
+            require(0 < fraction < 1, 'graph.smoothing_fractions', fraction, 'in (0, 1)')
         if not self.edges:
             raise ConfigError('graph.edges must name at least one kind of edge')
         for kind in self.edges:
@@ -152,7 +153,7 @@ class RegressionConfig:
 
 @dataclass(frozen=True)
 class DeviationsConfig:
-    """Standard deviation over seeds of each figure that promotion looks at, all on validation.
+    """Standard deviation over seeds of each metric that promotion looks at, all on validation.
 
     Attributes:
         index: MRR of index entries.
@@ -181,13 +182,13 @@ class DeviationsConfig:
 class PromotionConfig:
     """When a table takes the place of a simpler or an earlier one.
 
-    It must lose no figure by more than ``non_inferiority`` deviations and win one by more than
+    It must lose no metric by more than ``non_inferiority`` deviations and win one by more than
     ``superiority`` deviations. Otherwise the simpler one stays, and between runs the one in use.
 
     Attributes:
-        non_inferiority: largest loss of any figure, in seed deviations.
-        superiority: gain of one figure that is needed, in seed deviations.
-        deviations: the unit of each figure.
+        non_inferiority: largest loss of any metric, in seed deviations.
+        superiority: gain of one metric that is needed, in seed deviations.
+        deviations: the unit of each metric.
         force: promote the table of this run whatever the comparison says.
         model: name of the registered model in MLflow.
     """

@@ -58,7 +58,7 @@ class Config:
                 f'(5 edges of construction.tau, times construction.shrink), not {self.model.r_max}'
             )
         check_terms(self.model, self.objective, self.curriculum)
-        check_some_term(self.model, self.objective, self.training.warm)
+        check_some_term(self.model, self.objective, self.training.head_only)
 
     def check_pipeline(self) -> None:
         """Raise ConfigError for what a library may do and the whole pipeline cannot."""

@@ -39,21 +39,21 @@ class HealthConfig:
 
     Attributes:
         residual: largest relative residual of the hyperboloid equation.
-        bound_share: largest share of codes at the radius bound.
+        bound_fraction: largest fraction of codes at the radius bound.
         min_rank: smallest effective rank of the tangent vectors.
         min_radius_q05: least 5 % quantile of the radius; null for no bound.
         max_radius_q95: greatest 95 % quantile of the radius; null for no bound.
     """
 
     residual: float
-    bound_share: float
+    bound_fraction: float
     min_rank: float
     min_radius_q05: float | None
     max_radius_q95: float | None
 
 
 @dataclass(frozen=True)
-class WarmConfig:
+class HeadOnlyConfig:
     """Training of heads and table alone, on frozen embeddings, before the adapters'.
 
     Attributes:
@@ -64,7 +64,7 @@ class WarmConfig:
         lr_head: peak learning rate of head and fusion.
         lr_table: peak learning rate of the table or the offsets.
         lr_temperature: peak learning rate of the log temperature.
-        patience: validations without a better figure before the stage ends.
+        patience: validations without a better metric before the stage ends.
         embedding_dropout: like `ModelConfig.embedding_dropout`, for this training.
         embedding_noise: like `ModelConfig.embedding_noise`, for this training.
         distillation: ``objective.distillation.weight`` for this training.
@@ -85,13 +85,18 @@ class WarmConfig:
     validate_every: int
 
     def __post_init__(self) -> None:
-        share, noise = self.embedding_dropout, self.embedding_noise
-        require(0 <= share < 1, 'training.warm.embedding_dropout', share, 'in [0, 1)')
-        require(noise >= 0, 'training.warm.embedding_noise', noise, 'at least 0')
+        fraction, noise = self.embedding_dropout, self.embedding_noise
+        require(0 <= fraction < 1, 'training.head_only.embedding_dropout', fraction, 'in [0, 1)')
+        require(noise >= 0, 'training.head_only.embedding_noise', noise, 'at least 0')
         every = self.validate_every
         # The last epoch must be among those that are validated.
         fits = every >= 1 and self.epochs % every == 0
-        require(fits, 'training.warm.validate_every', every, 'a divisor of training.warm.epochs')
+        require(
+            fits,
+            'training.head_only.validate_every',
+            every,
+            'a divisor of training.head_only.epochs',
+        )
         for name, least in (
             ('epochs', 0),
             ('least_steps', 0),
@@ -100,10 +105,10 @@ class WarmConfig:
             ('patience', 0),
         ):
             count = getattr(self, name)
-            require(count >= least, f'training.warm.{name}', count, f'at least {least}')
+            require(count >= least, f'training.head_only.{name}', count, f'at least {least}')
         for name in ('lr_head', 'lr_table', 'lr_temperature', 'distillation'):
             rate = getattr(self, name)
-            require(rate >= 0, f'training.warm.{name}', rate, 'at least 0')
+            require(rate >= 0, f'training.head_only.{name}', rate, 'at least 0')
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,9 @@ class TrainingConfig:
         lr_table: peak learning rate of the table of code tangents.
         lr_temperature: peak learning rate of the log temperature.
         weight_decay: decay of adapter and head; the table and the temperature have none.
-        warmup: share of the steps over which learning rates rise; then they fall as a cosine.
+        warmup: fraction of the steps over which learning rates rise; then they fall as a cosine.
         clip: largest norm of the gradient.
-        patience: validations without a better figure before training stops.
+        patience: validations without a better metric before training stops.
         max_queries: at most this many training queries; null for all.
         accelerator: where Lightning trains: auto, cpu or gpu.
         precision: Lightning's precision of the transformer; the geometry never leaves float64.
@@ -129,7 +134,7 @@ class TrainingConfig:
         schedule: after the warm-up, ``cosine`` decay, or ``plateau``: a smaller rate each time that
             validation stops improving.
         plateau_factor: factor on the rates at each such time.
-        plateau_patience: validations without a better figure before it.
+        plateau_patience: validations without a better metric before it.
         accumulate: batches whose gradients make one optimiser step.
         gradient_norms: log the gradient norm of each term in the first batch of an epoch and every
             so many after it; 0 for never.
@@ -137,7 +142,7 @@ class TrainingConfig:
             come from texts; 0 for once an epoch.
         part_cost: texts of a step are padded in parts by length; a part more must save this many
             tokens. Small on a CPU; on a GPU, where a part more is a pass more, large.
-        warm: training of heads and table on frozen embeddings before this one.
+        head_only: training of heads and table on frozen embeddings before this one.
     """
 
     epochs: int
@@ -162,7 +167,7 @@ class TrainingConfig:
     gradient_norms: int
     refresh_steps: int
     part_cost: int
-    warm: WarmConfig
+    head_only: HeadOnlyConfig
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -194,9 +199,9 @@ class CurriculumConfig:
 
     Attributes:
         enabled: whether negatives follow the phases; if not, all count alike in all of the run.
-        refinement: share of the run at which the second phase begins at the latest.
-        mitigation: share of the run at which the third phase begins at the latest.
-        plateau: validations without a better figure that end a phase early; 0 for never.
+        refinement: fraction of the run at which the second phase begins at the latest.
+        mitigation: fraction of the run at which the third phase begins at the latest.
+        plateau: validations without a better metric that end a phase early; 0 for never.
         distance_exponent: a negative weighs D*^(−exponent), in every phase.
         mask_siblings: whether siblings are no negatives in the first phase.
         hard: nearest negatives that are kept, from the second phase; 0 for all.
@@ -221,10 +226,10 @@ class CurriculumConfig:
     retrieval: bool
 
     def __post_init__(self) -> None:
-        shares = (self.refinement, self.mitigation)
+        fractions = (self.refinement, self.mitigation)
         kept = 0 <= self.refinement <= self.mitigation <= 1
         wanted = 'in order and in [0, 1]'
-        require(kept, 'curriculum.refinement and curriculum.mitigation', shares, wanted)
+        require(kept, 'curriculum.refinement and curriculum.mitigation', fractions, wanted)
         for name in ('plateau', 'distance_exponent', 'hard', 'router'):
             value = getattr(self, name)
             require(value >= 0, f'curriculum.{name}', value, 'at least 0')

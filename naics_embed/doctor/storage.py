@@ -136,7 +136,7 @@ def check_bundle(root: Path) -> Finding:
             return warn(
                 subject,
                 f'none in {root}: search, code and the other reading commands need one',
-                'make run, or name a bundle with --table, or set NAICS_EMBED_HOME',
+                'make run, or name a bundle with --bundle, or set NAICS_EMBED_HOME',
             )
         bundle = Bundle.load(promoted_bundle(root))
     except ArtifactError as error:

@@ -1,1 +1,1 @@
-"""Figures of a run: retrieval, tree, held-out structure, each beside its reference."""
+"""Metrics of a run: retrieval, tree, held-out structure, each beside its reference."""

@@ -40,7 +40,7 @@ class LabelledTexts:
     title: np.ndarray
 
 
-def baseline_figures(
+def baseline_metrics(
     names: Sequence[str],
     train: LabelledTexts,
     groups: Sequence[QueryGroup],
@@ -59,7 +59,7 @@ def baseline_figures(
         settings: values of the fitted ones.
 
     Returns:
-        name → figures keyed ``split/metric``.
+        name → metrics keyed ``split/metric``.
 
     Raises:
         ConfigError: a name is unknown.
@@ -101,11 +101,11 @@ def baseline_figures(
     result: dict[str, dict[str, float]] = {}
     for name in names:
         scores = torch.from_numpy(np.nan_to_num(fitted(name), neginf=np.finfo(np.float32).min))
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         start = 0
         for group in groups:
             part = scores[start : start + len(group.texts)]
-            figures |= group.figures(part, tree)
+            metrics |= group.metrics(part, tree)
             start += len(group.texts)
-        result[name] = figures
+        result[name] = metrics
     return result

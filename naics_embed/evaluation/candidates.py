@@ -1,4 +1,4 @@
-"""The figures by which candidate tables of one run are compared, all on validation."""
+"""The metrics by which candidate tables of one run are compared, all on validation."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from torch import Tensor
 from naics_embed.config.refinement import DeviationsConfig, PromotionConfig
 from naics_embed.evaluation.evaluate import (
     Table,
-    holdout_figures,
+    holdout_metrics,
     norm_weight_of,
-    retrieval_figures,
+    retrieval_metrics,
     subtree,
 )
 from naics_embed.evaluation.promotion_rule import Criterion, PromotionRule
@@ -21,7 +21,7 @@ from naics_embed.metrics.regression import PanelSettings
 from naics_embed.metrics.tree import Tree
 
 VALIDATION = 'validation'
-FIGURES = {
+METRICS = {
     'index': 'validation/mrr',
     'plain': 'validation/plain_mrr',
     'panel': 'validation/panel_mrr',
@@ -30,20 +30,20 @@ FIGURES = {
     'holdout': 'validation/holdout_parent_at_1',
     'regression': 'regression/held_out_r2',
 }
-"""Name of a deviation in the configuration → the figure that it is the unit of."""
+"""Name of a deviation in the configuration → the metric that it is the unit of."""
 
 
 def promotion_rule(settings: PromotionConfig) -> PromotionRule:
     """Return the rule that the configuration states."""
     deviations: DeviationsConfig = settings.deviations
     return PromotionRule(
-        tuple(Criterion(figure, getattr(deviations, name)) for name, figure in FIGURES.items()),
+        tuple(Criterion(metric, getattr(deviations, name)) for name, metric in METRICS.items()),
         settings.non_inferiority,
         settings.superiority,
     )
 
 
-def candidate_figures(
+def candidate_metrics(
     table: Table,
     groups: Sequence[QueryGroup],
     points: Sequence[Tensor],
@@ -69,10 +69,10 @@ def candidate_figures(
         chunk: rows of the distance matrix computed at a time.
     """
     found = {
-        name: figure.value
-        for name, figure in {
-            **retrieval_figures(table, groups, points, tree, {}),
-            **holdout_figures(table, tree, chunk=chunk),
+        name: metric.value
+        for name, metric in {
+            **retrieval_metrics(table, groups, points, tree, {}),
+            **holdout_metrics(table, tree, chunk=chunk),
         }.items()
         if name.startswith(f'{VALIDATION}/')
     }
@@ -86,7 +86,7 @@ def candidate_figures(
     )
     found |= {f'tree/supervised_{name}': value for name, value in shape.items()}
     if outcomes is not None:
-        found[FIGURES['regression']] = held_out_r2(
+        found[METRICS['regression']] = held_out_r2(
             table.tangents, tree, outcomes, panel, family_level=family_level
         )
     return found

@@ -15,16 +15,16 @@ CONTROLS = {
     'F': 'construction alone',
 }
 
-Figures = Mapping[str, float | None]
+Metrics = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure of one control.
+    """One metric of one control.
 
     Attributes:
         control: a key of `CONTROLS`.
-        figure: key of the figure.
+        metric: key of the metric.
         seeds: number of seeds with a value.
         mean: mean over seeds; NaN without any.
         deviation: standard deviation over seeds; NaN below two.
@@ -33,7 +33,7 @@ class Cell:
     """
 
     control: str
-    figure: str
+    metric: str
     seeds: int
     mean: float
     deviation: float
@@ -47,31 +47,31 @@ class Cell:
 
 
 def summarise(
-    runs: Mapping[str, Mapping[int, Figures]], figures: Sequence[str]
+    runs: Mapping[str, Mapping[int, Metrics]], metrics: Sequence[str]
 ) -> dict[str, dict[str, Cell]]:
     """Put seeds together.
 
     Args:
-        runs: control → seed → figures. The text table, ``A``, must be there.
-        figures: the figures wanted.
+        runs: control → seed → metrics. The text table, ``A``, must be there.
+        metrics: the metrics wanted.
 
     Returns:
-        control → figure → `Cell`.
+        control → metric → `Cell`.
     """
     table: dict[str, dict[str, Cell]] = {}
     for control, seeds in runs.items():
         table[control] = {}
-        for figure in figures:
-            values = {seed: _value(found, figure) for seed, found in seeds.items()}
+        for metric in metrics:
+            values = {seed: _value(found, metric) for seed, found in seeds.items()}
             known = {seed: value for seed, value in values.items() if value is not None}
             gains = [
                 value - before
                 for seed, value in known.items()
-                if (before := _value(runs[TEXT].get(seed, {}), figure)) is not None
+                if (before := _value(runs[TEXT].get(seed, {}), metric)) is not None
             ]
-            table[control][figure] = Cell(
+            table[control][metric] = Cell(
                 control,
-                figure,
+                metric,
                 len(known),
                 mean(known.values()) if known else math.nan,
                 stdev(known.values()) if len(known) > 1 else math.nan,
@@ -84,7 +84,7 @@ def summarise(
 def findings(
     table: Mapping[str, Mapping[str, Cell]], subject: str, against: str, errors: float
 ) -> dict[str, list[str]]:
-    """Sort the figures by whether one control gained more than another.
+    """Sort the metrics by whether one control gained more than another.
 
     Args:
         table: from `summarise`.
@@ -93,18 +93,18 @@ def findings(
         errors: standard errors of the difference of gains that count as a difference.
 
     Returns:
-        ``better``, ``worse`` and ``level`` → figures. Where the spread over seeds is unknown
-        (fewer than two), a figure is level.
+        ``better``, ``worse`` and ``level`` → metrics. Where the spread over seeds is unknown
+        (fewer than two), a metric is level.
     """
     result: dict[str, list[str]] = {'better': [], 'worse': [], 'level': []}
-    for figure, cell in table[subject].items():
-        other = table[against][figure]
+    for metric, cell in table[subject].items():
+        other = table[against][metric]
         error = math.hypot(cell.gain_error, other.gain_error if against != TEXT else 0.0)
         change = cell.gain - (other.gain if against != TEXT else 0.0)
         if math.isnan(change) or math.isnan(error) or abs(change) <= errors * error:
-            result['level'].append(figure)
+            result['level'].append(metric)
         else:
-            result['better' if change > 0 else 'worse'].append(figure)
+            result['better' if change > 0 else 'worse'].append(metric)
     return result
 
 
@@ -115,13 +115,13 @@ def sentence(
     found = findings(table, subject, against, errors)
     parts = [f'{word} on {", ".join(found[word])}' for word in ('better', 'worse') if found[word]]
     seeds = max((cell.seeds for cell in table[subject].values()), default=0)
-    verdict = ' and '.join(parts) if parts else 'not to be told from it on any figure'
+    verdict = ' and '.join(parts) if parts else 'not to be told from it on any metric'
     return (
         f'Over {seeds} seed{"s" if seeds != 1 else ""}, {CONTROLS[subject]} ({subject}) against '
         f'{CONTROLS[against]} ({against}): {verdict}.'
     )
 
 
-def _value(figures: Figures, name: str) -> float | None:
-    value = figures.get(name)
+def _value(metrics: Metrics, name: str) -> float | None:
+    value = metrics.get(name)
     return value if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Every figure of a trained table, beside the baseline or the ceiling it is to be read with."""
+"""Every metric of a trained table, beside the baseline or the ceiling it is to be read with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ NORM_WEIGHT_STRIDE = 10
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """A number and what to read it with.
 
     Attributes:
@@ -62,27 +62,27 @@ class Table:
         return exp0(self.tangents.double(), c=self.curvature)
 
 
-def retrieval_figures(
+def retrieval_metrics(
     table: Table,
     groups: Sequence[QueryGroup],
     points: Sequence[Tensor],
     tree: Tree,
     baselines: Mapping[str, Mapping[str, float]],
-) -> dict[str, Figure]:
-    """Score queries by distance to the candidates, each figure beside the best baseline.
+) -> dict[str, Metric]:
+    """Score queries by distance to the candidates, each metric beside the best baseline.
 
     Args:
         table: the codes.
         groups: held-out queries.
         points: float64 ``(q, dim)`` space parts of each group's queries.
         tree: the tree.
-        baselines: name → figures under the same keys.
+        baselines: name → metrics under the same keys.
     """
     codes = table.points
-    result: dict[str, Figure] = {}
+    result: dict[str, Metric] = {}
     for group, placed in zip(groups, points, strict=True):
         scores = -pairwise_distance(placed, codes[group.candidates], c=table.curvature)
-        for key, value in group.figures(scores, tree).items():
+        for key, value in group.metrics(scores, tree).items():
             result[key] = beside(key, value, baselines)
     return result
 
@@ -105,9 +105,9 @@ def norm_weight_of(table: Table, tree: Tree, weights: Sequence[float], *, chunk:
     )
 
 
-def tree_figures(
+def tree_metrics(
     table: Table, tree: Tree, *, norm_weights: Sequence[float], chunk: int
-) -> dict[str, Figure]:
+) -> dict[str, Metric]:
     """Return the tree diagnostics of all codes and of the supervised ones, beside their ceilings.
 
     Keys are ``tree/metric`` for the whole table as shipped, where hidden codes stand where their
@@ -116,7 +116,7 @@ def tree_figures(
     """
     norm_weight = norm_weight_of(table, tree, norm_weights, chunk=chunk)
     supervised = torch.tensor([split == 'supervised' for split in table.structure_split])
-    result = {'tree/norm_weight': Figure(norm_weight)}
+    result = {'tree/norm_weight': Metric(norm_weight)}
     for prefix, chosen in (('', torch.ones_like(supervised)), ('supervised_', supervised)):
         part = subtree(tree, chosen)
         found = reconstruction_metrics(
@@ -124,20 +124,20 @@ def tree_figures(
         )
         ceiling = reconstruction_ceiling(part, norm_weight=EXACT_NORM_WEIGHT, chunk=chunk)
         result |= {
-            f'tree/{prefix}{name}': Figure(value, ceiling.get(name), CEILING)
+            f'tree/{prefix}{name}': Metric(value, ceiling.get(name), CEILING)
             for name, value in found.items()
         }
     return result
 
 
-def holdout_figures(table: Table, tree: Tree, *, chunk: int) -> dict[str, Figure]:
+def holdout_metrics(table: Table, tree: Tree, *, chunk: int) -> dict[str, Metric]:
     """Return whether hidden chains, placed by their texts alone, find their parent.
 
     Keys are ``validation/holdout_parent_at_1`` and so on, scored for the top of each hidden chain
     among all codes one level up, beside chance.
     """
     rows = DistanceRows.of_space(table.points, c=table.curvature)
-    result: dict[str, Figure] = {}
+    result: dict[str, Metric] = {}
     for split in ('validation', 'test'):
         tops = [
             code
@@ -149,16 +149,16 @@ def holdout_figures(table: Table, tree: Tree, *, chunk: int) -> dict[str, Figure
             found = parent_metrics(rows, tree, chunk=chunk, queries=queries)
             chance = parent_chance(tree, chunk=chunk, queries=queries)
             result |= {
-                f'{split}/holdout_{name}': Figure(value, chance.get(name), CHANCE)
+                f'{split}/holdout_{name}': Metric(value, chance.get(name), CHANCE)
                 for name, value in found.items()
-            } | {f'{split}/holdout_chains': Figure(float(len(tops)))}
+            } | {f'{split}/holdout_chains': Metric(float(len(tops)))}
     return result
 
 
-def health_figures(table: Table, tree: Tree) -> dict[str, Figure]:
+def health_metrics(table: Table, tree: Tree) -> dict[str, Metric]:
     """Return the health of the table as ``health/metric``."""
     report = health_report(table.points, c=table.curvature, level=tree.level, r_max=table.r_max)
-    return {f'health/{name}': Figure(value) for name, value in report.items()}
+    return {f'health/{name}': Metric(value) for name, value in report.items()}
 
 
 def subtree(tree: Tree, chosen: Tensor) -> Tree:
@@ -176,20 +176,20 @@ def subtree(tree: Tree, chosen: Tensor) -> Tree:
 
 def beside(
     key: str, value: float, baselines: Mapping[str, Mapping[str, float]], *, prefix: str = ''
-) -> Figure:
-    """Return a figure beside the best baseline.
+) -> Metric:
+    """Return a metric beside the best baseline.
 
     Args:
-        key: ``split/metric`` of the figure.
-        value: the figure.
-        baselines: name → figures.
+        key: ``split/metric`` of the metric.
+        value: the metric.
+        baselines: name → metrics.
         prefix: what the metric's name begins with and those of the baselines do not.
     """
     if key.endswith(('_se', 'queries')):
-        return Figure(value)
+        return Metric(value)
     plain = key.replace(f'/{prefix}', '/', 1)
-    there = {name: figures[plain] for name, figures in baselines.items() if plain in figures}
+    there = {name: metrics[plain] for name, metrics in baselines.items() if plain in metrics}
     if not there:
-        return Figure(value)
+        return Metric(value)
     best = max(there, key=lambda name: there[name])
-    return Figure(value, there[best], best)
+    return Metric(value, there[best], best)

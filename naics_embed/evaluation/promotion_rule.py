@@ -1,8 +1,8 @@
-"""The rule by which one table takes the place of another; figures in, a decision with reasons out.
+"""The rule by which one table takes the place of another; metrics in, a decision with reasons out.
 
-A challenger wins against an incumbent if no figure is worse by more than a margin of
+A challenger wins against an incumbent if no metric is worse by more than a margin of
 non-inferiority and one is better by more than a margin of superiority, both in units of the
-figure's deviation over seeds. Everything else is a tie, and ties go to the incumbent: the simpler
+metric's deviation over seeds. Everything else is a tie, and ties go to the incumbent: the simpler
 of two tables of one run, the one in use between two runs.
 """
 
@@ -19,14 +19,14 @@ ABSENT = 'absent'
 
 @dataclass(frozen=True)
 class Criterion:
-    """A figure that decides; larger is better.
+    """A metric that decides; larger is better.
 
     Attributes:
-        figure: its key.
+        metric: its key.
         deviation: its standard deviation over seeds, > 0.
     """
 
-    figure: str
+    metric: str
     deviation: float
 
 
@@ -35,7 +35,7 @@ class PromotionRule:
     """The rule.
 
     Attributes:
-        criteria: the figures that decide.
+        criteria: the metrics that decide.
         non_inferiority: largest loss of each, in deviations.
         superiority: gain of one of them that is needed, in deviations.
     """
@@ -47,30 +47,30 @@ class PromotionRule:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A table and its figures on validation; a figure that was not measured is missing or None."""
+    """A table and its metrics on validation; a metric that was not measured is missing or None."""
 
     name: str
-    figures: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
 
-    def figure(self, name: str) -> float | None:
-        """Return a figure, None where it was not measured or is not finite."""
-        value = self.figures.get(name)
+    def metric(self, name: str) -> float | None:
+        """Return a metric, None where it was not measured or is not finite."""
+        value = self.metrics.get(name)
         return value if value is not None and math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure of a challenger against the incumbent's.
+    """One metric of a challenger against the incumbent's.
 
     Attributes:
-        figure: its key.
+        metric: its key.
         incumbent: value; None if not measured.
         challenger: value; None if not measured.
         deviations: challenger − incumbent in deviations; None unless both were measured.
         outcome: better, level, worse or absent (measured for neither).
     """
 
-    figure: str
+    metric: str
     incumbent: float | None
     challenger: float | None
     deviations: float | None
@@ -86,7 +86,7 @@ class Verdict:
         challenger: its name.
         wins: whether the challenger takes its place.
         reason: why, in words.
-        comparisons: figure by figure.
+        comparisons: metric by metric.
     """
 
     incumbent: str
@@ -96,12 +96,12 @@ class Verdict:
     comparisons: tuple[Comparison, ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row a figure, for a table."""
+        """Return one row a metric, for a table."""
         return [
             {
                 'incumbent': self.incumbent,
                 'challenger': self.challenger,
-                'figure': each.figure,
+                'metric': each.metric,
                 'incumbent_value': each.incumbent,
                 'challenger_value': each.challenger,
                 'deviations': each.deviations,
@@ -125,14 +125,14 @@ class Decision:
     verdicts: tuple[Verdict, ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row a challenger and figure."""
+        """Return one row a challenger and metric."""
         return [row for verdict in self.verdicts for row in verdict.rows()]
 
 
 def compare(incumbent: Candidate, challenger: Candidate, rule: PromotionRule) -> Verdict:
     """Decide between two tables.
 
-    A figure that only one of the two has cannot be compared and decides against the challenger;
+    A metric that only one of the two has cannot be compared and decides against the challenger;
     one that neither has is left out.
     """
     found = tuple(_compare(incumbent, challenger, each, rule) for each in rule.criteria)
@@ -143,7 +143,7 @@ def compare(incumbent: Candidate, challenger: Candidate, rule: PromotionRule) ->
     elif better:
         reason = 'better: ' + ', '.join(_words(each) for each in better) + '; nothing worse'
     else:
-        reason = f'no figure is better by more than {rule.superiority:g} deviations'
+        reason = f'no metric is better by more than {rule.superiority:g} deviations'
     return Verdict(incumbent.name, challenger.name, bool(better) and not worse, reason, found)
 
 
@@ -172,19 +172,19 @@ def decide(candidates: Sequence[Candidate], rule: PromotionRule) -> Decision:
 def _compare(
     incumbent: Candidate, challenger: Candidate, criterion: Criterion, rule: PromotionRule
 ) -> Comparison:
-    before, after = incumbent.figure(criterion.figure), challenger.figure(criterion.figure)
+    before, after = incumbent.metric(criterion.metric), challenger.metric(criterion.metric)
     if before is None or after is None:
         outcome = ABSENT if before is None and after is None else WORSE
-        return Comparison(criterion.figure, before, after, None, outcome)
+        return Comparison(criterion.metric, before, after, None, outcome)
     change = (after - before) / criterion.deviation
     if change < -rule.non_inferiority:
         outcome = WORSE
     else:
         outcome = BETTER if change > rule.superiority else LEVEL
-    return Comparison(criterion.figure, before, after, change, outcome)
+    return Comparison(criterion.metric, before, after, change, outcome)
 
 
 def _words(found: Comparison) -> str:
     if found.deviations is None:
-        return f'{found.figure} was measured for one of the two only'
-    return f'{found.figure} by {found.deviations:+.1f} deviations'
+        return f'{found.metric} was measured for one of the two only'
+    return f'{found.metric} by {found.deviations:+.1f} deviations'

@@ -47,10 +47,10 @@ class QueryGroup:
     strict: Tensor
     learned: Tensor | None = None
 
-    def figures(self, scores: Tensor, tree: Tree) -> dict[str, float]:
+    def metrics(self, scores: Tensor, tree: Tree) -> dict[str, float]:
         """Score a matrix ``(q, m)``, higher is better; keys are ``split/metric``.
 
-        ``learned_`` figures leave hidden codes out of the candidates: a classifier cannot answer
+        ``learned_`` metrics leave hidden codes out of the candidates: a classifier cannot answer
         with a code that it has no text of, and a space can.
         """
         truth = torch.searchsorted(self.candidates, self.target)
@@ -58,7 +58,7 @@ class QueryGroup:
         masks = {'strict': self.strict} if bool(self.strict.any()) else {}
         found = retrieval_metrics(outcomes, masks=masks)
         wanted = [f'{subset}{name}' for subset in ('', 'strict_') for name in REPORTED]
-        figures = {name: found[name] for name in wanted if name in found}
+        metrics = {name: found[name] for name in wanted if name in found}
         if self.learned is not None and not bool(self.learned.all()):
             kept = self.candidates[self.learned]
             among = score_queries(
@@ -67,12 +67,12 @@ class QueryGroup:
                 tree=tree,
                 candidates=kept,
             )
-            figures |= {
+            metrics |= {
                 f'{LEARNED_PREFIX}{name}': value
                 for name, value in retrieval_metrics(among).items()
                 if name in REPORTED_LEARNED
             }
-        return {f'{self.split}/{self.prefix}{name}': value for name, value in figures.items()}
+        return {f'{self.split}/{self.prefix}{name}': value for name, value in metrics.items()}
 
 
 def query_groups(

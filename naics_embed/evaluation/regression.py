@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from naics_embed.errors import ArtifactError, CodeError
-from naics_embed.evaluation.evaluate import Figure
+from naics_embed.evaluation.evaluate import Metric
 from naics_embed.metrics.regression import (
     HELD_OUT,
     Features,
@@ -160,7 +160,7 @@ def held_out_r2(
     return found[f'table/{HELD_OUT}_r2']
 
 
-def regression_figures(
+def regression_metrics(
     tables: Mapping[str, Tensor],
     tree: Tree,
     texts: Tensor,
@@ -168,7 +168,7 @@ def regression_figures(
     panel: PanelSettings,
     *,
     family_level: int,
-) -> dict[str, Figure]:
+) -> dict[str, Metric]:
     """Compare tables as regressors with one-hot, ancestors and principal components of texts.
 
     Args:
@@ -181,7 +181,7 @@ def regression_figures(
         family_level: digits of the groups that are held out whole.
 
     Returns:
-        ``NAME/held_out_r2`` and so on (`metrics.regression`), R² beside the share that codes can
+        ``NAME/held_out_r2`` and so on (`metrics.regression`), R² beside the fraction that codes can
         explain at all. Empty where there are too few families for the folds.
     """
     groups = family_groups(tree, family_level)
@@ -199,11 +199,11 @@ def regression_figures(
         features, code=outcomes.code, target=outcomes.value, groups=groups, settings=panel
     )
     ceiling = regression_ceiling(code=outcomes.code, target=outcomes.value)
-    result: dict[str, Figure] = {}
+    result: dict[str, Metric] = {}
     for key, value in found.items():
         reference = ceiling.get(key.partition('/')[2])
         known = reference is not None and math.isfinite(reference)
-        result[key] = Figure(value, reference, 'ceiling') if known else Figure(value)
+        result[key] = Metric(value, reference, 'ceiling') if known else Metric(value)
     return result
 
 

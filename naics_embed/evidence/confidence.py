@@ -1,4 +1,4 @@
-"""Figures of probabilities over the tree: calibration at each level, and back-off."""
+"""Metrics of probabilities over the tree: calibration at each level, and back-off."""
 
 from dataclasses import dataclass
 
@@ -52,8 +52,8 @@ def decisions(
     return found
 
 
-def confidence_figures(found: dict[int, Decisions], confidence: float) -> dict[str, float]:
-    """Return calibration and back-off figures.
+def coding_metrics(found: dict[int, Decisions], confidence: float) -> dict[str, float]:
+    """Return calibration and back-off metrics.
 
     Args:
         found: from `decisions`.
@@ -61,21 +61,25 @@ def confidence_figures(found: dict[int, Decisions], confidence: float) -> dict[s
 
     Returns:
         ``ece``, ``aurc`` and ``accuracy_at_coverage_0.8`` of six-digit answers; ``level4_ece`` and
-        ``level4_accuracy`` and so on; ``backoff_accuracy``, the share of answers that hold when
-        each text gets the deepest code whose probability passes ``confidence``;
-        ``backoff_answered``, the share of texts that get any; and ``backoff_level``, the mean
-        digits of those answers.
+        ``level4_accuracy`` and so on; ``confident_accuracy``, the fraction of answers that hold
+        when each text gets the deepest code whose probability passes ``confidence``;
+        ``confident_coverage``, the fraction of texts that get any; and ``confident_level``, the
+        mean digits of those answers.
     """
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for level, decided in found.items():
         own = confidence_metrics(
             decided.confidence, decided.correct, bins=BINS, coverages=COVERAGES
         )
         if level == LEVELS[-1]:
-            wanted = ('ece', 'aurc', *(f'accuracy_at_coverage_{share:g}' for share in COVERAGES))
-            figures |= {name: own[name] for name in wanted}
+            wanted = (
+                'ece',
+                'aurc',
+                *(f'accuracy_at_coverage_{fraction:g}' for fraction in COVERAGES),
+            )
+            metrics |= {name: own[name] for name in wanted}
         else:
-            figures |= {f'level{level}_{name}': own[name] for name in ('accuracy', 'ece')}
+            metrics |= {f'level{level}_{name}': own[name] for name in ('accuracy', 'ece')}
     depth = torch.zeros(len(found[LEVELS[-1]].correct), dtype=torch.int64)
     right = torch.zeros_like(depth, dtype=torch.bool)
     for level in LEVELS:
@@ -83,8 +87,8 @@ def confidence_figures(found: dict[int, Decisions], confidence: float) -> dict[s
         depth[sure] = level
         right[sure] = found[level].correct[sure]
     answered = depth > 0
-    figures['backoff_answered'] = float(answered.double().mean())
+    metrics['confident_coverage'] = float(answered.double().mean())
     if bool(answered.any()):
-        figures['backoff_accuracy'] = float(right[answered].double().mean())
-        figures['backoff_level'] = float(depth[answered].double().mean())
-    return figures
+        metrics['confident_accuracy'] = float(right[answered].double().mean())
+        metrics['confident_level'] = float(depth[answered].double().mean())
+    return metrics

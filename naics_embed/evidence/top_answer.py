@@ -74,14 +74,14 @@ def fit_top(confidence: np.ndarray, right: np.ndarray, weight: np.ndarray) -> To
 
     held = np.clip(confidence, TINY, 1 - TINY)
     features = np.column_stack([np.log(held) - np.log1p(-held), np.ones(len(held))])
-    share = weight / weight.sum()
+    fraction = weight / weight.sum()
     as_it_is = np.array([1.0, 0.0])
     penalty = PRIOR / len(held)
 
     def loss(a: np.ndarray) -> tuple[float, np.ndarray]:
         z = features @ a
-        value = share @ (np.logaddexp(0, z) - right * z)
-        slope = features.T @ (share * (_sigmoid(z) - right))
+        value = fraction @ (np.logaddexp(0, z) - right * z)
+        slope = features.T @ (fraction * (_sigmoid(z) - right))
         away = a - as_it_is
         return float(value + penalty * away @ away), slope + 2 * penalty * away
 

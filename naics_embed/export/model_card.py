@@ -46,7 +46,7 @@ def model_card(
 ) -> str:
     """Return the model card as markdown, front matter first.
 
-    Nothing is written that the run did not record: a figure without a value is left out.
+    Nothing is written that the run did not record: a metric without a value is left out.
 
     Args:
         manifest: ``space``, ``codes`` and ``library_version``; where there, ``source``, ``table``
@@ -74,7 +74,7 @@ def model_card(
         f'# {MODEL_NAME}',
         _what(manifest),
         _use(library),
-        _figures(metrics),
+        _metrics(metrics),
         _provenance(manifest),
         LIMITS,
     ]
@@ -85,7 +85,7 @@ LIMITS = """## Limits
 
 - Codes of NAICS 2022, texts in American English.
 - The plain-language corpus and the panel were written by language models; people write worse, and
-  figures on them are higher than people will see.
+  metrics on them are higher than people will see.
 - Cosine is the wrong similarity: compare points by the Lorentz distance.
 - A code is a suggestion with a probability, not an official classification."""
 
@@ -118,7 +118,7 @@ def _use(library: str) -> str:
     )
 
 
-def _figures(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for prefix, dataset in TEXT_SETS.items():
         for name, shown in TEXT_METRICS.items():
@@ -128,20 +128,20 @@ def _figures(metrics: Mapping[str, Mapping[str, Any]]) -> str:
         lines += _row(metrics, f'tree/{name}', f'table of codes: {shown}', '')
     if not lines:
         return ''
-    head = '## Figures\n\n| figure | system | value | beside it |\n|---|---|---|---|\n'
-    note = '\n\nOne run, one seed. `metrics.json` holds every figure.'
+    head = '## Metrics\n\n| metric | system | value | beside it |\n|---|---|---|---|\n'
+    note = '\n\nOne run, one seed. `metrics.json` holds every metric.'
     return head + '\n'.join(lines) + note
 
 
 def _row(metrics: Mapping[str, Mapping[str, Any]], key: str, shown: str, system: str) -> list[str]:
-    figure = metrics.get(key)
-    if figure is None or figure['value'] is None:
+    metric = metrics.get(key)
+    if metric is None or metric['value'] is None:
         return []
     beside = ''
-    if figure['reference'] is not None:
-        name = (figure['reference_name'] or '').replace('_', ' ')
-        beside = f'{figure["reference"]:.3f} {name}'.strip()
-    return [f'| {shown} | {system} | {figure["value"]:.3f} | {beside} |']
+    if metric['reference'] is not None:
+        name = (metric['reference_name'] or '').replace('_', ' ')
+        beside = f'{metric["reference"]:.3f} {name}'.strip()
+    return [f'| {shown} | {system} | {metric["value"]:.3f} | {beside} |']
 
 
 def _results(metrics: Mapping[str, Mapping[str, Any]]) -> list[EvalResult]:
@@ -150,8 +150,8 @@ def _results(metrics: Mapping[str, Mapping[str, Any]]) -> list[EvalResult]:
     for prefix, dataset in TEXT_SETS.items():
         for name, shown in TEXT_METRICS.items():
             for system, label in SYSTEMS.items():
-                figure = metrics.get(f'test/{system}{prefix}{name}')
-                if figure is not None and figure['value'] is not None:
+                metric = metrics.get(f'test/{system}{prefix}{name}')
+                if metric is not None and metric['value'] is not None:
                     found.append(
                         EvalResult(
                             task_type='text-classification',
@@ -159,7 +159,7 @@ def _results(metrics: Mapping[str, Mapping[str, Any]]) -> list[EvalResult]:
                             dataset_name=dataset,
                             metric_type=name,
                             metric_name=f'{shown}, {label}',
-                            metric_value=round(float(figure['value']), 4),
+                            metric_value=round(float(metric['value']), 4),
                         )
                     )
                     break

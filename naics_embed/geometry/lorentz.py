@@ -189,11 +189,11 @@ def geodesic(p: Tensor, q: Tensor, t: float | Tensor, *, c: Curvature) -> Tensor
     _, (base, goal) = _unit(c, p, q)
     u = haversine.haversine(base, goal).unsqueeze(-1)
     square = 4 * u * smooth.asinhc_root(u).square()
-    share = t.double().unsqueeze(-1) if isinstance(t, Tensor) else t
+    fraction = t.double().unsqueeze(-1) if isinstance(t, Tensor) else t
     whole = smooth.sinhc_root(square)
-    rest = 1 - share
+    rest = 1 - fraction
     weight_p = rest * smooth.sinhc_root(rest**2 * square) / whole
-    weight_q = share * smooth.sinhc_root(share**2 * square) / whole
+    weight_q = fraction * smooth.sinhc_root(fraction**2 * square) / whole
     return (weight_p * p.double() + weight_q * q.double()).to(_result(p, q))
 
 
@@ -250,12 +250,12 @@ def centroid(x: Tensor, weights: Tensor | None = None, *, c: Curvature) -> Tenso
     that far clusters keep their digits.
     """
     scale, (points,) = _unit(c, x)
-    share = torch.ones_like(points[..., 0]) if weights is None else weights.double()
-    share = share.unsqueeze(-1)
+    fraction = torch.ones_like(points[..., 0]) if weights is None else weights.double()
+    fraction = fraction.unsqueeze(-1)
     squares = points.square().sum(-1, keepdim=True)
     times = (1 + squares).sqrt()
-    total_time = (share * times).sum(-2)
-    total = (share * points).sum(-2)
+    total_time = (fraction * times).sum(-2)
+    total = (fraction * points).sum(-2)
     length = total.square().sum(-1, keepdim=True)
     plain = total_time.square() - length
     far = length > total_time.square() / 2
@@ -272,7 +272,7 @@ def centroid(x: Tensor, weights: Tensor | None = None, *, c: Curvature) -> Tenso
         (1 + across.square().sum(-1, keepdim=True)) / (times + forward.clamp(min=0)),
         times - forward,
     )
-    split = (share * gap).sum(-2) * (total_time + safe_length)
+    split = (fraction * gap).sum(-2) * (total_time + safe_length)
     norm = torch.where(far, split, plain)
     empty = norm <= 0
     mean = torch.where(empty, 0, total) / torch.where(empty, 1, norm).sqrt()

@@ -9,7 +9,7 @@ from naics_embed.geometry.lorentz import radius, time_component
 from naics_embed.geometry.precision import Curvature
 
 NEAR_BOUND = 0.95
-"""Radii above this share of `r_max` count as being at the bound."""
+"""Radii above this fraction of `r_max` count as being at the bound."""
 
 QUANTILES = {'min': 0.0, 'q05': 0.05, 'median': 0.5, 'q95': 0.95, 'max': 1.0}
 
@@ -41,8 +41,8 @@ def validity(
     Returns:
         ``non_finite``: points that are not `finite`. ``residual``: largest
         ``|⟨x, x⟩ + 1/c|/t²`` of the finite points. ``radius_*``: min, 5 %, median, 95 %, max of the
-        geodesic radius of the finite points (NaN if there are none). ``share_at_bound``: share of
-        the finite points with radius above 0.95·r_max; only where `r_max` is given.
+        geodesic radius of the finite points (NaN if there are none). ``fraction_at_bound``:
+        fraction of the finite points with radius above 0.95·r_max; only where `r_max` is given.
     """
     with torch.no_grad():
         flat = s.detach().double().reshape(-1, s.shape[-1])
@@ -64,8 +64,8 @@ def validity(
             {f'radius_{name}': value for name, value in zip(QUANTILES, values, strict=True)}
         )
         if r_max is not None:
-            share = (radii > NEAR_BOUND * r_max).double().mean() if len(radii) else math.nan
-            report['share_at_bound'] = float(share)
+            fraction = (radii > NEAR_BOUND * r_max).double().mean() if len(radii) else math.nan
+            report['fraction_at_bound'] = float(fraction)
     return report
 
 

@@ -44,10 +44,10 @@ def scattered_centroid(
     """
     scale = c.sqrt()
     points = x * scale
-    share = weights.unsqueeze(-1)
+    fraction = weights.unsqueeze(-1)
     times = (1 + points.square().sum(-1, keepdim=True)).sqrt()
-    total_time = scatter(share * times, index, dim=0, dim_size=size)
-    total = scatter(share * points, index, dim=0, dim_size=size)
+    total_time = scatter(fraction * times, index, dim=0, dim_size=size)
+    total = scatter(fraction * points, index, dim=0, dim_size=size)
     length = total.square().sum(-1, keepdim=True)
     far = length > total_time.square() / 2
     safe_length = torch.where(far, length, 1).sqrt()
@@ -60,7 +60,7 @@ def scattered_centroid(
         (1 + across.square().sum(-1, keepdim=True)) / (times + forward.clamp(min=0)),
         times - forward,
     )
-    split = scatter(share * gap, index, dim=0, dim_size=size) * (total_time + safe_length)
+    split = scatter(fraction * gap, index, dim=0, dim_size=size) * (total_time + safe_length)
     norm = torch.where(far, split, total_time.square() - length)
     empty = norm <= 0
     mean = torch.where(empty, 0, total) / torch.where(empty, 1, norm).sqrt()
@@ -92,8 +92,8 @@ class LorentzConv(MessagePassing):
         mean = self.propagate(
             graph.edges, points=points, tangents=tangents, kind=graph.kind, c=c, size=None
         )
-        share = torch.tanh(self.step)[level] * graph.hearing
-        return geodesic(points, mean, share, c=c)
+        fraction = torch.tanh(self.step)[level] * graph.hearing
+        return geodesic(points, mean, fraction, c=c)
 
     def message(
         self,

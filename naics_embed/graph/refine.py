@@ -74,7 +74,7 @@ class Refined:
     Attributes:
         tangents: float64 ``(n, dim)``.
         best_epoch: the epoch that was kept.
-        history: figures of each epoch, the state before training first.
+        history: metrics of each epoch, the state before training first.
         network: curvature, steps and so on of the kept epoch.
     """
 
@@ -102,7 +102,7 @@ def refine(
         inputs: what to start from.
         settings: how to train.
         seed: of every draw.
-        report: called after each epoch with its number and figures.
+        report: called after each epoch with its number and metrics.
 
     Raises:
         ConfigError: there are no queries or triplets.
@@ -153,22 +153,22 @@ def refine(
                 f'refinement stopped in epoch {epoch}: loss or table is not finite; lower graph.lr '
                 'or graph.clip. The table of the text training is as it was'
             )
-        figures = validate(refined)
+        metrics = validate(refined)
         moved = float((refined - tangents).norm(dim=-1)[supervised].mean())
-        shown = {**figures, **{f'train_{name}': value for name, value in sums.items()}}
+        shown = {**metrics, **{f'train_{name}': value for name, value in sums.items()}}
         shown |= {'moved': moved, **_describe(network, scales)}
         history.append(shown)
         log.info('refinement epoch %d: %s', epoch, _line(shown))
         if report is not None:
             report(epoch, shown)
-        if figures[SELECTION] > best and validate.allowed(
-            figures, before, settings.tolerance, settings.tree_tolerance
+        if metrics[SELECTION] > best and validate.allowed(
+            metrics, before, settings.tolerance, settings.tree_tolerance
         ):
-            best, best_epoch, kept = figures[SELECTION], epoch, refined
+            best, best_epoch, kept = metrics[SELECTION], epoch, refined
             described = _describe(network, scales)
-        # An epoch that costs too much is not kept, but while the figure rises it may pay back.
-        if figures[SELECTION] > highest:
-            highest, last_rise = figures[SELECTION], epoch
+        # An epoch that costs too much is not kept, but while the metric rises it may pay back.
+        if metrics[SELECTION] > highest:
+            highest, last_rise = metrics[SELECTION], epoch
         elif epoch - last_rise >= settings.patience:
             break
     kept = kept.clone()
@@ -177,7 +177,7 @@ def refine(
 
 
 def best_smoothing(inputs: RefinementInputs, settings: GraphConfig) -> tuple[Tensor, float]:
-    """Return the table smoothed by the share that validation prefers, and that share.
+    """Return the table smoothed by the fraction that validation prefers, and that share.
 
     Only edges between parent and child count. The share that scores best is taken even where the
     table unsmoothed scores better: it is a control.
@@ -185,11 +185,11 @@ def best_smoothing(inputs: RefinementInputs, settings: GraphConfig) -> tuple[Ten
     lineal = TaxonomyGraph.of(inputs.taxonomy, inputs.supervised, ('parent', 'child'))
     validate = inputs.validator(settings.tree_weight)
     tables = {
-        share: smooth(inputs.tangents, lineal, share, c=inputs.curvature)
-        for share in settings.smoothing_shares
+        fraction: smooth(inputs.tangents, lineal, fraction, c=inputs.curvature)
+        for fraction in settings.smoothing_fractions
     }
-    share = max(tables, key=lambda each: validate(tables[each])[SELECTION])
-    return tables[share], share
+    fraction = max(tables, key=lambda each: validate(tables[each])[SELECTION])
+    return tables[fraction], fraction
 
 
 def shuffled(tangents: Tensor, level: Tensor, supervised: Tensor, seed: int) -> Tensor:
@@ -268,6 +268,6 @@ def _describe(network: HGCN, scales: UncertaintyWeights) -> dict[str, float]:
     return found | {f'weight_{name}': value for name, value in scales.weights().items()}
 
 
-def _line(figures: Mapping[str, float]) -> str:
-    kept = {name: value for name, value in figures.items() if not name.startswith(('step', 'wei'))}
+def _line(metrics: Mapping[str, float]) -> str:
+    kept = {name: value for name, value in metrics.items() if not name.startswith(('step', 'wei'))}
     return ', '.join(f'{name} {value:.4f}' for name, value in kept.items())

@@ -8,13 +8,13 @@ from naics_embed.graph.edges import TaxonomyGraph
 from naics_embed.graph.hgcn import scattered_centroid
 
 
-def smooth(tangents: Tensor, graph: TaxonomyGraph, share: float, *, c: float) -> Tensor:
-    """Move every code a share of the way to the Lorentz centroid of its neighbours.
+def smooth(tangents: Tensor, graph: TaxonomyGraph, fraction: float, *, c: float) -> Tensor:
+    """Move every code a fraction of the way to the Lorentz centroid of its neighbours.
 
     Args:
         tangents: ``(n, dim)`` at the origin.
         graph: the edges; each counts the same, whatever its kind.
-        share: 0 leaves the table as it is, 1 puts each code at the centroid.
+        fraction: 0 leaves the table as it is, 1 puts each code at the centroid.
         c: curvature is −c.
 
     Returns:
@@ -25,4 +25,4 @@ def smooth(tangents: Tensor, graph: TaxonomyGraph, share: float, *, c: float) ->
     weights = torch.ones(len(sender), dtype=torch.float64)
     curvature = torch.tensor(c, dtype=torch.float64)
     mean = scattered_centroid(points[sender], weights, receiver, graph.size, c=curvature)
-    return log0(geodesic(points, mean, share * graph.hearing.double(), c=c), c=c)
+    return log0(geodesic(points, mean, fraction * graph.hearing.double(), c=c), c=c)

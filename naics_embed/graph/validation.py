@@ -58,28 +58,28 @@ class RefinementValidator:
     def __call__(self, tangents: Tensor) -> dict[str, float]:
         """Return ``KIND_mrr``, ``spearman`` and `SELECTION`, their weighted sum."""
         codes = exp0(tangents.detach().double(), c=self.curvature)
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         for kind, part in self.queries.items():
             level = self.tree.level == self.tree.level[part.target[0]]
             candidates = torch.nonzero(level & self.supervised).squeeze(1)
             scores = -pairwise_distance(part.points, codes[candidates], c=self.curvature)
             truth = torch.searchsorted(candidates, part.target)
-            figures[f'{kind}_mrr'] = retrieval_metrics(score_queries(scores, truth))['mrr']
-        mean = sum(figures.values()) / len(figures)
+            metrics[f'{kind}_mrr'] = retrieval_metrics(score_queries(scores, truth))['mrr']
+        mean = sum(metrics.values()) / len(metrics)
         sampled = codes[self.sample]
         distances = pairwise_distance(sampled, sampled, c=self.curvature)[self.pairs]
-        figures['spearman'] = spearman(self.edges, distances)
-        figures[SELECTION] = mean + self.tree_weight * figures['spearman']
-        return figures
+        metrics['spearman'] = spearman(self.edges, distances)
+        metrics[SELECTION] = mean + self.tree_weight * metrics['spearman']
+        return metrics
 
     def allowed(
         self,
-        figures: Mapping[str, float],
+        metrics: Mapping[str, float],
         before: Mapping[str, float],
         tolerance: float,
         tree_tolerance: float,
     ) -> bool:
         """Whether no kind of query has lost more MRR, and the tree no more Spearman, than that."""
-        return figures['spearman'] >= before['spearman'] - tree_tolerance and all(
-            figures[f'{kind}_mrr'] >= before[f'{kind}_mrr'] - tolerance for kind in self.queries
+        return metrics['spearman'] >= before['spearman'] - tree_tolerance and all(
+            metrics[f'{kind}_mrr'] >= before[f'{kind}_mrr'] - tolerance for kind in self.queries
         )

@@ -25,13 +25,15 @@ def distillation(distances: Tensor, teacher_logits: Tensor, temperature: Tensor 
     return nn.functional.kl_div(own, wanted, reduction='batchmean', log_target=True)
 
 
-def mix_texts(embeddings: Tensor, frozen: Tensor, share: float, noise: float) -> tuple[Tensor, ...]:
+def mix_texts(
+    embeddings: Tensor, frozen: Tensor, fraction: float, noise: float
+) -> tuple[Tensor, ...]:
     """Mix each text with another of the batch, alike for student and teacher.
 
     Args:
         embeddings: ``(b, width)`` unit embeddings as the student has them.
         frozen: ``(b, width)`` those of the same texts from the frozen backbone.
-        share: largest share of the other text; the share of each is uniform below it.
+        fraction: largest fraction of the other text; the fraction of each is uniform below it.
         noise: expected length of a Gaussian that is added to both.
 
     Returns:
@@ -39,7 +41,7 @@ def mix_texts(embeddings: Tensor, frozen: Tensor, share: float, noise: float) ->
     """
     count, width = embeddings.shape
     other = torch.randperm(count, device=embeddings.device)
-    part = torch.rand(count, 1, device=embeddings.device) * share
+    part = torch.rand(count, 1, device=embeddings.device) * fraction
     moved = torch.randn(count, width, device=embeddings.device) * (noise / width**0.5)
     return tuple(
         nn.functional.normalize(torch.lerp(x.float(), x[other].float(), part) + moved, dim=-1)

@@ -48,14 +48,14 @@ def expected_calibration_error(
 def confidence_metrics(
     confidence: Tensor, correct: Tensor, *, bins: int, coverages: tuple[float, ...]
 ) -> dict[str, float]:
-    """Return the figures of a confidence in one answer a query.
+    """Return the metrics of a confidence in one answer a query.
 
     Args:
         confidence: ``(q,)`` in [0, 1].
         correct: ``(q,)``, bool or a probability; right in whatever sense the confidence is about
             (the code, or its four-digit parent).
         bins: bins of the calibration error.
-        coverages: shares of answers given, for the accuracies.
+        coverages: fractions of answers given, for the accuracies.
 
     Returns:
         ``accuracy``, ``mean_confidence``, ``ece`` (equally wide bins), ``ece_equal_mass``,
@@ -72,7 +72,8 @@ def confidence_metrics(
         'aurc': area_under_risk(confidence, correct),
     }
     return result | {
-        f'accuracy_at_coverage_{share:g}': accuracy_at_coverage(curve, share) for share in coverages
+        f'accuracy_at_coverage_{fraction:g}': accuracy_at_coverage(curve, fraction)
+        for fraction in coverages
     }
 
 
@@ -84,14 +85,14 @@ def calibration_metrics(
     bins: int,
     coverages: tuple[float, ...],
 ) -> dict[str, float]:
-    """Return the figures of probabilities over candidates, softmax(logits / temperature).
+    """Return the metrics of probabilities over candidates, softmax(logits / temperature).
 
     Args:
         logits: ``(q, m)``; log probabilities are logits too. −inf rules a candidate out.
         truth: int64 ``(q,)``, column of the right candidate.
         temperature: from `fit_temperature` on validation queries.
         bins: bins of the calibration error of the top answer.
-        coverages: shares of answers given, for the accuracies.
+        coverages: fractions of answers given, for the accuracies.
 
     Returns:
         Those of `confidence_metrics` for the top answer; ``nll``, mean −log p of the right
@@ -104,7 +105,7 @@ def calibration_metrics(
     logits = _logits(logits, truth)
     _check_temperature(temperature)
     log_p = torch.log_softmax(logits / temperature, dim=1)
-    return _figures(log_p, truth, bins=bins, coverages=coverages)
+    return _metrics(log_p, truth, bins=bins, coverages=coverages)
 
 
 def calibration_ceiling(
@@ -116,7 +117,7 @@ def calibration_ceiling(
     draws: int,
     seed: int,
 ) -> dict[str, float]:
-    """Return the figures, under the same keys, were these probabilities exactly true.
+    """Return the metrics, under the same keys, were these probabilities exactly true.
 
     The means over ``draws`` sets of labels drawn from the probabilities themselves: what the same
     predictions would get if nothing were wrong with them. The calibration error is not 0 there,
@@ -128,8 +129,8 @@ def calibration_ceiling(
     check_finite('probabilities', p)
     generator = torch.Generator().manual_seed(seed)
     labels = torch.multinomial(p, draws, replacement=True, generator=generator)
-    found = [_figures(p.log(), label, bins=bins, coverages=coverages) for label in labels.unbind(1)]
-    return {name: sum(figures[name] for figures in found) / draws for name in found[0]}
+    found = [_metrics(p.log(), label, bins=bins, coverages=coverages) for label in labels.unbind(1)]
+    return {name: sum(metrics[name] for metrics in found) / draws for name in found[0]}
 
 
 def fit_temperature(
@@ -172,7 +173,7 @@ def fit_temperature(
     return 2 / (low + high)
 
 
-def _figures(
+def _metrics(
     log_p: Tensor, truth: Tensor, *, bins: int, coverages: tuple[float, ...]
 ) -> dict[str, float]:
     own = log_p.gather(1, truth[:, None])

@@ -7,7 +7,7 @@ from naics_embed.errors import UserError
 
 
 class MetricError(UserError, ValueError):
-    """An input that no figure can be computed from: a wrong shape, a value that is not finite."""
+    """An input that no metric can be computed from: a wrong shape, a value that is not finite."""
 
 
 def check_positive(name: str, value: int) -> None:

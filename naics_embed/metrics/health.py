@@ -14,13 +14,13 @@ LEVEL_QUANTILES = {'q05': 0.05, 'median': 0.5, 'q95': 0.95}
 
 @dataclass(frozen=True)
 class HealthLimits:
-    """Bounds that a health report must keep; None where a figure is not watched.
+    """Bounds that a health report must keep; None where a metric is not watched.
 
     Attributes:
         non_finite: greatest number of points with a NaN or infinite coordinate.
         residual: greatest relative residual of the hyperboloid equation, |⟨x, x⟩ + 1/c|/t².
-        bound_share: greatest share of points at the radius bound. A table that ends on its bound
-            is a sphere, and has lost the levels.
+        bound_fraction: greatest fraction of points at the radius bound. A table that ends on its
+            bound is a sphere, and has lost the levels.
         min_rank: least effective rank of the tangent vectors about their mean. Near 1, all points
             lie on a line.
         min_mean_radius: least mean radius. Near 0, all points are in one place.
@@ -31,7 +31,7 @@ class HealthLimits:
 
     non_finite: float | None = 0
     residual: float | None = None
-    bound_share: float | None = None
+    bound_fraction: float | None = None
     min_rank: float | None = None
     min_mean_radius: float | None = None
     max_radius: float | None = None
@@ -41,9 +41,9 @@ class HealthLimits:
 
 @dataclass(frozen=True)
 class _Rule:
-    """The figure that a limit bounds, on which side, and what to say and do about it."""
+    """The metric that a limit bounds, on which side, and what to say and do about it."""
 
-    figure: str
+    metric: str
     least: bool
     meaning: str
     advice: str
@@ -62,10 +62,10 @@ _RULES = {
         'relative residual of the hyperboloid equation',
         'keep points as tangent vectors, or in float64',
     ),
-    'bound_share': _Rule(
-        'share_at_bound',
+    'bound_fraction': _Rule(
+        'fraction_at_bound',
         False,
-        'share of points at the radius bound',
+        'fraction of points at the radius bound',
         'lower the temperature or the learning rate, or raise r_max',
     ),
     'max_radius': _Rule(
@@ -114,11 +114,12 @@ def health_report(
 
     Returns:
         - ``non_finite``: points with a NaN or infinite coordinate or time component; they are left
-          out of everything else, and all figures are NaN where no other is left.
+          out of everything else, and all metrics are NaN where no other is left.
         - ``residual``: largest |⟨x, x⟩ + 1/c|/t² (`validity.validity`).
         - ``radius_min``, ``_q05``, ``_median``, ``_q95``, ``_max``, ``radius_mean``; and
           ``radius_level_L_q05``, ``_median``, ``_q95`` for each level.
-        - ``share_at_bound``: share of points with a radius above `validity.NEAR_BOUND`·r_max; only
+        - ``fraction_at_bound``: fraction of points with a radius above `validity.NEAR_BOUND`·r_max;
+        only
           with ``r_max``.
         - ``effective_rank``, ``effective_rank_centred``: see `effective_rank`, of the tangent
           vectors at the origin, and of these about their mean.
@@ -144,8 +145,8 @@ def health_report(
             found = (
                 chosen.quantile(places).tolist() if len(chosen) else [float('nan')] * len(places)
             )
-            for name, figure in zip(LEVEL_QUANTILES, found, strict=True):
-                report[f'radius_level_{value}_{name}'] = figure
+            for name, metric in zip(LEVEL_QUANTILES, found, strict=True):
+                report[f'radius_level_{value}_{name}'] = metric
     tangents = lorentz.log0(points, c=c)
     report['effective_rank'] = effective_rank(tangents)
     report['effective_rank_centred'] = effective_rank(tangents - tangents.mean(dim=0))
@@ -167,8 +168,8 @@ def effective_rank(vectors: Tensor) -> float:
     total = float(values.sum())
     if total == 0:
         return 0.0
-    share = values / total
-    return float(torch.special.entr(share).sum().exp())
+    fraction = values / total
+    return float(torch.special.entr(fraction).sum().exp())
 
 
 def violations(report: dict[str, float], limits: HealthLimits) -> list[str]:
@@ -177,7 +178,7 @@ def violations(report: dict[str, float], limits: HealthLimits) -> list[str]:
     NaN breaks every limit, but beside points that are not finite, which explain it.
 
     Raises:
-        MetricError: a limit is set, but the report lacks its figure.
+        MetricError: a limit is set, but the report lacks its metric.
     """
     found = []
     told = limits.non_finite is not None and report.get('non_finite', 0) > limits.non_finite
@@ -186,17 +187,17 @@ def violations(report: dict[str, float], limits: HealthLimits) -> list[str]:
         if limit is None:
             continue
         rule = _RULES[field.name]
-        if rule.figure not in report:
+        if rule.metric not in report:
             raise MetricError(
-                f'the limit {field.name} is set, but the report has no {rule.figure}'
-                + (': give r_max to health_report' if rule.figure == 'share_at_bound' else '')
+                f'the limit {field.name} is set, but the report has no {rule.metric}'
+                + (': give r_max to health_report' if rule.metric == 'fraction_at_bound' else '')
             )
-        value = report[rule.figure]
+        value = report[rule.metric]
         if told and math.isnan(value):
             continue
         kept = value >= limit if rule.least else value <= limit
         if not kept:
             side = 'below' if rule.least else 'above'
             shown = 'not a number' if value != value else f'{value:.4g}, {side} {limit:g}'
-            found.append(f'{rule.meaning} ({rule.figure}) is {shown}; {rule.advice}')
+            found.append(f'{rule.meaning} ({rule.metric}) is {shown}; {rule.advice}')
     return found

@@ -10,7 +10,7 @@ from naics_embed.metrics.tree import Tree
 
 PARENT_CUTOFFS = (1, 5)
 BRANCHING = '_branching'
-"""Suffix of the figures that leave out what only-child edges give away."""
+"""Suffix of the metrics that leave out what only-child edges give away."""
 
 
 def parent_metrics(
@@ -44,15 +44,15 @@ def parent_metrics(
     queries = queries[tree.parent[queries] >= 0]
     check_any('parent placement', len(queries))
     only = tree.only_child[queries]
-    figures = torch.empty((len(queries), len(PARENT_CUTOFFS) + 1), dtype=torch.float64)
+    metrics = torch.empty((len(queries), len(PARENT_CUTOFFS) + 1), dtype=torch.float64)
     for level in tree.level[queries].unique().tolist():
         candidates = torch.nonzero(tree.level == level - 1).squeeze(1)
         for part in torch.nonzero(tree.level[queries] == level).squeeze(1).split(chunk):
-            figures[part] = _place(distances, tree, queries[part], candidates)
+            metrics[part] = _place(distances, tree, queries[part], candidates)
     names = [f'parent_at_{cutoff}' for cutoff in PARENT_CUTOFFS] + ['parent_tree_distance']
-    result = dict(zip(names, figures.mean(dim=0).tolist(), strict=True))
+    result = dict(zip(names, metrics.mean(dim=0).tolist(), strict=True))
     if not bool(only.all()):
-        branching = figures[~only].mean(dim=0).tolist()
+        branching = metrics[~only].mean(dim=0).tolist()
         result |= {name + BRANCHING: value for name, value in zip(names, branching, strict=True)}
     return result
 

@@ -34,7 +34,7 @@ EXACT_NORM_WEIGHT = 1.0
 def reconstruction_metrics(
     space: Tensor, tree: Tree, *, c: float, norm_weight: float, chunk: int
 ) -> dict[str, float]:
-    """Return every reconstruction figure of a table of Lorentz points, in float64.
+    """Return every reconstruction metric of a table of Lorentz points, in float64.
 
     Args:
         space: ``(n, d)`` space parts, in the order of ``tree``; float32 or float64.
@@ -65,7 +65,7 @@ def reconstruction_from_distances(
     norm_weight: float,
     chunk: int,
 ) -> dict[str, float]:
-    """Return every reconstruction figure of a table in any geometry.
+    """Return every reconstruction metric of a table in any geometry.
 
     One pass over the distances. 20,000 nodes peak below 3 GB at ``chunk`` 128 (1.6 GB for the
     order of all pairs, 0.4 GB for the tree).
@@ -75,7 +75,7 @@ def reconstruction_from_distances(
             is not symmetric.
         tree: the tree.
         radii: ``(n,)`` how far out each node is, in the unit of the distances; None where the
-            geometry has no origin, and the figures that need one are left out.
+            geometry has no origin, and the metrics that need one are left out.
         norm_weight: w of the ancestor score d(u, a) + w·(r_a − r_u).
         chunk: rows of the distance matrix computed at a time.
 
@@ -93,8 +93,8 @@ def reconstruction_from_distances(
         - ``ndcg``, ``ndcg_at_10``: see `TreeGain`.
         - ``cophenetic_leaves``: see `CopheneticCorrelation`.
         - ``level_radius_spearman``: rank correlation of level and radius.
-        - ``edges_not_outward``: share of edges whose child is not farther out than its parent.
-        - ``…_branching``: the figures of neighbours, ancestors, parents and edges without what
+        - ``edges_not_outward``: fraction of edges whose child is not farther out than its parent.
+        - ``…_branching``: the metrics of neighbours, ancestors, parents and edges without what
           only-child edges give away.
 
     Raises:
@@ -121,17 +121,17 @@ def reconstruction_from_distances(
             result[f'mean_rank_{name}'] = ranking.mean_rank()
     result |= parent_metrics(distances, tree, chunk=chunk)
     result |= pairs.distortion() | gain.result()
-    return result if radii is None else result | _radius_figures(radii, tree)
+    return result if radii is None else result | _radius_metrics(radii, tree)
 
 
 def reconstruction_ceiling(tree: Tree, *, norm_weight: float, chunk: int) -> dict[str, float]:
-    """Return the figures, under the same keys, of the exact tree metric and its levels.
+    """Return the metrics, under the same keys, of the exact tree metric and its levels.
 
     What a faithful table has, and not always the most that a table can have. Distances of real
     tables hardly have ties, so the two rank correlations with D* and the one with the level are
     those of a perfect order whose ties are broken (`spearman_ceiling`): a table with the tree's
     own ties goes above. So can the cophenetic correlation, which is not linear in D*; the
-    figures of ancestors by distance, whose ties are broken at random; and those of the norm-aware
+    metrics of ancestors by distance, whose ties are broken at random; and those of the norm-aware
     score at a weight below `EXACT_NORM_WEIGHT`. All others are bounds.
     """
     level = tree.level.to(torch.float64)
@@ -147,7 +147,7 @@ def reconstruction_ceiling(tree: Tree, *, norm_weight: float, chunk: int) -> dic
 
 
 def reconstruction_chance(tree: Tree, *, norm_weight: float, chunk: int) -> dict[str, float]:
-    """Return the figures, under the same keys, of a table with all distances and radii equal.
+    """Return the metrics, under the same keys, of a table with all distances and radii equal.
 
     Every correlation is 0 there by convention.
     """
@@ -178,7 +178,7 @@ def choose_norm_weight(
         tree: the tree.
         radii: ``(n,)`` how far out each node is.
         weights: values of w to try; the first of equally good ones is taken.
-        queries: positions of the validation nodes, so that the figure is not chosen on the nodes
+        queries: positions of the validation nodes, so that the metric is not chosen on the nodes
             it is reported for.
         chunk: rows of the distance matrix computed at a time.
 
@@ -193,8 +193,8 @@ def choose_norm_weight(
     for rows, block in distances.blocks(chunk, queries):
         for ranking in rankings:
             ranking.add(rows, block)
-    figures = [ranking.mean_average_precision() for ranking in rankings]
-    return weights[figures.index(max(figures))]
+    metrics = [ranking.mean_average_precision() for ranking in rankings]
+    return weights[metrics.index(max(metrics))]
 
 
 def _rankings(tree: Tree, radii: Tensor | None, norm_weight: float) -> dict[str, RelevanceRanking]:
@@ -219,7 +219,7 @@ def _rankings(tree: Tree, radii: Tensor | None, norm_weight: float) -> dict[str,
     return rankings
 
 
-def _radius_figures(radii: Tensor, tree: Tree) -> dict[str, float]:
+def _radius_metrics(radii: Tensor, tree: Tree) -> dict[str, float]:
     child = torch.nonzero(tree.parent >= 0).squeeze(1)
     inward = (radii[child] <= radii[tree.parent[child]]).to(torch.float64)
     result = {

@@ -160,8 +160,8 @@ def regression_panel(
             raise MetricError(f'features {name} are the same for all rows')
         for kind in (HELD_OUT, SEEN) if several_rows else (HELD_OUT,):
             grouping = row_group if kind == HELD_OUT else None
-            figures = _cross_validate(x, y, row_code, grouping, feature.standardise, settings)
-            result |= {f'{name}/{kind}_{key}': value for key, value in figures.items()}
+            metrics = _cross_validate(x, y, row_code, grouping, feature.standardise, settings)
+            result |= {f'{name}/{kind}_{key}': value for key, value in metrics.items()}
     return result
 
 

@@ -1,7 +1,7 @@
-"""From scores of candidates to retrieval figures, with standard errors.
+"""From scores of candidates to retrieval metrics, with standard errors.
 
 Higher scores are better (negate distances). Ties are broken at random in expectation: a system
-that gives all candidates one score gets exactly the figures of guessing.
+that gives all candidates one score gets exactly the metrics of guessing.
 """
 
 import math
@@ -100,18 +100,18 @@ def score_queries(
 
 
 def per_query(outcomes: Outcomes, cutoffs: tuple[int, ...] = CUTOFFS) -> dict[str, Tensor]:
-    """Return each figure for each query, float64 ``(q,)``.
+    """Return each metric for each query, float64 ``(q,)``.
 
     Compare two systems on the same queries by `mean_and_error` of the difference of theirs: its
     error is the paired one, much smaller than those of the two means.
     """
     above, tied = outcomes.above, outcomes.tied
-    figures = {'top1': expected_hit(above, tied, 1)}
-    figures |= {f'hit_at_{cutoff}': expected_hit(above, tied, cutoff) for cutoff in cutoffs}
-    figures['mrr'] = expected_reciprocal_rank(above, tied)
+    metrics = {'top1': expected_hit(above, tied, 1)}
+    metrics |= {f'hit_at_{cutoff}': expected_hit(above, tied, cutoff) for cutoff in cutoffs}
+    metrics['mrr'] = expected_reciprocal_rank(above, tied)
     if outcomes.lca_level is not None:
-        figures['lca_level'] = outcomes.lca_level
-    return figures | {f'right_at_level_{level}': v for level, v in outcomes.right_at.items()}
+        metrics['lca_level'] = outcomes.lca_level
+    return metrics | {f'right_at_level_{level}': v for level, v in outcomes.right_at.items()}
 
 
 def mean_and_error(values: Tensor, groups: Tensor | None = None) -> tuple[float, float]:
@@ -148,7 +148,7 @@ def retrieval_metrics(
     groups: Tensor | None = None,
     cutoffs: tuple[int, ...] = CUTOFFS,
 ) -> dict[str, float]:
-    """Return the retrieval figures of all queries, and of subsets of them.
+    """Return the retrieval metrics of all queries, and of subsets of them.
 
     Args:
         outcomes: from `score_queries`.
@@ -165,7 +165,7 @@ def retrieval_metrics(
     Raises:
         MetricError: a mask has the wrong shape, is not bool or is empty.
     """
-    figures = per_query(outcomes, cutoffs)
+    metrics = per_query(outcomes, cutoffs)
     everything = torch.ones(len(outcomes), dtype=torch.bool)
     result: dict[str, float] = {}
     for name, mask in {'': everything, **(masks or {})}.items():
@@ -176,7 +176,7 @@ def retrieval_metrics(
         prefix = f'{name}_' if name else ''
         result[f'{prefix}queries'] = float(mask.sum())
         chosen = groups[mask] if groups is not None else None
-        for key, values in figures.items():
+        for key, values in metrics.items():
             mean, error = mean_and_error(values[mask], chosen)
             result[f'{prefix}{key}'] = mean
             result[f'{prefix}{key}_se'] = error
@@ -184,7 +184,7 @@ def retrieval_metrics(
 
 
 def perfect_outcomes(truth: Tensor, *, tree: Tree, candidates: Tensor) -> Outcomes:
-    """Return the outcomes of a system that is always right; for the ceiling of each figure.
+    """Return the outcomes of a system that is always right; for the ceiling of each metric.
 
     Arguments as for `score_queries`; give the result to `retrieval_metrics`.
     """
@@ -201,7 +201,7 @@ def perfect_outcomes(truth: Tensor, *, tree: Tree, candidates: Tensor) -> Outcom
 
 
 def guessing_outcomes(truth: Tensor, *, tree: Tree, candidates: Tensor, chunk: int) -> Outcomes:
-    """Return the outcomes of guessing; for the chance value of each figure.
+    """Return the outcomes of guessing; for the chance value of each metric.
 
     Arguments as for `score_queries`; ``chunk`` queries are worked on at a time.
     """

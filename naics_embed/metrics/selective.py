@@ -16,8 +16,8 @@ class RiskCoverage:
 
     Attributes:
         threshold: float64 ``(p,)``, descending; answers at least this confident are given.
-        coverage: float64 ``(p,)``, share of answers given; the last is 1.
-        risk: float64 ``(p,)``, share of these that are wrong.
+        coverage: float64 ``(p,)``, fraction of answers given; the last is 1.
+        risk: float64 ``(p,)``, fraction of these that are wrong.
     """
 
     threshold: Tensor
@@ -47,7 +47,7 @@ def risk_coverage(confidence: Tensor, correct: Tensor) -> RiskCoverage:
 
 
 def accuracy_at_coverage(curve: RiskCoverage, coverage: float) -> float:
-    """Return the share right among the most confident ``coverage`` of answers.
+    """Return the fraction right among the most confident ``coverage`` of answers.
 
     Answers tied at the threshold are taken at random, in expectation.
 
@@ -57,10 +57,10 @@ def accuracy_at_coverage(curve: RiskCoverage, coverage: float) -> float:
     if not 0 < coverage <= 1:
         raise MetricError(f'coverage must be above 0 and at most 1, not {coverage:g}')
     zero = torch.zeros(1, dtype=torch.float64)
-    share = torch.cat([zero, curve.coverage])
+    fraction = torch.cat([zero, curve.coverage])
     errors = torch.cat([zero, curve.coverage * curve.risk])
     at = min(int(torch.searchsorted(curve.coverage, coverage)), len(curve.coverage) - 1)
-    part = (coverage - share[at]) / (share[at + 1] - share[at])
+    part = (coverage - fraction[at]) / (fraction[at + 1] - fraction[at])
     return 1 - float(errors[at] + part * (errors[at + 1] - errors[at])) / coverage
 
 

@@ -1,4 +1,4 @@
-"""Ranking figures when ties are broken at random: their expected values, in closed form.
+"""Ranking metrics when ties are broken at random: their expected values, in closed form.
 
 Notation: ``above`` candidates score strictly better than the wanted one, ``tied`` score the same,
 the wanted one included. The wanted one's rank is then uniform on above + 1 … above + tied.

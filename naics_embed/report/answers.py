@@ -65,7 +65,7 @@ class Confusion:
 
 
 def shown(predictions: pl.DataFrame, split: str) -> pl.DataFrame:
-    """Return the answers that figures are about: of one split, to queries of learned codes."""
+    """Return the answers that metrics are about: of one split, to queries of learned codes."""
     return predictions.filter((pl.col('split') == split) & ~pl.col('hidden'))
 
 
@@ -78,26 +78,26 @@ def reliability(answers: pl.DataFrame, bins: int, level: int = LEAF) -> list[Bin
     found = []
     for place in np.unique(own):
         inside = own == place
-        share = float(right[inside].mean())
+        fraction = float(right[inside].mean())
         count = int(inside.sum())
         found.append(
             Bin(
                 float(edges[place]),
                 float(edges[place + 1]),
                 float(confidence[inside].mean()),
-                share,
-                *wilson(share, count),
+                fraction,
+                *wilson(fraction, count),
                 count,
             )
         )
     return found
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of ``count`` answers (Wilson 1927)."""
+def wilson(fraction: float, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a fraction of ``count`` answers (Wilson 1927)."""
     widened = 1 + NORMAL_95**2 / count
-    middle = (share + NORMAL_95**2 / (2 * count)) / widened
-    spread = (share * (1 - share) / count + (NORMAL_95 / (2 * count)) ** 2) ** 0.5
+    middle = (fraction + NORMAL_95**2 / (2 * count)) / widened
+    spread = (fraction * (1 - fraction) / count + (NORMAL_95 / (2 * count)) ** 2) ** 0.5
     reach = NORMAL_95 * spread / widened
     return max(0.0, middle - reach), min(1.0, middle + reach)
 

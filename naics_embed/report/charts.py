@@ -41,7 +41,7 @@ def bar(
     ceiling: float | None = None,
     words: str,
 ) -> Markup:
-    """Draw a share from 0 to 1 as a bar.
+    """Draw a fraction from 0 to 1 as a bar.
 
     Args:
         value: length of the bar.

@@ -1,4 +1,4 @@
-"""Whether a run is good: figures against their baselines, ceilings and marks, and a verdict.
+"""Whether a run is good: metrics against their baselines, ceilings and marks, and a verdict.
 
 A check is met, close or missed. Against a baseline, close is a difference within the stated
 number of standard errors; against a ceiling, at most twice as far from it as the mark; of errors,
@@ -25,11 +25,11 @@ TREE = {
 
 @dataclass(frozen=True)
 class Check:
-    """A figure against what it should reach.
+    """A metric against what it should reach.
 
     Attributes:
         name: what is measured.
-        value: the figure.
+        value: the metric.
         reference: what it is held against.
         against: name of the reference.
         status: met, close or missed.
@@ -72,7 +72,7 @@ class Verdict:
 
 
 def judge(report: RunReport, marks: ReportConfig) -> Verdict:
-    """Check the figures of a run, and say whether it is good."""
+    """Check the metrics of a run, and say whether it is good."""
     checks = [
         *_retrieval(report, marks, CODER, 'Coder', decides=True),
         *_retrieval(report, marks, '', 'Distance alone', decides=False),
@@ -83,7 +83,7 @@ def judge(report: RunReport, marks: ReportConfig) -> Verdict:
     missed = [check for check in deciding if check.status == MISSED]
     met = [check for check in deciding if check.status == MET]
     if not deciding:
-        return Verdict(UNKNOWN, 'This run left no figures to judge it by.', checks)
+        return Verdict(UNKNOWN, 'This run left no metrics to judge it by.', checks)
     if not missed and 2 * len(met) > len(deciding):
         status = GOOD
     else:
@@ -109,14 +109,14 @@ def _retrieval(
     found = []
     for kind, name in KINDS.items():
         key = f'{report.split}/{prefix}{PREFIX[kind]}top1'
-        figure = report.figures.get(key, {})
-        value, reference = figure.get('value'), figure.get('reference')
+        metric = report.metrics.get(key, {})
+        value, reference = metric.get('value'), metric.get('reference')
         if value is None or reference is None:
             continue
         noise = marks.standard_errors * (report.value(f'{key}_se') or 0.0)
         ahead = value - reference
         status = MET if ahead > noise else MISSED if ahead < -noise else CLOSE
-        against = NAMES.get(figure['reference_name'], figure['reference_name'])
+        against = NAMES.get(metric['reference_name'], metric['reference_name'])
         label = f'{who}, {name.lower()}: top-1'
         found.append(Check(label, value, reference, against, status, decides, 'answers'))
     return found
@@ -125,15 +125,15 @@ def _retrieval(
 def _space(report: RunReport, marks: ReportConfig) -> list[Check]:
     found = []
     for key, name in TREE.items():
-        figure = report.figures.get(f'tree/{key}', {})
-        value, ceiling = figure.get('value'), figure.get('reference')
+        metric = report.metrics.get(f'tree/{key}', {})
+        value, ceiling = metric.get('value'), metric.get('reference')
         if value is not None and ceiling:
-            status = _least(value / ceiling, marks.ceiling_share)
+            status = _least(value / ceiling, marks.ceiling_fraction)
             found.append(Check(name, value, ceiling, 'ceiling', status, True, 'space'))
     key = f'{report.split}/holdout_parent_at_1'
     value = report.value(key)
     if value is not None:
-        chance = report.figures[key].get('reference') or 0.0
+        chance = report.metrics[key].get('reference') or 0.0
         mark = marks.hidden_parents
         status = MET if value >= mark else CLOSE if value >= mark / 2 else MISSED
         name = 'Hidden codes find their parent'
@@ -150,11 +150,11 @@ def _trust(report: RunReport, marks: ReportConfig) -> list[Check]:
             status = MET if error <= mark else CLOSE if error <= 2 * mark else MISSED
             name = f'Calibration error, {KINDS[kind].lower()}'
             found.append(Check(name, error, mark, 'at most', status, True, 'trust'))
-    for figure, setting, name in (
+    for metric, setting, name in (
         ('non_finite', None, 'Points that are not finite'),
-        ('share_at_bound', 'bound_share', 'Codes at the radius bound'),
+        ('fraction_at_bound', 'bound_fraction', 'Codes at the radius bound'),
     ):
-        value = report.value(f'health/{figure}')
+        value = report.value(f'health/{metric}')
         limit = 0.0 if setting is None else report.setting(f'training.health.{setting}')
         if value is not None and limit is not None:
             status = MET if value <= limit else MISSED
@@ -162,8 +162,8 @@ def _trust(report: RunReport, marks: ReportConfig) -> list[Check]:
     return found
 
 
-def _least(share: float, mark: float) -> str:
-    """Judge a share that should reach a mark; close is at most twice as far from 1."""
-    if share >= mark:
+def _least(fraction: float, mark: float) -> str:
+    """Judge a fraction that should reach a mark; close is at most twice as far from 1."""
+    if fraction >= mark:
         return MET
-    return CLOSE if 1 - share <= 2 * (1 - mark) else MISSED
+    return CLOSE if 1 - fraction <= 2 * (1 - mark) else MISSED

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from naics_embed.taxonomy import Taxonomy, official_code
 
-Figures = Mapping[str, Mapping[str, Any]]
+Metrics = Mapping[str, Mapping[str, Any]]
 """``split/metric`` → ``value``, ``reference``, ``reference_name``."""
 
 
@@ -42,14 +42,14 @@ class Training:
     """The course of the text stage.
 
     Attributes:
-        history: figures of each epoch; keys begin with ``train/``, ``validation/``, ``health/``,
+        history: metrics of each epoch; keys begin with ``train/``, ``validation/``, ``health/``,
             ``curriculum/`` or ``gradient/``.
-        warm_epochs: how many of them, the first, trained on frozen embeddings.
+        head_only_epochs: how many of them, the first, trained on frozen embeddings.
         best_epoch: the epoch that was kept, as a place in ``history``.
     """
 
     history: Sequence[Mapping[str, float]]
-    warm_epochs: int
+    head_only_epochs: int
     best_epoch: int
 
 
@@ -83,21 +83,21 @@ class RunReport:
     """All that a report shows.
 
     Attributes:
-        figures: every figure of the run.
+        metrics: every metric of the run.
         configuration: all values, nested.
         provenance: where it comes from.
         table: the codes as points.
-        baselines: name → its figures, under the keys of the distance.
+        baselines: name → its metrics, under the keys of the distance.
         training: the course of the text stage.
-        refinement: figures of each epoch of the graph stage.
-        candidates: name of a table → its figures on validation.
+        refinement: metrics of each epoch of the graph stage.
+        candidates: name of a table → its metrics on validation.
         selection: champion, verdicts and comparisons of the candidates.
-        regression: ``regressors/figure`` → value, reference, name of the reference.
+        regression: ``regressors/metric`` → value, reference, name of the reference.
         predictions: `naics_embed.evaluation.predictions.PREDICTION_SCHEMA`.
         effects: score that the coder weighs → its weight in units of its spread.
     """
 
-    figures: Figures
+    metrics: Metrics
     configuration: Mapping[str, Any] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
     table: CodeTable | None = None
@@ -106,13 +106,13 @@ class RunReport:
     refinement: Sequence[Mapping[str, float]] = ()
     candidates: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     selection: Mapping[str, Any] | None = None
-    regression: Figures = field(default_factory=dict)
+    regression: Metrics = field(default_factory=dict)
     predictions: pl.DataFrame | None = None
     effects: Mapping[str, float] = field(default_factory=dict)
 
     def value(self, key: str) -> float | None:
-        """Return the value of a figure, None where there is none."""
-        return self.figures.get(key, {}).get('value')
+        """Return the value of a metric, None where there is none."""
+        return self.metrics.get(key, {}).get('value')
 
     def setting(self, key: str) -> Any:
         """Return a value of the configuration by its dotted key, None where there is none."""

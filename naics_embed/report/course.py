@@ -37,11 +37,11 @@ WEIGHTS = {
 FIXED = ('loss', 'temperature')
 
 MECHANISMS = {
-    'weighted': ('Nearer negatives weigh more', 'share of negatives with a weight other than 1'),
-    'siblings': ('Siblings are no negatives at first', 'share of negatives masked as siblings'),
-    'hard': ('The nearest negatives are kept', 'share of negatives kept as nearest'),
-    'router': ('Negatives that the gate confuses', 'share of negatives kept by the gate'),
-    'false_negatives': ('False negatives by cluster', 'share of negatives found to be false'),
+    'weighted': ('Nearer negatives weigh more', 'fraction of negatives with a weight other than 1'),
+    'siblings': ('Siblings are no negatives at first', 'fraction of negatives masked as siblings'),
+    'hard': ('The nearest negatives are kept', 'fraction of negatives kept as nearest'),
+    'router': ('Negatives that the gate confuses', 'fraction of negatives kept by the gate'),
+    'false_negatives': ('False negatives by cluster', 'fraction of negatives found to be false'),
 }
 USERS = {'retrieval': 'queries', 'dcl': 'codes'}
 """Which term the negatives of a logged share belong to."""
@@ -105,7 +105,7 @@ def terms(training: Training, report: RunReport) -> list[Panel]:
 
 
 def validation(training: Training) -> list[Panel]:
-    """Return charts of the validation figures, at the epochs that were validated."""
+    """Return charts of the validation metrics, at the epochs that were validated."""
     found = []
     for metric, title in (('mrr', 'MRR'), ('top1', 'Top-1')):
         series = [
@@ -139,7 +139,7 @@ def validation(training: Training) -> list[Panel]:
 
 
 def epochs_table(training: Training) -> tuple[list[str], list[list[str]]]:
-    """Return head and rows of the figures of every epoch."""
+    """Return head and rows of the metrics of every epoch."""
     keys = sorted(
         {
             key
@@ -201,7 +201,7 @@ def phases(training: Training) -> list[tuple[int, int, int]]:
 
 
 def expert_load(training: Training) -> Panel | None:
-    """Return the share of channels that each expert got, by epoch; None without experts."""
+    """Return the fraction of channels that each expert got, by epoch; None without experts."""
     count = sum(key.startswith('curriculum/load_') for key in (training.history or [{}])[-1])
     if not count:
         return None
@@ -209,12 +209,12 @@ def expert_load(training: Training) -> Panel | None:
         Series(f'expert {place + 1}', _points(training, f'curriculum/load_{place}'), place)
         for place in range(count)
     ]
-    note = f'share of channels sent to each; even would be {1 / count:.3f}'
+    note = f'fraction of channels sent to each; even would be {1 / count:.3f}'
     return _panel('Load of the experts', note, series, training, (WIDE, TALL))
 
 
 def refinement(history: Sequence[Mapping[str, float]], best: int | None = None) -> Panel | None:
-    """Return the validation figures of the graph stage by epoch; None where it left none."""
+    """Return the validation metrics of the graph stage by epoch; None where it left none."""
     names = {'selection': 'what picks the epoch', 'index_mrr': 'index entries, MRR'}
     names |= {'plain_mrr': 'plain language, MRR', 'spearman': 'Spearman with D*'}
     series = [
@@ -257,8 +257,8 @@ def _course(
     size: tuple[float, float] = (NARROW, LOW + 30),
 ) -> Markup:
     last = len(training.history)
-    warm = training.warm_epochs
-    shade = (0.5, warm + 0.5, 'frozen embeddings') if 0 < warm < last else None
+    head_only = training.head_only_epochs
+    shade = (0.5, head_only + 0.5, 'frozen embeddings') if 0 < head_only < last else None
     return lines(
         series,
         x_label='epoch',
@@ -272,7 +272,7 @@ def _course(
 
 
 def _points(training: Training, key: str) -> list[tuple[float, float]]:
-    """Return epoch, from 1, and figure; epochs without validation have none of its figures."""
+    """Return epoch, from 1, and metric; epochs without validation have none of its metrics."""
     return [
         (float(number), epoch[key])
         for number, epoch in enumerate(training.history, start=1)
@@ -295,7 +295,7 @@ def _weight(report: RunReport, name: str) -> Any:
     if name in FIXED:
         return None
     if name == 'distillation' and not report.setting('objective.distillation.weight'):
-        return report.setting('training.warm.distillation')
+        return report.setting('training.head_only.distillation')
     if name == 'near':
         stress, near = report.setting('objective.stress'), report.setting('objective.near_weight')
         return None if stress is None or near is None else stress * near

@@ -1,4 +1,4 @@
-"""What a bundle alone can tell: figures and the table, without the course of its training."""
+"""What a bundle alone can tell: metrics and the table, without the course of its training."""
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ def report_of_bundle(bundle: Bundle) -> RunReport:
         'table': str(manifest.get('table', 'not known')),
     }
     return RunReport(
-        figures=bundle.metrics(),
+        metrics=bundle.metrics(),
         configuration=manifest.get('configuration', {}),
         provenance=Provenance(manifest.get('source', {}), facts),
         table=CodeTable(

@@ -1,4 +1,4 @@
-"""The headline figures: each with its baselines or its ceiling."""
+"""The headline metrics: each with its baselines or its ceiling."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ SPACE = {
 
 @dataclass(frozen=True)
 class Headline:
-    """A figure and what it is read with.
+    """A metric and what it is read with.
 
     Attributes:
-        name: of the figure.
-        value: the figure; of the coder, where there is one.
-        queries: how many it is over; None for figures of the table.
-        second: the distance alone, beside a coder's figure.
+        name: of the metric.
+        value: the metric; of the coder, where there is one.
+        queries: how many it is over; None for metrics of the table.
+        second: the distance alone, beside a coder's metric.
         baselines: name → value.
         ceiling: the best value that is possible.
     """
@@ -49,7 +49,7 @@ class Headline:
 
     @property
     def picture(self) -> Markup:
-        """The figure as a bar."""
+        """The metric as a bar."""
         words = [f'{self.name}: {self.value:.3f}']
         if self.second is not None:
             words.append(f'distance alone {self.second:.3f}')
@@ -66,7 +66,7 @@ class Headline:
 
 
 def answers(report: RunReport) -> list[Headline]:
-    """Return the retrieval figures of each kind of query."""
+    """Return the retrieval metrics of each kind of query."""
     found = []
     for kind, kind_name in KINDS.items():
         for metric, metric_name in METRICS.items():
@@ -90,16 +90,16 @@ def answers(report: RunReport) -> list[Headline]:
 
 
 def space(report: RunReport) -> list[Headline]:
-    """Return the figures of the table, beside their ceilings."""
+    """Return the metrics of the table, beside their ceilings."""
     found = []
     for key, name in SPACE.items():
-        figure = report.figures.get(f'tree/{key}', {})
-        if figure.get('value') is not None:
-            found.append(Headline(name, figure['value'], ceiling=figure.get('reference')))
+        metric = report.metrics.get(f'tree/{key}', {})
+        if metric.get('value') is not None:
+            found.append(Headline(name, metric['value'], ceiling=metric.get('reference')))
     key = f'{report.split}/holdout_parent_at_1'
     value = report.value(key)
     if value is not None:
-        chance = report.figures[key].get('reference')
+        chance = report.metrics[key].get('reference')
         chains = report.value(f'{report.split}/holdout_chains')
         found.append(
             Headline(
@@ -114,12 +114,12 @@ def space(report: RunReport) -> list[Headline]:
 
 def _baselines(report: RunReport, key: str) -> dict[str, float]:
     found = {
-        NAMES.get(name, name): figures[key]
-        for name, figures in report.baselines.items()
-        if key in figures
+        NAMES.get(name, name): metrics[key]
+        for name, metrics in report.baselines.items()
+        if key in metrics
     }
-    figure = report.figures.get(key, {})
-    if not found and figure.get('reference') is not None:
-        name = figure['reference_name']
-        return {NAMES.get(name, name): figure['reference']}
+    metric = report.metrics.get(key, {})
+    if not found and metric.get('reference') is not None:
+        name = metric['reference_name']
+        return {NAMES.get(name, name): metric['reference']}
     return found

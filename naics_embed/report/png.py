@@ -43,8 +43,8 @@ def heatmap(values: np.ndarray, low: float, high: float, anchors: tuple[str, ...
         high: value of the last colour; greater ones get it too.
         anchors: colours ``#rrggbb``.
     """
-    share = (values - low) / (high - low if high > low else 1.0)
-    shades = (np.nan_to_num(share).clip(0, 1) * (SHADES - 1)).round().astype(np.uint8)
+    fraction = (values - low) / (high - low if high > low else 1.0)
+    shades = (np.nan_to_num(fraction).clip(0, 1) * (SHADES - 1)).round().astype(np.uint8)
     return 'data:image/png;base64,' + base64.b64encode(png(shades, palette(anchors))).decode()
 
 

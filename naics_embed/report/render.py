@@ -218,7 +218,7 @@ def _coder(report: RunReport, marks: ReportConfig) -> dict[str, Any] | None:
         ],
         'risk': trust_charts.risk_chart(
             curves,
-            'Share wrong by share answered: '
+            'Fraction wrong by fraction answered: '
             + '; '.join(f'{name} {curve.risk[-1]:.1%} wrong of all' for name, _, curve in curves),
         ),
         'legend': [(name, colour) for name, colour, _ in curves],
@@ -242,7 +242,7 @@ def _selective_rows(curves: Sequence[tuple[str, int, Any]]) -> list[tuple[str, l
     from naics_embed.metrics.selective import accuracy_at_coverage
 
     return [
-        (name, [f'{accuracy_at_coverage(curve, share):.1%}' for share in SHARES])
+        (name, [f'{accuracy_at_coverage(curve, fraction):.1%}' for fraction in SHARES])
         for name, _, curve in curves
     ]
 
@@ -276,7 +276,11 @@ def _confusion_rows(found: ans.Confusion, table: CodeTable) -> list[dict[str, An
                 'name': table.titles[table.taxonomy.index(code)],
                 'total': total,
                 'cells': [
-                    {'count': int(n), 'share': n / total if total else 0.0, 'own': place == column}
+                    {
+                        'count': int(n),
+                        'fraction': n / total if total else 0.0,
+                        'own': place == column,
+                    }
                     for column, n in enumerate(counts)
                 ],
             }
@@ -288,8 +292,8 @@ def _candidates(report: RunReport) -> dict[str, Any] | None:
     if report.selection is None or not report.candidates:
         return None
     comparisons = report.selection.get('comparisons', [])
-    figures = list(dict.fromkeys(row['figure'] for row in comparisons))
-    outcome = {(row['challenger'], row['figure']): row for row in comparisons}
+    metrics = list(dict.fromkeys(row['metric'] for row in comparisons))
+    outcome = {(row['challenger'], row['metric']): row for row in comparisons}
     verdicts = report.selection.get('verdicts', [])
     named = [name for one in verdicts for name in (one['incumbent'], one['challenger'])]
     tables = list(dict.fromkeys([*named, *report.candidates]))
@@ -299,33 +303,33 @@ def _candidates(report: RunReport) -> dict[str, Any] | None:
         'verdicts': verdicts,
         'rows': [
             (
-                figure,
+                metric,
                 [
-                    (report.candidates[name].get(figure), outcome.get((name, figure)))
+                    (report.candidates[name].get(metric), outcome.get((name, metric)))
                     for name in tables
                 ],
             )
-            for figure in figures
+            for metric in metrics
         ],
         'refinement': course.refinement(report.refinement),
     }
 
 
 def _regression(report: RunReport) -> dict[str, Any] | None:
-    figures = report.regression
-    names = list(dict.fromkeys(key.partition('/')[0] for key in figures))
+    metrics = report.regression
+    names = list(dict.fromkeys(key.partition('/')[0] for key in metrics))
     rows = [
         (
             name.replace('_', ' '),
-            figures[f'{name}/held_out_r2']['value'],
-            figures.get(f'{name}/held_out_r2_se', {}).get('value'),
+            metrics[f'{name}/held_out_r2']['value'],
+            metrics.get(f'{name}/held_out_r2_se', {}).get('value'),
         )
         for name in names
-        if figures.get(f'{name}/held_out_r2', {}).get('value') is not None
+        if metrics.get(f'{name}/held_out_r2', {}).get('value') is not None
     ]
     if not rows:
         return None
-    ceiling = next((f['reference'] for f in figures.values() if f['reference'] is not None), None)
+    ceiling = next((f['reference'] for f in metrics.values() if f['reference'] is not None), None)
     words = 'R² of families held out: ' + ', '.join(f'{n} {v:.3f}' for n, v, _ in rows)
     return {'chart': charts.horizontal(rows, words, ceiling), 'rows': rows, 'ceiling': ceiling}
 

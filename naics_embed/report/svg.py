@@ -64,8 +64,8 @@ class Scale:
     def __call__(self, value: float) -> float:
         """Return the pixel of a value."""
         span = self.high - self.low
-        share = 0.5 if span == 0 else (value - self.low) / span
-        return self.begin + share * (self.end - self.begin)
+        fraction = 0.5 if span == 0 else (value - self.low) / span
+        return self.begin + fraction * (self.end - self.begin)
 
     def ticks(self, count: int = 5) -> list[float]:
         """Return some ``count`` round values between both ends."""

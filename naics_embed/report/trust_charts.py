@@ -11,15 +11,15 @@ from naics_embed.report.charts import NARROW, TALL, WIDE, Series
 from naics_embed.report.svg import Plot, element, label, picture
 
 FEW = 20
-"""Answers below which a share says little; such bins are drawn hollow."""
+"""Answers below which a fraction says little; such bins are drawn hollow."""
 
 
 def reliability_chart(bins: Sequence[Bin], colour: int, words: str) -> Markup:
     """Draw accuracy against confidence, with 95 % intervals, above how many answers."""
     size = (NARROW, 300)
     plot = Plot.of(*size, (0.0, 1.0), (0.0, 1.0), bottom=90)
-    share = [(tick / 5, f'{20 * tick}%') for tick in range(6)]
-    drawn = [plot.axes('confidence', 'share right', x_ticks=share, y_ticks=share)]
+    fraction = [(tick / 5, f'{20 * tick}%') for tick in range(6)]
+    drawn = [plot.axes('confidence', 'share right', x_ticks=fraction, y_ticks=fraction)]
     drawn.append(plot.path([(0.0, 0.0), (1.0, 1.0)], 'ideal'))
     most = max(one.answers for one in bins)
     for one in bins:
@@ -52,12 +52,12 @@ def reliability_chart(bins: Sequence[Bin], colour: int, words: str) -> Markup:
 
 
 def risk_chart(curves: Sequence[tuple[str, int, RiskCoverage]], words: str) -> Markup:
-    """Draw the error of the surest answers against the share answered, beside a perfect order."""
+    """Draw the error of the surest answers by the fraction answered, and a perfect order."""
     series, ideals = [], []
     for name, colour, curve in curves:
-        share, risk = curve.coverage.tolist(), curve.risk.tolist()
-        kept = _thinned(share)
-        series.append(Series(name, [(share[i], risk[i]) for i in kept], colour, dots=False))
+        fraction, risk = curve.coverage.tolist(), curve.risk.tolist()
+        kept = _thinned(fraction)
+        series.append(Series(name, [(fraction[i], risk[i]) for i in kept], colour, dots=False))
         wrong = risk[-1]
         grid = [at / 100 for at in range(1, 101)]
         ideals.append(
@@ -70,7 +70,10 @@ def risk_chart(curves: Sequence[tuple[str, int, RiskCoverage]], words: str) -> M
     up = [(value, f'{value:.0%}') for value in plot.y.ticks(4)]
     drawn = [
         plot.axes(
-            'share of queries answered, the surest first', 'share wrong', x_ticks=ticks, y_ticks=up
+            'fraction of queries answered, the surest first',
+            'share wrong',
+            x_ticks=ticks,
+            y_ticks=up,
         )
     ]
     drawn += [plot.path(points, f'ideal s{colour}') for colour, points in ideals]

@@ -1,5 +1,6 @@
 """Descriptions in, codes out, with a probability to act on and what speaks for each."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -42,10 +43,11 @@ CHUNK = 256
 """Texts scored at a time; bounds the memory of a long list."""
 
 CONFIDENCE = 0.8
+RENAMED = 'Answer.{} is now Answer.{}; the next version has the new name only'
 
 
 @dataclass(frozen=True)
-class Support:
+class Evidence:
     """What speaks for a code.
 
     Attributes:
@@ -66,18 +68,30 @@ class Answer:
         hits: ranked codes of the level asked for; their probability is calibrated.
         path: the best six-digit code's ancestors and itself, sector first; the probability of each
             is that of all six-digit codes below it.
-        chosen: the deepest code of ``path`` whose probability passes the confidence; None where
+        confident: the deepest code of ``path`` whose probability passes the confidence; None where
             not even the sector's does.
         confidence: the confidence asked for.
-        support: what speaks for each hit, if it was asked for; of six-digit codes only.
+        evidence: what speaks for each hit, if it was asked for; of six-digit codes only.
     """
 
     text: str
     hits: tuple[Hit, ...]
     path: tuple[Hit, ...]
-    chosen: Hit | None
+    confident: Hit | None
     confidence: float
-    support: tuple[Support, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def chosen(self) -> Hit | None:
+        """The confident code, under its name of before."""
+        warnings.warn(RENAMED.format('chosen', 'confident'), DeprecationWarning, stacklevel=2)
+        return self.confident
+
+    @property
+    def support(self) -> tuple[Evidence, ...]:
+        """The evidence, under its name of before."""
+        warnings.warn(RENAMED.format('support', 'evidence'), DeprecationWarning, stacklevel=2)
+        return self.evidence
 
 
 class Coder:
@@ -160,7 +174,7 @@ class Coder:
         level: int = LEAF_LEVEL,
         *,
         confidence: float = CONFIDENCE,
-        support: int = 0,
+        evidence: int = 0,
     ) -> list[Answer]:
         """Return ranked codes, and the deepest that is sure enough, for each text.
 
@@ -168,8 +182,8 @@ class Coder:
             texts: descriptions; one string is a list of one.
             k: how many codes.
             level: digits of the codes ranked, 2 to 6.
-            confidence: least probability of the code chosen.
-            support: known texts and words to show for each hit.
+            confidence: least probability of the confident code.
+            evidence: known texts and words to show for each hit.
 
         Raises:
             UserError: a text is empty or no text, or an option is out of range.
@@ -181,8 +195,8 @@ class Coder:
         check_texts(texts)
         if not isinstance(confidence, Real) or not 0 < confidence <= 1:
             raise UserError(f'confidence must be above 0 and at most 1, not {confidence!r}')
-        if not is_whole(support) or support < 0:
-            raise UserError(f'support must be at least 0, not {support!r}')
+        if not is_whole(evidence) or evidence < 0:
+            raise UserError(f'evidence must be at least 0, not {evidence!r}')
         answers: list[Answer] = []
         for distances, embeddings, p in self._scored(texts):
             sums = {
@@ -193,13 +207,13 @@ class Coder:
                 text = texts[len(answers)]
                 own = {at: values[row] for at, values in sums.items()}
                 hits, path = self._ranked(own, distances[row], k, level)
-                sure = [hit for hit in path if hit.probability >= confidence]
-                speaks = tuple(
-                    self._support(text, embeddings[row], hit, support)
-                    for hit in (hits if support and level == LEAF_LEVEL else ())
+                passing = [hit for hit in path if hit.probability >= confidence]
+                shown = tuple(
+                    self._evidence(text, embeddings[row], hit, evidence)
+                    for hit in (hits if evidence and level == LEAF_LEVEL else ())
                 )
-                chosen = sure[-1] if sure else None
-                answers.append(Answer(text, hits, path, chosen, confidence, speaks))
+                confident = passing[-1] if passing else None
+                answers.append(Answer(text, hits, path, confident, confidence, shown))
         return answers
 
     def _scored(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -254,9 +268,9 @@ class Coder:
             probability,
         )
 
-    def _support(self, text: str, embedding: np.ndarray, hit: Hit, count: int) -> Support:
+    def _evidence(self, text: str, embedding: np.ndarray, hit: Hit, count: int) -> Evidence:
         place = int(np.searchsorted(self.leaves, self.searcher.codes.index(hit.code)))
-        return Support(
+        return Evidence(
             tuple(self.evidence.nearest_texts(embedding, place, count)),
             tuple(self.evidence.telling_words(text, place, count)),
         )

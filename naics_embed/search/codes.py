@@ -62,7 +62,8 @@ class Comparison:
         common: lowest common ancestor; None where only the root is shared.
         tree_distance: edges between them.
         distance: geodesic distance.
-        nearer: share of codes of the second's level that are nearer to the first than the second.
+        nearer: fraction of codes of the second's level that are nearer to the first than the
+            second.
     """
 
     first: Code

@@ -24,17 +24,18 @@ class Link:
         source_title: its title.
         target: six-digit code of the other.
         target_title: its title.
-        share: estimated part of the source that is now in the target; 1 where it is the only one.
-        share_is: ``exact`` where there is one target, else ``estimate (equal)`` or
-            ``estimate (text)``. The Census Bureau publishes no shares.
+        fraction: estimated part of the source that is now in the target; 1 where it is the only
+            one.
+        fraction_method: ``exact`` where there is one target, else ``estimate (equal)`` or
+            ``estimate (text)``. The Census Bureau publishes no fractions.
     """
 
     source: str
     source_title: str
     target: str
     target_title: str
-    share: float
-    share_is: str
+    fraction: float
+    fraction_method: str
 
 
 Likelihood = Callable[[str, list[str]], np.ndarray]
@@ -80,7 +81,7 @@ class Concordance:
         return self._links[key]
 
     def links(self, code: str | int, likelihood: Likelihood | None = None) -> list[Link]:
-        """Return the targets of a code with shares.
+        """Return the targets of a code with fractions.
 
         Args:
             code: six-digit code of the source vintage.
@@ -94,15 +95,15 @@ class Concordance:
         title = self._titles[self.source][key]
         names = [self._titles[self.target][target] for target in targets]
         if len(targets) == 1:
-            shares, kind = np.ones(1), 'exact'
+            fractions, kind = np.ones(1), 'exact'
         elif likelihood is None:
-            shares, kind = np.full(len(targets), 1 / len(targets)), f'estimate ({EQUAL})'
+            fractions, kind = np.full(len(targets), 1 / len(targets)), f'estimate ({EQUAL})'
         else:
             weights = likelihood(title, names)
-            shares, kind = weights / weights.sum(), f'estimate ({TEXT})'
+            fractions, kind = weights / weights.sum(), f'estimate ({TEXT})'
         return [
-            Link(key, title, target, name, float(share), kind)
-            for target, name, share in zip(targets, names, shares, strict=True)
+            Link(key, title, target, name, float(fraction), kind)
+            for target, name, fraction in zip(targets, names, fractions, strict=True)
         ]
 
     def frame(self, likelihood: Likelihood | None = None) -> pl.DataFrame:

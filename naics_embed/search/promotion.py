@@ -86,7 +86,7 @@ def promotion_record(root: Path) -> dict[str, Any] | None:
     if not isinstance(record, dict) or not isinstance(record.get('bundle'), str):
         raise ArtifactError(
             f'{root / POINTER} names no bundle; delete it and run `make run`, or name a bundle '
-            'with --table'
+            'with --bundle'
         )
     return record
 
@@ -98,6 +98,6 @@ def promoted_bundle(root: Path | None = None) -> Path:
     if record is None:
         raise ArtifactError(
             f'no table has been promoted in {root}: run `make run` first, name a bundle with '
-            f'--table, or set {ROOT_VARIABLE} to the artifact root'
+            f'--bundle, or set {ROOT_VARIABLE} to the artifact root'
         )
     return root / record['bundle']

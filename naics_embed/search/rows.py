@@ -24,16 +24,16 @@ ADDED = (
     'naics_code',
     'naics_title',
     'naics_probability',
-    'naics_answer',
-    'naics_answer_title',
-    'naics_answer_probability',
+    'naics_confident_code',
+    'naics_confident_title',
+    'naics_confident_probability',
     'naics_error',
 )
 """Columns added to the input: the best code of the level; the deepest code that passes the
 confidence; what was wrong with the row."""
 
 FORMATS = ('.csv', '.parquet')
-PROBABILITIES = ('naics_probability', 'naics_answer_probability')
+PROBABILITIES = ('naics_probability', 'naics_confident_probability')
 
 
 @dataclass(frozen=True)
@@ -271,17 +271,17 @@ def _fields(answer: Answer | None, fault: str | None) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(ADDED)
     row['naics_error'] = fault
     if answer is not None:
-        best, chosen = answer.hits[0], answer.chosen
+        best, confident = answer.hits[0], answer.confident
         row |= {
             'naics_code': best.official,
             'naics_title': best.title,
             'naics_probability': best.probability,
         }
-        if chosen is not None:
+        if confident is not None:
             row |= {
-                'naics_answer': chosen.official,
-                'naics_answer_title': chosen.title,
-                'naics_answer_probability': chosen.probability,
+                'naics_confident_code': confident.official,
+                'naics_confident_title': confident.title,
+                'naics_confident_probability': confident.probability,
             }
     return row
 

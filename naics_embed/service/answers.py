@@ -53,11 +53,14 @@ class CodedText(BaseModel):
     text: str
     hits: list[Hit]
     path: list[LikelyCode] = Field(description='The best six-digit code below its ancestors.')
-    backoff: LikelyCode | None = Field(
+    confident: LikelyCode | None = Field(
         description='The deepest code of `path` whose probability passes the confidence; null '
         "where not even the sector's does."
     )
     confidence: float
+    backoff: LikelyCode | None = Field(
+        deprecated=True, description='The name of `confident` in earlier versions.'
+    )
 
 
 class CodeAnswer(BaseModel):

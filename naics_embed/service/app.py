@@ -258,7 +258,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
 
     @app.get('/metrics', tags=['operations'], response_class=Response)
     async def metrics() -> Response:
-        """Figures for Prometheus."""
+        """Metrics for Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
     @app.get('/', include_in_schema=False)

@@ -57,7 +57,7 @@ class Engine:
         Raises:
             UserError: see `naics_embed.Coder.search`.
         """
-        found = self.coder.search(texts, k, level, confidence=confidence, support=evidence)
+        found = self.coder.search(texts, k, level, confidence=confidence, evidence=evidence)
         return answers.CodeAnswer(answers=[self._coded(answer) for answer in found])
 
     def card(self, code: str, similar: int) -> answers.CodeCard:
@@ -105,15 +105,18 @@ class Engine:
         return answers.SearchAnswer(answer=answer, code=None, place=place)
 
     def _coded(self, answer: coding.Answer) -> answers.CodedText:
-        support = answer.support or (None,) * len(answer.hits)
+        evidence = answer.evidence or (None,) * len(answer.hits)
+        found = answer.confident
+        confident = None if found is None else answers.LikelyCode(**vars(found))
         return answers.CodedText(
             text=answer.text,
             hits=[
                 answers.Hit(**vars(hit), path=self._path(hit.code), evidence=_evidence(speaks))
-                for hit, speaks in zip(answer.hits, support, strict=True)
+                for hit, speaks in zip(answer.hits, evidence, strict=True)
             ],
             path=[answers.LikelyCode(**vars(step)) for step in answer.path],
-            backoff=None if answer.chosen is None else answers.LikelyCode(**vars(answer.chosen)),
+            confident=confident,
+            backoff=confident,
             confidence=answer.confidence,
         )
 
@@ -137,12 +140,12 @@ class Engine:
 _NEIGHBOUR = tuple(answers.Neighbour.model_fields)
 
 
-def _evidence(support: coding.Support | None) -> answers.Evidence | None:
-    if support is None:
+def _evidence(evidence: coding.Evidence | None) -> answers.Evidence | None:
+    if evidence is None:
         return None
     return answers.Evidence(
-        texts=[answers.KnownText(text=text, cosine=cosine) for text, cosine in support.texts],
-        words=[answers.Word(word=word, weight=weight) for word, weight in support.words],
+        texts=[answers.KnownText(text=text, cosine=cosine) for text, cosine in evidence.texts],
+        words=[answers.Word(word=word, weight=weight) for word, weight in evidence.words],
     )
 
 

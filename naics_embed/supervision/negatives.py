@@ -48,12 +48,12 @@ class NegativePlan:
     Attributes:
         weights: float64 ``(a, k)``, 0 where a candidate is no negative.
         attracted: bool ``(a, k)``, false negatives that are attracted; None where none are.
-        shares: name of a mechanism → share of the eligible negatives that it changed or kept.
+        shares: name of a mechanism → fraction of the eligible negatives that it changed or kept.
     """
 
     weights: Tensor
     attracted: Tensor | None
-    shares: dict[str, Tensor] = field(default_factory=dict)
+    fractions: dict[str, Tensor] = field(default_factory=dict)
 
 
 @torch.no_grad()
@@ -80,33 +80,33 @@ def plan_negatives(
     """
     weights = eligible.double()
     total = weights.sum().clamp_min(1)
-    shares: dict[str, Tensor] = {}
+    fractions: dict[str, Tensor] = {}
     if rules.distance_exponent > 0:
         weights = weights * tree_distance.double().clamp_min(1) ** -rules.distance_exponent
         mean = weights.sum(1, keepdim=True) / eligible.sum(1, keepdim=True).clamp_min(1)
         weights = weights / mean.clamp_min(torch.finfo(weights.dtype).tiny)
-        shares['weighted'] = ((weights != 1) & eligible).sum() / total
+        fractions['weighted'] = ((weights != 1) & eligible).sum() / total
     if rules.mask_siblings and siblings is not None:
         masked = siblings & (weights > 0)
         weights = weights.masked_fill(masked, 0)
-        shares['siblings'] = masked.sum() / total
+        fractions['siblings'] = masked.sum() / total
     attracted = None
     if (rules.mask_false or rules.attract_false) and same_cluster is not None:
         false = same_cluster & (weights > 0)
-        shares['false_negatives'] = false.sum() / total
+        fractions['false_negatives'] = false.sum() / total
         attracted = false if rules.attract_false else None
         if rules.mask_false:
             weights = weights.masked_fill(false, 0)
     if rules.hard > 0:
         left = weights > 0
         kept = _largest(-distances, left, rules.hard)
-        shares['hard'] = kept.sum() / total
+        fractions['hard'] = kept.sum() / total
         if rules.router > 0 and affinity is not None:
             routed = _largest(affinity, left & ~kept, rules.router)
-            shares['router'] = routed.sum() / total
+            fractions['router'] = routed.sum() / total
             kept = kept | routed
         weights = weights.masked_fill(~kept, 0)
-    return NegativePlan(weights, attracted, shares)
+    return NegativePlan(weights, attracted, fractions)
 
 
 def _largest(score: Tensor, among: Tensor, count: int) -> Tensor:

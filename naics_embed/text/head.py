@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from naics_embed.geometry.lorentz import bound_radius, exp0
+from naics_embed.text.ridge import ridge_weights
 
 
 class LorentzHead(nn.Module):
@@ -75,11 +76,7 @@ class LorentzHead(nn.Module):
         x = embeddings.double() * self.scale
         y = unbound_radius(tangents.double(), r_max=self.r_max)
         x_mean, y_mean = x.mean(0), y.mean(0)
-        xc, yc = x - x_mean, y - y_mean
-        gram = xc.T @ xc
-        scale = gram.diagonal().mean().clamp_min(torch.finfo(gram.dtype).tiny)
-        gram.diagonal().add_(ridge * scale)
-        weight = torch.linalg.solve(gram, xc.T @ yc)
+        weight = ridge_weights(x - x_mean, y - y_mean, ridge)
         self.linear.weight.copy_(weight.T)
         self.linear.bias.copy_(y_mean - x_mean @ weight)
 

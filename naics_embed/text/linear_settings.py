@@ -11,7 +11,7 @@ class LinearTeacherSettings:
         epochs: passes over the texts.
         batch: texts of a step.
         lr: learning rate at the start; it falls linearly to 0.
-        dropout: share of the embedding's coordinates that are dropped in each step.
+        dropout: fraction of the embedding's coordinates that are dropped in each step.
         scale: initial factor on the cosine with a class mean.
     """
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from naics_embed.text.ridge import ridge_weights
+
 
 def follow_known_codes(
     by_text: Tensor, tangents: Tensor, level: Tensor, known: Tensor, *, ridge: float
@@ -31,9 +33,7 @@ def follow_known_codes(
         if not bool(learned.any()):
             continue
         x, y = by_text[learned].to(tangents.dtype), tangents[learned]
-        gram = (x - x.mean(0)).T @ (x - x.mean(0))
-        gram.diagonal().add_(ridge * gram.diagonal().mean().clamp_min(torch.finfo(x.dtype).tiny))
-        weight = torch.linalg.solve(gram, (x - x.mean(0)).T @ (y - y.mean(0)))
+        weight = ridge_weights(x - x.mean(0), y - y.mean(0), ridge)
         result[own] = (result[own] - x.mean(0)) @ weight + y.mean(0)
     return result
 

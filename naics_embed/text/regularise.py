@@ -12,7 +12,7 @@ class EmbeddingNoise(nn.Module):
     keeps the head right on texts that are written otherwise is not to see the same vector twice.
 
     Args:
-        dropout: share of coordinates that are dropped, in [0, 1).
+        dropout: fraction of coordinates that are dropped, in [0, 1).
         noise: expected length of a Gaussian that is added to the unit embedding.
     """
 

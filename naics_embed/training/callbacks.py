@@ -21,17 +21,17 @@ Report = Callable[[int, dict[str, float]], None]
 GRADIENT_ADVICE = 'lower the learning rate or training.clip'
 HEALTH = 'health/'
 VALIDATED = ('validation/', HEALTH)
-"""Beginnings of the names of figures that come from validation."""
+"""Beginnings of the names of metrics that come from validation."""
 UNSAID = (HEALTH, 'gradient/')
-"""Beginnings of the names of figures that the line of an epoch leaves out."""
-HEALTH_FIGURES = (
+"""Beginnings of the names of metrics that the line of an epoch leaves out."""
+HEALTH_METRICS = (
     'non_finite',
     'radius_min',
     'radius_q05',
     'radius_median',
     'radius_q95',
     'radius_max',
-    'share_at_bound',
+    'fraction_at_bound',
     'residual',
     'effective_rank_centred',
 )
@@ -41,7 +41,7 @@ class HealthGuard(L.Callback):
     """Stops training when its numbers can no longer be trusted, keeping the last good checkpoint.
 
     The loss is watched in each step; before an epoch is validated, what was trained must be
-    finite, and after that the table must keep its limits. Radii, also by level, the share at the
+    finite, and after that the table must keep its limits. Radii, also by level, the fraction at the
     bound, the residual and the effective rank are logged as ``health/…``.
     """
 
@@ -77,7 +77,7 @@ class HealthGuard(L.Callback):
                 self._stop(trainer, f'{name} holds NaN or infinite numbers; {GRADIENT_ADVICE}')
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log and check the code points. Raises HealthError with the figures at fault."""
+        """Log and check the code points. Raises HealthError with the metrics at fault."""
         if trainer.sanity_checking or not isinstance(pl_module, TextModule):
             return
         model, objective = pl_module.model, pl_module.objective
@@ -88,7 +88,7 @@ class HealthGuard(L.Callback):
         points = exp0(tangents[known], c=c)
         level = objective.level.cpu()[known]
         report = health_report(points, c=c, level=level, r_max=model.head.r_max)
-        names = [*HEALTH_FIGURES, *(f'radius_level_{at}_median' for at in level.unique().tolist())]
+        names = [*HEALTH_METRICS, *(f'radius_level_{at}_median' for at in level.unique().tolist())]
         pl_module.log_dict({f'{HEALTH}{name}': report[name] for name in names})
         found = violations(report, self.limits)
         if found:
@@ -125,14 +125,14 @@ class StepSeed(L.Callback):
 
 
 class History(L.Callback):
-    """Collects the figures of each epoch and hands them to the caller.
+    """Collects the metrics of each epoch and hands them to the caller.
 
-    Lightning keeps a figure until it is logged again; here each is of its own epoch only, those of
+    Lightning keeps a metric until it is logged again; here each is of its own epoch only, those of
     validation and of terms that have ended too.
     """
 
     def __init__(self, report: Report | None = None) -> None:
-        """Args: called with the epoch and its figures."""
+        """Args: called with the epoch and its metrics."""
         self.epochs: list[dict[str, float]] = []
         self.report = report
 
@@ -140,23 +140,23 @@ class History(L.Callback):
         """Record what was logged in this epoch."""
         validated = (trainer.current_epoch + 1) % trainer.check_val_every_n_epoch == 0
         ended = pl_module.ended if isinstance(pl_module, TextModule) else set()
-        figures = {
+        metrics = {
             name: float(value)
             for name, value in trainer.callback_metrics.items()
             if (validated or not name.startswith(VALIDATED)) and name not in ended
         }
-        self.epochs.append(figures)
+        self.epochs.append(metrics)
         log.info(
             'epoch %d: %s',
             trainer.current_epoch,
             ', '.join(
                 f'{name} {value:.3f}'
-                for name, value in sorted(figures.items())
+                for name, value in sorted(metrics.items())
                 if not name.startswith(UNSAID)
             ),
         )
         if self.report is not None:
-            self.report(trainer.current_epoch, figures)
+            self.report(trainer.current_epoch, metrics)
 
     def state_dict(self) -> dict[str, list[dict[str, float]]]:
         """Keep the history in checkpoints, so that a resumed run has all of it."""

@@ -16,7 +16,7 @@ BEST_NAME = 'best-epoch={epoch:02d}-selection={' + SELECTION + ':.4f}'
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps the best epoch by validation, its figure in its name.
+    """Keeps the best epoch by validation, its metric in its name.
 
     A resumed training finds it again beside the checkpoint that it goes on from, which may have
     been moved, or lie in the folder of another training.
@@ -120,7 +120,7 @@ def epochs_to_train(checkpoint: Path, module: nn.Module, epochs: int, patience: 
         checkpoint: its path.
         module: what is trained.
         epochs: number of epochs of the whole training, its end unless it has stopped early.
-        patience: validations without a better figure that end it.
+        patience: validations without a better metric that end it.
 
     Raises:
         ArtifactError: the file is no checkpoint of a text training.

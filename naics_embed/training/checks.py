@@ -5,8 +5,13 @@ import torch
 
 from naics_embed.config.consistency import acting_terms, check_span, check_terms
 from naics_embed.errors import ConfigError
+from naics_embed.training.head_only import (
+    head_only_epochs,
+    head_only_fraction,
+    head_only_settings,
+    heads_only,
+)
 from naics_embed.training.inputs import TextInputs, TextSettings
-from naics_embed.training.warm import heads_only, warm_epochs, warm_settings, warm_share
 
 
 def check_training(inputs: TextInputs, settings: TextSettings) -> None:
@@ -33,14 +38,14 @@ def check_training(inputs: TextInputs, settings: TextSettings) -> None:
 
 def _check_always(settings: TextSettings, queries: int, taught: bool) -> None:
     """Raise ConfigError where the schedules leave a part of the run without any term."""
-    warm = warm_epochs(settings, queries)
+    head_only = head_only_epochs(settings, queries)
     if heads_only(settings, queries):
-        _check_span(warm_settings(settings, warm), 0.0, 1.0, taught)
+        _check_span(head_only_settings(settings, head_only), 0.0, 1.0, taught)
         return
-    share = warm_share(settings, queries)
-    if warm:
-        _check_span(warm_settings(settings, warm), 0.0, share, taught)
-    _check_span(settings, share, 1.0, taught)
+    fraction = head_only_fraction(settings, queries)
+    if head_only:
+        _check_span(head_only_settings(settings, head_only), 0.0, fraction, taught)
+    _check_span(settings, fraction, 1.0, taught)
 
 
 def _check_span(settings: TextSettings, begin: float, end: float, taught: bool) -> None:

@@ -36,7 +36,7 @@ def rules_of(config: CurriculumConfig, phase: int) -> NegativeRules:
 
 
 def phase_of(config: CurriculumConfig, progress: float, early: int) -> int:
-    """Return the phase at a share of the run, of which plateaus ended ``early`` ones."""
+    """Return the phase at a fraction of the run, of which plateaus ended ``early`` ones."""
     by_progress = STRUCTURAL
     if progress >= config.mitigation:
         by_progress = MITIGATION
@@ -48,7 +48,7 @@ def phase_of(config: CurriculumConfig, progress: float, early: int) -> int:
 class Curriculum(L.Callback):
     """Sets the negatives of each step, and clusters the codes for the third phase.
 
-    A phase ends at its share of the run, or when validation has not improved for some epochs.
+    A phase ends at its fraction of the run, or when validation has not improved for some epochs.
     Clusters are drawn from the code points when the third phase begins and at each epoch after.
     """
 
@@ -70,19 +70,19 @@ class Curriculum(L.Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Enter the next phase where its share of the run has come."""
+        """Enter the next phase where its fraction of the run has come."""
         if isinstance(pl_module, TextModule):
             now = self._now(pl_module)
             if now != self.phase:
                 self._enter(pl_module, now)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Count epochs without a better figure; enough of them end the phase."""
-        figure = trainer.callback_metrics.get(SELECTION)
-        if trainer.sanity_checking or figure is None or not self.config.plateau:
+        """Count epochs without a better metric; enough of them end the phase."""
+        metric = trainer.callback_metrics.get(SELECTION)
+        if trainer.sanity_checking or metric is None or not self.config.plateau:
             return
-        if float(figure) > self.best:
-            self.best, self.waited = float(figure), 0
+        if float(metric) > self.best:
+            self.best, self.waited = float(metric), 0
             return
         self.waited += 1
         if self.waited >= self.config.plateau and self.phase < MITIGATION:
@@ -135,7 +135,7 @@ class PlateauRate(L.Callback):
     """Lowers all learning rates each time that validation stops improving."""
 
     def __init__(self, factor: float, patience: int) -> None:
-        """Args: factor on the rates; epochs without a better figure before it."""
+        """Args: factor on the rates; epochs without a better metric before it."""
         self.factor = factor
         self.patience = patience
         self.scale = 1.0
@@ -149,11 +149,11 @@ class PlateauRate(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Lower the rates where patience has ended."""
-        figure = trainer.callback_metrics.get(SELECTION)
-        if trainer.sanity_checking or figure is None or not isinstance(pl_module, TextModule):
+        metric = trainer.callback_metrics.get(SELECTION)
+        if trainer.sanity_checking or metric is None or not isinstance(pl_module, TextModule):
             return
-        if float(figure) > self.best:
-            self.best, self.waited = float(figure), 0
+        if float(metric) > self.best:
+            self.best, self.waited = float(metric), 0
             return
         self.waited += 1
         if self.waited > self.patience:

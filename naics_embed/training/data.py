@@ -20,7 +20,7 @@ LENGTH_POOL = 8
 
 @dataclass
 class Batch:
-    """One training step, or this process's share of it.
+    """One training step, or this process's fraction of it.
 
     Attributes:
         queries: texts of b queries.

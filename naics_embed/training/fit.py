@@ -25,28 +25,33 @@ from naics_embed.training.checkpoints import BestCheckpoint, epochs_to_train, la
 from naics_embed.training.checks import check_training
 from naics_embed.training.curriculum import Curriculum, PlateauRate
 from naics_embed.training.gather import processes, world
+from naics_embed.training.head_only import (
+    head_only_epochs,
+    head_only_fraction,
+    head_only_settings,
+    heads_only,
+)
 from naics_embed.training.inputs import TextInputs, TextSettings, TrainedText
 from naics_embed.training.module import SELECTION, Course, count_parameters
 from naics_embed.training.recovery import checkpoint_to_resume, has_checkpoints
 from naics_embed.training.resume import LAST_CHECKPOINT, RESUME_AUTO, RESUME_LAST, RESUME_NEVER
-from naics_embed.training.warm import heads_only, warm_epochs, warm_settings, warm_share
 
 log = logging.getLogger(__name__)
 
-WARM = 'warm'
+HEAD_ONLY = 'head_only'
 SETTINGS_FILE = 'settings.json'
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One of the trainings that a run is made of: the warm epochs, or those of the adapters.
+    """One of the trainings that a run is made of: the head-only epochs, or those of the adapters.
 
     Attributes:
         checkpoints: its directory.
         resume_from: the checkpoint that it goes on from.
         kept: the last checkpoint of the run when it begins.
         epochs_before: epochs of the run before it.
-        span: where it lies in the run, in shares of that.
+        span: where it lies in the run, in fractions of that.
         every: epochs between two validations.
     """
 
@@ -60,7 +65,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A model with the weights of its best epoch, and the figures of all epochs."""
+    """A model with the weights of its best epoch, and the metrics of all epochs."""
 
     model: TextModel
     history: list[dict[str, float]]
@@ -80,20 +85,21 @@ def train_text(
 ) -> TrainedText:
     """Train query encoder and codes, and return the best epoch by validation.
 
-    With ``training.warm.epochs``, heads and codes are trained on frozen embeddings first, which
+    With ``training.head_only.epochs``, heads and codes are trained on frozen embeddings first,
+    which
     takes a small part of the time, and the best of that is where the adapters' training begins.
-    With fewer training queries than ``training.warm.only_below`` that is all of it: so few texts
-    are learned by heart by adapters, and validation queries get worse.
+    With fewer training queries than ``training.head_only.only_below`` that is all of it: so few
+    texts are learned by heart by adapters, and validation queries get worse.
 
     Args:
         inputs: what to start from.
         settings: how to train.
         checkpoints: directory for ``last.ckpt``, the best checkpoint, which has its validation
-            figure in its name, and the settings; the warm epochs have a directory in it.
+            metric in its name, and the settings; the head-only epochs have a directory in it.
         resume: ``auto`` continues from ``last.ckpt``, or from the best checkpoint where there is
             no ``last.ckpt`` that can be used, and sets aside what cannot be read; ``last`` insists
             on ``last.ckpt``, ``never`` starts afresh; anything else is the path of a checkpoint.
-        report: called after each epoch with its number and figures; warm epochs count.
+        report: called after each epoch with its number and metrics; head-only epochs count.
         start: head, fusion, codes and temperature to start from, `TrainedText.state` of another
             training.
 
@@ -108,52 +114,54 @@ def train_text(
     check_training(inputs, settings)
     if world()[0] == 0:
         write_json(checkpoints / SETTINGS_FILE, asdict(settings))
-    warm_folder = checkpoints / WARM
+    head_only_folder = checkpoints / HEAD_ONLY
     queries, every = len(inputs.train), 1
-    warm = warm_epochs(settings, queries)
-    few, share = heads_only(settings, queries), warm_share(settings, queries)
+    head_only = head_only_epochs(settings, queries)
+    few, fraction = heads_only(settings, queries), head_only_fraction(settings, queries)
     if few:
-        every = settings.training.warm.validate_every
-        settings, warm = warm_settings(settings, warm), 0
-    begun = warm > 0 and has_checkpoints(warm_folder)
-    main_resume, warm_resume = _resume_of_parts(resume, checkpoints, warm > 0)
+        every = settings.training.head_only.validate_every
+        settings, head_only = head_only_settings(settings, head_only), 0
+    begun = head_only > 0 and has_checkpoints(head_only_folder)
+    main_resume, head_only_resume = _resume_of_parts(resume, checkpoints, head_only > 0)
     resume_from = checkpoint_to_resume(checkpoints, main_resume)
     # Lightning's notices of hardware and tips are no news to the caller, who logs the epochs.
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     history: list[dict[str, float]] = []
     curriculum, kept = None, resume_from
-    if warm and (begun or resume_from is None):
-        begins = warm_settings(settings, warm)
-        warm_from = checkpoint_to_resume(warm_folder, warm_resume)
-        validated = settings.training.warm.validate_every
-        part = _Part(warm_folder, warm_from, warm_from, 0, (0.0, share), validated)
+    if head_only and (begun or resume_from is None):
+        begins = head_only_settings(settings, head_only)
+        head_only_from = checkpoint_to_resume(head_only_folder, head_only_resume)
+        validated = settings.training.head_only.validate_every
+        part = _Part(
+            head_only_folder, head_only_from, head_only_from, 0, (0.0, fraction), validated
+        )
         first = _fit(inputs, begins, part, report, start, curriculum)
         history, start = first.history, first.model.light_state()
         curriculum = first.curriculum
-        warm_last = warm_folder / LAST_CHECKPOINT
-        kept = kept or (warm_last if warm_last.is_file() else warm_from)
-    part = _Part(checkpoints, resume_from, kept, len(history), (share, 1.0), every)
+        head_only_last = head_only_folder / LAST_CHECKPOINT
+        kept = kept or (head_only_last if head_only_last.is_file() else head_only_from)
+    part = _Part(checkpoints, resume_from, kept, len(history), (fraction, 1.0), every)
     fitted = _fit(inputs, settings, part, report, start, curriculum)
     history = history + fitted.history
     trained = _finish(fitted, inputs, settings, history, len(history) - len(fitted.history))
-    return replace(trained, warm_epochs=len(history)) if few else trained
+    return replace(trained, head_only_epochs=len(history)) if few else trained
 
 
-def _resume_of_parts(resume: str, checkpoints: Path, warm: bool) -> tuple[str, str]:
-    """Return what the main epochs and the warm ones do about their checkpoints.
+def _resume_of_parts(resume: str, checkpoints: Path, head_only: bool) -> tuple[str, str]:
+    """Return what the main epochs and the head-only ones do about their checkpoints.
 
-    Those that ``last`` insists on may be of the warm epochs alone; one that is there counts, also
-    where it cannot be read.
+    Those that ``last`` insists on may be of the head-only epochs alone; one that is there counts,
+    also where it cannot be read.
     """
     if resume == RESUME_NEVER:
         return RESUME_NEVER, RESUME_NEVER
     if resume != RESUME_LAST:
         return resume, RESUME_AUTO
     own = (checkpoints / LAST_CHECKPOINT).is_file()
-    of_warm = warm and (checkpoints / WARM / LAST_CHECKPOINT).is_file()
+    of_head_only = head_only and (checkpoints / HEAD_ONLY / LAST_CHECKPOINT).is_file()
     return (
-        RESUME_AUTO if of_warm and not own else RESUME_LAST,
-        RESUME_LAST if of_warm else RESUME_AUTO,
+        RESUME_AUTO if of_head_only and not own else RESUME_LAST,
+        RESUME_LAST if of_head_only else RESUME_AUTO,
     )
 
 
@@ -186,9 +194,9 @@ def _fit(
     classifier = make_classifier(inputs, settings)
     module = make_module(model, inputs, settings, steps, course, classifier)
 
-    def shifted(epoch: int, figures: dict[str, float]) -> None:
+    def shifted(epoch: int, metrics: dict[str, float]) -> None:
         if report is not None:
-            report(part.epochs_before + epoch, figures)
+            report(part.epochs_before + epoch, metrics)
 
     history = History(shifted)
     best = BestCheckpoint(part.checkpoints, part.every, part.resume_from)
@@ -220,7 +228,7 @@ def _fit(
 def _trainer(training: TrainingConfig, part: _Part, callbacks: list[L.Callback]) -> L.Trainer:
     limits = HealthLimits(
         residual=training.health.residual,
-        bound_share=training.health.bound_share,
+        bound_fraction=training.health.bound_fraction,
         min_rank=training.health.min_rank,
         min_radius_q05=training.health.min_radius_q05,
         max_radius_q95=training.health.max_radius_q95,
@@ -283,7 +291,7 @@ def _finish(
         curvature=model.curvature,
         history=history,
         best_epoch=epochs_before + fitted.best_epoch,
-        warm_epochs=epochs_before,
+        head_only_epochs=epochs_before,
         parameters=parameters,
         state=state,
         adapters=adapters,

@@ -69,13 +69,13 @@ def gather_rows(rows: Tensor) -> Tensor:
     own = torch.tensor([len(rows), int(rows.requires_grad)], device=rows.device)
     every = [torch.zeros_like(own) for _ in range(size)]
     dist.all_gather(every, own, group=_own_group())
-    shares = torch.stack(every).tolist()
-    counts = [count for count, _ in shares]
+    fractions = torch.stack(every).tolist()
+    counts = [count for count, _ in fractions]
     longest = max(counts)
     padding = rows.new_zeros((longest - len(rows), *rows.shape[1:]))
     padded = torch.cat([rows, padding])
     if rows.is_floating_point():
-        if any(learned for _, learned in shares) and not padded.requires_grad:
+        if any(learned for _, learned in fractions) and not padded.requires_grad:
             # A process without rows of its own must take part in the backward pass all the same.
             padded.requires_grad_()
         gathered = _GatherRows.apply(padded)

@@ -87,9 +87,10 @@ class TrainedText:
         head: the Lorentz head.
         temperature: factor on the distance in the cross-entropy.
         curvature: c of the space, as configured or as learned.
-        history: figures of each epoch, the warm ones first.
+        history: metrics of each epoch, the head-only ones first.
         best_epoch: the epoch that was kept, as a place in ``history``.
-        warm_epochs: how many epochs of ``history`` trained on frozen embeddings, before the others.
+        head_only_epochs: how many epochs of ``history`` trained on frozen embeddings, before the
+            others.
         parameters: numbers of all and of trainable parameters.
         state: head, fusion, codes and temperature, from which another training can start.
         adapters: name of an adapter → its weights; empty where there are none.
@@ -102,7 +103,7 @@ class TrainedText:
     curvature: float
     history: list[dict[str, float]]
     best_epoch: int
-    warm_epochs: int
+    head_only_epochs: int
     parameters: dict[str, int]
     state: dict[str, Tensor]
     adapters: dict[str, dict[str, Tensor]]

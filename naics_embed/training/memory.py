@@ -41,35 +41,36 @@ def plan_batch(
     large: tuple[int, float],
     memory: int,
     *,
-    share: float,
+    fraction: float,
     step: int,
     measured: bool,
 ) -> BatchPlan:
-    """Fit a line through two measurements and find the largest batch within a share of memory.
+    """Fit a line through two measurements and find the largest batch within a fraction of memory.
 
     Args:
         small: batch and its bytes.
         large: a larger batch and its bytes.
         memory: bytes of the device.
-        share: of the memory that may be used.
+        fraction: of the memory that may be used.
         step: the batch is rounded down to a multiple of this.
         measured: see `BatchPlan`.
 
     Raises:
         ConfigError: not even one ``step`` fits, or memory or share make no sense.
     """
-    if not (memory > 0 and 0 < share <= 1):
+    if not (memory > 0 and 0 < fraction <= 1):
         raise ConfigError(
-            f'memory must be above 0 and share in (0, 1], not {memory / 2**30:g} GiB and {share:g}'
+            f'memory must be above 0 and fraction in (0, 1], not {memory / 2**30:g} GiB and '
+            f'{fraction:g}'
         )
     per_query = (large[1] - small[1]) / (large[0] - small[0])
     fixed = max(0.0, small[1] - per_query * small[0])
-    room = share * memory - fixed
+    room = fraction * memory - fixed
     batch = int(room / per_query) // step * step if per_query > 0 else 0
     if batch < step:
         raise ConfigError(
             f'a batch of {step} needs {(fixed + step * per_query) / 2**30:.1f} GiB, and '
-            f'{share:.0%} of {memory / 2**30:.1f} GiB is less: set model.checkpointing=true, '
+            f'{fraction:.0%} of {memory / 2**30:.1f} GiB is less: set model.checkpointing=true, '
             'a smaller backbone.window, or more backbone.frozen_layers'
         )
     return BatchPlan(batch, fixed, per_query, memory, measured)
@@ -125,7 +126,7 @@ def measure_batch(
     tokens: int,
     sizes: tuple[int, int],
     memory: int | None,
-    share: float,
+    fraction: float,
     step: int,
     precision: str,
 ) -> BatchPlan:
@@ -136,7 +137,7 @@ def measure_batch(
         tokens: length of every text, the worst case being ``backbone.window``.
         sizes: the two batches.
         memory: bytes of the device; None for those of the GPU here.
-        share: of the memory that may be used.
+        fraction: of the memory that may be used.
         step: the batch is a multiple of this.
         precision: Lightning's; ``bf16-mixed`` and ``16-mixed`` run the transformer in half.
 
@@ -166,4 +167,4 @@ def measure_batch(
                 if encoder.checkpointing:
                     bytes_used += saved_bytes(layer_step(encoder, size, tokens, device))
         found.append((size, bytes_used))
-    return plan_batch(found[0], found[1], total, share=share, step=step, measured=on_gpu)
+    return plan_batch(found[0], found[1], total, fraction=fraction, step=step, measured=on_gpu)

@@ -18,7 +18,7 @@ from naics_embed.training.objective import Objective
 from naics_embed.training.terms import Negatives, Terms, gradient_norms
 
 SELECTION = 'validation/selection'
-"""The logged figure that picks the best epoch; larger is better."""
+"""The logged metric that picks the best epoch; larger is better."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Rates:
         table: of the code tangents or offsets.
         temperature: of the log temperature, and of the log curvature where it is learned.
         weight_decay: of adapters, head and fusion.
-        warmup: share of the steps that rise linearly, before the cosine.
+        warmup: fraction of the steps that rise linearly, before the cosine.
         steps: optimiser steps in all.
         cosine: whether rates fall as a cosine; if not they stay, but for `TextModule.rate_scale`.
     """
@@ -51,8 +51,8 @@ class Course:
     """Where in the whole run this training lies, and what it does by step.
 
     Attributes:
-        begin: share of the run at its first step.
-        end: share of the run at its end.
+        begin: fraction of the run at its first step.
+        end: fraction of the run at its end.
         gradient_norms: batches of an epoch between two logs of gradient norms; 0 for never.
         refresh_steps: steps between two refreshes of the cached channels; 0 for once an epoch.
     """
@@ -70,7 +70,7 @@ class TextModule(L.LightningModule):
         model: the text model.
         objective: the terms.
         rates: learning rates.
-        validate: maps (query points ``(m, ·)``, code points ``(n, ·)``) on the CPU to figures;
+        validate: maps (query points ``(m, ·)``, code points ``(n, ·)``) on the CPU to metrics;
             it must contain `SELECTION`.
         validation_size: number of validation queries.
         course: where in the run this training lies.
@@ -116,7 +116,7 @@ class TextModule(L.LightningModule):
 
     @property
     def ended(self) -> set[str]:
-        """Names of figures that earlier epochs logged and this one did not, as terms that ended."""
+        """Names of metrics that earlier epochs logged and this one did not, as terms that ended."""
         return self._logged_before - self._logged
 
     def on_fit_start(self) -> None:
@@ -169,7 +169,7 @@ class TextModule(L.LightningModule):
         fixed = self.model.learned_curvature is None
         self._log(
             {f'train/{name}': value.detach() for name, value in terms.values.items()}
-            | {f'curriculum/{name}': value.detach() for name, value in terms.figures.items()}
+            | {f'curriculum/{name}': value.detach() for name, value in terms.metrics.items()}
             | {'train/loss': loss.detach(), 'train/temperature': self.model.temperature.detach()}
             | ({} if fixed else {'train/curvature': loss.new_tensor(self.model.curvature)}),
             terms.queries,
@@ -197,8 +197,8 @@ class TextModule(L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Score the epoch on all validation queries at once."""
         if self._points is not None and not self.trainer.sanity_checking:
-            figures = self.validate(self._points, self.model.code_points().detach().cpu())
-            self.log_dict(figures, batch_size=1)
+            metrics = self.validate(self._points, self.model.code_points().detach().cpu())
+            self.log_dict(metrics, batch_size=1)
         self._points = None
 
     def configure_optimizers(self) -> dict[str, object]:
@@ -235,9 +235,9 @@ class TextModule(L.LightningModule):
         done = (step - warm) / max(1, self.rates.steps - warm)
         return self.rate_scale * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
-    def _log(self, figures: dict[str, Tensor], queries: int) -> None:
-        self._logged.update(figures)
-        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=queries)
+    def _log(self, metrics: dict[str, Tensor], queries: int) -> None:
+        self._logged.update(metrics)
+        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=queries)
 
 
 def count_parameters(module: nn.Module) -> dict[str, int]:

@@ -80,7 +80,7 @@ class Objective(nn.Module):
         self.register_buffer('teacher', teacher_tangents.double(), persistent=False)
 
     def weights(self, progress: float, model: TextModel) -> dict[str, float]:
-        """Return the terms that act at a share of the run, with their weights."""
+        """Return the terms that act at a fraction of the run, with their weights."""
         config = self.config
 
         def at(weight: float, schedule: ScheduleConfig) -> float:
@@ -113,25 +113,25 @@ class Objective(nn.Module):
             embeddings = gather_rows(model.encoder.encode(batch.queries))
         placed, live = self._live(model, batch)
         values: dict[str, Tensor] = {}
-        figures: dict[str, Tensor] = {}
+        metrics: dict[str, Tensor] = {}
         balance: Tensor | None = None
         fused = None
         if model.from_text:
             result = model.fuse_codes(placed, live)
-            fused, balance, figures = result.embedding, result.balance, dict(result.figures)
+            fused, balance, metrics = result.embedding, result.balance, dict(result.metrics)
         tangents = model.code_tangents(fused)
         codes = model.space.exp0(tangents)
         # Credit for ancestors shares the schedule: without retrieval there is none either.
         if embeddings is not None and 'retrieval' in weights:
             values |= self._of_queries(
-                model, batch, embeddings, codes, target, weights, negatives, figures
+                model, batch, embeddings, codes, target, weights, negatives, metrics
             )
         if 'placement' in weights and placed is not None and live is not None:
             result = model.fuse(live, model.present[placed])
             points = model.points(result.embedding)
             values['placement'] = self._by_level(model, points, codes, placed)
             if balance is None:
-                balance, figures = result.balance, figures | result.figures
+                balance, metrics = result.balance, metrics | result.metrics
         if 'balance' in weights and balance is not None:
             values['balance'] = balance
         if embeddings is not None and {'anchor', 'distillation'} & set(weights):
@@ -141,10 +141,10 @@ class Objective(nn.Module):
             if 'distillation' in weights and self.classifier is not None:
                 values['distillation'] = self._distillation(model, embeddings, frozen, codes)
         values |= self._of_codes(model, tangents, codes, weights)
-        values |= self._of_pairs(model, codes, batch, weights, negatives, figures)
+        values |= self._of_pairs(model, codes, batch, weights, negatives, metrics)
         used = {name: weights[name] for name in values}
         kept = None if live is None else (placed, live.detach())
-        return Terms(values, used, figures, kept, len(target))
+        return Terms(values, used, metrics, kept, len(target))
 
     def _live(self, model: TextModel, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """Encode the placed codes of all processes, each distinct one once in the result."""
@@ -169,7 +169,7 @@ class Objective(nn.Module):
         target: Tensor,
         weights: dict[str, float],
         negatives: Negatives,
-        figures: dict[str, Tensor],
+        metrics: dict[str, Tensor],
     ) -> dict[str, Tensor]:
         """Terms of queries and candidates; distances to all codes only where one needs them."""
         queries = model.points(embeddings)
@@ -181,7 +181,7 @@ class Objective(nn.Module):
         distances = model.space.pairwise(queries, codes)
         options = (self.level, self.supervised, model.temperature)
         log_weight = (
-            self._log_weights(batch, distances.detach(), target, negatives, figures)
+            self._log_weights(batch, distances.detach(), target, negatives, metrics)
             if weighted
             else None
         )
@@ -207,7 +207,7 @@ class Objective(nn.Module):
         distances: Tensor,
         target: Tensor,
         negatives: Negatives,
-        figures: dict[str, Tensor],
+        metrics: dict[str, Tensor],
     ) -> Tensor:
         """Return the log of how much each code counts as a wrong answer, ``(b, n)``."""
         forced = self.config.retrieval.forced_negatives
@@ -226,7 +226,7 @@ class Objective(nn.Module):
                 **negatives.kinship(self.parent, target, torch.arange(len(self.level))),
             )
             weights = torch.where(wrong, plan.weights, weights)
-            figures |= {f'retrieval_{name}': share for name, share in plan.shares.items()}
+            metrics |= {f'retrieval_{name}': fraction for name, fraction in plan.fractions.items()}
         return weights.log()
 
     def _distillation(
@@ -277,7 +277,7 @@ class Objective(nn.Module):
         batch: Batch,
         weights: dict[str, float],
         negatives: Negatives,
-        figures: dict[str, Tensor],
+        metrics: dict[str, Tensor],
     ) -> dict[str, Tensor]:
         """Terms of pairs of the drawn codes, from one table of their distances."""
         wanted = {'stress', 'dcl', 'hierarchy', 'rank'} & set(weights)
@@ -312,7 +312,7 @@ class Objective(nn.Module):
                 negatives.rules or NegativeRules(),
                 **negatives.kinship(self.parent, anchors, drawn),
             )
-            figures |= {f'dcl_{name}': share for name, share in plan.shares.items()}
+            metrics |= {f'dcl_{name}': fraction for name, fraction in plan.fractions.items()}
             found['dcl'] = decoupled_contrast(
                 away[:a], batch.partner, plan.weights, config.dcl.temperature, plan.attracted
             )

@@ -4,7 +4,7 @@ from naics_embed.config.objective import ScheduleConfig
 
 
 def schedule_factor(schedule: ScheduleConfig, progress: float) -> float:
-    """Return the factor on a term's weight, in [0, 1], at a share of the run in [0, 1].
+    """Return the factor on a term's weight, in [0, 1], at a fraction of the run in [0, 1].
 
     It is 0 outside ``[start, end)``, rises linearly over ``ramp`` and falls over ``fade``. A term
     that ends with the run acts in its last step too.

@@ -57,7 +57,7 @@ class Terms:
     Attributes:
         values: name → unweighted scalar, for terms that act.
         weights: name → weight.
-        figures: name → scalar to log.
+        metrics: name → scalar to log.
         live: codes that were encoded in this step, int64 ``(p,)``, and their channels' embeddings
             ``(p, channels, width)``; None where there are none.
         queries: queries of the step, of all processes.
@@ -65,7 +65,7 @@ class Terms:
 
     values: dict[str, Tensor]
     weights: dict[str, float]
-    figures: dict[str, Tensor] = field(default_factory=dict)
+    metrics: dict[str, Tensor] = field(default_factory=dict)
     live: tuple[Tensor, Tensor] | None = None
     queries: int = 1
 

@@ -1,4 +1,4 @@
-"""The figures of a training epoch: retrieval by kind of query, and the tree on a sample."""
+"""The metrics of a training epoch: retrieval by kind of query, and the tree on a sample."""
 
 from collections.abc import Callable, Mapping
 
@@ -63,7 +63,7 @@ class Validator:
             queries: float64 ``(m, ·)`` points of all queries, kind after kind.
             codes: float64 ``(n, ·)`` points of all codes.
         """
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         space = self.space()
         start = 0
         for kind, size in self.sizes.items():
@@ -71,19 +71,19 @@ class Validator:
             start += size
             scores = -space.pairwise(points, codes[self.candidates])
             found = retrieval_metrics(score_queries(scores, self.truth[kind]))
-            figures |= {f'validation/{kind}_{name}': found[name] for name in ('top1', 'mrr')}
+            metrics |= {f'validation/{kind}_{name}': found[name] for name in ('top1', 'mrr')}
         registers = [
             {kind: size for kind, size in self.sizes.items() if (kind == INDEX) is index}
             for index in (True, False)
         ]
         means = [
-            sum(size * figures[f'validation/{kind}_mrr'] for kind, size in sizes.items())
+            sum(size * metrics[f'validation/{kind}_mrr'] for kind, size in sizes.items())
             / sum(sizes.values())
             for sizes in registers
             if sizes
         ]
-        figures[SELECTION] = sum(means) / len(means)
+        metrics[SELECTION] = sum(means) / len(means)
         sampled = codes[self.sample]
         distances = space.pairwise(sampled, sampled)[self.pairs]
-        figures['validation/spearman'] = spearman(self.edges, distances)
-        return figures
+        metrics['validation/spearman'] = spearman(self.edges, distances)
+        return metrics

@@ -80,11 +80,11 @@ def test_index_and_roles(entries, codebook, redirections):
         *codebook['illustrative'].drop_nulls(),
         *redirections['phrase'].drop_nulls(),
     ]
-    shares = {'examples': 0.2, 'train': 0.5, 'validation': 0.15, 'test': 0.15}
-    roles = assign_roles(entries, texts, shares=shares, seed=1, jaccard=0.9)
+    fractions = {'examples': 0.2, 'train': 0.5, 'validation': 0.15, 'test': 0.15}
+    roles = assign_roles(entries, texts, fractions=fractions, seed=1, jaccard=0.9)
     free = roles.filter(~roles['leaks'])
-    for role, share in shares.items():
-        assert (free['role'] == role).mean() == pytest.approx(share, abs=0.005)
+    for role, fraction in fractions.items():
+        assert (free['role'] == role).mean() == pytest.approx(fraction, abs=0.005)
     assert roles.filter(role='train')['code'].n_unique() == 1010
     held_out = roles.filter(roles['role'].is_in(['validation', 'test']))
     training = roles.filter(roles['role'].is_in(['examples', 'train']))

@@ -101,7 +101,7 @@ def test_nothing_to_check():
 @settings(deadline=None, max_examples=60)
 @given(entry_sets(), st.lists(phrases, max_size=5), st.integers(0, 5))
 def test_every_entry_has_one_role_and_none_leaks(entries, texts, seed):
-    roles = assign_roles(entries, texts, shares=SHARES, seed=seed, jaccard=0.9)
+    roles = assign_roles(entries, texts, fractions=SHARES, seed=seed, jaccard=0.9)
     assert roles['id'].to_list() == entries['id'].to_list()
     assert set(roles['role']) <= set(ROLES)
     held_out = roles.filter(pl.col('role').is_in(['validation', 'test']))
@@ -116,7 +116,7 @@ def test_every_entry_has_one_role_and_none_leaks(entries, texts, seed):
 @settings(deadline=None, max_examples=40)
 @given(entry_sets(min_size=1), st.integers(0, 5))
 def test_every_code_keeps_a_training_query(entries, seed):
-    roles = assign_roles(entries, [], shares=SHARES, seed=seed, jaccard=0.9)
+    roles = assign_roles(entries, [], fractions=SHARES, seed=seed, jaccard=0.9)
     assert set(roles.filter(role='train')['code']) == set(entries['code'])
 
 
@@ -127,8 +127,8 @@ def test_row_order_plays_no_part(entries, texts, shuffler):
     shuffler.shuffle(order)
     other_texts = list(texts)
     shuffler.shuffle(other_texts)
-    first = assign_roles(entries, texts, shares=SHARES, seed=3, jaccard=0.9)
-    second = assign_roles(entries[order], other_texts, shares=SHARES, seed=3, jaccard=0.9)
+    first = assign_roles(entries, texts, fractions=SHARES, seed=3, jaccard=0.9)
+    second = assign_roles(entries[order], other_texts, fractions=SHARES, seed=3, jaccard=0.9)
     assert dict(first.select('id', 'role').iter_rows()) == dict(
         second.select('id', 'role').iter_rows()
     )
@@ -145,38 +145,38 @@ def invented(codes, per_code, seed=0):
     return frame(rows)
 
 
-def test_shares_are_met_overall_and_in_each_code():
+def test_fractions_are_met_overall_and_in_each_code():
     entries = invented(300, lambda draw: draw.choice([2, 3, 5, 8, 13, 24, 60]))
-    roles = assign_roles(entries, [], shares=SHARES, seed=1, jaccard=0.9)
+    roles = assign_roles(entries, [], fractions=SHARES, seed=1, jaccard=0.9)
     assert not roles['leaks'].any()
-    for role, share in SHARES.items():
-        assert (roles['role'] == role).mean() == pytest.approx(share, abs=0.01)
+    for role, fraction in SHARES.items():
+        assert (roles['role'] == role).mean() == pytest.approx(fraction, abs=0.01)
     counts = roles.group_by('code').agg(
         pl.len().alias('n'), *((pl.col('role') == role).sum().alias(role) for role in ROLES)
     )
-    for role, share in SHARES.items():
-        assert (counts[role] - counts['n'] * share).abs().max() < 2
+    for role, fraction in SHARES.items():
+        assert (counts[role] - counts['n'] * fraction).abs().max() < 2
 
 
 def test_a_code_with_one_entry_trains():
     entries = invented(200, lambda _: 1)
-    shares = {'examples': 0.1, 'train': 0.1, 'validation': 0.4, 'test': 0.4}
-    roles = assign_roles(entries, [], shares=shares, seed=1, jaccard=0.9)
+    fractions = {'examples': 0.1, 'train': 0.1, 'validation': 0.4, 'test': 0.4}
+    roles = assign_roles(entries, [], fractions=fractions, seed=1, jaccard=0.9)
     assert set(roles['role']) == {'train'}
 
 
 def test_other_codes_do_not_change_a_draw():
     entries = invented(20, lambda _: 15)
     fewer = entries.filter(pl.col('code') != '100003')
-    whole = assign_roles(entries, [], shares=SHARES, seed=1, jaccard=0.9)
-    part = assign_roles(fewer, [], shares=SHARES, seed=1, jaccard=0.9)
+    whole = assign_roles(entries, [], fractions=SHARES, seed=1, jaccard=0.9)
+    part = assign_roles(fewer, [], fractions=SHARES, seed=1, jaccard=0.9)
     assert part['role'].to_list() == whole.filter(pl.col('code') != '100003')['role'].to_list()
 
 
 def test_the_seed_changes_the_draw():
     entries = invented(20, lambda _: 15)
     draws = [
-        assign_roles(entries, [], shares=SHARES, seed=seed, jaccard=0.9)['role'].to_list()
+        assign_roles(entries, [], fractions=SHARES, seed=seed, jaccard=0.9)['role'].to_list()
         for seed in (1, 1, 2)
     ]
     assert draws[0] == draws[1] != draws[2]
@@ -184,7 +184,7 @@ def test_the_seed_changes_the_draw():
 
 def test_leaking_entries_are_divided_by_examples_and_train():
     entries = invented(40, lambda _: 30)
-    roles = assign_roles(entries, entries['text'].to_list(), shares=SHARES, seed=1, jaccard=0.9)
+    roles = assign_roles(entries, entries['text'].to_list(), fractions=SHARES, seed=1, jaccard=0.9)
     assert roles['leaks'].all()
     assert set(roles['role']) == {'examples', 'train'}
     assert (roles['role'] == 'examples').mean() == pytest.approx(2 / 7, abs=0.02)
@@ -193,15 +193,15 @@ def test_leaking_entries_are_divided_by_examples_and_train():
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'shares': {'train': 1.0}}, 'shares must name'),
-        ({'shares': {**SHARES, 'test': 0.2}}, 'add up to 1'),
-        ({'shares': {**SHARES, 'test': -0.15, 'train': 0.8}}, 'non-negative'),
-        ({'shares': {**SHARES, 'train': 0.0, 'test': 0.65}}, 'train must be positive'),
+        ({'fractions': {'train': 1.0}}, 'fractions must name'),
+        ({'fractions': {**SHARES, 'test': 0.2}}, 'add up to 1'),
+        ({'fractions': {**SHARES, 'test': -0.15, 'train': 0.8}}, 'non-negative'),
+        ({'fractions': {**SHARES, 'train': 0.0, 'test': 0.65}}, 'train must be positive'),
         ({'jaccard': 0.0}, 'jaccard must lie'),
     ],
 )
 def test_faulty_arguments(change, message):
-    arguments = {'shares': SHARES, 'seed': 1, 'jaccard': 0.9, **change}
+    arguments = {'fractions': SHARES, 'seed': 1, 'jaccard': 0.9, **change}
     with pytest.raises(ValueError, match=message):
         assign_roles(frame([('111110', 'oat mill')]), [], **arguments)
 
@@ -209,4 +209,4 @@ def test_faulty_arguments(change, message):
 def test_ids_must_be_unique():
     entries = frame([('111110', 'oat mill'), ('111110', 'oat mill')])
     with pytest.raises(ValueError, match='unique ids'):
-        assign_roles(entries, [], shares=SHARES, seed=1, jaccard=0.9)
+        assign_roles(entries, [], fractions=SHARES, seed=1, jaccard=0.9)

@@ -14,25 +14,27 @@ def bundle(tmp_path_factory):
     return write_tiny_bundle(folder / 'bundle', encoder, coder=True)
 
 
-def test_search_gives_answer_path_and_support(cli, bundle):
-    done = cli('search', 'corn farming', '--support', 2, '--json', '--table', bundle)
+def test_search_gives_answer_path_and_evidence(cli, bundle):
+    done = cli('search', 'corn farming', '--evidence', 2, '--json', '--bundle', bundle)
     assert done.status == 0
     [row] = json.loads(done.out)
     assert row['text'] == 'corn farming'
     assert row['hits'][0]['title'] == 'Corn Farming'
     assert {'code', 'official', 'title', 'level', 'distance', 'probability'} == set(row['hits'][0])
     assert [step['level'] for step in row['path']] == [2, 3, 4, 5, 6]
-    assert row['support'][0]['texts'][0][0] == 'Corn Farming'
+    assert row['evidence'][0]['texts'][0][0] == 'Corn Farming'
 
 
 def test_search_shows_what_it_is_sure_of(cli, bundle):
-    done = cli('search', 'corn farming', '--confidence', 0.01, '--table', bundle)
+    done = cli('search', 'corn farming', '--confidence', 0.01, '--bundle', bundle)
     assert 'sure of 111150 Corn Farming' in done.out
-    assert 'no code passes 100%' in cli('search', 'xyzzy', '--confidence', 1, '--table', bundle).out
+    assert (
+        'no code passes 100%' in cli('search', 'xyzzy', '--confidence', 1, '--bundle', bundle).out
+    )
 
 
 def test_search_by_distance_alone(cli, bundle):
-    done = cli('search', 'corn farming', '--distance', '--json', '--table', bundle)
+    done = cli('search', 'corn farming', '--distance', '--json', '--bundle', bundle)
     [row] = json.loads(done.out)
     assert set(row) == {'text', 'hits'}
     distances = [hit['distance'] for hit in row['hits']]
@@ -41,7 +43,7 @@ def test_search_by_distance_alone(cli, bundle):
 
 def test_a_file_is_coded(cli, bundle, tmp_path):
     pl.DataFrame({'what': ['corn farming', '']}).write_csv(tmp_path / 'in.csv')
-    arguments = ('--text-column', 'what', '-o', tmp_path / 'out.csv', '--table', bundle)
+    arguments = ('--text-column', 'what', '-o', tmp_path / 'out.csv', '--bundle', bundle)
     done = cli('code', tmp_path / 'in.csv', *arguments)
     assert done.status == 0
     assert '2 rows written' in done.err
@@ -58,7 +60,7 @@ def test_a_file_is_coded_in_bfloat16(cli, bundle, tmp_path):
 
     def coded(precision, *more):
         out = tmp_path / 'out.parquet'
-        arguments = ('--text-column', 'what', '-o', out, '--table', bundle)
+        arguments = ('--text-column', 'what', '-o', out, '--bundle', bundle)
         done = cli('code', tmp_path / 'in.csv', *arguments, '--precision', precision, *more)
         return done, pl.read_parquet(out) if done.status == 0 else None
 
@@ -72,20 +74,20 @@ def test_a_file_is_coded_in_bfloat16(cli, bundle, tmp_path):
 
 
 def test_similar(cli, bundle):
-    rows = json.loads(cli('similar', '111150', '-k', 3, '--json', '--table', bundle).out)
+    rows = json.loads(cli('similar', '111150', '-k', 3, '--json', '--bundle', bundle).out)
     assert len(rows) == 3
     assert rows[0]['distance'] <= rows[1]['distance']
-    assert 'tree distance' in cli('similar', '111150', '--table', bundle).out
-    wrong = cli('similar', '511210', '--table', bundle)
+    assert 'tree distance' in cli('similar', '111150', '--bundle', bundle).out
+    wrong = cli('similar', '511210', '--bundle', bundle)
     assert wrong.status == 2
     assert 'became 513210' in wrong.err
 
 
 def test_compare(cli, bundle):
-    done = cli('compare', '111110', '111120', '--table', bundle)
+    done = cli('compare', '111110', '111120', '--bundle', bundle)
     assert 'common ancestor   1111 Oilseed and Grain Farming' in done.out
     assert '111120 sends "Growing soybeans" to 111110' in done.out
-    content = json.loads(cli('compare', '111110', '722511', '--json', '--table', bundle).out)
+    content = json.loads(cli('compare', '111110', '722511', '--json', '--bundle', bundle).out)
     assert content['common'] is None
     assert content['redirections'] == []
 
@@ -93,11 +95,11 @@ def test_compare(cli, bundle):
 def test_concord(cli, bundle, tmp_path):
     rows = json.loads(cli('concord', '511210', '111110', '--json').out)
     assert [row['target'] for row in rows] == ['513210', '111110']
-    assert {row['share_is'] for row in rows} == {'exact'}
+    assert {row['fraction_method'] for row in rows} == {'exact'}
     split = json.loads(
-        cli('concord', '541870', '--shares', 'text', '--json', '--table', bundle).out
+        cli('concord', '541870', '--fractions', 'text', '--json', '--bundle', bundle).out
     )
-    assert sum(row['share'] for row in split) == pytest.approx(1)
+    assert sum(row['fraction'] for row in split) == pytest.approx(1)
     out = tmp_path / 'concordance.csv'
     assert cli('concord', '--from', 2022, '--to', 2017, '-o', out).status == 0
     assert pl.read_csv(out, infer_schema=False)['source'].n_unique() == 1012
@@ -106,7 +108,7 @@ def test_concord(cli, bundle, tmp_path):
 
 def test_cluster(cli, bundle, tmp_path):
     out = tmp_path / 'clusters.parquet'
-    arguments = ('--method', 'agglomerative', '--level', 4, '--table', bundle)
+    arguments = ('--method', 'agglomerative', '--level', 4, '--bundle', bundle)
     assert cli('cluster', '-k', 7, '-o', out, *arguments).status == 0
     assert pl.read_parquet(out)['cluster'].n_unique() == 7
     assert cli('cluster', '-k', 999, *arguments).status == 2
@@ -115,8 +117,8 @@ def test_cluster(cli, bundle, tmp_path):
 @pytest.mark.parametrize('name', ['projector', 'safetensors'])
 def test_export_formats(cli, bundle, tmp_path, name):
     out = tmp_path / f'table.{name}'
-    done = cli('export', '-o', out, '--format', name, '--table', bundle)
+    done = cli('export', '-o', out, '--format', name, '--bundle', bundle)
     assert done.status == 0
     assert out.exists()
-    again = cli('export', '-o', out, '--format', name, '--table', bundle)
+    again = cli('export', '-o', out, '--format', name, '--bundle', bundle)
     assert again.status == (2 if name == 'projector' else 0)

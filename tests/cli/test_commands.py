@@ -47,7 +47,7 @@ def listed(help_text: str) -> set[str]:
 
 
 def test_search_as_json_is_what_the_library_finds(cli, bundle_path):
-    done = cli('search', *TEXTS, '--json', '-k', 3, '--level', 4, '--table', bundle_path)
+    done = cli('search', *TEXTS, '--json', '-k', 3, '--level', 4, '--bundle', bundle_path)
     assert (done.status, done.err) == (0, '')
     wanted = Searcher.load(bundle_path).search(TEXTS, k=3, level=4)
     rows = json.loads(done.out)
@@ -64,12 +64,12 @@ def test_search_as_json_is_what_the_library_finds(cli, bundle_path):
 
 
 def test_search_for_people(cli, bundle_path):
-    done = cli('search', *TEXTS, '--table', bundle_path)
+    done = cli('search', *TEXTS, '--bundle', bundle_path)
     assert (done.status, done.err) == (0, '')
     lines = [line.rstrip() for line in done.out.splitlines()]
     for text in TEXTS:
         start = lines.index(text)
-        assert lines[start + 1].split() == ['code', 'title', 'distance', 'share']
+        assert lines[start + 1].split() == ['code', 'title', 'distance', 'fraction']
         [hits] = Searcher.load(bundle_path).search([text])
         for hit, line in zip(hits, lines[start + 2 : start + 7], strict=True):
             assert line.startswith(f'{hit.official} ')
@@ -78,13 +78,13 @@ def test_search_for_people(cli, bundle_path):
 
 
 def test_search_shows_the_official_spelling(cli, bundle_path):
-    done = cli('search', 'farm', '--level', 2, '-k', 20, '--table', bundle_path)
+    done = cli('search', 'farm', '--level', 2, '-k', 20, '--bundle', bundle_path)
     assert '31-33 ' in done.out
 
 
 @pytest.mark.parametrize('text', ['dogs [/b] and cats', '[red]paint', 'a :dog: salon'])
 def test_a_text_is_not_markup(cli, bundle_path, text):
-    done = cli('search', text, '-k', 1, '--table', bundle_path)
+    done = cli('search', text, '-k', 1, '--bundle', bundle_path)
     assert done.status == 0
     assert done.out.splitlines()[0].rstrip() == text
 
@@ -92,7 +92,7 @@ def test_a_text_is_not_markup(cli, bundle_path, text):
 def test_search_takes_the_promoted_table(cli, bundle_path, tmp_path, monkeypatch):
     promote(tmp_path / 'root', bundle_path, {})
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / 'root'))
-    named = cli('search', 'farm', '--json', '--table', bundle_path)
+    named = cli('search', 'farm', '--json', '--bundle', bundle_path)
     assert cli('search', 'farm', '--json') == named
     assert named.status == 0
 
@@ -103,7 +103,7 @@ def test_search_takes_the_promoted_table(cli, bundle_path, tmp_path, monkeypatch
 def test_no_table_is_a_message(cli, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     message = told(cli(*command))
-    assert '--table' in message
+    assert '--bundle' in message
     assert 'make run' in message
     assert list(tmp_path.iterdir()) == []
 
@@ -113,7 +113,7 @@ def test_no_table_is_a_message(cli, tmp_path, monkeypatch, command):
 )
 def test_a_folder_that_is_no_bundle(cli, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
-    assert 'nowhere is no bundle' in told(cli(*command, '--table', 'nowhere'))
+    assert 'nowhere is no bundle' in told(cli(*command, '--bundle', 'nowhere'))
 
 
 @pytest.mark.parametrize(
@@ -127,18 +127,18 @@ def test_a_folder_that_is_no_bundle(cli, tmp_path, monkeypatch, command):
     ],
 )
 def test_what_a_search_refuses(cli, bundle_path, arguments, message):
-    assert message in told(cli(*arguments, '--table', bundle_path))
+    assert message in told(cli(*arguments, '--bundle', bundle_path))
 
 
 def test_an_altered_bundle(cli, copy):
     with (copy / 'encoder' / 'head.safetensors').open('ab') as stream:
         stream.write(b'\0')
-    assert 'head.safetensors was altered' in told(cli('search', 'farm', '--table', copy))
+    assert 'head.safetensors was altered' in told(cli('search', 'farm', '--bundle', copy))
 
 
 def test_a_bundle_of_another_version(cli, copy):
     change_manifest(copy, format=99)
-    assert 'format 99' in told(cli('metrics', '--table', copy))
+    assert 'format 99' in told(cli('metrics', '--bundle', copy))
 
 
 @pytest.mark.parametrize(
@@ -157,13 +157,13 @@ def test_wrong_usage(cli, arguments, message):
 
 
 def test_metrics_as_json(cli, bundle_path):
-    done = cli('metrics', '--json', '--table', bundle_path)
+    done = cli('metrics', '--json', '--bundle', bundle_path)
     assert (done.status, done.err) == (0, '')
     assert json.loads(done.out) == METRICS
 
 
 def test_metrics_for_people(cli, bundle_path):
-    done = cli('metrics', '--table', bundle_path)
+    done = cli('metrics', '--bundle', bundle_path)
     assert (done.status, done.err) == (0, '')
     lines = {line.split()[0]: line.split()[1:] for line in done.out.splitlines()[1:]}
     assert lines == {
@@ -178,7 +178,7 @@ def test_metrics_for_people(cli, bundle_path):
 def test_an_export_is_the_table(cli, bundle_path, tmp_path, kind, how):
     out = tmp_path / (f'table.{kind}' if how == 'ending' else 'table.bin')
     option = [] if how == 'ending' else ['--format', kind]
-    done = cli('export', '-o', out, *option, '--table', bundle_path)
+    done = cli('export', '-o', out, *option, '--bundle', bundle_path)
     assert (done.status, done.out) == (0, '')
     assert '2,125 codes' in done.err
     bundle = Bundle.load(bundle_path)
@@ -199,7 +199,7 @@ def test_an_export_is_the_table(cli, bundle_path, tmp_path, kind, how):
 
 
 def test_the_manifest_beside_an_export(cli, bundle_path, tmp_path):
-    cli('export', '-o', tmp_path / 'table.csv', '--table', bundle_path)
+    cli('export', '-o', tmp_path / 'table.csv', '--bundle', bundle_path)
     manifest = read_json(tmp_path / 'table.csv.manifest.json')
     assert manifest['space'] == vars(SPACE)
     assert manifest['codes'] == 2125
@@ -210,7 +210,7 @@ def test_the_manifest_beside_an_export(cli, bundle_path, tmp_path):
 
 def test_an_export_replaces_a_file(cli, bundle_path, tmp_path):
     (tmp_path / 'table.csv').write_text('old')
-    assert cli('export', '-o', tmp_path / 'table.csv', '--table', bundle_path).status == 0
+    assert cli('export', '-o', tmp_path / 'table.csv', '--bundle', bundle_path).status == 0
     assert (tmp_path / 'table.csv').read_text().startswith('code,official,')
 
 
@@ -226,7 +226,7 @@ def test_an_export_replaces_a_file(cli, bundle_path, tmp_path):
 def test_where_no_export_can_go(cli, bundle_path, tmp_path, monkeypatch, out, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'folder.csv').mkdir()
-    assert message in told(cli('export', '-o', out, '--table', bundle_path))
+    assert message in told(cli('export', '-o', out, '--bundle', bundle_path))
     assert [path.name for path in tmp_path.iterdir()] == ['folder.csv']
 
 
@@ -319,7 +319,7 @@ def test_outside_a_checkout_the_pipeline_says_so(cli, command):
 
 @pytest.mark.usefixtures('installed')
 def test_outside_a_checkout_the_reading_commands_work(cli, bundle_path):
-    assert cli('metrics', '--json', '--table', bundle_path).status == 0
+    assert cli('metrics', '--json', '--bundle', bundle_path).status == 0
     done = cli('--help')
     assert {'search', 'metrics', 'export', 'config', *entry.PIPELINE_COMMANDS} <= listed(done.out)
     assert done.out.count('Needs a checkout') == len(entry.PIPELINE_COMMANDS)
@@ -335,7 +335,7 @@ def test_a_bug_keeps_its_traceback(cli, bundle_path, monkeypatch):
 
     monkeypatch.setattr(Searcher, 'search', broken)
     with pytest.raises(ZeroDivisionError, match='a bug'):
-        cli('search', 'farm', '--table', bundle_path)
+        cli('search', 'farm', '--bundle', bundle_path)
 
 
 FULL_DISK = """
@@ -354,7 +354,7 @@ def test_an_export_that_finds_no_room_is_a_clear_error(bundle_path, tmp_path, ki
     out = tmp_path / f'table.{kind}'
     out.write_text('as it was')
     done = subprocess.run(
-        [sys.executable, '-c', FULL_DISK, 'export', '-o', str(out), '--table', str(bundle_path)],
+        [sys.executable, '-c', FULL_DISK, 'export', '-o', str(out), '--bundle', str(bundle_path)],
         capture_output=True,
         text=True,
         check=False,
@@ -364,3 +364,20 @@ def test_an_export_that_finds_no_room_is_a_clear_error(bundle_path, tmp_path, ki
     assert 'Traceback' not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert out.read_text() == 'as it was'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('search', 'farm', '--table', 'x'), '--table is now --bundle'),
+        (('search', 'farm', '--support=2'), '--support is now --evidence'),
+        (('concord', '541870', '--shares', 'text'), '--shares is now --fractions'),
+    ],
+)
+def test_an_option_of_before_names_its_new_name(cli, arguments, message):
+    done = cli(*arguments)
+    assert (done.status, done.err.strip()) == (2, f'naics-embed: {message}')
+
+
+def test_what_follows_two_dashes_is_a_text(cli, bundle_path):
+    assert cli('search', '--bundle', bundle_path, '--', '--table').status == 0

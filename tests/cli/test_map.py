@@ -36,13 +36,13 @@ def test_the_map_of_the_promoted_table(cli, drawn, tmp_path, monkeypatch):
 
 def test_without_the_option_no_browser_opens(cli, drawn, tmp_path, monkeypatch):
     monkeypatch.setattr(webbrowser, 'open', lambda url: pytest.fail(f'opened {url}'))
-    assert cli('map', '-o', tmp_path / 'map.html', '--table', drawn).status == 0
+    assert cli('map', '-o', tmp_path / 'map.html', '--bundle', drawn).status == 0
 
 
 def test_where_no_browser_is_the_file_is_still_written(cli, drawn, tmp_path, monkeypatch):
     monkeypatch.setattr(webbrowser, 'open', lambda _: False)
     out = tmp_path / 'map.html'
-    done = cli('map', '-o', out, '--open', '--table', drawn)
+    done = cli('map', '-o', out, '--open', '--bundle', drawn)
     assert done.status == 2
     assert f'open {out} yourself' in done.err
     assert out.is_file()
@@ -52,13 +52,13 @@ def test_where_no_browser_is_the_file_is_still_written(cli, drawn, tmp_path, mon
     ('out', 'message'), [('nowhere/map.html', 'does not exist'), ('map.png', 'must end in .html')]
 )
 def test_where_no_map_can_go(cli, drawn, tmp_path, out, message):
-    done = cli('map', '-o', tmp_path / out, '--table', drawn)
+    done = cli('map', '-o', tmp_path / out, '--bundle', drawn)
     assert done.status == 2
     assert message in done.err
 
 
 def test_a_bundle_without_a_disk_is_a_message(cli, bundle_path, tmp_path):
-    done = cli('map', '-o', tmp_path / 'map.html', '--table', bundle_path)
+    done = cli('map', '-o', tmp_path / 'map.html', '--bundle', bundle_path)
     assert done.status == 2
     assert 'export it again' in done.err
     assert not (tmp_path / 'map.html').exists()

@@ -41,7 +41,7 @@ def test_the_last_run_is_shown(cli, tmp_path, monkeypatch):
 
 def test_a_bundle_alone_tells_what_it_knows(cli, judged, tmp_path):
     out = tmp_path / 'bundle.html'
-    done = cli('report', '--table', judged, '-o', out)
+    done = cli('report', '--bundle', judged, '-o', out)
     assert done.status == 0, done.err
     html = out.read_text(encoding='utf-8')
     assert 'a bundle alone does not hold it' in html
@@ -54,16 +54,16 @@ def test_what_cannot_be_reported_on_is_a_clear_error(cli, copy, tmp_path, monkey
     done = cli('report')
     assert done.status == 2
     assert 'no table has been promoted' in done.err
-    done = cli('report', '--table', copy)
+    done = cli('report', '--bundle', copy)
     assert done.status == 2
     assert 'was exported by a version without reports' in done.err
-    done = cli('report', '--table', copy, '-o', tmp_path / 'nowhere' / 'x.html')
+    done = cli('report', '--bundle', copy, '-o', tmp_path / 'nowhere' / 'x.html')
     assert done.status == 2
 
 
 def test_a_machine_without_a_browser_is_told_the_path(cli, judged, tmp_path, monkeypatch):
     monkeypatch.setattr(webbrowser, 'open', lambda url: False)
     out = tmp_path / 'bundle.html'
-    done = cli('report', '--table', judged, '-o', out, '--open')
+    done = cli('report', '--bundle', judged, '-o', out, '--open')
     assert done.status == 2
     assert f'open {out} in one' in done.err

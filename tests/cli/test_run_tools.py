@@ -39,17 +39,17 @@ def test_diff_for_people(cli, root):
 
 def test_diff_with_a_bundle(cli, root, tmp_path):
     write_tiny_bundle(tmp_path / 'bundle', write_tiny_encoder(tmp_path / 'encoder'))
-    done = cli('diff', 'large', tmp_path / 'bundle', '--figures', 'mrr', '--json', '--root', root)
+    done = cli('diff', 'large', tmp_path / 'bundle', '--metrics', 'mrr', '--json', '--root', root)
     content = json.loads(done.out)
     assert content['settings'] == {'model.dim': ['16', '8']}
-    assert content['figures'] == {'test/mrr': [0.8, None], 'test/index/mrr': [None, 0.8125]}
+    assert content['metrics'] == {'test/mrr': [0.8, None], 'test/index/mrr': [None, 0.8125]}
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (['diff', 'small', 'none'], "no run 'none'"),
-        (['diff', 'small', 'large', '--figures', '('], 'no regular expression'),
+        (['diff', 'small', 'large', '--metrics', '('], 'no regular expression'),
         (['visualize', 'none'], "no run 'none'"),
         (['visualize', '--root', '/nonexistent'], 'no tracking database'),
     ],
@@ -63,7 +63,7 @@ def test_what_is_refused(cli, root, tmp_path, monkeypatch, arguments, message):
 
 
 def test_visualize_draws_what_was_logged(cli, root, tmp_path):
-    out = tmp_path / 'figures'
+    out = tmp_path / 'metrics'
     arguments = ('visualize', 'small', 'large', '-o', out, '--format', 'svg', '--root', root)
     assert cli(*arguments).status == 0
     names = ['training_terms.svg', 'training_validation.svg']
@@ -81,10 +81,10 @@ def test_visualize_takes_the_latest_run(cli, root, tmp_path):
 
 @pytest.mark.parametrize('sound', [True, False])
 def test_investigate_shows_what_was_found(cli, monkeypatch, sound):
-    from naics_embed.evaluation import data_files, ground_truth
-    from naics_embed.evaluation.oddities import Oddity
+    from naics_embed.audit import data_files, ground_truth
+    from naics_embed.audit.data_checks import DataCheck
 
-    found = [Oddity('bad triplet', 0 if sound else 3, 9, True, [] if sound else ['11 22 33'])]
+    found = [DataCheck('bad triplet', 0 if sound else 3, 9, True, [] if sound else ['11 22 33'])]
     truth = ground_truth.GroundTruth(
         [{'digits': 2, 'codes': 20, 'entries_median': None}], [], [], [], [], found
     )

@@ -69,10 +69,10 @@ def test_the_configuration_needs_neither_torch_nor_prefect():
     assert not names & {'torch', 'transformers', 'prefect', 'mlflow', 'lightning'}
 
 
-def test_figures_and_tables_need_no_torch(bundle_path, tmp_path):
+def test_metrics_and_tables_need_no_torch(bundle_path, tmp_path):
     out = str(tmp_path / 'table.npz')
     for command in (['metrics'], ['export', '-o', out]):
-        names = loaded(COMMAND.format(arguments=[*command, '--table', str(bundle_path)]))
+        names = loaded(COMMAND.format(arguments=[*command, '--bundle', str(bundle_path)]))
         assert 'naics_embed' in names
         assert not names & {'torch', 'transformers', 'prefect', 'mlflow', 'lightning'}
 

@@ -24,7 +24,7 @@ def load(*overrides: str) -> Config:
     [
         'tracking.uri=http://elsewhere:5000',
         'tracking.experiment=other',
-        'platform.share=s3://bucket/folder',
+        'platform.remote_cache=s3://bucket/folder',
         'platform.stage_timeout_s=60',
         'runtime.root=/elsewhere',
         'runtime.threads=3',

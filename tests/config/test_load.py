@@ -359,7 +359,10 @@ def test_a_weight_of_near_pairs_without_stress_is_refused():
 PLANTED = 'Pl4nted-in-an-address'
 ADDRESSES = {
     'tracking.uri': (f'http://someone:{PLANTED}@host:5000', 'MLFLOW_TRACKING_USERNAME'),
-    'platform.share': (f'simplecache::s3://key:{PLANTED}@bucket/folder', 'AWS_SECRET_ACCESS_KEY'),
+    'platform.remote_cache': (
+        f'simplecache::s3://key:{PLANTED}@bucket/folder',
+        'AWS_SECRET_ACCESS_KEY',
+    ),
     'data.base_url': (f'https://mirror.example/naics?token={PLANTED}', r'~/\.netrc'),
     'batch.scheduler': (f'tls://someone:{PLANTED}@10.0.0.5:8786', 'DASK_'),
     'regression.outcomes': (f's3://{PLANTED}@bucket/outcomes.parquet', 'a variable of the env'),

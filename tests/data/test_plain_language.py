@@ -174,10 +174,10 @@ def test_every_code_has_its_rows(corpus, taxonomy):
 
 def test_splits_have_their_shares_and_reach_every_industry(corpus):
     assert set(corpus['split']) == SPLITS
-    shares = {split: n / len(corpus) for split, n in Counter(corpus['split']).items()}
-    assert shares['train'] == pytest.approx(0.6, abs=0.02)
-    assert shares['validation'] == pytest.approx(0.2, abs=0.02)
-    assert shares['test'] == pytest.approx(0.2, abs=0.02)
+    fractions = {split: n / len(corpus) for split, n in Counter(corpus['split']).items()}
+    assert fractions['train'] == pytest.approx(0.6, abs=0.02)
+    assert fractions['validation'] == pytest.approx(0.2, abs=0.02)
+    assert fractions['test'] == pytest.approx(0.2, abs=0.02)
     leaves = corpus.filter(level(corpus) == 6)
     lacking = leaves.group_by('code').agg(pl.col('split').n_unique()).filter(pl.col('split') < 3)
     assert lacking['code'].to_list() == []
@@ -185,9 +185,9 @@ def test_splits_have_their_shares_and_reach_every_industry(corpus):
 
 def test_styles_are_mixed(corpus):
     assert set(corpus['style']) == set(WORDS_BY_STYLE)
-    shares = Counter(family(style) for style in corpus['style'])
+    fractions = Counter(family(style) for style in corpus['style'])
     for name in FAMILIES:
-        assert shares[name] / len(corpus) == pytest.approx(1 / len(FAMILIES), abs=0.05), name
+        assert fractions[name] / len(corpus) == pytest.approx(1 / len(FAMILIES), abs=0.05), name
     misspelled = (corpus['style'] == 'form-misspelled').sum()
     abbreviated = (corpus['style'] == 'form-abbreviated').sum()
     assert min(misspelled, abbreviated) > 0.03 * len(corpus)
@@ -204,8 +204,8 @@ def test_every_industry_has_every_style(corpus):
 def test_every_style_is_in_every_split(corpus):
     for split in SPLITS:
         part = corpus.filter((pl.col('split') == split) & (level(corpus) == 6))
-        shares = Counter(family(style) for style in part['style'])
-        assert min(shares[name] for name in FAMILIES) > 0.1 * len(part), split
+        fractions = Counter(family(style) for style in part['style'])
+        assert min(fractions[name] for name in FAMILIES) > 0.1 * len(part), split
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_nothing_without_a_fit(coordinates, encoder):
             transformer.transform(['111110'])
 
 
-def test_a_pipeline_from_codes_to_a_figure(bundle_path):
+def test_a_pipeline_from_codes_to_a_metric(bundle_path):
     frame = pd.DataFrame({'naics': CODES * 5, 'size': range(20), 'text': ['corn farming'] * 20})
     y = np.arange(20.0)
     model = make_pipeline(

@@ -4,7 +4,7 @@ import pytest
 
 from naics_embed.evaluation.controls import CONTROLS, findings, sentence, summarise
 
-FIGURES = ('mrr', 'tree')
+METRICS = ('mrr', 'tree')
 
 
 def runs(**changes):
@@ -22,14 +22,14 @@ def runs(**changes):
 
 
 def test_means_and_deviations_are_over_seeds():
-    cell = summarise(runs(D=0.01), FIGURES)['A']['mrr']
+    cell = summarise(runs(D=0.01), METRICS)['A']['mrr']
     assert cell.seeds == 3
     assert cell.mean == pytest.approx(0.75)
     assert cell.deviation == pytest.approx(0.05)
 
 
 def test_gains_are_paired_by_seed():
-    table = summarise(runs(D=0.01), FIGURES)
+    table = summarise(runs(D=0.01), METRICS)
     cell = table['D']['mrr']
     assert cell.gain == pytest.approx(0.01)
     assert cell.gain_deviation == pytest.approx(0.001)
@@ -41,12 +41,12 @@ def test_gains_are_paired_by_seed():
     ('gain', 'kind'), [(0.0, 'level'), (0.0005, 'level'), (-0.01, 'worse'), (0.01, 'better')]
 )
 def test_a_gain_within_the_spread_of_seeds_is_none(gain, kind):
-    table = summarise(runs(D=gain), FIGURES)
+    table = summarise(runs(D=gain), METRICS)
     assert 'mrr' in findings(table, 'D', 'A', 2.0)[kind]
 
 
 def test_the_subject_must_beat_the_other_control_not_only_the_text():
-    table = summarise(runs(D=0.02, C=0.05), FIGURES)
+    table = summarise(runs(D=0.02, C=0.05), METRICS)
     assert 'mrr' in findings(table, 'D', 'A', 2.0)['better']
     assert 'mrr' in findings(table, 'D', 'C', 2.0)['worse']
     assert sentence(table, 'D', 'C', 2.0) == (
@@ -56,18 +56,18 @@ def test_the_subject_must_beat_the_other_control_not_only_the_text():
 
 def test_one_seed_supports_no_claim():
     one = {control: {0: found[0]} for control, found in runs(D=0.2).items()}
-    table = summarise(one, FIGURES)
+    table = summarise(one, METRICS)
     assert math.isnan(table['D']['mrr'].deviation)
     assert sentence(table, 'D', 'A', 2.0) == (
         'Over 1 seed, HGCN (D) against text table as it is (A): '
-        'not to be told from it on any figure.'
+        'not to be told from it on any metric.'
     )
 
 
-def test_missing_figures_leave_a_cell_empty():
+def test_missing_metrics_leave_a_cell_empty():
     found = runs(D=0.1)
     found['D'] = {seed: {'mrr': None, 'tree': math.nan} for seed in found['D']}
-    table = summarise(found, FIGURES)
+    table = summarise(found, METRICS)
     assert table['D']['mrr'].seeds == 0
     assert math.isnan(table['D']['mrr'].mean)
     assert findings(table, 'D', 'A', 2.0)['level'] == ['mrr', 'tree']

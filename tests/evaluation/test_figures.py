@@ -1,4 +1,4 @@
-"""Figures of a table, beside what they are to be read with."""
+"""Metrics of a table, beside what they are to be read with."""
 
 import numpy as np
 import pytest
@@ -6,16 +6,16 @@ import torch
 
 from naics_embed.baselines.settings import BaselineSettings
 from naics_embed.errors import ConfigError
-from naics_embed.evaluation.baselines import BASELINES, LabelledTexts, baseline_figures
+from naics_embed.evaluation.baselines import BASELINES, LabelledTexts, baseline_metrics
 from naics_embed.evaluation.ensemble import ensemble
 from naics_embed.evaluation.evaluate import (
     Table,
-    health_figures,
-    holdout_figures,
+    health_metrics,
+    holdout_metrics,
     norm_weight_of,
-    retrieval_figures,
+    retrieval_metrics,
     subtree,
-    tree_figures,
+    tree_metrics,
 )
 from naics_embed.evaluation.queries import QueryGroup, query_groups
 from naics_embed.geometry.construction import construct
@@ -49,46 +49,46 @@ def at(table: Table, codes: list[int]) -> torch.Tensor:
 
 def test_a_query_at_its_code_is_found(table, groups, tree):
     points = [at(table, group.target.tolist()) for group in groups]
-    figures = retrieval_figures(table, groups, points, tree, {})
+    metrics = retrieval_metrics(table, groups, points, tree, {})
     for key in ('validation/top1', 'test/mrr', 'test/holdout_top1', 'test/panel_top1'):
-        assert figures[key].value == 1
-    assert figures['test/lca_level'].value == 6
+        assert metrics[key].value == 1
+    assert metrics['test/lca_level'].value == 6
 
 
-def test_figures_stand_beside_the_best_baseline(table, groups, tree):
+def test_metrics_stand_beside_the_best_baseline(table, groups, tree):
     points = [at(table, group.target.tolist()) for group in groups]
     baselines = {
         'bm25': {'test/mrr': 0.4, 'test/mrr_se': 0.3, 'validation/top1': 0.9},
         'class_mean': {'test/mrr': 0.6, 'validation/top1': 0.2, 'test/queries': 1},
     }
-    figures = retrieval_figures(table, groups, points, tree, baselines)
-    assert (figures['test/mrr'].reference, figures['test/mrr'].reference_name) == (
+    metrics = retrieval_metrics(table, groups, points, tree, baselines)
+    assert (metrics['test/mrr'].reference, metrics['test/mrr'].reference_name) == (
         0.6,
         'class_mean',
     )
-    assert figures['validation/top1'].reference_name == 'bm25'
+    assert metrics['validation/top1'].reference_name == 'bm25'
     for key in ('test/mrr_se', 'test/queries', 'test/panel_mrr'):
-        assert figures[key].reference is None
-        assert figures[key].reference_name is None
+        assert metrics[key].reference is None
+        assert metrics[key].reference_name is None
 
 
-def test_tree_figures_have_their_ceilings(table, tree):
-    figures = tree_figures(table, tree, norm_weights=[0.5, 1.0], chunk=16)
-    shown = figures['tree/spearman']
+def test_tree_metrics_have_their_ceilings(table, tree):
+    metrics = tree_metrics(table, tree, norm_weights=[0.5, 1.0], chunk=16)
+    shown = metrics['tree/spearman']
     assert shown.reference_name == 'ceiling'
     assert 0.8 < shown.value <= shown.reference + 0.05
-    assert figures['tree/map_neighbours'].value > 0.9
-    assert figures['tree/map_neighbours'].reference == 1
-    assert {name.removeprefix('tree/supervised_') for name in figures} >= {'spearman'}
-    without = figures['tree/supervised_spearman'].value
+    assert metrics['tree/map_neighbours'].value > 0.9
+    assert metrics['tree/map_neighbours'].reference == 1
+    assert {name.removeprefix('tree/supervised_') for name in metrics} >= {'spearman'}
+    without = metrics['tree/supervised_spearman'].value
     assert without != shown.value
 
 
 def test_the_norm_weight_is_chosen_on_a_tenth_of_the_learned_codes(table, tree):
     weights = [0.0, 0.1, 1.0]
-    figures = tree_figures(table, tree, norm_weights=weights, chunk=16)
-    assert figures['tree/norm_weight'].value == norm_weight_of(table, tree, weights, chunk=5) == 1
-    shown = figures['tree/supervised_map_ancestors_norm_aware']
+    metrics = tree_metrics(table, tree, norm_weights=weights, chunk=16)
+    assert metrics['tree/norm_weight'].value == norm_weight_of(table, tree, weights, chunk=5) == 1
+    shown = metrics['tree/supervised_map_ancestors_norm_aware']
     assert shown.value > 0.9
     assert shown.reference == 1
     # Codes that lie inside of their ancestors ask for no weight of the radius.
@@ -108,22 +108,22 @@ def test_the_norm_weight_is_chosen_on_a_tenth_of_the_learned_codes(table, tree):
 def test_a_scrambled_table_is_seen(table, tree):
     order = torch.randperm(len(tree), generator=torch.Generator().manual_seed(0))
     scrambled = Table(table.tangents[order], 1.0, 9.0, table.structure_split)
-    figures = tree_figures(scrambled, tree, norm_weights=[0.5, 1.0], chunk=16)
-    assert abs(figures['tree/spearman'].value) < 0.3
-    assert figures['tree/map_neighbours'].value < 0.4
+    metrics = tree_metrics(scrambled, tree, norm_weights=[0.5, 1.0], chunk=16)
+    assert abs(metrics['tree/spearman'].value) < 0.3
+    assert metrics['tree/map_neighbours'].value < 0.4
 
 
 def test_hidden_chains_are_scored_apart_beside_chance(table, tree, taxonomy):
-    figures = holdout_figures(table, tree, chunk=16)
+    metrics = holdout_metrics(table, tree, chunk=16)
     for split in ('validation', 'test'):
-        assert figures[f'{split}/holdout_chains'].value == 1
-        assert figures[f'{split}/holdout_parent_at_1'].value == 1
-        assert figures[f'{split}/holdout_parent_at_1'].reference_name == 'chance'
-        assert figures[f'{split}/holdout_parent_at_1'].reference < 0.2
+        assert metrics[f'{split}/holdout_chains'].value == 1
+        assert metrics[f'{split}/holdout_parent_at_1'].value == 1
+        assert metrics[f'{split}/holdout_parent_at_1'].reference_name == 'chance'
+        assert metrics[f'{split}/holdout_parent_at_1'].reference < 0.2
 
     moved = table.tangents.clone()
     moved[taxonomy.index('611692')] = table.tangents[taxonomy.index('551112')]
-    astray = holdout_figures(Table(moved, 1.0, 9.0, table.structure_split), tree, chunk=16)
+    astray = holdout_metrics(Table(moved, 1.0, 9.0, table.structure_split), tree, chunk=16)
     assert astray['validation/holdout_parent_at_1'].value == 0
     assert astray['test/holdout_parent_at_1'].value == 1
 
@@ -134,23 +134,23 @@ def test_a_hidden_chain_counts_once_by_its_top(table, tree, taxonomy):
     split[:] = 'supervised'
     split[taxonomy.indices(['61162', '611620'])] = 'test'
     chain = Table(table.tangents, 1.0, 9.0, tuple(split))
-    figures = holdout_figures(chain, tree, chunk=16)
-    assert figures['test/holdout_chains'].value == 1
-    assert not any(name.startswith('validation') for name in figures)
+    metrics = holdout_metrics(chain, tree, chunk=16)
+    assert metrics['test/holdout_chains'].value == 1
+    assert not any(name.startswith('validation') for name in metrics)
 
 
-def test_nothing_hidden_gives_no_holdout_figure(table, tree):
+def test_nothing_hidden_gives_no_holdout_metric(table, tree):
     everything = Table(table.tangents, 1.0, 9.0, ('supervised',) * len(tree))
-    assert holdout_figures(everything, tree, chunk=16) == {}
+    assert holdout_metrics(everything, tree, chunk=16) == {}
 
 
 def test_health_is_reported_by_level(table, tree):
-    figures = health_figures(table, tree)
-    assert figures['health/non_finite'].value == 0
-    assert figures['health/residual'].value < 1e-6
-    medians = [figures[f'health/radius_level_{level}_median'].value for level in range(2, 7)]
+    metrics = health_metrics(table, tree)
+    assert metrics['health/non_finite'].value == 0
+    assert metrics['health/residual'].value < 1e-6
+    medians = [metrics[f'health/radius_level_{level}_median'].value for level in range(2, 7)]
     assert medians == sorted(medians)
-    assert 0 <= figures['health/share_at_bound'].value < 0.5
+    assert 0 <= metrics['health/fraction_at_bound'].value < 0.5
 
 
 def test_a_subtree_is_the_tree_of_its_nodes(taxonomy, tree):
@@ -190,14 +190,14 @@ def test_every_baseline_is_scored_on_every_group(labelled, groups, tree):
     for group in groups:
         columns = torch.searchsorted(group.candidates, group.target)
         embeddings.append(np.eye(len(group.candidates), dtype=np.float32)[columns.numpy()])
-    found = baseline_figures(
+    found = baseline_metrics(
         BASELINES, labelled, groups, embeddings, tree, BaselineSettings(svm_min_texts=1)
     )
     assert list(found) == list(BASELINES)
-    for name, figures in found.items():
+    for name, metrics in found.items():
         expected = {f'{group.split}/{group.prefix}mrr' for group in groups}
-        assert expected <= set(figures), name
-        assert all(0 <= figures[key] <= 1 for key in expected)
+        assert expected <= set(metrics), name
+        assert all(0 <= metrics[key] <= 1 for key in expected)
     assert found['class_mean']['test/mrr'] == 1
     # Every second leaf has a title: only of those can this baseline know.
     assert found['title']['test/mrr'] <= 1
@@ -205,11 +205,11 @@ def test_every_baseline_is_scored_on_every_group(labelled, groups, tree):
 
 def test_an_unknown_baseline_is_named(labelled, groups, tree):
     with pytest.raises(ConfigError, match=r"evaluation\.compared: no baseline 'oracle'"):
-        baseline_figures(['bm25', 'oracle'], labelled, groups, [], tree, BaselineSettings())
+        baseline_metrics(['bm25', 'oracle'], labelled, groups, [], tree, BaselineSettings())
 
 
-def test_without_queries_there_are_no_figures(labelled, tree):
-    assert baseline_figures(['bm25'], labelled, [], [], tree, BaselineSettings()) == {'bm25': {}}
+def test_without_queries_there_are_no_metrics(labelled, tree):
+    assert baseline_metrics(['bm25'], labelled, [], [], tree, BaselineSettings()) == {'bm25': {}}
 
 
 def _noisy_members(groups, seed):

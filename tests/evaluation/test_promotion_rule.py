@@ -22,7 +22,7 @@ def test_equal_tables_tie_and_the_incumbent_stays():
     verdict = against()
     assert not verdict.wins
     assert {each.outcome for each in verdict.comparisons} == {'level'}
-    assert verdict.reason == 'no figure is better by more than 2 deviations'
+    assert verdict.reason == 'no metric is better by more than 2 deviations'
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_plain_language_is_not_traded_for_index_entries():
 
 
 @pytest.mark.parametrize('gone', [None, math.nan])
-def test_a_figure_of_one_table_only_decides_against_the_challenger(gone):
+def test_a_metric_of_one_table_only_decides_against_the_challenger(gone):
     verdict = against(mrr=0.95, plain=gone)
     assert not verdict.wins
     assert 'plain was measured for one of the two only' in verdict.reason
 
 
-def test_a_figure_of_neither_is_left_out():
+def test_a_metric_of_neither_is_left_out():
     before, after = Candidate('text', {'mrr': 0.8}), Candidate('hgcn', {'mrr': 0.9})
     verdict = compare(before, after, RULE)
     assert verdict.wins

@@ -119,9 +119,9 @@ def scores_of(group: QueryGroup, ranks: list[int]) -> torch.Tensor:
     return scores
 
 
-def test_figures_by_hand(groups, tree):
+def test_metrics_by_hand(groups, tree):
     group = groups['validation', '']
-    found = group.figures(scores_of(group, [1, 4]), tree)
+    found = group.metrics(scores_of(group, [1, 4]), tree)
     assert found['validation/queries'] == 2
     assert found['validation/top1'] == 0.5
     assert found['validation/hit_at_5'] == 1
@@ -132,25 +132,25 @@ def test_figures_by_hand(groups, tree):
     assert all(key.startswith('validation/') for key in found)
 
 
-def test_learned_figures_leave_hidden_codes_out(groups, tree):
+def test_learned_metrics_leave_hidden_codes_out(groups, tree):
     group = groups['validation', '']
     hidden = torch.nonzero(~group.learned).squeeze(1)
     scores = scores_of(group, [1, 1])
     # Hidden codes come first for every query, the right answer right after them.
     scores[:, hidden] = 1 + torch.arange(len(hidden), dtype=torch.float32)
-    found = group.figures(scores, tree)
+    found = group.metrics(scores, tree)
     assert found['validation/top1'] == 0
     assert found['validation/mrr'] == pytest.approx(1 / (1 + len(hidden)))
     assert found['validation/learned_top1'] == found['validation/learned_mrr'] == 1
     of_hidden = groups['test', 'holdout_']
     right = scores_of(of_hidden, [1] * len(of_hidden.texts))
-    assert not any('learned' in key for key in of_hidden.figures(right, tree))
+    assert not any('learned' in key for key in of_hidden.metrics(right, tree))
 
 
 def test_prefixes_keep_groups_apart(groups, tree):
     names: list[str] = []
     for group in groups.values():
-        found = group.figures(scores_of(group, [1] * len(group.texts)), tree)
+        found = group.metrics(scores_of(group, [1] * len(group.texts)), tree)
         assert found[f'{group.split}/{group.prefix}mrr'] == 1
         names += found
     assert len(names) == len(set(names))
@@ -163,7 +163,7 @@ def test_a_group_without_strict_queries_reports_none(frame_of, taxonomy, structu
         ('Juggling!', '611699', 'index', 'test'),
     )
     (group,) = query_groups(frame_of(*rows), taxonomy, structure, jaccard=JACCARD)
-    found = group.figures(scores_of(group, [2]), tree)
+    found = group.metrics(scores_of(group, [2]), tree)
     assert found['test/mrr'] == 0.5
     assert not any('strict' in key for key in found)
 

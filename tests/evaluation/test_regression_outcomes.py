@@ -12,7 +12,7 @@ from naics_embed.evaluation.regression import (
     breadth,
     held_out_r2,
     read_outcomes,
-    regression_figures,
+    regression_metrics,
     simulate,
 )
 from naics_embed.metrics.regression import PanelSettings
@@ -93,7 +93,7 @@ def test_the_simulation_has_the_effects_it_states(tree, texts):
 
 def test_each_set_of_regressors_finds_what_it_holds(tree, texts):
     outcomes = simulate(tree, texts, Effects(0.2, 0.0, 1.0, 0.0, 0.5), rows=3, seed=0)
-    figures = regression_figures(
+    metrics = regression_metrics(
         {'table': torch.randn(len(tree), 12, generator=torch.Generator().manual_seed(5)).double()},
         tree,
         texts,
@@ -101,26 +101,26 @@ def test_each_set_of_regressors_finds_what_it_holds(tree, texts):
         PANEL,
         family_level=4,
     )
-    assert figures['frozen_text/held_out_r2'].value > 0.6
-    assert figures['table/held_out_r2'].value < 0.1
-    assert abs(figures['one_hot/held_out_r2'].value) < 0.1
-    assert figures['one_hot/seen_r2'].value > 0.5
-    reference = figures['frozen_text/held_out_r2'].reference
+    assert metrics['frozen_text/held_out_r2'].value > 0.6
+    assert metrics['table/held_out_r2'].value < 0.1
+    assert abs(metrics['one_hot/held_out_r2'].value) < 0.1
+    assert metrics['one_hot/seen_r2'].value > 0.5
+    reference = metrics['frozen_text/held_out_r2'].reference
     assert 0.7 < reference < 0.9
-    assert figures['frozen_text/held_out_r2'].value < reference + 0.05
+    assert metrics['frozen_text/held_out_r2'].value < reference + 0.05
 
 
-def test_one_figure_compares_tables(tree, texts):
+def test_one_metric_compares_tables(tree, texts):
     outcomes = simulate(tree, texts, Effects(0.0, 0.0, 1.0, 0.0, 0.5), rows=3, seed=0)
     good = held_out_r2(texts, tree, outcomes, PANEL, family_level=4)
     useless = held_out_r2(texts.flip(0), tree, outcomes, PANEL, family_level=4)
     assert good > 0.7 > 0.1 > useless
 
 
-def test_too_few_families_give_no_figure(taxonomy):
+def test_too_few_families_give_no_metric(taxonomy):
     small = Tree.of(taxonomy)
     code = torch.from_numpy(taxonomy.indices(['611110', '611210']))
     outcomes = Outcomes(code, torch.tensor([1.0, 2.0]).double())
     table = torch.randn(len(small), 3).double()
     assert math.isnan(held_out_r2(table, small, outcomes, PANEL, family_level=4))
-    assert regression_figures({'t': table}, small, table, outcomes, PANEL, family_level=4) == {}
+    assert regression_metrics({'t': table}, small, table, outcomes, PANEL, family_level=4) == {}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from naics_embed.errors import ArtifactError, ConfigError
-from naics_embed.evidence.confidence import confidence_figures, decisions
+from naics_embed.evidence.confidence import coding_metrics, decisions
 from naics_embed.evidence.fusion import (
     GATES,
     Fusion,
@@ -184,7 +184,7 @@ def test_settings_are_checked(changes):
         EvidenceSettings(**{**vars(SETTINGS), **changes})
 
 
-def test_figures_of_back_off():
+def test_metrics_of_back_off():
     taxonomy = Taxonomy(
         ['11', '111', '1111', '11111', '111111', '111112', '22', '221', '2211', '22111', '221111']
     )
@@ -194,12 +194,12 @@ def test_figures_of_back_off():
     assert found[6].correct.tolist() == [True, False, True]
     assert found[5].correct.tolist() == [True, True, True]
     np.testing.assert_allclose(found[2].confidence, [0.98, 0.95, 0.6])
-    figures = confidence_figures(found, 0.9)
-    assert figures['backoff_answered'] == pytest.approx(2 / 3)
-    assert figures['backoff_accuracy'] == 1
-    assert figures['backoff_level'] == pytest.approx((6 + 5) / 2)
-    assert figures['level2_accuracy'] == 1
-    assert figures['level5_ece'] > 0
+    metrics = coding_metrics(found, 0.9)
+    assert metrics['confident_coverage'] == pytest.approx(2 / 3)
+    assert metrics['confident_accuracy'] == 1
+    assert metrics['confident_level'] == pytest.approx((6 + 5) / 2)
+    assert metrics['level2_accuracy'] == 1
+    assert metrics['level5_ece'] > 0
     assert set(LEVELS) == set(found)
 
 

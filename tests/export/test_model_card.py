@@ -3,7 +3,14 @@
 import pytest
 import yaml
 from huggingface_hub import ModelCard
-from tiny_bundle import FACTS, METRICS, SPACE, tiny_codebook, title_tangents, write_tiny_encoder
+from tiny_bundle import (
+    FACTS,
+    METRICS,
+    SPACE,
+    tiny_codebook,
+    title_tangents,
+    write_tiny_encoder,
+)
 
 from naics_embed.bundle import MODEL_CARD, Bundle, write_bundle
 from naics_embed.export.model_card import model_card
@@ -22,16 +29,16 @@ MANIFEST = {
 }
 
 
-def figure(value, reference=None, name=None):
+def metric(value, reference=None, name=None):
     return {'value': value, 'reference': reference, 'reference_name': name}
 
 
-FIGURES = {
-    'test/top1': figure(0.7, 0.65, 'logistic_regression'),
-    'test/hybrid_top1': figure(0.8, 0.65, 'logistic_regression'),
-    'test/plain_mrr': figure(0.6),
-    'test/hybrid_mrr': figure(None),
-    'tree/spearman': figure(0.96, 0.977, 'ceiling'),
+RUN_METRICS = {
+    'test/top1': metric(0.7, 0.65, 'logistic_regression'),
+    'test/hybrid_top1': metric(0.8, 0.65, 'logistic_regression'),
+    'test/plain_mrr': metric(0.6),
+    'test/hybrid_mrr': metric(None),
+    'tree/spearman': metric(0.96, 0.977, 'ceiling'),
 }
 
 
@@ -40,7 +47,7 @@ def front_matter(card: str) -> dict:
 
 
 def test_the_hub_reads_it():
-    card = ModelCard(model_card(MANIFEST, FIGURES))
+    card = ModelCard(model_card(MANIFEST, RUN_METRICS))
     assert card.data.license == 'mit'
     assert card.data.base_model == 'sentence-transformers/all-MiniLM-L6-v2'
     results = {r.metric_name: r.metric_value for r in card.data.eval_results}
@@ -48,7 +55,7 @@ def test_the_hub_reads_it():
 
 
 def test_it_says_what_was_recorded():
-    text = model_card(MANIFEST, FIGURES)
+    text = model_card(MANIFEST, RUN_METRICS)
     assert '| coder | 0.800 | 0.650 logistic regression |' in text
     assert '| distance alone | 0.700 | 0.650 logistic regression |' in text
     assert '| 0.960 | 0.977 ceiling |' in text
@@ -63,10 +70,10 @@ def test_it_says_what_was_recorded():
 @pytest.mark.parametrize('name', ['/home/someone/model', './model', 'model', 'a/b/c'])
 def test_a_folder_of_this_machine_is_no_base_model(name):
     manifest = MANIFEST | {'configuration': {'backbone': {'name': name}}}
-    assert 'base_model' not in front_matter(model_card(manifest, FIGURES))
+    assert 'base_model' not in front_matter(model_card(manifest, RUN_METRICS))
 
 
-def test_without_figures_there_is_no_table():
+def test_without_metrics_there_is_no_table():
     bare = {key: MANIFEST[key] for key in ('codes', 'library_version', 'space')}
     text = model_card(bare, {})
     assert 'model-index' not in front_matter(text)

@@ -18,7 +18,7 @@ from naics_embed.search.promotion import ROOT_VARIABLE
 
 CONFIGS = CHECKOUT / 'configs'
 SERVER = 'http://server:5000'
-SHARED = 'platform.share=s3://bucket/folder'
+SHARED = 'platform.remote_cache=s3://bucket/folder'
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ def test_the_environment_of_this_host_is_not_given_to_another(monkeypatch, tmp_p
     )
 
 
-def test_with_a_share_each_host_has_a_root_and_a_database_of_its_own(monkeypatch):
+def test_with_a_remote_cache_each_host_has_a_root_and_a_database_of_its_own(monkeypatch):
     monkeypatch.setenv(ROOT_VARIABLE, '/of/this/host')
     assert sent(SHARED) == (SHARED,)
     assert sent(SHARED, 'runtime.root=/of/this/host', 'model.dim=8') == (SHARED, 'model.dim=8')

@@ -93,7 +93,7 @@ def test_a_bundle_has_no_setting_of_servers_and_machines(built):
     'settings',
     [
         ['tracking.uri=sqlite:///{home}/other.db', 'tracking.experiment=other'],
-        ['platform.share=file://{home}/share', 'platform.stage_timeout_s=9999'],
+        ['platform.remote_cache=file://{home}/share', 'platform.stage_timeout_s=9999'],
         ['service.port=9000', 'batch.workers=2', 'runtime.threads=2'],
         ['data.cache={home}/other-cache', 'data.base_url=http://mirror.example/naics'],
         ['data.source=auto', 'data.http.retries=1'],

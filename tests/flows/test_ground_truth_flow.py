@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from flows.pipeline import TARGETS, pipeline
-from naics_embed.evaluation.data_files import DataFiles
-from naics_embed.evaluation.ground_truth import investigate
+from naics_embed.audit.data_files import DataFiles
+from naics_embed.audit.ground_truth import investigate
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def test_what_the_data_stages_write_is_sound(
     files = [stage['files'] for stage in summary['stages'].values()]
     paths = {name: Path(path) for stage in files for name, path in stage.items()}
     truth = investigate(DataFiles.read(paths), sample=5000, seed=0)
-    assert truth.sound, [oddity for oddity in truth.oddities if oddity.found]
+    assert truth.sound, [check for check in truth.data_checks if check.found]
     assert sum(row['codes'] for row in truth.levels) == len(miniature.taxonomy)
     assert {row['kind'] for row in truth.labels} >= {'index', 'title', 'redirection'}
     assert any(row['hidden'] for row in truth.levels)

@@ -21,7 +21,7 @@ from flows.pipeline import STAGES, TARGETS, pipeline
 from naics_embed.bundle import Bundle
 from naics_embed.config.load import from_dict, to_dict
 from naics_embed.errors import ArtifactError, ConfigError
-from naics_embed.evaluation.candidates import FIGURES
+from naics_embed.evaluation.candidates import METRICS
 from naics_embed.search.coder import Coder
 from naics_embed.search.promotion import promoted_bundle
 from naics_embed.search.searcher import Searcher
@@ -105,37 +105,37 @@ def test_queries_come_from_every_origin(first, miniature):
     assert first['stages']['queries']['metrics']['plain_language_of_other_codes'] > 1000
 
 
-def test_figures_have_values_and_references(first):
-    figures = first['figures']
+def test_metrics_have_values_and_references(first):
+    metrics = first['metrics']
     for name in ('mrr', 'top1', 'plain_mrr', 'panel_mrr', 'plain_level4_mrr'):
         for split in ('validation', 'test'):
-            assert 0 <= figures[f'{split}/{name}']['value'] <= 1
+            assert 0 <= metrics[f'{split}/{name}']['value'] <= 1
     for split in ('validation', 'test'):
         for name in ('mrr', 'strict_mrr', 'plain_mrr', 'panel_mrr'):
-            figure = figures[f'{split}/{name}']
-            assert 0 < figure['reference'] <= 1
-            assert figure['reference_name'] in {
+            metric = metrics[f'{split}/{name}']
+            assert 0 < metric['reference'] <= 1
+            assert metric['reference_name'] in {
                 'title',
                 'class_mean',
                 'logistic_regression',
                 'tfidf_svm',
                 'bm25',
             }
-        assert figures[f'{split}/holdout_parent_at_1']['reference_name'] == 'chance'
-    assert figures['tree/spearman']['reference_name'] == 'ceiling'
-    assert figures['tree/supervised_spearman']['value'] > 0.5
-    assert figures['tree/map_neighbours']['reference'] == 1
-    assert figures['health/non_finite']['value'] == 0
+        assert metrics[f'{split}/holdout_parent_at_1']['reference_name'] == 'chance'
+    assert metrics['tree/spearman']['reference_name'] == 'ceiling'
+    assert metrics['tree/supervised_spearman']['value'] > 0.5
+    assert metrics['tree/map_neighbours']['reference'] == 1
+    assert metrics['health/non_finite']['value'] == 0
     # A standard error of one query is unknown; nothing else may be.
-    unknown = {name for name, figure in figures.items() if figure['value'] is None}
+    unknown = {name for name, metric in metrics.items() if metric['value'] is None}
     assert all(name.endswith('_se') for name in unknown)
-    assert all(math.isfinite(figures[name]['value']) for name in set(figures) - unknown)
+    assert all(math.isfinite(metrics[name]['value']) for name in set(metrics) - unknown)
 
 
 def test_a_text_that_shares_its_word_with_training_is_found_by_words(first):
     # Each industry has a word of its own in the miniature, so the lexical baselines must do well;
     # were labels and texts out of step, they would guess.
-    reference = first['figures']['test/mrr']
+    reference = first['metrics']['test/mrr']
     assert reference['reference_name'] in {'bm25', 'tfidf_svm'}
     assert reference['reference'] > 0.9
 
@@ -147,8 +147,8 @@ def test_mlflow_has_a_run_for_the_pipeline_and_one_for_each_stage(first, worksho
     assert parent.data.tags['source'] == 'folder'
     assert len(parent.data.tags['source.codes.sha256']) == 64
     assert parent.data.params['model.dim'] == '8'
-    assert parent.data.metrics['test/mrr'] == pytest.approx(first['figures']['test/mrr']['value'])
-    assert 'figures.json' in {file.path for file in client.list_artifacts(first['run_id'])}
+    assert parent.data.metrics['test/mrr'] == pytest.approx(first['metrics']['test/mrr']['value'])
+    assert 'metrics.json' in {file.path for file in client.list_artifacts(first['run_id'])}
 
     nested = workshop.nested(first)
     drawn = client.list_artifacts(nested['atlas'].info.run_id)
@@ -160,12 +160,12 @@ def test_mlflow_has_a_run_for_the_pipeline_and_one_for_each_stage(first, worksho
         assert run.data.params['key'] == first['stages'][name]['key']
         assert run.info.run_id == first['stages'][name]['run_id']
     history = client.get_metric_history(nested['text_training'].info.run_id, 'train/loss')
-    assert [metric.step for metric in history] == [0, 1, 2], 'one warm epoch and two more'
+    assert [metric.step for metric in history] == [0, 1, 2], 'one head-only epoch and two more'
 
 
 def test_a_second_run_finds_everything_ready(first, second, workshop):
     assert computed(second) == set()
-    assert second['figures'] == first['figures']
+    assert second['metrics'] == first['metrics']
     for name, stage in second['stages'].items():
         for part in ('key', 'files', 'metrics', 'run_id'):
             # As text, since the standard error of one query is NaN, which equals nothing.
@@ -181,7 +181,7 @@ def test_the_bundle_is_promoted_and_searchable(first, workshop, miniature):
     assert promoted_bundle(workshop.root) == Path(first['bundle'])
     bundle = Bundle.load(Path(first['bundle']))
     assert tuple(bundle.codes()['code']) == miniature.taxonomy.codes
-    assert bundle.metrics() == first['figures']
+    assert bundle.metrics() == first['metrics']
     assert bundle.manifest['source']['kind'] == 'folder'
     assert bundle.disk().shape == (len(miniature.taxonomy), 2)
     hidden = bundle.codes().filter(~pl.col('supervised'))['code'].to_list()
@@ -197,10 +197,10 @@ def test_candidates_are_compared_and_one_is_picked(first, workshop):
     files = first['stages']['candidates']['files']
     candidates = json.loads(Path(files['candidates']).read_text())
     assert set(candidates) == {'text', 'smoothing', 'hgcn'}
-    for figures in candidates.values():
-        assert not any(key.startswith('test/') for key in figures), 'test is for the champion only'
-        for figure in FIGURES.values():
-            assert figures[figure] is not None, figure
+    for metrics in candidates.values():
+        assert not any(key.startswith('test/') for key in metrics), 'test is for the champion only'
+        for metric in METRICS.values():
+            assert metrics[metric] is not None, metric
     assert candidates['smoothing'] != candidates['text']
     chosen = json.loads(Path(first['stages']['selection']['files']['selection']).read_text())
     assert chosen['champion'] == first['table']
@@ -215,15 +215,15 @@ def test_candidates_are_compared_and_one_is_picked(first, workshop):
 
 
 def test_the_table_is_compared_as_regressors(first):
-    figures = json.loads(Path(first['stages']['regression']['files']['regression']).read_text())
-    assert {name.partition('/')[0] for name in figures} == {
+    metrics = json.loads(Path(first['stages']['regression']['files']['regression']).read_text())
+    assert {name.partition('/')[0] for name in metrics} == {
         'table',
         'one_hot',
         'ancestors',
         'frozen_text',
     }
-    assert figures['one_hot/seen_r2']['value'] > figures['one_hot/held_out_r2']['value']
-    assert 0 < figures['table/held_out_r2']['reference'] < 1
+    assert metrics['one_hot/seen_r2']['value'] > metrics['one_hot/held_out_r2']['value']
+    assert 0 < metrics['table/held_out_r2']['reference'] < 1
 
 
 def test_the_report_tells_what_the_run_did(first, workshop, tmp_path):
@@ -240,7 +240,7 @@ def test_the_report_tells_what_the_run_did(first, workshop, tmp_path):
     logged = {file.path for file in client.list_artifacts(first['run_id'])}
     assert {'report.html', 'atlas.html'} <= logged
     assert (workshop.root / 'atlas.html').is_file()
-    assert 'frozen embeddings' in html, 'one warm epoch, then two more'
+    assert 'frozen embeddings' in html, 'one head-only epoch, then two more'
     assert first['stages']['text_training']['key'] in html
     assert 'Mixed' in html or 'Poor' in html or 'Good' in html
     predictions = pl.read_parquet(first['stages']['coder']['files']['predictions'])
@@ -248,8 +248,8 @@ def test_the_report_tells_what_the_run_did(first, workshop, tmp_path):
         rows = predictions.filter(
             (pl.col('split') == 'test') & (pl.col('kind') == kind) & ~pl.col('hidden')
         )
-        assert len(rows) == first['figures'][f'test/hybrid_{prefix}queries']['value']
-        top = first['figures'][f'test/hybrid_{prefix}top1']['value']
+        assert len(rows) == first['metrics'][f'test/hybrid_{prefix}queries']['value']
+        top = first['metrics'][f'test/hybrid_{prefix}top1']['value']
         assert rows['right_6'].mean() == pytest.approx(top, abs=0.02), 'but for ties'
     verdict = client.get_run(first['run_id']).data.tags['verdict']
     assert first['verdict'].startswith(f'{verdict}: ')
@@ -275,9 +275,9 @@ def test_own_outcomes_are_regressed_upon(first, workshop, miniature, tmp_path):
     pl.DataFrame({'code': codes, 'value': values}).write_parquet(path)
     summary = workshop.run(f'regression.outcomes={path}', target='regression')
     assert computed(summary) == {'regression'}
-    figures = json.loads(Path(summary['stages']['regression']['files']['regression']).read_text())
-    assert figures['ancestors/held_out_r2']['value'] > 0.5
-    assert not any('seen' in name for name in figures), 'one row a code'
+    metrics = json.loads(Path(summary['stages']['regression']['files']['regression']).read_text())
+    assert metrics['ancestors/held_out_r2']['value'] > 0.5
+    assert not any('seen' in name for name in metrics), 'one row a code'
 
 
 def test_the_champion_is_registered_and_a_level_run_leaves_it(first, second, workshop):
@@ -292,7 +292,7 @@ def test_the_champion_is_registered_and_a_level_run_leaves_it(first, second, wor
     other = workshop.run('model.adapter_alpha=3', *margins)
     assert other['table'] == 'text'
     assert not other['promoted']
-    assert 'no figure is better' in other['promotion']
+    assert 'no metric is better' in other['promotion']
     assert promoted_bundle(workshop.root) == Path(first['bundle'])
     assert client.get_model_version_by_alias(name, 'champion').version == version.version
     shown = {file.path for file in client.list_artifacts(other['run_id'])}
@@ -324,16 +324,16 @@ def test_a_changed_setting_computes_only_what_stands_on_it(first, workshop):
     assert computed(changed) == {'text_training', *after}
     assert 'export' not in changed['stages']
     assert not changed['promoted']
-    assert changed['figures'] != first['figures']
+    assert changed['metrics'] != first['metrics']
     same = {
-        name for name in changed['figures'] if changed['figures'][name] == first['figures'][name]
+        name for name in changed['metrics'] if changed['metrics'][name] == first['metrics'][name]
     }
     assert 'test/queries' in same
 
 
 def test_controls_of_the_graph_stage_come_from_one_flow(first, workshop):
     result = controls('smoke', workshop.overrides, seeds=[0], extra_epochs=1)
-    cells = {(cell['control'], cell['figure']): cell['mean'] for cell in result['table']}
+    cells = {(cell['control'], cell['metric']): cell['mean'] for cell in result['table']}
     assert {control for control, _ in cells} == set('ABCDEF')
     assert all(cells[control, 'validation/mrr'] is not None for control in 'ABCDEF')
     candidates = json.loads(Path(first['stages']['candidates']['files']['candidates']).read_text())
@@ -363,7 +363,7 @@ def test_a_lost_model_is_trained_again_from_its_checkpoint(first, workshop):
     repaired = workshop.run()
     assert 'text_training' in computed(repaired)
     assert (model / 'head.safetensors').exists()
-    assert repaired['figures'] == first['figures']
+    assert repaired['metrics'] == first['metrics']
     assert computed(repaired) == {'text_training'}, 'the same content: nothing after it runs again'
 
 
@@ -379,7 +379,7 @@ def test_the_data_target_stops_after_the_data(second, workshop):
     data = workshop.run(target='data')
     assert tuple(data['stages']) == TARGETS['data']
     assert computed(data) == set()
-    assert data['figures'] == {}
+    assert data['metrics'] == {}
     assert data['bundle'] is None
 
 
@@ -416,8 +416,8 @@ def test_codes_alone_are_enough(tmp_path, miniature, tiny_backbone, mlflow_uri, 
     channels = pl.read_parquet(summary['stages']['queries']['files']['channels'])
     assert channels['description'].null_count() == len(channels)
     assert channels['examples'].null_count() < len(channels), 'own texts stand in for examples'
-    assert 'test/mrr' not in summary['figures']
-    assert summary['figures']['test/plain_mrr']['reference'] > 0
+    assert 'test/mrr' not in summary['metrics']
+    assert summary['metrics']['test/plain_mrr']['reference'] > 0
 
 
 def test_no_texts_to_train_on_is_a_clear_error(
@@ -441,9 +441,9 @@ def test_checkpoints_lie_by_experiment_and_key(first, workshop):
     best = json.loads(
         (Path(first['stages']['text_training']['files']['text_model']) / 'history.json').read_text()
     )
-    figures = [epoch['validation/selection'] for epoch in best]
+    metrics = [epoch['validation/selection'] for epoch in best]
     (named,) = folder.glob('best-*.ckpt')
-    assert named.name.endswith(f'selection={max(figures):.4f}.ckpt')
+    assert named.name.endswith(f'selection={max(metrics):.4f}.ckpt')
     assert json.loads((folder / 'settings.json').read_text())['model']['dim'] == 8
     whole = from_dict(yaml.safe_load((folder / 'config.yaml').read_text(encoding='utf-8')))
     assert whole.model.dim == 8
@@ -476,9 +476,9 @@ def test_ablation_cells_are_kept(first, workshop, tmp_path, monkeypatch):
     assert [result['row'] for result in results] == ['base', 'Euclidean!']
     assert cell_file(tmp_path, 'smoke', 'Euclidean!', 0).name == 'euclidean-seed0.json'
     assert cell_file(tmp_path, 'smoke', 'Euclidean!', 0).is_file()
-    assert results[0]['figures']['tree/supervised_spearman'] > 0
-    assert 'tree/supervised_spearman' not in results[1]['figures']
-    assert not any(name.startswith('test/') for name in results[0]['figures'])
+    assert results[0]['metrics']['tree/supervised_spearman'] > 0
+    assert 'tree/supervised_spearman' not in results[1]['metrics']
+    assert not any(name.startswith('test/') for name in results[0]['metrics'])
 
     def never(*_, **__):
         raise AssertionError('a cell that is there is not trained again')

@@ -153,14 +153,14 @@ def test_two_working_directories_share_only_a_folder_and_the_gpu_pool_trains(
     platform, small, tmp_path
 ):
     """This process is one host; the platform's worker of the pool `gpu` is the other one."""
-    share = tmp_path / 'share'
+    remote_cache = tmp_path / 'remote_cache'
     overrides = [
         *small,
         'runtime.seed=1',
         f'runtime.root={tmp_path / "artifacts"}',
         f'tracking.uri=http://127.0.0.1:{platform.mlflow}',
         'platform.routes={text_training: text-training/gpu}',
-        f'platform.share=file://{share}',
+        f'platform.remote_cache=file://{remote_cache}',
     ]
     with platform.settings():
         done = pipeline('smoke', overrides, target='text_training')

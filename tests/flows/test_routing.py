@@ -15,7 +15,7 @@ from flows.runtime import CHECKOUT
 from naics_embed.artifacts import Artifact
 from naics_embed.config.load import load_config
 from naics_embed.errors import ConfigError, RemoteRunError
-from tasks.share import Share
+from tasks.remote_cache import RemoteCache
 from tasks.stage import Result, Run, Stage
 from tasks.tracking import pipeline_run
 
@@ -31,7 +31,7 @@ class Hosts:
         self.stage = Stage('letters', self.body, 'source', 'letters')
         self.computed: list[str] = []
         self.asked: list[dict] = []
-        self.share: str | None = f'file://{folder}/common'
+        self.remote_cache: str | None = f'file://{folder}/common'
         self.state = Completed()
         self.works = True
         self.deployment = 'letters/gpu'
@@ -49,8 +49,8 @@ class Hosts:
         def run_here():
             root = self.folder / host
             with pipeline_run(self.uri, 'routing', root / 'mlartifacts', {}, {}) as tracker:
-                share = Share.at(self.share) if self.share else None
-                run = Run(root, tracker, frozenset(refresh), share=share)
+                remote_cache = RemoteCache.at(self.remote_cache) if self.remote_cache else None
+                run = Run(root, tracker, frozenset(refresh), remote_cache=remote_cache)
                 inputs = {'source': Artifact.of(self.source)}
                 request = Request('gpu', ('a=1',), 'auto', tracker.parent_run_id)
                 routes = senders({'letters': self.deployment} if elsewhere else {}, request)
@@ -90,7 +90,7 @@ def test_the_other_host_computes_and_a_refresh_is_not_answered_from_what_lies_he
 
 @pytest.mark.slow
 def test_a_host_that_shares_nothing_and_one_that_failed_are_told(hosts):
-    hosts.share = None
+    hosts.remote_cache = None
     with pytest.raises(RemoteRunError, match=r'the hosts must share runtime\.root or platform\.s'):
         hosts.on('here', elsewhere=True)
     hosts.works, hosts.state = False, Crashed(message='no heartbeat')

@@ -155,7 +155,7 @@ def test_no_secret_is_in_a_file_a_database_or_a_page(home, server, run, monkeypa
     assert refused.returncode == 2, refused.stderr
     assert 'MLFLOW_TRACKING_URI in the environment has a user' in refused.stderr
 
-    done = run(f'platform.share=file://{home}/share')
+    done = run(f'platform.remote_cache=file://{home}/share')
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary['promoted']
@@ -169,7 +169,7 @@ def test_no_secret_is_in_a_file_a_database_or_a_page(home, server, run, monkeypa
     names = {path.name for path in looked_at}
     assert {'prefect.db', 'mlflow.db', 'users.db', 'promoted.json', 'manifest.json'} <= names
     assert {'report.html', 'atlas.html', 'config.yaml', 'MLmodel', 'log', '2.txt'} <= names
-    assert any(path.is_relative_to(home / 'share') for path in looked_at)
+    assert any(path.is_relative_to(home / 'remote_cache') for path in looked_at)
     found = {
         (str(path.relative_to(home)), name)
         for path, content in contents(home)

@@ -54,4 +54,4 @@ def test_each_stage_is_computed_once_and_both_succeed(tmp_path, miniature, tiny_
         one, other = first['stages'][stage], second['stages'][stage]
         assert (one['key'], one['files']) == (other['key'], other['files'])
         assert sorted([one['cached'], other['cached']]) == [False, True], stage
-    assert first['figures'] == second['figures']
+    assert first['metrics'] == second['metrics']

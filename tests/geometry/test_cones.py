@@ -59,8 +59,8 @@ def test_cones_narrow_and_points_come_closer_along_a_geodesic(v, c):
     """Along a geodesic the angle to the ray falls: sinh r·sin ψ is constant (Clairaut)."""
     p, q = lorentz.exp0(v / math.sqrt(c), c=c)
     assume(lorentz.distance(p, q, c=c) > 0.1)
-    shares = torch.linspace(0, 1, 6, dtype=torch.float64)
-    path = lorentz.geodesic(p, lorentz.geodesic(p, q, 2.0, c=c), shares, c=c)
+    fractions = torch.linspace(0, 1, 6, dtype=torch.float64)
+    path = lorentz.geodesic(p, lorentz.geodesic(p, q, 2.0, c=c), fractions, c=c)
     ahead = cones.exterior_angle(path[:-1], path[1:], c=c)
     sinh_r = math.sqrt(c) * path[:-1].norm(dim=-1)
     # Near the origin the ray turns with every rounding.

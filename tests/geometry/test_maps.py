@@ -129,9 +129,9 @@ def test_geodesic_ends_shares_and_tensor_of_shares():
     torch.testing.assert_close(lorentz.geodesic(p, q, 0.0, c=1.0), p, rtol=1e-14, atol=1e-15)
     torch.testing.assert_close(lorentz.geodesic(p, q, 1.0, c=1.0), q, rtol=1e-14, atol=1e-15)
     torch.testing.assert_close(lorentz.geodesic(p, p, 0.3, c=1.0), p)
-    shares = torch.linspace(0, 1, 5, dtype=torch.float64)
-    each = torch.stack([lorentz.geodesic(p[i], q[i], float(shares[i]), c=1.0) for i in range(5)])
-    torch.testing.assert_close(lorentz.geodesic(p, q, shares, c=1.0), each)
+    fractions = torch.linspace(0, 1, 5, dtype=torch.float64)
+    each = torch.stack([lorentz.geodesic(p[i], q[i], float(fractions[i]), c=1.0) for i in range(5)])
+    torch.testing.assert_close(lorentz.geodesic(p, q, fractions, c=1.0), each)
     further = lorentz.geodesic(p, q, 2.0, c=1.0)
     torch.testing.assert_close(further, lorentz.exp(p, 2 * lorentz.log(p, q, c=1.0), c=1.0))
 
@@ -257,7 +257,9 @@ def test_validity_of_good_points(c, dtype):
     assert report['radius_min'] == pytest.approx(0.1, rel=1e-4)
     assert report['radius_median'] == pytest.approx(2.55, rel=1e-4)
     assert report['radius_max'] == pytest.approx(5.0, rel=1e-4)
-    assert report['share_at_bound'] == pytest.approx((v.norm(dim=-1) > 3.8).double().mean().item())
+    assert report['fraction_at_bound'] == pytest.approx(
+        (v.norm(dim=-1) > 3.8).double().mean().item()
+    )
 
 
 def test_validity_finds_faults():
@@ -267,7 +269,7 @@ def test_validity_finds_faults():
     report = validity.validity(s, c=torch.tensor(1.0))
     assert report['non_finite'] == 2
     assert math.isfinite(report['radius_max'])
-    assert 'share_at_bound' not in report
+    assert 'fraction_at_bound' not in report
     good = s[3:]
     time = lorentz.time_component(good, c=1.0)
     assert validity.validity(good, c=1.0, time=time)['residual'] < 1e-15
@@ -277,7 +279,7 @@ def test_validity_finds_faults():
     nothing = validity.validity(s[1:3], c=1.0, r_max=3.0)
     assert nothing['non_finite'] == 2
     assert math.isnan(nothing['radius_median'])
-    assert math.isnan(nothing['share_at_bound'])
+    assert math.isnan(nothing['fraction_at_bound'])
 
 
 @settings(deadline=None, max_examples=40)

@@ -56,9 +56,9 @@ def test_a_disturbed_table_is_mended(inputs, settings_with):
     settings = settings_with()
     validate = inputs.validator(settings.tree_weight)
     kept = [
-        figures[SELECTION]
-        for figures in result.history
-        if validate.allowed(figures, start, settings.tolerance, settings.tree_tolerance)
+        metrics[SELECTION]
+        for metrics in result.history
+        if validate.allowed(metrics, start, settings.tolerance, settings.tree_tolerance)
     ]
     assert best[SELECTION] == max(kept)
     assert best['spearman'] >= start['spearman'] - settings.tree_tolerance
@@ -91,12 +91,12 @@ def test_an_epoch_that_costs_queries_is_never_kept(inputs, settings_with):
     perfect = replace(inputs, validation={'index': there})
     result = refine(perfect, settings, 0)
     assert result.history[0]['index_mrr'] == 1
-    assert max(figures['index_mrr'] for figures in result.history[1:]) < 1
+    assert max(metrics['index_mrr'] for metrics in result.history[1:]) < 1
     assert result.best_epoch == 0
     impatient = refine(perfect, replace(settings, patience=1), 0)
-    assert len(impatient.history) > 2, 'while the figure rises, it goes on'
+    assert len(impatient.history) > 2, 'while the metric rises, it goes on'
     loose = refine(perfect, replace(settings, tolerance=1.0), 0)
-    selections = [figures[SELECTION] for figures in loose.history]
+    selections = [metrics[SELECTION] for metrics in loose.history]
     assert loose.best_epoch == selections.index(max(selections)) > 0
 
 
@@ -186,10 +186,10 @@ def test_other_spaces_and_learned_weights_work(make_inputs, settings_with, curva
 
 
 def test_smoothing_is_chosen_by_validation(inputs, settings_with):
-    table, share = best_smoothing(inputs, settings_with())
+    table, fraction = best_smoothing(inputs, settings_with())
     validate = inputs.validator(settings_with().tree_weight)
-    assert share in settings_with().smoothing_shares
-    other, only = best_smoothing(inputs, settings_with('graph.smoothing_shares=[0.9]'))
+    assert fraction in settings_with().smoothing_fractions
+    other, only = best_smoothing(inputs, settings_with('graph.smoothing_fractions=[0.9]'))
     assert only == 0.9
     assert validate(table)[SELECTION] > validate(other)[SELECTION]
 

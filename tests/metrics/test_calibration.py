@@ -153,7 +153,7 @@ def test_equally_probable_answers_are_right_in_turn():
     st.floats(0.05, 1),
 )
 @settings(deadline=None, max_examples=80)
-def test_selective_figures_are_means_over_random_orders_of_ties(rows, share):
+def test_selective_metrics_are_means_over_random_orders_of_ties(rows, fraction):
     confidence = torch.tensor([c for c, _ in rows]).double()
     correct = torch.tensor([r for _, r in rows])
     # In expectation, each answer of a tie has the accuracy of the tie.
@@ -172,10 +172,10 @@ def test_selective_figures_are_means_over_random_orders_of_ties(rows, share):
         assert float(coverage) == pytest.approx(float(chosen.double().mean()))
         assert float(risk) == pytest.approx(float((~correct[chosen]).double().mean()))
     padded = torch.cat([torch.zeros(1), errors])
-    expected = 1 - np.interp(share * len(rows), np.arange(len(padded)), padded) / (
-        share * len(rows)
+    expected = 1 - np.interp(fraction * len(rows), np.arange(len(padded)), padded) / (
+        fraction * len(rows)
     )
-    assert accuracy_at_coverage(curve, share) == pytest.approx(expected, abs=1e-9)
+    assert accuracy_at_coverage(curve, fraction) == pytest.approx(expected, abs=1e-9)
 
 
 def test_confidence_that_ranks_is_worth_something(answers):

@@ -10,7 +10,7 @@ from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.health import HealthLimits, effective_rank, health_report, violations
 
 LIMITS = HealthLimits(
-    residual=1e-6, bound_share=0.1, min_rank=3.0, min_mean_radius=0.5, max_radius=8.0
+    residual=1e-6, bound_fraction=0.1, min_rank=3.0, min_mean_radius=0.5, max_radius=8.0
 )
 
 
@@ -38,7 +38,7 @@ def test_report_of_a_known_table(table, level):
     assert report['radius_mean'] == pytest.approx(4)
     assert report['radius_min'] == pytest.approx(2)
     assert report['radius_max'] == pytest.approx(6)
-    assert report['share_at_bound'] == 0
+    assert report['fraction_at_bound'] == 0
     for value in range(2, 7):
         for name in ('q05', 'median', 'q95'):
             assert report[f'radius_level_{value}_{name}'] == pytest.approx(value)
@@ -52,15 +52,15 @@ def test_quantiles_by_level_are_numpys(noise):
     radii = lorentz.radius(space[level == 1], c=1.0).numpy()
     assert report['radius_level_1_q05'] == pytest.approx(np.quantile(radii, 0.05))
     assert report['radius_level_1_q95'] == pytest.approx(np.quantile(radii, 0.95))
-    assert 'share_at_bound' not in report
+    assert 'fraction_at_bound' not in report
 
 
-def test_share_at_bound_counts_saturated_points(table):
+def test_fraction_at_bound_counts_saturated_points(table):
     tangents = lorentz.log0(table, c=2.0)
     tangents[:50] *= 100
     bounded = lorentz.exp0(lorentz.bound_radius(tangents, r_max=8.0), c=2.0)
     report = report_of(bounded)
-    assert report['share_at_bound'] == pytest.approx(0.25)
+    assert report['fraction_at_bound'] == pytest.approx(0.25)
     assert [text for text in violations(report, LIMITS) if 'radius bound' in text]
 
 
@@ -115,7 +115,7 @@ def test_points_beyond_the_type_are_left_out(table, dtype, huge):
         ({'min_radius_q05': 5.0}, '5 % quantile of the radius (radius_q05) is'),
         ({'max_radius_q95': 2.0}, '95 % quantile of the radius (radius_q95) is'),
         ({'min_rank': 6.5}, 'effective rank of the tangent vectors'),
-        ({'bound_share': -0.5}, 'share of points at the radius bound'),
+        ({'bound_fraction': -0.5}, 'fraction of points at the radius bound'),
         ({'residual': -1.0}, 'relative residual'),
         ({'non_finite': -1}, 'NaN or infinite'),
     ],
@@ -134,18 +134,18 @@ def test_collapse_onto_a_line_is_seen(table):
     assert [text for text in violations(report, LIMITS) if 'few directions' in text]
 
 
-def test_a_limit_whose_figure_is_missing_is_an_error(table):
+def test_a_limit_whose_metric_is_missing_is_an_error(table):
     report = health_report(table, c=2.0)
     assert violations(report, HealthLimits(min_rank=1.0)) == []
     with pytest.raises(MetricError, match='give r_max'):
-        violations(report, HealthLimits(bound_share=0.5))
+        violations(report, HealthLimits(bound_fraction=0.5))
 
 
 def test_effective_rank_is_its_definition(noise):
     vectors = noise(30, 7)
-    share = np.linalg.svd(vectors.numpy(), compute_uv=False)
-    share /= share.sum()
-    assert effective_rank(vectors) == pytest.approx(math.exp(-(share * np.log(share)).sum()))
+    fraction = np.linalg.svd(vectors.numpy(), compute_uv=False)
+    fraction /= fraction.sum()
+    assert effective_rank(vectors) == pytest.approx(math.exp(-(fraction * np.log(fraction)).sum()))
     assert effective_rank(3 * torch.eye(5)) == pytest.approx(5)
     assert effective_rank(torch.zeros(4, 3)) == 0
     assert math.isnan(effective_rank(torch.zeros(0, 3)))

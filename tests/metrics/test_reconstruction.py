@@ -58,7 +58,7 @@ def test_ceilings_of_the_real_tree(ceiling):
 
 
 def test_ancestors_by_distance_have_a_low_ceiling(naics_tree, ceiling):
-    # With the root as a node: the figure of the exact metric in the design, .524.
+    # With the root as a node: the metric of the exact metric in the design, .524.
     rooted = reconstruction_ceiling(naics_tree.rooted(), **SETTINGS)
     assert rooted['map_ancestors'] == pytest.approx(0.524, abs=1e-3)
     assert ceiling['map_ancestors'] == pytest.approx(0.616, abs=1e-3)
@@ -71,7 +71,7 @@ def test_ceiling_depends_on_the_weight(naics_tree):
     assert 0.62 < low['map_ancestors_norm_aware'] < 0.999
 
 
-def test_figures_lie_between_chance_and_ceiling(naics_tree, ceiling, blurred):
+def test_metrics_lie_between_chance_and_ceiling(naics_tree, ceiling, blurred):
     matrix, radii = blurred
     found = reconstruction_from_distances(
         DistanceRows.of_matrix(matrix), naics_tree, radii=radii, **SETTINGS
@@ -101,7 +101,7 @@ def test_chunk_changes_nothing(noise):
         assert other == pytest.approx(found[0], rel=1e-11)
 
 
-def test_table_and_its_distances_get_the_same_figures(small_tree, noise):
+def test_table_and_its_distances_get_the_same_metrics(small_tree, noise):
     space, c = noise(len(small_tree), 5), 2.0
     matrix = lorentz.pairwise_distance(space, space, c=c)
     from_matrix = reconstruction_from_distances(
@@ -131,7 +131,7 @@ def test_float32_table_is_measured_in_float64(small_tree, noise):
     assert found == wide
 
 
-def test_without_radii_their_figures_are_left_out(small_tree, noise):
+def test_without_radii_their_metrics_are_left_out(small_tree, noise):
     distances = DistanceRows.of_euclidean(noise(len(small_tree), 3))
     found = reconstruction_from_distances(
         distances, small_tree, radii=None, norm_weight=1.0, chunk=4
@@ -178,7 +178,7 @@ def test_only_children_are_no_evidence(small_tree):
         assert found[name + '_branching'] == pytest.approx(chance[name + '_branching'])
 
 
-def test_a_tree_of_only_children_has_no_branching_figures():
+def test_a_tree_of_only_children_has_no_branching_metrics():
     tree = Tree.from_parents(torch.tensor([-1, 0, 1]))
     found = reconstruction_ceiling(tree, norm_weight=1.0, chunk=4)
     assert not [name for name in found if name.endswith('_branching')]

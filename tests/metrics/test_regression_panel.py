@@ -93,14 +93,14 @@ def test_standardising_makes_units_irrelevant(naics_tree, codes, groups, noise):
     assert found['unscaled/held_out_r2'] < found['table/held_out_r2'] - 0.05
 
 
-def test_one_row_a_code_has_no_seen_figures(naics_tree, groups, noise):
+def test_one_row_a_code_has_no_seen_metrics(naics_tree, groups, noise):
     code = naics_tree.leaves[::5]
     found = panel({'t': Features(noise(len(naics_tree), 2))}, code, noise(len(code)), groups)
     assert [key for key in found if 'seen' in key] == []
     assert math.isnan(regression_ceiling(code=code, target=noise(len(code)))['seen_r2'])
 
 
-def test_seen_figures_leave_out_rows_whose_code_was_not_in_training(naics_tree, groups, noise):
+def test_seen_metrics_leave_out_rows_whose_code_was_not_in_training(naics_tree, groups, noise):
     often, once = naics_tree.leaves[::10], naics_tree.leaves[5::10]
     code = torch.cat([often.repeat_interleave(8), once])
     effect = noise(len(naics_tree))

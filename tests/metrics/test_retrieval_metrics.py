@@ -25,7 +25,7 @@ def scored(noise):
     return scores, truth
 
 
-def test_figures_without_ties_are_scikit_learns(scored):
+def test_metrics_without_ties_are_scikit_learns(scored):
     scores, truth = scored
     found = retrieval_metrics(score_queries(scores, truth))
     assert found['queries'] == 300
@@ -102,7 +102,7 @@ def test_codes_of_several_levels_can_be_candidates(small_tree):
     assert all(bool((found[f'right_at_level_{k}'] == 1).all()) for k in (2, 3, 4))
 
 
-def test_perfect_and_guessed_outcomes_bound_the_figures(naics_tree, scored):
+def test_perfect_and_guessed_outcomes_bound_the_metrics(naics_tree, scored):
     scores, truth = scored
     candidates = naics_tree.leaves[::25][:40]
     both = {'tree': naics_tree, 'candidates': candidates}
@@ -120,7 +120,7 @@ def test_perfect_and_guessed_outcomes_bound_the_figures(naics_tree, scored):
         assert chance[name] < found[name] < best[name]
 
 
-def test_masks_give_the_figures_of_their_queries(scored):
+def test_masks_give_the_metrics_of_their_queries(scored):
     scores, truth = scored
     strict = torch.arange(300) % 3 == 0
     found = retrieval_metrics(score_queries(scores, truth), masks={'strict': strict})

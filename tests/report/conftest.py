@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECTORS = ('22', '31', '32', '33', '61')
 CUNNING = '<script>alert("x")</script> & \'quoted\''
 """A text that must be shown as it is, and must not be run."""
-WARM, EPOCHS = 4, 6
+HEAD_ONLY, EPOCHS = 4, 6
 
 
 @pytest.fixture(scope='session')
@@ -78,7 +78,7 @@ def predictions(table) -> pl.DataFrame:
 
 
 @pytest.fixture(scope='session')
-def figures() -> dict[str, dict]:
+def metrics() -> dict[str, dict]:
     found = {}
 
     def put(key, value, reference=None, name=None):
@@ -100,7 +100,7 @@ def figures() -> dict[str, dict]:
     put('test/holdout_parent_at_1', 0.8, 0.01, 'chance')
     put('test/holdout_chains', 25.0)
     put('health/non_finite', 0.0)
-    put('health/share_at_bound', 0.0)
+    put('health/fraction_at_bound', 0.0)
     put('test/panel_mrr_sd', None)
     return found
 
@@ -121,9 +121,9 @@ def training() -> Training:
         }
         if epoch >= 2:
             found['curriculum/retrieval_hard'] = 0.25
-        # Of the warm epochs, every second is validated.
+        # Of the head-only epochs, every second is validated.
         seen = epoch
-        if epoch >= WARM or epoch % 2:
+        if epoch >= HEAD_ONLY or epoch % 2:
             for kind in ('index', 'plain', 'panel'):
                 found |= {f'validation/{kind}_mrr': 0.5 + 0.05 * seen}
                 found |= {f'validation/{kind}_top1': 0.4 + 0.05 * seen}
@@ -131,21 +131,21 @@ def training() -> Training:
             found |= {'health/radius_q05': 1.0, 'health/radius_median': 2.0}
             found |= {'health/radius_q95': 3.0}
         history.append(found)
-    return Training(history, WARM, EPOCHS - 1)
+    return Training(history, HEAD_ONLY, EPOCHS - 1)
 
 
 @pytest.fixture(scope='session')
-def whole(config, table, predictions, figures, training) -> RunReport:
+def whole(config, table, predictions, metrics, training) -> RunReport:
     """A report with every part."""
     settings = to_dict(config)
     settings['curriculum']['enabled'] = True
     settings['model']['fusion']['kind'] = 'experts'
-    settings['training']['warm']['validate_every'] = 2
+    settings['training']['head_only']['validate_every'] = 2
     comparisons = [
         {
             'incumbent': 'text',
             'challenger': 'hgcn',
-            'figure': 'validation/mrr',
+            'metric': 'validation/mrr',
             'incumbent_value': 0.8,
             'challenger_value': 0.81,
             'deviations': 3.3,
@@ -158,11 +158,11 @@ def whole(config, table, predictions, figures, training) -> RunReport:
     ]
     names = ('class_mean', 'bm25')
     baselines = {
-        name: {key: 0.6 for key in figures if key.startswith('test/') and 'hybrid' not in key}
+        name: {key: 0.6 for key in metrics if key.startswith('test/') and 'hybrid' not in key}
         for name in names
     }
     return RunReport(
-        figures=figures,
+        metrics=metrics,
         configuration=settings,
         provenance=Provenance(
             {

@@ -41,39 +41,39 @@ def test_the_distance_alone_is_named_but_decides_nothing(whole, config):
         ('tree/spearman', 0.8, 'Tree distances, rank correlation', MISSED),
         ('test/holdout_parent_at_1', 0.3, 'Hidden codes find their parent', CLOSE),
         ('test/holdout_parent_at_1', 0.1, 'Hidden codes find their parent', MISSED),
-        ('health/share_at_bound', 0.6, 'Codes at the radius bound', MISSED),
+        ('health/fraction_at_bound', 0.6, 'Codes at the radius bound', MISSED),
         ('health/non_finite', 1.0, 'Points that are not finite', MISSED),
     ],
 )
 def test_marks_tell_met_from_close_from_missed(whole, config, key, value, name, status):
-    figures = whole.figures | {key: {**whole.figures[key], 'value': value}}
-    verdict = judge(replace(whole, figures=figures), config.report)
+    metrics = whole.metrics | {key: {**whole.metrics[key], 'value': value}}
+    verdict = judge(replace(whole, metrics=metrics), config.report)
     assert status_of(verdict, name) == status
     assert verdict.status == (MIXED if status == MISSED else GOOD)
     assert (name in verdict.sentence) == (status != MET)
 
 
 def test_a_run_that_misses_more_than_it_meets_is_poor(whole, config):
-    figures = {
-        key: {**figure, 'value': 0.0 if 'ece' not in key and 'health' not in key else 0.9}
-        for key, figure in whole.figures.items()
+    metrics = {
+        key: {**metric, 'value': 0.0 if 'ece' not in key and 'health' not in key else 0.9}
+        for key, metric in whole.metrics.items()
     }
-    figures |= {key: whole.figures[key] for key in whole.figures if key.endswith('queries')}
-    verdict = judge(replace(whole, figures=figures), config.report)
+    metrics |= {key: whole.metrics[key] for key in whole.metrics if key.endswith('queries')}
+    verdict = judge(replace(whole, metrics=metrics), config.report)
     assert verdict.status == POOR
     assert 'Missed: Coder, index entries: top-1; ' in verdict.sentence
 
 
 def test_marks_come_from_the_configuration(whole, config):
-    strict = replace(config.report, calibration=0.01, ceiling_share=1.0)
+    strict = replace(config.report, calibration=0.01, ceiling_fraction=1.0)
     assert judge(whole, strict).status != GOOD
-    alone = RunReport(figures={'tree/spearman': whole.figures['tree/spearman']})
+    alone = RunReport(metrics={'tree/spearman': whole.metrics['tree/spearman']})
     assert judge(alone, config.report).deciding == 1
 
 
-def test_figures_that_are_unknown_are_left_out(whole, config):
-    figures = whole.figures | {
+def test_metrics_that_are_unknown_are_left_out(whole, config):
+    metrics = whole.metrics | {
         'test/hybrid_top1': {'value': None, 'reference': 0.7, 'reference_name': 'bm25'}
     }
-    verdict = judge(replace(whole, figures=figures), config.report)
+    verdict = judge(replace(whole, metrics=metrics), config.report)
     assert verdict.deciding == 10

@@ -216,7 +216,7 @@ def test_terms_that_are_not_known_are_shown_too(whole, training):
     assert names == ['retrieval', 'stress', 'loss', 'newcomer']
 
 
-def test_a_term_of_the_warm_epochs_shows_its_weight_there(whole):
+def test_a_term_of_the_head_only_epochs_shows_its_weight_there(whole):
     history = [{'train/distillation': 0.3, 'train/loss': 1.0}, {'train/loss': 0.5}]
     (panel, _) = course.terms(Training(history, 1, 1), whole)
     assert panel.name == 'distillation'

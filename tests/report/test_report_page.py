@@ -13,7 +13,7 @@ from naics_embed.report.render import PLACES, complete, render
 
 SECTIONS = (
     'glance',
-    'figures',
+    'metrics',
     'training',
     'curriculum',
     'shape',
@@ -118,7 +118,7 @@ def test_what_became_of_the_table_and_the_map_are_filled_in_later(html):
     assert all(html.count(place) == 1 for place in PLACES)
     rows = [
         {
-            'figure': 'validation/mrr',
+            'metric': 'validation/mrr',
             'incumbent_value': 0.8,
             'challenger_value': None,
             'deviations': None,
@@ -136,7 +136,7 @@ def test_what_became_of_the_table_and_the_map_are_filled_in_later(html):
 
 
 def test_a_run_that_left_nothing_says_so_everywhere(config):
-    empty = RunReport(figures={})
+    empty = RunReport(metrics={})
     verdict = judge(empty, config.report)
     page = Page(render(empty, verdict, config.report))
     assert verdict.status == 'unknown'
@@ -183,8 +183,8 @@ def test_what_is_off_is_called_off(whole, config):
 
 
 def test_validation_stands_in_where_nothing_was_tested(whole, config):
-    figures = {key.replace('test/', 'validation/'): figure for key, figure in whole.figures.items()}
-    less = replace(whole, figures=figures)
+    metrics = {key.replace('test/', 'validation/'): metric for key, metric in whole.metrics.items()}
+    less = replace(whole, metrics=metrics)
     assert less.split == 'validation'
     page = Page(render(less, judge(less, config.report), config.report))
     assert 'Answers to validation queries' in page.words

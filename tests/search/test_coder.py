@@ -52,25 +52,25 @@ def test_probabilities_of_a_level_are_sums_of_those_below(coder, level):
             above = canonical_code(code[:level])
             wanted[above] = wanted.get(above, 0.0) + value
         assert {hit.code: hit.probability for hit in answer.hits} == pytest.approx(wanted)
-        shares = [hit.probability for hit in answer.hits]
-        assert shares == sorted(shares, reverse=True)
+        fractions = [hit.probability for hit in answer.hits]
+        assert fractions == sorted(fractions, reverse=True)
 
 
 def test_the_path_leads_to_the_best_leaf(coder):
     for answer in coder.search(TEXTS):
         best = answer.hits[0].code
         assert [hit.code for hit in answer.path] == [canonical_code(best[:n]) for n in LEVELS]
-        shares = [hit.probability for hit in answer.path]
-        assert all(a >= b - 1e-12 for a, b in itertools.pairwise(shares))
+        fractions = [hit.probability for hit in answer.path]
+        assert all(a >= b - 1e-12 for a, b in itertools.pairwise(fractions))
 
 
 def test_the_deepest_code_that_is_sure_enough_is_chosen(coder):
     for confidence in (0.05, 0.3, 0.9, 1.0):
         for answer in coder.search(TEXTS, confidence=confidence):
             sure = [hit for hit in answer.path if hit.probability >= confidence]
-            assert answer.chosen == (sure[-1] if sure else None)
+            assert answer.confident == (sure[-1] if sure else None)
     vague = coder.search('xylophone zzz', confidence=1.0)[0]
-    assert vague.chosen is None
+    assert vague.confident is None
 
 
 def test_distance_is_that_of_the_searcher(coder, path):
@@ -79,14 +79,14 @@ def test_distance_is_that_of_the_searcher(coder, path):
     assert {hit.code: hit.distance for hit in answer.hits} == pytest.approx(wanted, abs=1e-6)
 
 
-def test_support_names_texts_and_words(coder):
-    [answer] = coder.search('repair of shoes, all kinds', support=3)
-    best = answer.support[0]
+def test_evidence_names_texts_and_words(coder):
+    [answer] = coder.search('repair of shoes, all kinds', evidence=3)
+    best = answer.evidence[0]
     assert best.texts[0][0] == answer.hits[0].title
-    assert len(answer.support) == len(answer.hits)
-    [dental] = coder.search('dental offices', support=3)
+    assert len(answer.evidence) == len(answer.hits)
+    [dental] = coder.search('dental offices', evidence=3)
     place = [hit.code for hit in dental.hits].index('621210')
-    assert {'dental', 'offices'} & {word for word, _ in dental.support[place].words}
+    assert {'dental', 'offices'} & {word for word, _ in dental.evidence[place].words}
 
 
 def test_answers_do_not_depend_on_their_batch(coder, monkeypatch):

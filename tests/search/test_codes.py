@@ -165,17 +165,17 @@ def test_concordance_there_and_back():
 def test_shares_are_labelled():
     concordance = Concordance(2017, 2022)
     [whole] = concordance.links('111110')
-    assert (whole.share, whole.share_is) == (1.0, 'exact')
+    assert (whole.fraction, whole.fraction_method) == (1.0, 'exact')
     split = next(code for code in concordance.codes if len(concordance.targets(code)) > 2)
     equal = concordance.links(split)
-    assert {link.share_is for link in equal} == {'estimate (equal)'}
-    assert sum(link.share for link in equal) == pytest.approx(1)
+    assert {link.fraction_method for link in equal} == {'estimate (equal)'}
+    assert sum(link.fraction for link in equal) == pytest.approx(1)
     weighed = concordance.links(split, lambda title, names: np.arange(1.0, len(names) + 1))
-    assert {link.share_is for link in weighed} == {'estimate (text)'}
-    assert [link.share for link in weighed] == sorted(link.share for link in weighed)
+    assert {link.fraction_method for link in weighed} == {'estimate (text)'}
+    assert [link.fraction for link in weighed] == sorted(link.fraction for link in weighed)
     frame = concordance.frame()
     assert isinstance(frame, pl.DataFrame)
-    sums = frame.group_by('source').agg(pl.col('share').sum())['share']
+    sums = frame.group_by('source').agg(pl.col('fraction').sum())['fraction']
     np.testing.assert_allclose(sums, 1)
 
 

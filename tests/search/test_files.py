@@ -58,7 +58,9 @@ def test_every_row_is_there_in_order(coder, source, tmp_path, ending, out):
         assert float(row['naics_probability']) == pytest.approx(
             answer.hits[0].probability, abs=1e-5
         )
-        assert (row['naics_answer'] or None) == (answer.chosen and answer.chosen.official)
+        assert (row['naics_confident_code'] or None) == (
+            answer.confident and answer.confident.official
+        )
     assert list(tmp_path.glob('.*')) == []
 
 

@@ -109,7 +109,7 @@ def test_what_is_no_bundle_is_not_promoted(root):
 
 
 def test_the_way_out_is_told_where_nothing_was_promoted(root):
-    with pytest.raises(ArtifactError, match=f'{root}.*make run.*--table.*{ROOT_VARIABLE}'):
+    with pytest.raises(ArtifactError, match=f'{root}.*make run.*--bundle.*{ROOT_VARIABLE}'):
         promoted_bundle(root)
 
 

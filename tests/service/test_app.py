@@ -41,7 +41,7 @@ def test_a_batch_is_answered_as_the_coder_does(client, engine):
     answer = post(client, texts=TEXTS, k=3, confidence=0.3, evidence=2)
     assert answer.status_code == 200
     found = CodeAnswer.model_validate_json(answer.content).answers
-    wanted = engine.coder.search(TEXTS, 3, confidence=0.3, support=2)
+    wanted = engine.coder.search(TEXTS, 3, confidence=0.3, evidence=2)
     for one, other in zip(found, wanted, strict=True):
         assert one.text == other.text
         assert [hit.code for hit in one.hits] == [hit.code for hit in other.hits]
@@ -49,8 +49,8 @@ def test_a_batch_is_answered_as_the_coder_does(client, engine):
             [hit.probability for hit in other.hits]
         )
         assert [step.code for step in one.path] == [step.code for step in other.path]
-        assert (one.backoff and one.backoff.code) == (other.chosen and other.chosen.code)
-        for hit, support in zip(one.hits, other.support, strict=True):
+        assert (one.confident and one.confident.code) == (other.confident and other.confident.code)
+        for hit, support in zip(one.hits, other.evidence, strict=True):
             assert [step.level for step in hit.path] == [2, 3, 4, 5, 6]
             assert hit.path[-1].code == hit.code
             assert [(x.text, x.cosine) for x in hit.evidence.texts] == list(support.texts)
@@ -264,9 +264,9 @@ def test_what_takes_too_long_is_given_up_but_keeps_its_place(serve, engine):
     try:
         is_problem(client.get('/v1/codes/11'), 504)
         is_problem(client.get('/v1/codes/11'), 503)
-        figures = counted(client)
-        assert figures['naics_embed_refused_total', 'timeout'] == 1
-        assert figures['naics_embed_refused_total', 'busy'] == 1
+        metrics = counted(client)
+        assert metrics['naics_embed_refused_total', 'timeout'] == 1
+        assert metrics['naics_embed_refused_total', 'busy'] == 1
     finally:
         stuck.go.set()
 
@@ -280,18 +280,18 @@ def test_requests_are_counted(serve):
     client.get('/v1/codes/9999')
     client.get('/a/path/of/a/scanner')
     client.request('BREW', '/another')
-    figures = counted(client)
+    metrics = counted(client)
     requests = 'naics_embed_requests_total'
-    assert figures[requests, 'POST', '/v1/code', '200'] == 1
-    assert figures[requests, 'POST', '/v1/code', '422'] == 2
-    assert figures[requests, 'GET', '/v1/codes/{code}', '200'] == 1
-    assert figures[requests, 'GET', '/v1/codes/{code}', '404'] == 1
-    assert figures[requests, 'GET', 'none', '404'] == 1
-    assert figures[requests, 'other', 'none', '404'] == 1
-    assert figures['naics_embed_batch_texts_sum',] == 3
-    assert figures['naics_embed_request_seconds_count', '/v1/code'] == 3
-    assert figures['naics_embed_refused_total', 'invalid'] == 3
-    assert figures['naics_embed_ready',] == 1
+    assert metrics[requests, 'POST', '/v1/code', '200'] == 1
+    assert metrics[requests, 'POST', '/v1/code', '422'] == 2
+    assert metrics[requests, 'GET', '/v1/codes/{code}', '200'] == 1
+    assert metrics[requests, 'GET', '/v1/codes/{code}', '404'] == 1
+    assert metrics[requests, 'GET', 'none', '404'] == 1
+    assert metrics[requests, 'other', 'none', '404'] == 1
+    assert metrics['naics_embed_batch_texts_sum',] == 3
+    assert metrics['naics_embed_request_seconds_count', '/v1/code'] == 3
+    assert metrics['naics_embed_refused_total', 'invalid'] == 3
+    assert metrics['naics_embed_ready',] == 1
 
 
 def rounded(value):

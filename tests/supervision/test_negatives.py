@@ -27,7 +27,7 @@ def test_without_rules_all_eligible_negatives_count_alike():
     found = plan()
     assert found.weights.tolist() == ELIGIBLE.double().tolist()
     assert found.attracted is None
-    assert found.shares == {}
+    assert found.fractions == {}
 
 
 def test_weights_fall_with_tree_distance_and_keep_their_mean():
@@ -36,25 +36,25 @@ def test_weights_fall_with_tree_distance_and_keep_their_mean():
     assert float(weights[1] / weights[5]) == 5
     steep = plan(distance_exponent=2.0)
     assert float(steep.weights[0, 1] / steep.weights[0, 5]) == 25
-    assert float(steep.shares['weighted']) == 1
+    assert float(steep.fractions['weighted']) == 1
 
 
 def test_siblings_are_masked():
     found = plan(mask_siblings=True)
     assert found.weights[0].nonzero().squeeze(1).tolist() == [3, 4, 5, 6]
-    assert float(found.shares['siblings']) == 2 / 6
+    assert float(found.fractions['siblings']) == 2 / 6
 
 
 def test_the_nearest_are_kept_out_of_all_and_stay_where_they_were():
     found = plan(hard=2)
     assert found.weights[0].nonzero().squeeze(1).tolist() == [2, 4], 'by distance 2 and 1'
-    assert float(found.shares['hard']) == 2 / 6
+    assert float(found.fractions['hard']) == 2 / 6
 
 
 def test_the_gate_adds_what_it_confuses():
     found = plan(hard=2, router=2)
     assert found.weights[0].nonzero().squeeze(1).tolist() == [1, 2, 4, 5]
-    assert float(found.shares['router']) == 2 / 6
+    assert float(found.fractions['router']) == 2 / 6
 
 
 def test_false_negatives_are_masked_attracted_or_both():
@@ -67,7 +67,7 @@ def test_false_negatives_are_masked_attracted_or_both():
     both = plan(mask_false=True, attract_false=True)
     assert torch.equal(both.weights, masked.weights)
     assert torch.equal(both.attracted, attracted.attracted)
-    assert float(both.shares['false_negatives']) == 2 / 6
+    assert float(both.fractions['false_negatives']) == 2 / 6
 
 
 def test_a_false_negative_is_never_a_hard_one():

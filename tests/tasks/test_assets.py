@@ -15,7 +15,7 @@ from prefect.types._datetime import now
 from flows.pipeline import PIPELINE
 from naics_embed.artifacts import Artifact
 from tasks.assets import BUNDLE, CODEBOOK, MODEL, OF_STAGE
-from tasks.share import Share
+from tasks.remote_cache import RemoteCache
 from tasks.stage import Record, Result, Run, Stage
 from tasks.tracking import pipeline_run
 
@@ -31,10 +31,10 @@ def test_the_assets_are_those_of_the_stages_that_make_them():
 class Pipeline:
     """The stages that compute assets and one in between, with small bodies of their own."""
 
-    def __init__(self, root: Path, uri: str, share: str | None = None) -> None:
+    def __init__(self, root: Path, uri: str, remote_cache: str | None = None) -> None:
         self.root = root
         self.uri = uri
-        self.share = share
+        self.remote_cache = remote_cache
         self.fails = ''
         self.reads = {
             'codebook': 'source',
@@ -62,8 +62,8 @@ class Pipeline:
         @flow(name='assets')
         def assets() -> dict[str, Record]:
             with pipeline_run(self.uri, 'assets', self.root / 'mlartifacts', {}, {}) as tracker:
-                share = Share.at(self.share) if self.share else None
-                run = Run(self.root, tracker, frozenset(refresh), share=share)
+                remote_cache = RemoteCache.at(self.remote_cache) if self.remote_cache else None
+                run = Run(self.root, tracker, frozenset(refresh), remote_cache=remote_cache)
                 made: dict[str, Record] = {}
 
                 def call(name: str, *given: str) -> None:
@@ -173,15 +173,15 @@ def test_a_stage_that_fails_says_so_of_its_asset(pipeline, source):
 
 
 @pytest.mark.slow
-def test_what_is_fetched_from_the_share_says_where_it_came_from(tmp_path, pipeline, source):
-    pipeline.share = f'file://{tmp_path}/share'
+def test_what_is_fetched_from_the_remote_cache_says_where_it_came_from(tmp_path, pipeline, source):
+    pipeline.remote_cache = f'file://{tmp_path}/share'
     records = pipeline.run(source)
-    other = Pipeline(tmp_path / 'other', pipeline.uri, pipeline.share)
+    other = Pipeline(tmp_path / 'other', pipeline.uri, pipeline.remote_cache)
     start = now('UTC')
     fetched = other.run(source)
     assert all(record.cached for record in fetched.values())
     events = events_since(start, EVENTS)
     assert made(events) == LINEAGE
     payloads = [event.payload for event in events if event.resource.id == BUNDLE.key]
-    assert [payload['origin'] for payload in payloads] == ['fetched from the share']
+    assert [payload['origin'] for payload in payloads] == ['fetched from the remote cache']
     assert payloads[0]['mlflow_run'] == records['export'].run_id

@@ -147,7 +147,7 @@ def test_a_table_whose_bundle_is_gone_stands_in_no_ones_way(tmp_path, put, conte
     poor = contender('poor', 0.1)
     assert put(poor).reason == 'nothing was in use before'
     assert made == [good.bundle, poor.bundle]
-    unmeasured = replace(contender('other', 0.9), figures={})
+    unmeasured = replace(contender('other', 0.9), metrics={})
     assert not put(unmeasured).promoted
 
 

@@ -69,11 +69,11 @@ def test_what_is_not_found_is_said(store, place, tmp_path):
 def test_facts_of_a_run_and_of_a_bundle(store, tmp_path):
     facts = store.facts('second')
     assert facts.settings == {'model.dim': '16', 'same': '1'}
-    assert facts.figures == {'test/mrr': 0.6}
+    assert facts.metrics == {'test/mrr': 0.6}
     write_tiny_bundle(tmp_path / 'bundle', write_tiny_encoder(tmp_path / 'encoder'))
     facts = store.facts(str(tmp_path / 'bundle'))
     assert facts.settings == {'model.dim': '8'}
-    assert facts.figures == {name: figure['value'] for name, figure in METRICS.items()}
+    assert facts.metrics == {name: metric['value'] for name, metric in METRICS.items()}
 
 
 @pytest.mark.parametrize('name', ['first', 'second'])

@@ -69,8 +69,8 @@ def test_texts_are_answered_by_the_coder(model, bundle):
         assert part['probability'].to_list() == pytest.approx(
             [hit.probability for hit in answer.hits]
         )
-        sure = None if answer.chosen is None else answer.chosen.official
-        assert {None if pd.isna(code) else code for code in part['backoff']} == {sure}
+        sure = None if answer.confident is None else answer.confident.official
+        assert {None if pd.isna(code) else code for code in part['confident_code']} == {sure}
     four = model.predict(pd.DataFrame({'text': texts}), params={'k': 1, 'level': 4})
     assert four['level'].to_list() == [4, 4]
 
@@ -193,4 +193,4 @@ def test_a_bundle_without_a_coder_is_searched_by_distance(encoder, tmp_path):
     plain = write_tiny_bundle(tmp_path / 'bundle', encoder)
     found = loaded(plain, tmp_path / 'model').predict(pd.DataFrame({'text': ['corn farming']}))
     assert found['distance'].to_list() == sorted(found['distance'])
-    assert found['backoff'].isna().all()
+    assert found['confident_code'].isna().all()

@@ -328,7 +328,7 @@ def test_prefect_draws_a_stage_below_those_that_it_reads_and_no_others(laborator
 
 @pytest.mark.slow
 def test_every_stage_is_visible_in_mlflow(laboratory, words, source):
-    words.metrics = {'infinite': float('inf'), 'undefined': float('nan'), 'share': 0.25}
+    words.metrics = {'infinite': float('inf'), 'undefined': float('nan'), 'remote_cache': 0.25}
     first, second = laboratory.flow(
         words.call(source, settings={'depth': {'of': 3}}),
         words.call(source, settings={'depth': {'of': 3}}),
@@ -340,14 +340,14 @@ def test_every_stage_is_visible_in_mlflow(laboratory, words, source):
     assert computed.info.run_id == first.run_id == second.run_id
     assert computed.data.tags['cached'] == 'false'
     assert 'computed_by' not in computed.data.tags
-    assert set(computed.data.metrics) == {'letters', 'share', 'seconds'}
+    assert set(computed.data.metrics) == {'letters', 'remote_cache', 'seconds'}
     assert computed.data.tags['key'] == first.key
     assert computed.data.params == {'key': first.key, 'settings.depth.of': '3'}
 
     assert cached.data.tags['cached'] == 'true'
     assert cached.data.tags['computed_by'] == first.run_id
     assert cached.data.tags['key'] == first.key
-    assert cached.data.metrics == {'letters': 12, 'share': 0.25}
+    assert cached.data.metrics == {'letters': 12, 'remote_cache': 0.25}
 
     laboratory.flow(words.call(source, settings={'depth': {'of': 3}}))
     (later,) = laboratory.runs()
@@ -594,7 +594,7 @@ def test_a_stored_record_that_is_damaged_or_planted_is_computed_again(
     assert source.read_text() == 'dog grooming'
 
 
-@pytest.mark.parametrize('file', ['record', 'record_storage', 'assets', 'share', 'stage'])
+@pytest.mark.parametrize('file', ['record', 'record_storage', 'assets', 'remote_cache', 'stage'])
 def test_how_records_are_stored_takes_no_part_in_the_key_of_any_stage(tmp_path, monkeypatch, file):
     stages = {stage.name: stage for stage in PIPELINE}
     before = {name: key(stage) for name, stage in stages.items()}

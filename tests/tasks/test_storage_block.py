@@ -10,7 +10,7 @@ from prefect.filesystems import LocalFileSystem, RemoteFileSystem
 from naics_embed.artifacts import Artifact
 from naics_embed.config.platform import PlatformConfig
 from naics_embed.errors import ConfigError
-from tasks.share import Share
+from tasks.remote_cache import RemoteCache
 from tasks.stage import Record, Result, Run, Stage
 from tasks.tracking import pipeline_run
 
@@ -48,7 +48,7 @@ def on_host(root: Path, uri: str, source: Path, computed: list[str]) -> Record:
     @flow(name='host')
     def host() -> Record:
         with pipeline_run(uri, 'blocks', root / 'mlartifacts', {}, {}) as tracker:
-            run = Run(root, tracker, share=Share.at('remote-file-system/records'))
+            run = Run(root, tracker, remote_cache=RemoteCache.at('remote-file-system/records'))
             return Stage('letters', body, 'source', 'letters')(run, {'source': Artifact.of(source)})
 
     return host()
@@ -73,21 +73,25 @@ def test_hosts_find_each_others_outputs_through_a_block(
 @pytest.mark.slow
 def test_a_block_that_is_absent_or_of_another_kind_is_named(tmp_path, prefect_server):
     with pytest.raises(ConfigError, match=r"remote-file-system/gone: Prefect's server has no such"):
-        Share.at('remote-file-system/gone')
+        RemoteCache.at('remote-file-system/gone')
     LocalFileSystem(basepath=str(tmp_path)).save('here', overwrite=True)
     with pytest.raises(ConfigError, match='kind local-file-system cannot be used; save one of the'):
-        Share.at('local-file-system/here')
+        RemoteCache.at('local-file-system/here')
     RemoteFileSystem(basepath='nope://bucket').save('nope', overwrite=True)
     with pytest.raises(ConfigError, match='remote-file-system/nope: Protocol not known: nope'):
-        Share.at('remote-file-system/nope')
+        RemoteCache.at('remote-file-system/nope')
 
 
-@pytest.mark.parametrize('share', [None, 's3://bucket/folder', 'remote-file-system/naics'])
-def test_the_share_is_an_address_or_a_block(share):
-    assert PlatformConfig({}, share, None).share == share
+@pytest.mark.parametrize('remote_cache', [None, 's3://bucket/folder', 'remote-file-system/naics'])
+def test_the_remote_cache_is_an_address_or_a_block(remote_cache):
+    assert PlatformConfig({}, remote_cache, None).remote_cache == remote_cache
 
 
-@pytest.mark.parametrize('share', ['', 'bucket', '/folder', 'a/b/c', '../b', 'Remote/B', 'a/'])
-def test_what_is_neither_address_nor_block_is_refused(share):
-    with pytest.raises(ConfigError, match=r'platform\.share must be .*remote-file-system/NAME'):
-        PlatformConfig({}, share, None)
+@pytest.mark.parametrize(
+    'remote_cache', ['', 'bucket', '/folder', 'a/b/c', '../b', 'Remote/B', 'a/']
+)
+def test_what_is_neither_address_nor_block_is_refused(remote_cache):
+    with pytest.raises(
+        ConfigError, match=r'platform\.remote_cache must be .*remote-file-system/NAME'
+    ):
+        PlatformConfig({}, remote_cache, None)

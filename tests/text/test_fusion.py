@@ -53,8 +53,8 @@ def test_absent_channels_take_no_part(kind):
     other = made(changed, present)
     torch.testing.assert_close(one.embedding, other.embedding)
     torch.testing.assert_close(one.embedding.norm(dim=1), torch.ones(CODES))
-    for name, figure in one.figures.items():
-        torch.testing.assert_close(figure, other.figures[name])
+    for name, metric in one.metrics.items():
+        torch.testing.assert_close(metric, other.metrics[name])
     if one.balance is not None:
         torch.testing.assert_close(one.balance, other.balance)
 
@@ -77,7 +77,7 @@ def test_attention_weights_add_up_over_what_is_present():
     weights = made.weights(embeddings, present)
     torch.testing.assert_close(weights.sum(1), torch.ones(CODES))
     assert bool((weights[~present] == 0).all())
-    entropy = made(embeddings, present).figures['attention_entropy']
+    entropy = made(embeddings, present).metrics['attention_entropy']
     assert 0 < float(entropy) < math.log(CHANNELS)
 
 
@@ -105,7 +105,7 @@ def test_experts_equal_a_plain_loop_over_the_two_best():
         torch.testing.assert_close(got.embedding[row], mean / mean.norm())
     load = assignments / assignments.sum()
     for expert in range(4):
-        assert float(got.figures[f'load_{expert}']) == pytest.approx(float(load[expert]))
+        assert float(got.metrics[f'load_{expert}']) == pytest.approx(float(load[expert]))
     balance = 4 * (load * probabilities / present.sum()).sum()
     assert float(got.balance.detach()) == pytest.approx(float(balance))
 
@@ -122,9 +122,9 @@ def test_balance_evens_the_load():
         made(embeddings, present).balance.backward()
         optimizer.step()
     after = made(embeddings, present)
-    shares = [torch.stack([f.figures[f'load_{e}'] for e in range(4)]) for f in (before, after)]
-    assert float(shares[0].max()) == pytest.approx(0.5), 'every text went to the first expert'
-    assert float(shares[1].max()) < 0.4
+    fractions = [torch.stack([f.metrics[f'load_{e}'] for e in range(4)]) for f in (before, after)]
+    assert float(fractions[0].max()) == pytest.approx(0.5), 'every text went to the first expert'
+    assert float(fractions[1].max()) < 0.4
     assert float(after.balance.detach()) < float(before.balance.detach())
 
 

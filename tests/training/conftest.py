@@ -43,10 +43,10 @@ SMALL = [
     'training.lr_head=1e-3',
     'training.lr_table=1e-2',
     'training.lr_temperature=1e-2',
-    'training.warm.epochs=0',
-    'training.warm.least_steps=0',
-    'training.warm.only_below=0',
-    'training.warm.distillation=0',
+    'training.head_only.epochs=0',
+    'training.head_only.least_steps=0',
+    'training.head_only.only_below=0',
+    'training.head_only.distillation=0',
     'objective.retrieval.weight=1',
     'objective.distillation.weight=0',
 ]
@@ -166,10 +166,10 @@ def settings_with():
 
 @pytest.fixture
 def selection_is(monkeypatch):
-    """Return a function that gives each validation the next of some figures as its selection."""
+    """Return a function that gives each validation the next of some metrics as its selection."""
 
-    def arrange(figures: Iterable[float]) -> None:
-        course, original = iter(figures), Validator.__call__
+    def arrange(metrics: Iterable[float]) -> None:
+        course, original = iter(metrics), Validator.__call__
 
         def validate(self, queries, codes):
             return {**original(self, queries, codes), SELECTION: next(course)}

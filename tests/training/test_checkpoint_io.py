@@ -44,7 +44,7 @@ def train(make_inputs):
     def run(settings, folder, *, stop_after=None, **options):
         epochs = []
 
-        def report(epoch, figures):
+        def report(epoch, metrics):
             if epoch == stop_after:
                 raise EndOfProcessError
             epochs.append(epoch)
@@ -134,8 +134,8 @@ def test_a_full_disk_leaves_the_earlier_checkpoints(
 ):
     """There is space for nothing or half of a checkpoint, the best one or the last one."""
     assert not on_same_disk(small_disk, Path(tempfile.gettempdir()))
-    figures = [0.5, second, 0.6]
-    selection_is([*figures, *figures[:2], second, *figures[1:]])
+    metrics = [0.5, second, 0.6]
+    selection_is([*metrics, *metrics[:2], second, *metrics[1:]])
     whole, _ = train(settings, tmp_path / 'whole')
     folder = small_disk / 'checkpoints'
     with pytest.raises(EndOfProcessError):

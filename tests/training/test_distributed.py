@@ -23,8 +23,8 @@ WORLD = 2
 OVERRIDES = (
     'model.dropout=0',
     'model.embedding_dropout=0',
-    'training.warm.embedding_dropout=0',
-    'training.warm.embedding_noise=0',
+    'training.head_only.embedding_dropout=0',
+    'training.head_only.embedding_noise=0',
     'objective.dcl.weight=0.3',
     'objective.anchor.weight=0.2',
     'objective.retrieval.ancestor_credit=0.3',
@@ -138,7 +138,7 @@ def training_settings(settings_with, make_inputs):
     return settings_with(
         *OVERRIDES,
         'training.epochs=2',
-        'training.warm.epochs=1',
+        'training.head_only.epochs=1',
         f'training.batch={next(size for size in range(32, last) if last % size == 0)}',
         'objective.placed_codes=1',
     )

@@ -33,10 +33,10 @@ def train(make_inputs, tmp_path):
     def run(settings, checkpoints='checkpoints', *, stop_after=None, **options):
         reported: dict[int, dict[str, float]] = {}
 
-        def report(epoch: int, figures: dict[str, float]) -> None:
+        def report(epoch: int, metrics: dict[str, float]) -> None:
             if epoch == stop_after:
                 raise EndOfProcessError
-            reported[epoch] = figures
+            reported[epoch] = metrics
 
         trained = train_text(
             make_inputs(), settings, tmp_path / checkpoints, report=report, **options
@@ -100,7 +100,7 @@ def test_training_learns_its_queries_and_keeps_the_tree(train, settings_with, ma
     assert mrr == pytest.approx(history[trained.best_epoch]['validation/index_mrr'], abs=0.03)
 
 
-def test_an_epoch_has_no_figures_of_terms_that_have_ended(train, settings_with, caplog):
+def test_an_epoch_has_no_metrics_of_terms_that_have_ended(train, settings_with, caplog):
     overrides = ('objective.placement_schedule.end=0.5', 'objective.retrieval.start=0.25')
     with caplog.at_level('INFO', logger='naics_embed.training.callbacks'):
         trained, reported = train(
@@ -120,7 +120,7 @@ def test_an_epoch_has_no_figures_of_terms_that_have_ended(train, settings_with, 
 
 
 @pytest.mark.parametrize('mode', ['adapters', 'full'])
-def test_recomputed_layers_and_gradient_norms_change_no_figure(train, settings_with, mode):
+def test_recomputed_layers_and_gradient_norms_change_no_metric(train, settings_with, mode):
     overrides = ('training.epochs=1', f'model.mode={mode}', 'model.dropout=0.1')
     plain, _ = train(settings_with(*overrides, 'training.gradient_norms=0'), 'plain')
     watched, _ = train(
@@ -178,10 +178,14 @@ def test_resumed_training_equals_uninterrupted_training(train, settings_with, dr
     assert_same(whole, resumed)
 
 
-def test_resumed_warm_epochs_equal_uninterrupted_ones(train, settings_with):
-    """Validation is not in every epoch, and its figures are in those of its own only."""
-    warm = ('training.warm.epochs=6', 'training.warm.validate_every=3', 'training.epochs=2')
-    settings = settings_with(*warm, 'training.patience=9')
+def test_resumed_head_only_epochs_equal_uninterrupted_ones(train, settings_with):
+    """Validation is not in every epoch, and its metrics are in those of its own only."""
+    head_only = (
+        'training.head_only.epochs=6',
+        'training.head_only.validate_every=3',
+        'training.epochs=2',
+    )
+    settings = settings_with(*head_only, 'training.patience=9')
     whole, _ = train(settings, 'whole')
     validated = [SELECTION in epoch for epoch in whole.history]
     assert validated == [False, False, True, False, False, True, True, True]
@@ -291,7 +295,7 @@ def test_a_missing_checkpoint_is_named(train, settings_with, resume):
 
 def test_an_unhealthy_table_stops_training_before_it_is_saved(train, settings_with, tmp_path):
     settings = settings_with('training.lr_table=30', 'training.clip=1')
-    with pytest.raises(HealthError, match=r'epoch 0: share of points.*none was saved yet'):
+    with pytest.raises(HealthError, match=r'epoch 0: fraction of points.*none was saved yet'):
         train(settings)
     assert list((tmp_path / 'checkpoints').glob('*.ckpt')) == []
 
@@ -317,16 +321,16 @@ def test_the_last_good_checkpoint_survives(train, settings_with, tmp_path, monke
 def test_the_health_of_each_epoch_is_reported(train, settings_with, material):
     trained, reported = train(settings_with('training.epochs=2'))
     for epoch in (0, 1):
-        figures = reported[epoch]
+        metrics = reported[epoch]
         radii = [
-            figures[f'health/radius_{name}'] for name in ('min', 'q05', 'median', 'q95', 'max')
+            metrics[f'health/radius_{name}'] for name in ('min', 'q05', 'median', 'q95', 'max')
         ]
         assert radii == sorted(radii)
         assert radii[0] > 0
-        assert figures['health/non_finite'] == 0
-        medians = [figures[f'health/radius_level_{level}_median'] for level in range(2, 7)]
+        assert metrics['health/non_finite'] == 0
+        medians = [metrics[f'health/radius_level_{level}_median'] for level in range(2, 7)]
         assert medians == sorted(medians)
-        assert 0 <= figures['health/share_at_bound'] <= 1
+        assert 0 <= metrics['health/fraction_at_bound'] <= 1
         assert trained.history[epoch]['health/radius_median'] == radii[2]
     # The best epoch's own table, as it was left.
     known = torch.from_numpy(material.supervised) if hasattr(material, 'supervised') else None
@@ -395,10 +399,10 @@ def test_the_checkpoint_of_another_training_is_not_called_good(train, settings_w
         train(settings_with('training.lr_table=30'), resume='never')
 
 
-def test_the_checkpoint_of_the_warm_epochs_is_named(train, settings_with):
-    warm = ('training.warm.epochs=2', 'training.warm.validate_every=1')
-    with pytest.raises(HealthError, match=r'last good checkpoint: .*warm/last\.ckpt'):
-        train(settings_with('training.lr_table=30', 'training.clip=1', *warm))
+def test_the_checkpoint_of_the_head_only_epochs_is_named(train, settings_with):
+    head_only = ('training.head_only.epochs=2', 'training.head_only.validate_every=1')
+    with pytest.raises(HealthError, match=r'last good checkpoint: .*head_only/last\.ckpt'):
+        train(settings_with('training.lr_table=30', 'training.clip=1', *head_only))
 
 
 def test_health_looks_at_supervised_codes(train, settings_with, monkeypatch, material):

@@ -31,11 +31,11 @@ def encoder(folder, **options) -> SentenceEncoder:
 
 
 def test_a_line_through_two_measurements():
-    plan = plan_batch((8, 180.0), (16, 260.0), 1000, share=0.9, step=8, measured=True)
+    plan = plan_batch((8, 180.0), (16, 260.0), 1000, fraction=0.9, step=8, measured=True)
     assert (plan.fixed, plan.per_query) == (100, 10)
     assert plan.batch == 80, 'from (900 − 100) / 10'
     with pytest.raises(ConfigError, match=r'a batch of 8 needs.*model\.checkpointing'):
-        plan_batch((8, 180.0), (16, 260.0), 150, share=0.9, step=8, measured=True)
+        plan_batch((8, 180.0), (16, 260.0), 150, fraction=0.9, step=8, measured=True)
 
 
 def test_what_autograd_keeps_is_counted_once():
@@ -59,7 +59,7 @@ def test_memory_grows_with_the_batch_and_falls_with_recomputation(tiny_backbone)
 
 
 def test_advice_without_a_gpu(tiny_backbone):
-    options = {'tokens': 20, 'sizes': (4, 8), 'share': 0.8, 'step': 8, 'precision': '32-true'}
+    options = {'tokens': 20, 'sizes': (4, 8), 'fraction': 0.8, 'step': 8, 'precision': '32-true'}
     plan = measure_batch(encoder(tiny_backbone), memory=GIB // 8, **options)
     if torch.cuda.is_available():
         assert plan.measured
@@ -127,9 +127,9 @@ def test_a_profile_of_another_layout_is_left_alone(tmp_path, content):
     [
         ({'memory': float('nan')}, 'memory must be a number of GiB'),
         ({'memory': float('inf')}, 'memory must be a number of GiB'),
-        ({'share': float('nan')}, r'share in \(0, 1\]'),
-        ({'share': 5.0}, r'share in \(0, 1\]'),
-        ({'share': -1.0}, r'share in \(0, 1\]'),
+        ({'fraction': float('nan')}, r'fraction in \(0, 1\]'),
+        ({'fraction': 5.0}, r'fraction in \(0, 1\]'),
+        ({'fraction': -1.0}, r'fraction in \(0, 1\]'),
         ({'profile': '../base'}, r"no profile '\.\./base'"),
         ({'overrides': ['backbone.window=5000']}, r'window=5000, but .* reads'),
         ({'overrides': ['model.mode=frozen']}, 'trains no transformer'),
@@ -140,7 +140,7 @@ def test_the_command_refuses_what_makes_no_sense(tiny_backbone, changed, words):
         'overrides': ['backbone.window=20'],
         'profile': 'gpu',
         'memory': 1.0,
-        'share': 0.8,
+        'fraction': 0.8,
         'config_folder': CONFIGS,
         'apply': False,
         'as_json': True,
@@ -157,7 +157,7 @@ def test_the_command_writes_its_advice_into_the_profile(tiny_backbone, tmp_path,
         'overrides': [f'backbone.name={tiny_backbone}', 'backbone.window=20'],
         'profile': 'gpu',
         'memory': 0.25,
-        'share': 0.8,
+        'fraction': 0.8,
         'config_folder': folder,
     }
     gpu(**arguments, apply=False, as_json=True)

@@ -234,7 +234,7 @@ def test_the_curriculum_leaves_forced_negatives_as_they_are(step, rules):
 
 
 @pytest.mark.parametrize(
-    ('rules', 'share'),
+    ('rules', 'fraction'),
     [
         (NegativeRules(distance_exponent=1.0), 'weighted'),
         (NegativeRules(mask_siblings=True), 'siblings'),
@@ -245,7 +245,7 @@ def test_the_curriculum_leaves_forced_negatives_as_they_are(step, rules):
     ],
 )
 @pytest.mark.parametrize('where', ['dcl', 'retrieval'])
-def test_a_mechanism_changes_the_loss_and_logs_its_share(step, rules, share, where):
+def test_a_mechanism_changes_the_loss_and_logs_its_fraction(step, rules, fraction, where):
     module, batch = step(
         on('dcl'), 'model.fusion.kind=experts', 'objective.dcl.positive_distance=1'
     )
@@ -263,7 +263,7 @@ def test_a_mechanism_changes_the_loss_and_logs_its_share(step, rules, share, whe
         assert float(difference) == pytest.approx(0)
     else:
         assert float(difference) > 1e-6
-    assert 0 < float(changed.figures[f'{where}_{share}']) <= 1
+    assert 0 < float(changed.metrics[f'{where}_{fraction}']) <= 1
     changed.values[where].backward()
     assert bool((model.table.grad != 0).any())
 
@@ -383,7 +383,7 @@ def test_mixed_precision_is_for_the_transformer_only(step, monkeypatch):
         terms = module.terms(batch, 0.5)
     assert watch.found == []
     assert {'distillation', 'dcl', 'retrieval', 'placement', 'balance'} <= set(terms.values)
-    assert 'dcl_router' in terms.figures
+    assert 'dcl_router' in terms.metrics
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,12 @@ def test_terms_that_cannot_act_are_refused(settings_with, overrides, words):
 
 
 BARE = ('objective.stress=0', 'objective.placement=0')
-LATE = (*BARE, 'training.warm.epochs=2', 'training.warm.validate_every=1', 'training.epochs=2')
+LATE = (
+    *BARE,
+    'training.head_only.epochs=2',
+    'training.head_only.validate_every=1',
+    'training.epochs=2',
+)
 
 
 @pytest.mark.parametrize(
@@ -426,18 +431,18 @@ LATE = (*BARE, 'training.warm.epochs=2', 'training.warm.validate_every=1', 'trai
             ),
             '0.4',
         ),
-        # Half of the run are warm epochs, on frozen embeddings.
+        # Half of the run are head-only epochs, on frozen embeddings.
         ((*LATE, 'objective.retrieval.start=0.5', on('anchor')), '0'),
         ((*LATE, 'objective.retrieval.start=0.75', on('distillation')), '0'),
-        ((*LATE, 'objective.retrieval.start=0.5', 'training.warm.distillation=1'), None),
-        ((*LATE, 'objective.retrieval.start=0.75', 'training.warm.distillation=1'), '0.5'),
+        ((*LATE, 'objective.retrieval.start=0.5', 'training.head_only.distillation=1'), None),
+        ((*LATE, 'objective.retrieval.start=0.75', 'training.head_only.distillation=1'), '0.5'),
         ((*LATE, 'objective.retrieval.end=0.6', on('anchor')), None),
         (
             (
                 *LATE,
                 'objective.retrieval.start=0.75',
-                'training.warm.distillation=1',
-                'training.warm.only_below=100000',
+                'training.head_only.distillation=1',
+                'training.head_only.only_below=100000',
             ),
             None,
         ),
@@ -463,7 +468,7 @@ def test_distillation_needs_queries_of_leaves(settings_with, make_inputs):
     inputs = replace(inputs, train=sectors)
     with pytest.raises(ConfigError, match='no training query has one'):
         check_training(inputs, settings_with(on('distillation')))
-    check_training(inputs, settings_with('training.warm.distillation=1'))
+    check_training(inputs, settings_with('training.head_only.distillation=1'))
 
 
 def test_forced_negatives_need_redirected_queries(settings_with, make_inputs):

@@ -16,10 +16,10 @@ from naics_embed.training.recovery import checkpoint_to_resume
 from naics_embed.training.validation import Validator
 
 EVERYTHING = (
-    'training.warm.epochs=2',
-    'training.warm.batch=64',
-    'training.warm.validate_every=1',
-    'training.warm.patience=9',
+    'training.head_only.epochs=2',
+    'training.head_only.batch=64',
+    'training.head_only.validate_every=1',
+    'training.head_only.patience=9',
     'training.epochs=6',
     'training.patience=2',
     'training.schedule=plateau',
@@ -32,12 +32,12 @@ EVERYTHING = (
     'curriculum.plateau=2',
     'curriculum.hard=5',
     'curriculum.clusters=12',
-    'training.health.bound_share=1',
+    'training.health.bound_fraction=1',
 )
 OF_WARM, OF_MAIN = [0.1, 0.2], [0.3, 0.9, 0.2, 0.5]
 """Validation of each epoch: the second main one is best, two worse ones end the training."""
 BEST = 'best-epoch=01-selection=0.9000.ckpt'
-WARM_BEST = 'best-epoch=01-selection=0.2000.ckpt'
+HEAD_ONLY_BEST = 'best-epoch=01-selection=0.2000.ckpt'
 
 
 class EndOfProcessError(Exception):
@@ -51,10 +51,10 @@ def everything(settings_with):
 
 @pytest.fixture(scope='module')
 def train(make_inputs, everything):
-    """Train in a folder, where validation gives some figures; return the result and the epochs."""
+    """Train in a folder, where validation gives some metrics; return the result and the epochs."""
 
-    def run(folder, figures, *, stop_after=None, settings=everything, **options):
-        epochs, course, original = [], iter(figures), Validator.__call__
+    def run(folder, metrics, *, stop_after=None, settings=everything, **options):
+        epochs, course, original = [], iter(metrics), Validator.__call__
 
         def report(epoch, reported):
             if epoch == stop_after:
@@ -89,7 +89,7 @@ def interrupted(train, tmp_path_factory) -> Path:
     with pytest.raises(EndOfProcessError):
         train(folder, [*OF_WARM, *OF_MAIN], stop_after=5)
     assert visible(folder) == [BEST, 'last.ckpt', 'settings.json']
-    assert visible(folder / 'warm') == [WARM_BEST, 'last.ckpt']
+    assert visible(folder / 'head_only') == [HEAD_ONLY_BEST, 'last.ckpt']
     return folder
 
 
@@ -194,7 +194,7 @@ def test_without_any_readable_checkpoint_main_epochs_begin_anew(train, whole, fo
     cut(folder / 'last.ckpt')
     empty(folder / BEST)
     trained, epochs = train(folder, OF_MAIN)
-    assert epochs == [2, 3, 4, 5], 'warm epochs are not trained again'
+    assert epochs == [2, 3, 4, 5], 'head-only epochs are not trained again'
     assert_same(trained, whole)
     assert f'no checkpoint in {folder} can be used: training begins anew' in caplog.text
     assert {f'{BEST}.unreadable', 'last.ckpt.unreadable', BEST} <= set(visible(folder))
@@ -216,20 +216,20 @@ def test_an_earlier_best_checkpoint_is_next(train, whole, folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('torn', 'again'), [(['last.ckpt'], []), (['last.ckpt', WARM_BEST], OF_WARM)]
+    ('torn', 'again'), [(['last.ckpt'], []), (['last.ckpt', HEAD_ONLY_BEST], OF_WARM)]
 )
-def test_torn_checkpoints_of_the_warm_epochs(train, whole, folder, torn, again):
+def test_torn_checkpoints_of_the_head_only_epochs(train, whole, folder, torn, again):
     for name in torn:
-        cut(folder / 'warm' / name)
+        cut(folder / 'head_only' / name)
     trained, epochs = train(folder, [*again, OF_MAIN[-1]])
     assert epochs == [*range(len(again)), 5]
     assert_same(trained, whole)
-    assert {f'{name}.unreadable' for name in torn} <= set(visible(folder / 'warm'))
+    assert {f'{name}.unreadable' for name in torn} <= set(visible(folder / 'head_only'))
 
 
-def test_a_killed_recovery_of_the_warm_epochs_begins_with_them_again(train, whole, folder):
-    for name in ('last.ckpt', WARM_BEST):
-        cut(folder / 'warm' / name)
+def test_a_killed_recovery_of_the_head_only_epochs_begins_with_them_again(train, whole, folder):
+    for name in ('last.ckpt', HEAD_ONLY_BEST):
+        cut(folder / 'head_only' / name)
     with pytest.raises(EndOfProcessError):
         train(folder, OF_WARM[:1], stop_after=0)
     trained, epochs = train(folder, [*OF_WARM, OF_MAIN[-1]])
@@ -263,16 +263,16 @@ def test_a_torn_best_checkpoint_of_the_last_epoch_is_written_again(train, whole,
     [
         ('last.ckpt', r'checkpoints/last\.ckpt is no checkpoint'),
         (BEST, r'last\.ckpt needs its best checkpoint: .*best-epoch=01-selection=0\.9000\.ckpt is'),
-        ('warm/last.ckpt', r'warm/last\.ckpt is no checkpoint'),
+        ('head_only/last.ckpt', r'head_only/last\.ckpt is no checkpoint'),
     ],
 )
 def test_a_checkpoint_that_is_insisted_on_is_not_set_aside(train, folder, torn, said):
     content = cut(folder / torn)
-    before = visible(folder), visible(folder / 'warm')
+    before = visible(folder), visible(folder / 'head_only')
     with pytest.raises(ArtifactError, match=rf'{said}.*--resume auto.*--resume never'):
         train(folder, [], resume='last')
     assert (folder / torn).read_bytes() == content
-    assert (visible(folder), visible(folder / 'warm')) == before
+    assert (visible(folder), visible(folder / 'head_only')) == before
 
 
 def test_a_named_checkpoint_that_cannot_be_read_stays_where_it_is(train, folder, tmp_path):

@@ -15,12 +15,12 @@ from naics_embed.training import build
 from naics_embed.training.build import make_model, make_module
 from naics_embed.training.curriculum import Curriculum, phase_of, rules_of
 from naics_embed.training.fit import train_text
+from naics_embed.training.head_only import head_only_epochs, planned_epochs
 from naics_embed.training.module import SELECTION, Course
-from naics_embed.training.warm import planned_epochs, warm_epochs
 
-WARM = ('training.warm.epochs=2', 'training.warm.batch=64', 'training.patience=9')
+HEAD_ONLY = ('training.head_only.epochs=2', 'training.head_only.batch=64', 'training.patience=9')
 EVERYTHING = (
-    *WARM,
+    *HEAD_ONLY,
     'training.epochs=3',
     'training.accumulate=2',
     'training.schedule=plateau',
@@ -37,7 +37,7 @@ EVERYTHING = (
     'curriculum.router=3',
     'curriculum.clusters=12',
     'curriculum.retrieval=true',
-    'training.health.bound_share=1',
+    'training.health.bound_fraction=1',
 )
 
 
@@ -59,10 +59,10 @@ def train(make_inputs, tmp_path):
     def run(settings, folder='checkpoints', *, stop_after=None, **options):
         reported = {}
 
-        def report(epoch, figures):
+        def report(epoch, metrics):
             if epoch == stop_after:
                 raise EndOfProcessError
-            reported[epoch] = figures
+            reported[epoch] = metrics
 
         path = tmp_path / folder
         return train_text(make_inputs(), settings, path, report=report, **options), reported
@@ -73,58 +73,60 @@ def train(make_inputs, tmp_path):
 @pytest.mark.parametrize(
     ('queries', 'epochs'), [(10_000, 4), (1_000, 8), (640, 10), (65, 50), (64, 100)]
 )
-def test_few_queries_get_more_warm_epochs(queries, epochs, settings_with):
+def test_few_queries_get_more_head_only_epochs(queries, epochs, settings_with):
     settings = settings_with(
-        'training.warm.epochs=4',
-        'training.warm.validate_every=2',
-        'training.warm.batch=64',
-        'training.warm.least_steps=100',
+        'training.head_only.epochs=4',
+        'training.head_only.validate_every=2',
+        'training.head_only.batch=64',
+        'training.head_only.least_steps=100',
     )
-    assert warm_epochs(settings, queries) == epochs
+    assert head_only_epochs(settings, queries) == epochs
 
 
-def test_there_are_no_warm_epochs_where_nothing_follows_them_or_none_are_wanted(settings_with):
-    wanted = ('training.warm.epochs=5', 'training.warm.least_steps=100')
-    assert warm_epochs(settings_with(*wanted, 'model.mode=frozen'), 64) == 0
-    assert warm_epochs(settings_with('training.warm.least_steps=100'), 64) == 0
+def test_there_are_no_head_only_epochs_where_nothing_follows_them_or_none_are_wanted(settings_with):
+    wanted = ('training.head_only.epochs=5', 'training.head_only.least_steps=100')
+    assert head_only_epochs(settings_with(*wanted, 'model.mode=frozen'), 64) == 0
+    assert head_only_epochs(settings_with('training.head_only.least_steps=100'), 64) == 0
 
 
 def test_few_queries_train_no_adapters(train, settings_with, tmp_path):
-    settings = settings_with(*WARM, 'training.epochs=3', 'training.warm.only_below=100000')
+    settings = settings_with(
+        *HEAD_ONLY, 'training.epochs=3', 'training.head_only.only_below=100000'
+    )
     trained, reported = train(settings)
     assert planned_epochs(settings, 99_999) == len(reported) == len(trained.history) == 2
     assert planned_epochs(settings, 100_000) == 5
-    assert trained.warm_epochs == 2
+    assert trained.head_only_epochs == 2
     assert trained.adapters == {}
     kept = json.loads((tmp_path / 'checkpoints' / 'settings.json').read_text())
     assert (kept['model']['mode'], kept['training']['epochs']) == ('adapters', 3), 'as configured'
-    assert not (tmp_path / 'checkpoints' / 'warm').exists()
+    assert not (tmp_path / 'checkpoints' / 'head_only').exists()
     again, _ = train(settings, resume='last')
     torch.testing.assert_close(again.tangents, trained.tangents)
 
 
-def test_the_classifier_is_asked_in_the_warm_epochs_alone(train, settings_with):
-    settings = settings_with(*WARM, 'training.epochs=1', 'training.warm.distillation=0.5')
+def test_the_classifier_is_asked_in_the_head_only_epochs_alone(train, settings_with):
+    settings = settings_with(*HEAD_ONLY, 'training.epochs=1', 'training.head_only.distillation=0.5')
     trained, _ = train(settings)
-    asked = ['train/distillation' in figures for figures in trained.history]
+    asked = ['train/distillation' in metrics for metrics in trained.history]
     assert asked == [True, True, False]
 
 
 def test_heads_come_first_and_adapters_go_on_from_them(train, settings_with, tmp_path):
-    trained, reported = train(settings_with(*WARM, 'training.epochs=1', 'training.lr_table=0'))
+    trained, reported = train(settings_with(*HEAD_ONLY, 'training.epochs=1', 'training.lr_table=0'))
     assert sorted(reported) == [0, 1, 2]
     assert trained.history == [reported[epoch] for epoch in sorted(reported)]
-    warm = torch.load(tmp_path / 'checkpoints' / 'warm' / 'last.ckpt', weights_only=True)
-    assert not any('encoder' in name for name in warm['state_dict'])
+    head_only = torch.load(tmp_path / 'checkpoints' / 'head_only' / 'last.ckpt', weights_only=True)
+    assert not any('encoder' in name for name in head_only['state_dict'])
     best = max(reported[epoch][SELECTION] for epoch in (0, 1))
-    named = [path.name for path in (tmp_path / 'checkpoints' / 'warm').glob('best-*')]
+    named = [path.name for path in (tmp_path / 'checkpoints' / 'head_only').glob('best-*')]
     assert len(named) == 1
     assert f'selection={best:.4f}' in named[0]
-    # With the rate of the table at zero, it stands where the warm epochs left it.
-    kept = torch.load(tmp_path / 'checkpoints' / 'warm' / named[0], weights_only=True)
+    # With the rate of the table at zero, it stands where the head-only epochs left it.
+    kept = torch.load(tmp_path / 'checkpoints' / 'head_only' / named[0], weights_only=True)
     assert torch.equal(trained.state['table'], kept['state_dict']['model.table'])
     settings = json.loads((tmp_path / 'checkpoints' / 'settings.json').read_text())
-    assert settings['training']['warm']['epochs'] == 2
+    assert settings['training']['head_only']['epochs'] == 2
     assert set(trained.adapters) == {QUERY, 'title_channel', 'description_channel'}
 
 
@@ -143,7 +145,7 @@ def test_resuming_with_everything_on_equals_an_uninterrupted_run(train, settings
     phases = [epoch['curriculum/phase'] for epoch in whole.history]
     assert phases == sorted(phases)
     assert {1, 3} <= set(phases)
-    shares = {name for epoch in whole.history for name in epoch}
+    fractions = {name for epoch in whole.history for name in epoch}
     assert {
         'curriculum/dcl_hard',
         'curriculum/dcl_router',
@@ -155,7 +157,7 @@ def test_resuming_with_everything_on_equals_an_uninterrupted_run(train, settings
         'gradient/dcl',
         'gradient/offset',
         'train/balance',
-    } <= shares
+    } <= fractions
     assert all(epoch['gradient/retrieval'] > 0 for epoch in whole.history)
 
 
@@ -250,12 +252,12 @@ def test_rates_fall_and_phases_end_where_validation_stands_still(
     assert [epoch['curriculum/phase'] for epoch in trained.history] == [1, 1, 2, 3]
 
 
-def test_phases_go_on_after_the_warm_epochs(train, settings_with, selection_is):
+def test_phases_go_on_after_the_head_only_epochs(train, settings_with, selection_is):
     selection_is(itertools.repeat(0.5))
     settings = settings_with(
         'training.epochs=3',
-        'training.warm.epochs=3',
-        'training.warm.validate_every=1',
+        'training.head_only.epochs=3',
+        'training.head_only.validate_every=1',
         'training.patience=9',
         *BY_PLATEAU,
     )
@@ -265,7 +267,9 @@ def test_phases_go_on_after_the_warm_epochs(train, settings_with, selection_is):
 
 def test_clusters_are_of_codes_near_each_other(make_inputs, settings_with):
     inputs = make_inputs()
-    settings = settings_with('curriculum.enabled=true', 'curriculum.clusters=12')
+    settings = settings_with(
+        'curriculum.enabled=true', 'curriculum.retrieval=true', 'curriculum.clusters=12'
+    )
     module = make_module(make_model(inputs, settings), inputs, settings, 10, Course(0.9, 1.0))
     curriculum = Curriculum(settings.curriculum, 0)
     curriculum._enter(module, MITIGATION)
@@ -309,12 +313,12 @@ def test_a_learned_curvature_leaves_the_end_of_its_range_at_once():
 
 
 def test_curvature_is_learned_and_kept_with_the_result(train, settings_with):
-    fixed, _ = train(settings_with(*WARM), 'fixed')
+    fixed, _ = train(settings_with(*HEAD_ONLY), 'fixed')
     assert fixed.curvature == 1.0
     overrides = ('model.learn_curvature=true', 'training.lr_temperature=0.05')
-    learned, reported = train(settings_with(*WARM, *overrides), 'learned')
+    learned, reported = train(settings_with(*HEAD_ONLY, *overrides), 'learned')
     course = [reported[epoch]['train/curvature'] for epoch in sorted(reported)]
-    assert len(set(course)) == len(course), 'it moves in every epoch, warm ones included'
+    assert len(set(course)) == len(course), 'it moves in every epoch, head-only ones included'
     assert learned.curvature != 1.0
     assert learned.head.c == learned.curvature
     with pytest.raises(ConfigError, match='geometry=lorentz'):

@@ -147,11 +147,11 @@ def test_processes_share_a_step(monkeypatch):
         monkeypatch.setattr('naics_embed.training.data.world', lambda rank=rank: (rank, 3))
         parts.append(epoch(sampler(), 1))
     for number, step in enumerate(whole):
-        shares = [part[number] for part in parts]
-        assert sorted(np.concatenate([s.queries for s in shares])) == sorted(step.queries)
-        assert sorted(np.concatenate([s.placed for s in shares])) == sorted(step.placed)
-        for share in shares:
-            np.testing.assert_array_equal(share.drawn, step.drawn)
+        fractions = [part[number] for part in parts]
+        assert sorted(np.concatenate([s.queries for s in fractions])) == sorted(step.queries)
+        assert sorted(np.concatenate([s.placed for s in fractions])) == sorted(step.placed)
+        for fraction in fractions:
+            np.testing.assert_array_equal(fraction.drawn, step.drawn)
 
 
 @pytest.fixture

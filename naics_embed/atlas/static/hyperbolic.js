@@ -100,7 +100,7 @@ const hyperbolic = (() => {
   /** Distance of a point to the centre. */
   const radius = (point) => 2 * Math.atanh(Math.hypot(...inside(point)));
 
-  /** The point at a share t of the way from the centre to a point, along the geodesic. */
+  /** The point at a fraction t of the way from the centre to a point, along the geodesic. */
   function partWay(point, t) {
     const [x, y] = inside(point);
     const norm = Math.hypot(x, y);

@@ -102,7 +102,7 @@ const view = (() => {
       });
     }
 
-    /** Call `step` with shares of the way up to 1; resolves when it is there or was stopped. */
+    /** Call `step` with fractions of the way up to 1; resolves when it is there or was stopped. */
     animate(duration, step) {
       this.stop();
       if (this.still()) {

@@ -53,7 +53,7 @@ function pathItems(path, sure) {
 }
 
 function showSure(answer) {
-  const sure = answer.backoff;
+  const sure = answer.confident;
   const wanted = percent(answer.confidence);
   byId('sure-text').textContent = sure
     ? `${sure.official} ${sure.title}, at ${percent(sure.probability)}`

@@ -36,5 +36,5 @@ class Attention(Fusion):
         used = (weights[present] + torch.finfo(weights.dtype).tiny).log() * weights[present]
         return Fused(
             nn.functional.normalize((weights[..., None] * kept).sum(-2), dim=-1),
-            figures={'attention_entropy': -used.detach().sum() / len(weights)},
+            metrics={'attention_entropy': -used.detach().sum() / len(weights)},
         )

@@ -12,12 +12,12 @@ class Fused:
     Attributes:
         embedding: ``(b, width)``, of length 1.
         balance: scalar load-balancing loss; None where there is nothing to balance.
-        figures: scalars to log, without gradient.
+        metrics: scalars to log, without gradient.
     """
 
     embedding: Tensor
     balance: Tensor | None = None
-    figures: dict[str, Tensor] = field(default_factory=dict)
+    metrics: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Fusion(nn.Module):

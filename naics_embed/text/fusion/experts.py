@@ -1,8 +1,8 @@
 """A sparse mixture of experts over channels.
 
 Shazeer et al., Outrageously Large Neural Networks (ICLR 2017); load balancing as in Fedus et al.,
-Switch Transformers (JMLR 2022): k · Σₑ fₑ · Pₑ, with fₑ the share of assignments that expert e gets
-and Pₑ its mean gate, over the channels that are present. It is 1 where the load is even.
+Switch Transformers (JMLR 2022): k · Σₑ fₑ · Pₑ, with fₑ the fraction of assignments that expert e
+gets and Pₑ its mean gate, over the channels that are present. It is 1 where the load is even.
 """
 
 import torch
@@ -55,8 +55,8 @@ class Experts(Fusion):
             text, place = (chosen == expert).nonzero(as_tuple=True)
             if len(text):
                 inner = nn.functional.gelu(texts[text] @ self.inward[expert])
-                share = weights[text, place][:, None]
-                moved = moved.index_add(0, text, share * (inner @ self.outward[expert]))
+                fraction = weights[text, place][:, None]
+                moved = moved.index_add(0, text, fraction * (inner @ self.outward[expert]))
         out = torch.zeros_like(embeddings)
         out[present] = texts + moved
         load = torch.bincount(chosen.flatten(), minlength=self.count).to(gates.dtype)
@@ -66,7 +66,7 @@ class Experts(Fusion):
             nn.functional.normalize(masked_mean(out, present), dim=-1),
             self.count * (load * gates.mean(0)).sum(),
             {'routing_entropy': entropy.sum(-1).mean()}
-            | {f'load_{expert}': share for expert, share in enumerate(load)},
+            | {f'load_{expert}': fraction for expert, fraction in enumerate(load)},
         )
 
     def routes(self, embeddings: Tensor, present: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from naics_embed.audit.data_files import DataFiles
 from naics_embed.census.normalise import normalise
-from naics_embed.evaluation.data_files import DataFiles
 from naics_embed.supervision.relations import relation_steps
 from naics_embed.taxonomy import LEVELS, Taxonomy, canonical_code
 
@@ -18,7 +18,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Oddity:
+class DataCheck:
     """Something that was looked for.
 
     Attributes:
@@ -36,7 +36,7 @@ class Oddity:
     examples: list[str] = field(default_factory=list)
 
 
-def oddities(files: DataFiles, taxonomy: Taxonomy, *, sample: int, seed: int) -> list[Oddity]:
+def data_checks(files: DataFiles, taxonomy: Taxonomy, *, sample: int, seed: int) -> list[DataCheck]:
     """Look for errors and surprises.
 
     Args:
@@ -83,7 +83,7 @@ def _pairs(frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return frame['i'].to_numpy().astype(np.int64), frame['j'].to_numpy().astype(np.int64)
 
 
-def _wrong_distances(distances: pl.DataFrame, taxonomy: Taxonomy) -> Oddity:
+def _wrong_distances(distances: pl.DataFrame, taxonomy: Taxonomy) -> DataCheck:
     i, j = _pairs(distances)
     stored = distances['distance'].to_numpy().astype(np.int64)
     wanted = distances_from_strings(taxonomy.codes, i, j)
@@ -96,7 +96,7 @@ def _wrong_distances(distances: pl.DataFrame, taxonomy: Taxonomy) -> Oddity:
     missing = expected - len(distances)
     if missing:
         examples.append(f'{missing:,} of {expected:,} pairs are missing')
-    return Oddity(
+    return DataCheck(
         'distance differs from the edges counted in the code strings',
         len(wrong) + abs(missing),
         expected,
@@ -105,7 +105,7 @@ def _wrong_distances(distances: pl.DataFrame, taxonomy: Taxonomy) -> Oddity:
     )
 
 
-def _wrong_relations(files: DataFiles) -> Oddity:
+def _wrong_relations(files: DataFiles) -> DataCheck:
     both = files.relations.join(files.distances, on=['i', 'j'], how='left')
     up, down = relation_steps(both['relation_id'].to_numpy())
     edges = both['distance'].fill_null(0).to_numpy().astype(np.int64)
@@ -114,10 +114,10 @@ def _wrong_relations(files: DataFiles) -> Oddity:
         f'{both["code_i"][row]} and {both["code_j"][row]}: {both["relation"][row]} at {edges[row]}'
         for row in wrong[:SHOWN].tolist()
     ]
-    return Oddity('relation does not fit the distance', len(wrong), len(both), True, examples)
+    return DataCheck('relation does not fit the distance', len(wrong), len(both), True, examples)
 
 
-def _four_points(distances: pl.DataFrame, codes: int, sample: int, seed: int) -> Oddity:
+def _four_points(distances: pl.DataFrame, codes: int, sample: int, seed: int) -> DataCheck:
     """Test the four-point condition (Buneman 1974): of three sums the two greatest are equal."""
     square = np.zeros((codes, codes), dtype=np.int16)
     i, j = _pairs(distances)
@@ -132,17 +132,19 @@ def _four_points(distances: pl.DataFrame, codes: int, sample: int, seed: int) ->
     )
     sums.sort(axis=0)
     wrong = int((sums[2] != sums[1]).sum())
-    return Oddity('four codes whose distances fit no tree', wrong, sample, True)
+    return DataCheck('four codes whose distances fit no tree', wrong, sample, True)
 
 
-def _orphans(codebook: pl.DataFrame) -> Oddity:
+def _orphans(codebook: pl.DataFrame) -> DataCheck:
     known = set(codebook['code'])
     lost = codebook.filter(pl.col('parent').is_not_null() & ~pl.col('parent').is_in(list(known)))
     examples = lost['code'].head(SHOWN).to_list()
-    return Oddity('code whose parent is not in the table', len(lost), len(codebook), True, examples)
+    return DataCheck(
+        'code whose parent is not in the table', len(lost), len(codebook), True, examples
+    )
 
 
-def _bad_triplets(files: DataFiles, taxonomy: Taxonomy) -> list[Oddity]:
+def _bad_triplets(files: DataFiles, taxonomy: Taxonomy) -> list[DataCheck]:
     triplets = files.triplets
     positions = [triplets[name].to_numpy() for name in ('anchor', 'positive', 'negative')]
     anchor, positive, negative = positions
@@ -155,12 +157,12 @@ def _bad_triplets(files: DataFiles, taxonomy: Taxonomy) -> list[Oddity]:
     seen = is_hidden[np.stack(positions)].any(axis=0)
     many = len(triplets)
 
-    def case(name: str, rows: np.ndarray) -> Oddity:
+    def case(name: str, rows: np.ndarray) -> DataCheck:
         shown = [
             ' '.join(taxonomy.codes[place[row]] for place in positions)
             for row in np.flatnonzero(rows)[:SHOWN]
         ]
-        return Oddity(name, int(rows.sum()), many, True, shown)
+        return DataCheck(name, int(rows.sum()), many, True, shown)
 
     return [
         case('triplet whose negative is not farther than its positive', far <= near),
@@ -172,7 +174,7 @@ def _bad_triplets(files: DataFiles, taxonomy: Taxonomy) -> list[Oddity]:
     ]
 
 
-def _shared_titles(codebook: pl.DataFrame, taxonomy: Taxonomy) -> list[Oddity]:
+def _shared_titles(codebook: pl.DataFrame, taxonomy: Taxonomy) -> list[DataCheck]:
     """Only children often have their parent's title; unlike codes should not share one."""
     lineal, unlike = [], []
     groups = codebook.group_by(pl.col('title').str.to_lowercase()).agg(pl.col('code').sort())
@@ -186,14 +188,16 @@ def _shared_titles(codebook: pl.DataFrame, taxonomy: Taxonomy) -> list[Oddity]:
             unlike.append(f'{title}: {", ".join(codes)}')
     many = len(codebook)
     return [
-        Oddity(
+        DataCheck(
             'title shared by codes that are no ancestors of each other',
             len(unlike),
             many,
             False,
             unlike[:SHOWN],
         ),
-        Oddity('title shared along one line of descent', len(lineal), many, False, lineal[:SHOWN]),
+        DataCheck(
+            'title shared along one line of descent', len(lineal), many, False, lineal[:SHOWN]
+        ),
     ]
 
 
@@ -202,7 +206,7 @@ def _is_ancestor(code: str, below: str, taxonomy: Taxonomy) -> bool:
     return edges == len(below) - len(code)
 
 
-def _labels(queries: pl.DataFrame) -> list[Oddity]:
+def _labels(queries: pl.DataFrame) -> list[DataCheck]:
     leaves = queries.filter(pl.col('code').str.len_chars() == LEVELS[-1]).with_columns(
         plain=pl.col('text').map_elements(normalise, return_dtype=pl.String)
     )
@@ -214,14 +218,14 @@ def _labels(queries: pl.DataFrame) -> list[Oddity]:
         pl.col('splits').list.contains('train') & pl.col('splits').list.contains('test')
     ).sort('plain')
     return [
-        Oddity(
+        DataCheck(
             'text with several six-digit codes',
             len(torn),
             len(by_text),
             False,
             [f'{text}: {", ".join(codes)}' for text, codes, _ in torn.head(SHOWN).iter_rows()],
         ),
-        Oddity(
+        DataCheck(
             'text of the test split that is a training text too',
             len(leaking),
             len(by_text),
@@ -231,23 +235,23 @@ def _labels(queries: pl.DataFrame) -> list[Oddity]:
     ]
 
 
-def _unlabelled(files: DataFiles) -> Oddity:
+def _unlabelled(files: DataFiles) -> DataCheck:
     leaves = files.codebook.filter(pl.col('level') == LEVELS[-1])['code']
     taught = set(files.queries.filter(pl.col('split') == 'train')['code'])
     hidden = set(files.holdout.filter(pl.col('split') != 'supervised')['code'])
     without = [code for code in leaves if code not in taught and code not in hidden]
-    return Oddity(
+    return DataCheck(
         'six-digit code without a training text', len(without), len(leaves), False, without[:SHOWN]
     )
 
 
-def _redirections(redirections: pl.DataFrame) -> list[Oddity]:
+def _redirections(redirections: pl.DataFrame) -> list[DataCheck]:
     if redirections.is_empty():
         return []
     many = len(redirections)
 
-    def case(name: str, rows: pl.DataFrame) -> Oddity:
-        return Oddity(name, len(rows), many, False, rows['code'].head(SHOWN).to_list())
+    def case(name: str, rows: pl.DataFrame) -> DataCheck:
+        return DataCheck(name, len(rows), many, False, rows['code'].head(SHOWN).to_list())
 
     return [
         case('cross reference to the code itself', redirections.filter(pl.col('same_code'))),

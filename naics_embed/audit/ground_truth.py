@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from naics_embed.evaluation.data_files import DataFiles
-from naics_embed.evaluation.oddities import Oddity, oddities
+from naics_embed.audit.data_checks import DataCheck, data_checks
+from naics_embed.audit.data_files import DataFiles
 from naics_embed.metrics.correlation import spearman_ceiling
 from naics_embed.supervision.relations import relation_table
 from naics_embed.taxonomy import LEVELS, Taxonomy
@@ -26,7 +26,7 @@ class GroundTruth:
         relations: one row a name: pairs, share, the distances it covers.
         ceilings: the best rank correlation that a table without ties can reach.
         labels: one row a kind of labelled text: its texts in each split.
-        oddities: what was looked for, and how often it was found.
+        data_checks: what was looked for, and how often it was found.
     """
 
     levels: Rows
@@ -34,12 +34,12 @@ class GroundTruth:
     relations: Rows
     ceilings: Rows
     labels: Rows
-    oddities: list[Oddity]
+    data_checks: list[DataCheck]
 
     @property
     def sound(self) -> bool:
         """Whether nothing was found that makes the ground truth wrong."""
-        return not any(oddity.found for oddity in self.oddities if oddity.wrong)
+        return not any(check.found for check in self.data_checks if check.wrong)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -62,7 +62,7 @@ def investigate(files: DataFiles, *, sample: int, seed: int) -> GroundTruth:
         _relations(files.relations),
         _ceilings(files.distances, same, taxonomy),
         _labels(files.queries),
-        oddities(files, taxonomy, sample=sample, seed=seed),
+        data_checks(files, taxonomy, sample=sample, seed=seed),
     )
 
 
@@ -112,9 +112,9 @@ def _distances(pairs: pl.DataFrame, same: np.ndarray) -> Rows:
         {
             'distance': int(value),
             'pairs': int(count),
-            'share': float(count / len(pairs)),
+            'fraction': float(count / len(pairs)),
             'same_sector_pairs': int(within),
-            'share_within_sectors': float(within / max(1, int(same.sum()))),
+            'fraction_within_sectors': float(within / max(1, int(same.sum()))),
         }
         for value, count, within in zip(values, total, inside, strict=True)
     ]
@@ -136,7 +136,7 @@ def _relations(pairs: pl.DataFrame) -> Rows:
         {
             'relation': name,
             'pairs': count,
-            'share': count / len(pairs),
+            'fraction': count / len(pairs),
             'distance': str(near) if near == far else f'{near}–{far}',
         }
         for name, count, near, far in found.iter_rows()
@@ -151,12 +151,12 @@ def _ceilings(pairs: pl.DataFrame, same: np.ndarray, taxonomy: Taxonomy) -> Rows
         'Spearman of level and radius': np.bincount(taxonomy.level).tolist(),
     }
     rows: Rows = []
-    for figure, sizes in groups.items():
+    for metric, sizes in groups.items():
         total = sum(sizes)
         tied = sum(size * (size - 1) for size in sizes) / max(1, total * (total - 1))
         rows.append(
             {
-                'figure': figure,
+                'metric': metric,
                 'values': total,
                 'ceiling': spearman_ceiling([int(size) for size in sizes]),
                 'tied': tied,

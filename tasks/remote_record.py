@@ -1,7 +1,7 @@
 """The record of a stage as another host wrote it: nothing of it is used before it is checked.
 
-Its names and paths are joined into addresses of the share and into paths of this host, so that
-whoever writes a record could otherwise choose where this host writes.
+Its names and paths are joined into addresses of the remote cache and into paths of this host, so
+that whoever writes a record could otherwise choose where this host writes.
 """
 
 from itertools import pairwise
@@ -20,8 +20,8 @@ _FORBIDDEN = frozenset('\\:') | {chr(code) for code in (*range(32), 127)}
 """Separators, drives and streams of Windows, and control characters."""
 
 
-class DamagedShareError(Exception):
-    """What the share holds of a stage is not as its record says, or the record is none."""
+class DamagedCacheError(Exception):
+    """What the remote cache holds of a stage is not as its record says, or the record is none."""
 
 
 class _Output(BaseModel):
@@ -48,15 +48,15 @@ class _Record(BaseModel):
 
 
 def parse_record(content: bytes, stage: str, key: str) -> dict[str, Any]:
-    """Return the record that a share has of a stage.
+    """Return the record that a remote cache has of a stage.
 
     Args:
-        content: JSON as it lies in the share, at most `MAX_RECORD_BYTES`.
+        content: JSON as it lies in the remote cache, at most `MAX_RECORD_BYTES`.
         stage: the stage that was asked for.
         key: the key that was asked for.
 
     Raises:
-        DamagedShareError: it is no record, is that of another stage or key, or names a path that is
+        DamagedCacheError: it is no record, is that of another stage or key, or names a path that is
             not one below the outputs' folder.
     """
     try:
@@ -64,17 +64,17 @@ def parse_record(content: bytes, stage: str, key: str) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = '.'.join(str(part) for part in first['loc'])[:_QUOTED]
-        raise DamagedShareError(
+        raise DamagedCacheError(
             f'its record is damaged: {place}{place and ": "}{first["msg"][:200]}'
         ) from error
     if (record.stage, record.key) != (stage, key):
-        raise DamagedShareError(
+        raise DamagedCacheError(
             f'its record is that of {record.stage[:_QUOTED]!r} {record.key[:_QUOTED]!r}'
         )
     paths = sorted(relative_path(output.path).parts for output in record.files.values())
     for one, next_one in pairwise(paths):
         if next_one[: len(one)] == one:
-            raise DamagedShareError(
+            raise DamagedCacheError(
                 f'its record has two outputs at {"/".join(next_one)[:_QUOTED]!r}'
             )
     return record.model_dump()
@@ -84,7 +84,7 @@ def relative_path(path: str) -> PurePosixPath:
     """Return a path that is certainly below the folder it will be joined to.
 
     Raises:
-        DamagedShareError: it is empty, absolute or too long, leads to a parent, or has a character
+        DamagedCacheError: it is empty, absolute or too long, leads to a parent, or has a character
             that means something else on another system.
     """
     try:
@@ -103,7 +103,7 @@ def relative_path(path: str) -> PurePosixPath:
     return PurePosixPath(*names)
 
 
-def _refused(path: str) -> DamagedShareError:
-    return DamagedShareError(
+def _refused(path: str) -> DamagedCacheError:
+    return DamagedCacheError(
         f'the path {path[:_QUOTED]!r} is not a plain one below its folder, so nothing is written'
     )

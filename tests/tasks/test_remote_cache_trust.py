@@ -1,4 +1,5 @@
-"""A share that somebody else writes to: what is wrong in it is not used, and harms nothing."""
+"""A remote cache that somebody else writes to: what is wrong in it is not used, and harms
+nothing."""
 
 import ast
 import hashlib
@@ -12,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from naics_embed.artifacts import Artifact
-from tasks import share_record
-from tasks.share import Share
-from tasks.share_record import DamagedShareError, parse_record, relative_path
+from tasks import remote_record
+from tasks.remote_cache import RemoteCache
+from tasks.remote_record import DamagedCacheError, parse_record, relative_path
 
 STAGE, KEY, RUN = 'letters', '0123456789abcdef0123', 'f' * 32
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +40,7 @@ def record_of(*outputs: dict, **changes) -> dict:
 
 
 class Host:
-    """A host with an artifact root, beside a folder that is a share."""
+    """A host with an artifact root, beside a folder that is a remote cache."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / 'common'
@@ -47,17 +48,17 @@ class Host:
         self.outputs.mkdir(parents=True)
         self.root = folder / 'host' / 'root'
         self.target = self.root / STAGE / KEY
-        self.share = Share.at(f'file://{self.folder}')
+        self.remote_cache = RemoteCache.at(f'file://{self.folder}')
 
     def put(self, record: object) -> None:
         content = record if isinstance(record, bytes) else json.dumps(record).encode()
         (self.folder / STAGE / f'{KEY}.json').write_bytes(content)
 
     def fetch(self) -> dict | None:
-        return self.share.fetch(STAGE, KEY, self.target)
+        return self.remote_cache.fetch(STAGE, KEY, self.target)
 
     def everything(self) -> set[str]:
-        """All that lies beside the share."""
+        """All that lies beside the remote cache."""
         place = self.folder.parent
         return {p.relative_to(place).as_posix() for p in (place / 'host').rglob('*') if p.is_file()}
 
@@ -78,7 +79,7 @@ def refused(host, caplog):
         assert host.everything() == before
         assert not list(host.root.rglob('.*')), 'nothing temporary is left'
         (message,) = [entry.getMessage() for entry in caplog.records]
-        assert message.startswith(f'{STAGE} {KEY}: the share is not used: ')
+        assert message.startswith(f'{STAGE} {KEY}: the remote cache is not used: ')
         assert message.endswith('; computing again')
         return message
 
@@ -101,7 +102,7 @@ def test_a_good_record_is_fetched(host, caplog):
     assert found['files']['output0']['path'] == str(host.target / 'a.txt')
     assert (host.target / 'model' / 'deep' / '.hidden').read_bytes() == b'w'
     assert {p.name for p in host.target.rglob('*')} == {'a.txt', 'model', 'deep', '.hidden'}
-    assert host.share.has(STAGE, KEY)
+    assert host.remote_cache.has(STAGE, KEY)
     assert not [record for record in caplog.records if record.levelname == 'WARNING']
 
 
@@ -119,7 +120,7 @@ def test_a_path_of_a_record_leads_nowhere_else(host, refused, tmp_path, kind):
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_bytes(b'owned')
     if kind == 'absolute':
-        # Joined as text it lies in the share.
+        # Joined as text it lies in the remote cache.
         copy = Path(f'{host.outputs}/{path.lstrip("/")}')
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(b'owned')
@@ -158,7 +159,7 @@ def test_a_path_of_a_record_leads_nowhere_else(host, refused, tmp_path, kind):
     ],
 )
 def test_paths_that_are_refused(path):
-    with pytest.raises(DamagedShareError, match='is not a plain one below its folder'):
+    with pytest.raises(DamagedCacheError, match='is not a plain one below its folder'):
         relative_path(path)
 
 
@@ -178,7 +179,7 @@ def test_whatever_is_accepted_lies_below(path):
     folder = Path('/root/stage/key')
     try:
         accepted = relative_path(path)
-    except DamagedShareError:
+    except DamagedCacheError:
         return
     joined = os.path.normpath(folder / accepted)
     assert Path(joined).is_relative_to(folder)
@@ -202,7 +203,7 @@ def test_any_value_in_a_record_is_valid_or_refused(value, field):
     record = {**record_of(described(b'', 'a')), field: value}
     try:
         found = parse_record(json.dumps(record).encode(), STAGE, KEY)
-    except DamagedShareError:
+    except DamagedCacheError:
         return
     assert set(found) == set(record)
     assert (found['stage'], found['key']) == (STAGE, KEY)
@@ -241,7 +242,7 @@ def test_any_value_in_a_record_is_valid_or_refused(value, field):
 def test_records_of_another_form_are_refused(host, refused, changes, reason):
     host.put(record_of(described(b'aaa', 'a.txt'), **changes))
     assert reason in refused()
-    assert not host.share.has(STAGE, KEY)
+    assert not host.remote_cache.has(STAGE, KEY)
 
 
 @pytest.mark.parametrize(
@@ -261,8 +262,8 @@ def test_a_record_without_a_field_is_refused(host, refused):
 
 
 def test_a_huge_record_is_not_read(host, refused, monkeypatch):
-    monkeypatch.setattr('tasks.share.MAX_RECORD_BYTES', 1000)
-    assert share_record.MAX_RECORD_BYTES > 1000
+    monkeypatch.setattr('tasks.remote_cache.MAX_RECORD_BYTES', 1000)
+    assert remote_record.MAX_RECORD_BYTES > 1000
     host.put(record_of(facts={'long': 'x' * 2000}))
     assert f'{KEY}.json has more than the 1,000 bytes' in refused()
 
@@ -341,23 +342,23 @@ def test_links_and_devices_are_not_followed(host, refused, tmp_path, place):
     assert 'is not a plain file' in refused()
 
 
-def test_a_share_that_gives_no_answer_is_an_error(host, monkeypatch):
+def test_a_remote_cache_that_gives_no_answer_is_an_error(host, monkeypatch):
     def away(*_arguments, **_options):
         raise ConnectionError('away')
 
     host.put(record_of())
-    monkeypatch.setattr(type(host.share.files), 'info', away)
+    monkeypatch.setattr(type(host.remote_cache.files), 'info', away)
     with pytest.raises(ConnectionError, match='away'):
         host.fetch()
     with pytest.raises(ConnectionError, match='away'):
-        host.share.has(STAGE, KEY)
+        host.remote_cache.has(STAGE, KEY)
 
 
 READS_OBJECTS = {'pickle', 'dill', 'cloudpickle', 'joblib', 'shelve', 'marshal'}
 
 
 def test_no_output_is_unpickled():
-    """What docs/platform.md says of the share: to write to it is not to run code on other hosts."""
+    """What docs/platform.md says of the remote cache: writing to it runs no code elsewhere."""
     calls = []
     for folder in ('naics_embed', 'tasks', 'flows'):
         for path in sorted((ROOT / folder).rglob('*.py')):

@@ -10,7 +10,7 @@ from prefect import flow
 
 from naics_embed.artifacts import Artifact
 from naics_embed.errors import ConfigError
-from tasks.share import Share
+from tasks.remote_cache import RemoteCache
 from tasks.stage import Result, Run, Stage
 from tasks.tracking import pipeline_run
 
@@ -40,10 +40,10 @@ def bucket():
 class Host:
     """A host with an artifact root of its own; it counts what it computes."""
 
-    def __init__(self, root: Path, uri: str, share: str) -> None:
+    def __init__(self, root: Path, uri: str, remote_cache: str) -> None:
         self.root = root
         self.uri = uri
-        self.share = share
+        self.remote_cache = remote_cache
         self.computed = 0
         self.stage = Stage('letters', self.body, 'source', 'letters model', constants={'times': 1})
 
@@ -58,7 +58,9 @@ class Host:
         @flow(name='host')
         def host():
             with pipeline_run(self.uri, 'hosts', self.root / 'mlartifacts', {}, {}) as tracker:
-                run = Run(self.root, tracker, refresh, share=Share.at(self.share))
+                run = Run(
+                    self.root, tracker, refresh, remote_cache=RemoteCache.at(self.remote_cache)
+                )
                 self.tracker = tracker
                 return self.stage(run, {'source': Artifact.of(source)}, times=times)
 
@@ -72,8 +74,8 @@ class Host:
 
 @pytest.fixture
 def hosts(tmp_path, mlflow_uri, prefect_server, bucket, request):
-    share = f'{bucket}/{request.node.name}'
-    return [Host(tmp_path / name, mlflow_uri, share) for name in ('one', 'other')]
+    remote_cache = f'{bucket}/{request.node.name}'
+    return [Host(tmp_path / name, mlflow_uri, remote_cache) for name in ('one', 'other')]
 
 
 @pytest.fixture
@@ -115,31 +117,33 @@ def test_what_one_host_computed_another_fetches(hosts, sources):
 def test_nothing_damaged_in_the_bucket_is_believed(hosts, sources):
     one, other = hosts
     record = one.run(sources[0])
-    share = Share.at(one.share)
-    folder = f'{share.folder}/letters/{record.key}'
-    share.files.pipe_file(f'{folder}/{record.run_id}/letters.txt', b'grainGRAIN')
+    remote_cache = RemoteCache.at(one.remote_cache)
+    folder = f'{remote_cache.folder}/letters/{record.key}'
+    remote_cache.files.pipe_file(f'{folder}/{record.run_id}/letters.txt', b'grainGRAIN')
     assert not other.run(sources[1]).cached
     assert other.computed == 1
-    third = Host(other.root.parent / 'third', other.uri, other.share)
-    assert third.run(sources[0]).cached, 'the host that computed it mended the share'
-    share.files.pipe_file(f'{folder}.json', b'{"stage": "let')
-    assert not share.has('letters', record.key)
-    fourth = Host(other.root.parent / 'fourth', other.uri, other.share)
+    third = Host(other.root.parent / 'third', other.uri, other.remote_cache)
+    assert third.run(sources[0]).cached, 'the host that computed it mended the remote cache'
+    remote_cache.files.pipe_file(f'{folder}.json', b'{"stage": "let')
+    assert not remote_cache.has('letters', record.key)
+    fourth = Host(other.root.parent / 'fourth', other.uri, other.remote_cache)
     assert not fourth.run(sources[0]).cached
-    assert json.loads(share.files.cat_file(f'{folder}.json'))['run_id'] != record.run_id
+    assert json.loads(remote_cache.files.cat_file(f'{folder}.json'))['run_id'] != record.run_id
 
 
 @pytest.fixture
 def other_writer(bucket, request, tmp_path):
     """Put objects under any names and a record of them, and fetch it as a host would."""
-    share = Share.at(f'{bucket}/{request.node.name}')
+    remote_cache = RemoteCache.at(f'{bucket}/{request.node.name}')
     run = 'f' * 32
     target = tmp_path / 'host' / 'root' / 'letters' / 'key'
 
     def fetch(objects: dict[str, bytes], output: Artifact):
-        name, _, folder = f'{share.folder}/letters/key/{run}'.partition('/')
+        name, _, folder = f'{remote_cache.folder}/letters/key/{run}'.partition('/')
         for path, content in objects.items():
-            share.files.call_s3('put_object', Bucket=name, Key=f'{folder}/{path}', Body=content)
+            remote_cache.files.call_s3(
+                'put_object', Bucket=name, Key=f'{folder}/{path}', Body=content
+            )
         record = {
             'stage': 'letters',
             'key': 'key',
@@ -150,11 +154,13 @@ def other_writer(bucket, request, tmp_path):
             'seconds': 1.0,
             'cached': False,
         }
-        share.files.pipe_file(f'{share.folder}/letters/key.json', json.dumps(record).encode())
-        return share.fetch('letters', 'key', target)
+        remote_cache.files.pipe_file(
+            f'{remote_cache.folder}/letters/key.json', json.dumps(record).encode()
+        )
+        return remote_cache.fetch('letters', 'key', target)
 
     fetch.root = tmp_path / 'host'
-    fetch.share = share
+    fetch.remote_cache = remote_cache
     return fetch
 
 
@@ -165,14 +171,14 @@ def other_writer(bucket, request, tmp_path):
 def test_names_that_a_bucket_lists_lead_nowhere_else(other_writer, caplog, name):
     output = Artifact('model', '0' * 64, 100)
     assert other_writer({'model/good': b'good', f'model/{name}': b'owned'}, output) is None
-    assert 'letters key: the share is not used: ' in caplog.text
+    assert 'letters key: the remote cache is not used: ' in caplog.text
     assert not any(path.is_file() for path in other_writer.root.rglob('*'))
     assert not list(other_writer.root.parent.rglob('*evil*'))
 
 
 def test_a_larger_object_is_not_downloaded(other_writer, caplog, monkeypatch):
     opened = []
-    files = type(other_writer.share.files)
+    files = type(other_writer.remote_cache.files)
     inner = files.open
     monkeypatch.setattr(
         files,
@@ -198,15 +204,17 @@ def test_a_folder_will_do_and_what_a_host_has_already_it_brings_along(
     one = Host(tmp_path / 'one', mlflow_uri, f'file://{tmp_path}/nobody')
     other = Host(tmp_path / 'other', mlflow_uri, f'file://{tmp_path}/common')
     one.run(sources[0])
-    one.share = other.share
+    one.remote_cache = other.remote_cache
     assert one.run(sources[0]).cached
     assert other.run(sources[1]).cached
     assert (one.computed, other.computed) == (1, 0)
 
 
 def test_an_unknown_storage_and_a_missing_package_are_named(monkeypatch):
-    with pytest.raises(ConfigError, match=r'platform\.share=nope://a: Protocol not known: nope'):
-        Share.at('nope://a')
+    with pytest.raises(
+        ConfigError, match=r'platform\.remote_cache=nope://a: Protocol not known: nope'
+    ):
+        RemoteCache.at('nope://a')
     monkeypatch.setitem(sys.modules, 'gcsfs', None)
     with pytest.raises(ConfigError, match='gcsfs'):
-        Share.at('gs://a')
+        RemoteCache.at('gs://a')

@@ -4,10 +4,11 @@ Under the address, ``<stage>/<key>.json`` is the record of a stage and ``<stage>
 its files, where the run is the MLflow run that computed them. The record is written last and names
 checksums; everything fetched is checked against them, so that half an upload is never believed.
 
-Checksums guard against accidents. Who may write to the share is trusted with what stages compute:
+Checksums guard against accidents. Who may write to the remote cache is trusted with what stages
+compute:
 they can replace outputs together with the record. They are not trusted with this host: nothing is
-written outside of the stage's folder, nothing is read from the share beyond the recorded sizes,
-and no output is ever unpickled (docs/platform.md).
+written outside of the stage's folder, nothing is read from the remote cache beyond the recorded
+sizes, and no output is ever unpickled (docs/platform.md).
 """
 
 import json
@@ -24,9 +25,9 @@ from fsspec.implementations.local import LocalFileSystem
 
 from naics_embed.artifacts import Artifact, atomic_directory
 from naics_embed.errors import ConfigError
-from tasks.share_record import (
+from tasks.remote_record import (
     MAX_RECORD_BYTES,
-    DamagedShareError,
+    DamagedCacheError,
     parse_record,
     relative_path,
 )
@@ -40,7 +41,7 @@ _MAX_ENTRIES = 100_000
 
 
 @dataclass(frozen=True)
-class Share:
+class RemoteCache:
     """A folder of an fsspec file system.
 
     Attributes:
@@ -52,7 +53,7 @@ class Share:
     folder: str
 
     @classmethod
-    def at(cls, url: str) -> 'Share':
+    def at(cls, url: str) -> 'RemoteCache':
         """Open an address such as ``s3://bucket/folder``; credentials come from the environment.
 
         ``remote-file-system/NAME`` is a storage block of Prefect's server, which has the address
@@ -65,14 +66,14 @@ class Share:
         try:
             files, folder = url_to_fs(url) if '://' in url else file_system(url)
         except (ImportError, ValueError) as error:
-            raise ConfigError(f'platform.share={url}: {error}') from error
+            raise ConfigError(f'platform.remote_cache={url}: {error}') from error
         return cls(files, folder.rstrip('/'))
 
     def has(self, stage: str, key: str) -> bool:
-        """Whether the share has a record; its files are checked when they are fetched."""
+        """Whether the remote cache has a record; its files are checked when they are fetched."""
         try:
             return self._record(stage, key) is not None
-        except DamagedShareError as error:
+        except DamagedCacheError as error:
             self._warn(stage, key, error)
             return False
 
@@ -80,18 +81,18 @@ class Share:
         """Copy a stage's outputs to the directory ``target``, once they are all as recorded.
 
         Returns:
-            Its record with paths under ``target``, or None where the share has none or its files
-            are not as recorded; ``target`` is then as it was, and a warning has the reason.
+            Its record with paths under ``target``, or None where the remote cache has none or its
+            files are not as recorded; ``target`` is then as it was, and a warning has the reason.
         """
         try:
             record = self._record(stage, key)
             if record is None:
                 return None
             self._fetch_outputs(record, target)
-        except DamagedShareError as error:
+        except DamagedCacheError as error:
             self._warn(stage, key, error)
             return None
-        log.info('%s: fetched from the share', stage)
+        log.info('%s: fetched from the remote cache', stage)
         files = {
             name: {**entry, 'path': str(target.resolve() / entry['path'])}
             for name, entry in record['files'].items()
@@ -115,8 +116,8 @@ class Share:
     def _outputs(self, stage: str, key: str, run_id: str) -> str:
         return f'{self.folder}/{stage}/{key}/{run_id}'
 
-    def _warn(self, stage: str, key: str, error: DamagedShareError) -> None:
-        log.warning('%s %s: the share is not used: %s; computing again', stage, key, error)
+    def _warn(self, stage: str, key: str, error: DamagedCacheError) -> None:
+        log.warning('%s %s: the remote cache is not used: %s; computing again', stage, key, error)
 
     def _record(self, stage: str, key: str) -> dict[str, Any] | None:
         # Another host writes it: a listing of a moment ago may be out of date.
@@ -134,7 +135,7 @@ class Share:
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
         if total > free:
-            raise DamagedShareError(
+            raise DamagedCacheError(
                 f'its outputs have {total:,} bytes, and the disk of {target.parent} has '
                 f'{free:,} left'
             )
@@ -144,11 +145,11 @@ class Share:
                 try:
                     self._get(f'{remote}/{entry["path"]}', where, entry['size'])
                 except FileNotFoundError as error:
-                    raise DamagedShareError(f'its output {name} is not there') from error
+                    raise DamagedCacheError(f'its output {name} is not there') from error
                 except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-                    raise DamagedShareError(f'its output {name} has two files of a name') from error
+                    raise DamagedCacheError(f'its output {name} has two files of a name') from error
                 if not Artifact(str(where), entry['sha256'], entry['size']).intact():
-                    raise DamagedShareError(f'its output {name} is not as recorded')
+                    raise DamagedCacheError(f'its output {name} is not as recorded')
 
     def _get(self, remote: str, local: Path, size: int) -> None:
         """Copy a file or directory of at most ``size`` bytes to a place where nothing lies."""
@@ -172,7 +173,7 @@ class Share:
                     continue
                 number += 1
                 if number > _MAX_ENTRIES:
-                    raise DamagedShareError(f'{info["name"]} has more than {_MAX_ENTRIES:,} files')
+                    raise DamagedCacheError(f'{info["name"]} has more than {_MAX_ENTRIES:,} files')
                 relative_path(_inner(entry, folder))
                 if entry['type'] == 'directory' and not entry.get('islink'):
                     waiting.append(entry['name'])
@@ -190,7 +191,7 @@ class Share:
     def _stream(self, info: dict[str, Any], size: int) -> Iterator[bytes]:
         """Yield the content of a file that has at most ``size`` bytes."""
         if info['type'] != 'file' or info.get('islink') or not self._holds(info['name']):
-            raise DamagedShareError(f'{info["name"]} is not a plain file of the share')
+            raise DamagedCacheError(f'{info["name"]} is not a plain file of the remote cache')
         limit = size
         if (info.get('size') or 0) > limit:
             raise _larger(info, limit)
@@ -202,7 +203,7 @@ class Share:
                 yield chunk
 
     def _holds(self, name: str) -> bool:
-        """Whether a file lies in the share itself and not where a link of a folder leads."""
+        """Whether a file lies in the remote cache itself and not where a link of a folder leads."""
         if not isinstance(self.files, LocalFileSystem):
             return True
         return Path(name).resolve().is_relative_to(Path(self.folder).resolve())
@@ -220,9 +221,9 @@ def _inner(entry: dict[str, Any], folder: str) -> str:
     start = f'{folder.rstrip("/")}/'
     name = entry['name']
     if not name.startswith(start):
-        raise DamagedShareError(f'{folder} lists {name[:80]!r}, which is not in it')
+        raise DamagedCacheError(f'{folder} lists {name[:80]!r}, which is not in it')
     return name.removeprefix(start).removesuffix('/')
 
 
-def _larger(info: dict[str, Any], limit: int) -> DamagedShareError:
-    return DamagedShareError(f'{info["name"]} has more than the {limit:,} bytes it may have')
+def _larger(info: dict[str, Any], limit: int) -> DamagedCacheError:
+    return DamagedCacheError(f'{info["name"]} has more than the {limit:,} bytes it may have')

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from naics_embed.evaluation.data_files import DataFiles
-from naics_embed.evaluation.ground_truth import investigate
-from naics_embed.evaluation.oddities import distances_from_strings
+from naics_embed.audit.data_checks import distances_from_strings
+from naics_embed.audit.data_files import DataFiles
+from naics_embed.audit.ground_truth import investigate
 from naics_embed.supervision.distances import distances
 from naics_embed.supervision.queries import QUERY_SCHEMA
 from naics_embed.supervision.relations import relations
@@ -73,7 +73,7 @@ def look(files: DataFiles):
 
 
 def found(files: DataFiles) -> dict[str, int]:
-    return {oddity.name: oddity.found for oddity in look(files).oddities if oddity.found}
+    return {check.name: check.found for check in look(files).data_checks if check.found}
 
 
 ALONG = 'title shared along one line of descent'
@@ -97,8 +97,8 @@ def test_sound_data_are_sound(files, taxonomy):
     pairs = len(taxonomy) * (len(taxonomy) - 1) // 2
     for table in (truth.distances, truth.relations):
         assert sum(row['pairs'] for row in table) == pairs
-        assert sum(row['share'] for row in table) == pytest.approx(1)
-    assert sum(row['share_within_sectors'] for row in truth.distances) == pytest.approx(1)
+        assert sum(row['fraction'] for row in table) == pytest.approx(1)
+    assert sum(row['fraction_within_sectors'] for row in truth.distances) == pytest.approx(1)
     assert truth.labels == [
         {
             'kind': 'index',
@@ -175,8 +175,8 @@ def test_an_orphan_and_a_shared_title(files):
     name = 'title shared by codes that are no ancestors of each other'
     truth = look(replace(files, codebook=twin))
     assert truth.sound
-    [oddity] = [o for o in truth.oddities if o.name == name]
-    assert oddity.examples == ['twin: 611210, 611310']
+    [check] = [o for o in truth.data_checks if o.name == name]
+    assert check.examples == ['twin: 611210, 611310']
 
 
 def test_labels_that_disagree_and_leak(files):
