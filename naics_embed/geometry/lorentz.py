@@ -22,6 +22,7 @@ from torch import Tensor
 
 from naics_embed.errors import ConfigError
 from naics_embed.geometry import haversine, smooth
+from naics_embed.geometry.centroids import weighted_centroid
 from naics_embed.geometry.precision import Curvature, guarded, root
 
 SATURATED = 32.0
@@ -245,38 +246,15 @@ def centroid(x: Tensor, weights: Tensor | None = None, *, c: Curvature) -> Tenso
 
     Returns ``(..., d)``: ``S/√(−c⟨S, S⟩)`` with ``S = Σ wᵢxᵢ``, which minimises the weighted
     squared Lorentzian distance (Law et al., ICML 2019) and equals the Einstein midpoint. Weights
-    are not negative and need not sum to 1; a set whose weights are all 0 gets the origin.
-    ``−⟨S, S⟩ = (T − |S|)(T + |S|)`` is summed from ``t − s·Ŝ``, all terms positive, so
-    that far clusters keep their digits.
+    are not negative and need not sum to 1; a set whose weights are all 0 gets the origin. See
+    `geometry.centroids` for sets that are given by an index.
     """
     scale, (points,) = _unit(c, x)
-    fraction = torch.ones_like(points[..., 0]) if weights is None else weights.double()
-    fraction = fraction.unsqueeze(-1)
-    squares = points.square().sum(-1, keepdim=True)
-    times = (1 + squares).sqrt()
-    total_time = (fraction * times).sum(-2)
-    total = (fraction * points).sum(-2)
-    length = total.square().sum(-1, keepdim=True)
-    plain = total_time.square() - length
-    far = length > total_time.square() / 2
-
-    safe_length = torch.where(far, length, 1).sqrt()
-    along = (torch.where(far, total, 0) / safe_length).unsqueeze(-2)
-    forward = _dot(points, along).unsqueeze(-1)
-    across = points - forward * along
-    across = across - _dot(across, along).unsqueeze(-1) * along
-    # t − s·Ŝ = (1 + |s⊥|²)/(t + s·Ŝ) for points ahead, plainly for points behind.
-    ahead = forward > 0
-    gap = torch.where(
-        ahead,
-        (1 + across.square().sum(-1, keepdim=True)) / (times + forward.clamp(min=0)),
-        times - forward,
+    known = torch.ones_like(points[..., 0]) if weights is None else weights.double()
+    mean = weighted_centroid(
+        points, known.unsqueeze(-1), lambda v: v.sum(-2, keepdim=True), lambda v: v
     )
-    split = (fraction * gap).sum(-2) * (total_time + safe_length)
-    norm = torch.where(far, split, plain)
-    empty = norm <= 0
-    mean = torch.where(empty, 0, total) / torch.where(empty, 1, norm).sqrt()
-    return (mean / scale).to(x.dtype)
+    return (mean.squeeze(-2) / scale).to(x.dtype)
 
 
 @guarded

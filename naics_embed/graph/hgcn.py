@@ -10,61 +10,16 @@ curvature. In between the points lie at a curvature of the network's own, which 
 how sharply a mean of far points bends towards the origin.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
-from torch_geometric.utils import scatter, softmax
+from torch_geometric.utils import softmax
 
 from naics_embed.errors import ConfigError
+from naics_embed.geometry.centroids import grouped_centroid
+from naics_embed.geometry.curvature import CURVATURE_RANGE, LearnedCurvature
 from naics_embed.geometry.lorentz import distance, exp0, geodesic, log0
 from naics_embed.graph.edges import TaxonomyGraph
-
-CURVATURE_RANGE = (0.1, 10.0)
-
-
-def scattered_centroid(
-    x: Tensor, weights: Tensor, index: Tensor, size: int, *, c: Tensor
-) -> Tensor:
-    """Weighted Lorentz centroid of the points that share an index.
-
-    The arithmetic is that of `geometry.lorentz.centroid`, which takes dense sets: ``S/√(−c⟨S, S⟩)``
-    with ``−⟨S, S⟩`` summed from ``t − s·Ŝ``, so that far sets keep their digits.
-
-    Args:
-        x: float64 ``(e, d)``, space parts.
-        weights: float64 ``(e,)``, not negative.
-        index: int64 ``(e,)``, the set each point belongs to.
-        size: number of sets.
-        c: curvature is −c.
-
-    Returns:
-        float64 ``(size, d)``; the origin for a set without points.
-    """
-    scale = c.sqrt()
-    points = x * scale
-    fraction = weights.unsqueeze(-1)
-    times = (1 + points.square().sum(-1, keepdim=True)).sqrt()
-    total_time = scatter(fraction * times, index, dim=0, dim_size=size)
-    total = scatter(fraction * points, index, dim=0, dim_size=size)
-    length = total.square().sum(-1, keepdim=True)
-    far = length > total_time.square() / 2
-    safe_length = torch.where(far, length, 1).sqrt()
-    along = (torch.where(far, total, 0) / safe_length)[index]
-    forward = (points * along).sum(-1, keepdim=True)
-    across = points - forward * along
-    ahead = forward > 0
-    gap = torch.where(
-        ahead,
-        (1 + across.square().sum(-1, keepdim=True)) / (times + forward.clamp(min=0)),
-        times - forward,
-    )
-    split = scatter(fraction * gap, index, dim=0, dim_size=size) * (total_time + safe_length)
-    norm = torch.where(far, split, total_time.square() - length)
-    empty = norm <= 0
-    mean = torch.where(empty, 0, total) / torch.where(empty, 1, norm).sqrt()
-    return mean / scale
 
 
 class LorentzConv(MessagePassing):
@@ -118,7 +73,7 @@ class LorentzConv(MessagePassing):
 
     def aggregate(self, inputs: Tensor, index: Tensor, dim_size: int, c: Tensor) -> Tensor:
         """Return the weighted Lorentz centroid of each receiver's messages."""
-        return scattered_centroid(inputs[:, 1:], inputs[:, 0], index, dim_size, c=c)
+        return grouped_centroid(inputs[:, 1:], inputs[:, 0], index, dim_size, c=c)
 
 
 class HGCN(nn.Module):
@@ -154,7 +109,7 @@ class HGCN(nn.Module):
             raise ConfigError(f'curvature must lie in [{low}, {high}], not {curvature}')
         levels, place = level.unique(return_inverse=True)
         self.register_buffer('place', place, persistent=False)
-        self.log_curvature = nn.Parameter(torch.tensor(math.log(curvature), dtype=torch.float64))
+        self.learned_curvature = LearnedCurvature(curvature)
         self.layers = nn.ModuleList(
             LorentzConv(dim, kinds, len(levels), attention=attention) for _ in range(layers)
         )
@@ -162,7 +117,7 @@ class HGCN(nn.Module):
     @property
     def curvature(self) -> Tensor:
         """c of the space in which messages are averaged; gradient flows to it."""
-        return self.log_curvature.exp().clamp(*CURVATURE_RANGE)
+        return self.learned_curvature()
 
     def forward(self, tangents: Tensor, graph: TaxonomyGraph) -> Tensor:
         """Refine a table of tangents at the origin, float64 ``(n, dim)`` to the same."""

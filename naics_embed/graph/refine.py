@@ -213,7 +213,7 @@ def _optimiser(
     network: HGCN, scales: UncertaintyWeights | None, settings: GraphConfig
 ) -> torch.optim.AdamW:
     named = dict(network.named_parameters())
-    curvature = named.pop('log_curvature')
+    curvature = named.pop('learned_curvature.log_curvature')
     transforms = [value for name, value in named.items() if name.endswith('transform')]
     others = [value for name, value in named.items() if not name.endswith('transform')]
     if scales is not None:
@@ -249,6 +249,7 @@ def _step(
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
     optimiser.step()
+    network.learned_curvature.hold()
     found = {name: float(value.detach()) for name, value in losses.items()}
     return {**found, 'loss': float(loss.detach()), 'gradient': float(norm)}
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from naics_embed.errors import ConfigError
+from naics_embed.geometry.curvature import LearnedCurvature
 from naics_embed.geometry.lorentz import bound_radius
 from naics_embed.geometry.spaces import LorentzSpace, Space
-from naics_embed.text.curvature import LearnedCurvature
 from naics_embed.text.encoder import SentenceEncoder
 from naics_embed.text.fusion.base import Fused, Fusion
 from naics_embed.text.fusion.mean import MaskedMean

@@ -57,15 +57,15 @@ def test_the_api_is_made_from_docstrings(site):
     assert 'The Lorentz model of hyperbolic space' in text
 
 
-def test_every_room_has_its_place_in_the_api():
+def test_every_package_is_in_the_api():
     shown = {
         name
         for page in (ROOT / 'docs' / 'api').glob('*.md')
         for name in re.findall(r'^::: naics_embed\.(\w+)', page.read_text(encoding='utf-8'), re.M)
     }
-    rooms = {path.stem for path in (ROOT / 'naics_embed').iterdir() if path.suffix == '.py'}
-    rooms |= {path.parent.name for path in (ROOT / 'naics_embed').glob('*/__init__.py')}
-    assert rooms - {'__init__', '__main__', 'cli'} == shown
+    packages = {path.stem for path in (ROOT / 'naics_embed').iterdir() if path.suffix == '.py'}
+    packages |= {path.parent.name for path in (ROOT / 'naics_embed').glob('*/__init__.py')}
+    assert packages - {'__init__', '__main__', 'cli'} == shown
 
 
 def test_every_page_is_in_the_navigation():

@@ -4,8 +4,9 @@ import torch
 
 from naics_embed.errors import ConfigError
 from naics_embed.geometry import lorentz
+from naics_embed.geometry.centroids import grouped_centroid
 from naics_embed.graph.edges import TaxonomyGraph
-from naics_embed.graph.hgcn import HGCN, LorentzConv, scattered_centroid
+from naics_embed.graph.hgcn import HGCN, LorentzConv
 from naics_embed.graph.smoothing import smooth
 
 
@@ -50,7 +51,7 @@ def trained(net, seed=0):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in net.named_parameters():
-            if name != 'log_curvature':
+            if not name.endswith('log_curvature'):
                 scale = 0.02 if name.endswith('transform') else 0.3
                 value += scale * torch.randn(value.shape, generator=generator).double()
     return net
@@ -58,12 +59,12 @@ def trained(net, seed=0):
 
 @pytest.mark.parametrize('c', [0.1, 1.0, 10.0])
 @pytest.mark.parametrize('radius', [0.0, 0.5, 3.0, 8.0])
-def test_the_scattered_centroid_is_the_dense_one(noise, c, radius):
+def test_the_grouped_centroid_is_the_dense_one(noise, c, radius):
     index = torch.tensor([0, 0, 0, 2, 2, 3, 2, 0])
     direction = torch.nn.functional.normalize(noise(8, 5) + 3, dim=-1)
     x = lorentz.exp0(radius / c**0.5 * direction + 0.01 * noise(8, 5, seed=1), c=c)
     weights = noise(8, seed=2).abs()
-    found = scattered_centroid(x, weights, index, 5, c=torch.tensor(c, dtype=torch.float64))
+    found = grouped_centroid(x, weights, index, 5, c=torch.tensor(c, dtype=torch.float64))
     for group in range(5):
         own = index == group
         expected = (
@@ -77,7 +78,7 @@ def test_the_centroid_agrees_with_the_definition(noise):
     weights = noise(4, seed=1).abs()
     total = (weights[:, None] * lorentz.to_ambient(x, c=0.7)).sum(0)
     square = total[0] ** 2 - total[1:].square().sum()
-    found = scattered_centroid(
+    found = grouped_centroid(
         x, weights, torch.zeros(4, dtype=torch.int64), 1, c=torch.tensor(0.7, dtype=torch.float64)
     )
     assert torch.allclose(found[0], total[1:] / (0.7 * square).sqrt(), rtol=1e-6)
@@ -161,21 +162,37 @@ def test_the_gradient_of_the_curvature_is_right(table, level, graph, noise):
 
     def value(shift):
         with torch.no_grad():
-            net.log_curvature += shift
+            net.learned_curvature.log_curvature += shift
             result = float((net(table, graph) * weight).sum())
-            net.log_curvature -= shift
+            net.learned_curvature.log_curvature -= shift
         return result
 
     (net(table, graph) * weight).sum().backward()
     numeric = (value(1e-5) - value(-1e-5)) / 2e-5
-    assert float(net.log_curvature.grad) == pytest.approx(numeric, rel=1e-4)
+    assert float(net.learned_curvature.log_curvature.grad) == pytest.approx(numeric, rel=1e-4)
 
 
 def test_curvature_stays_in_its_range(table, level):
     net = network(table, level)
     with torch.no_grad():
-        net.log_curvature.fill_(9.0)
-    assert float(net.curvature) == 10
+        net.learned_curvature.log_curvature.fill_(9.0)
+    assert float(net.curvature.detach()) == pytest.approx(10)
+
+
+def test_curvature_comes_back_from_an_end_of_its_range(table, level, graph, noise):
+    net = trained(network(table, level))
+    weight = noise(*table.shape, seed=4)
+    optimiser = torch.optim.SGD([net.learned_curvature.log_curvature], lr=1e-3)
+    with torch.no_grad():
+        net.learned_curvature.log_curvature.fill_(9.0)
+    net.learned_curvature.hold()
+    loss = (net(table, graph) * weight).sum()
+    loss.backward()
+    slope = float(net.learned_curvature.log_curvature.grad)
+    assert slope != 0, 'it would stay there for ever'
+    net.learned_curvature.log_curvature.grad *= 100 / slope
+    optimiser.step()
+    assert float(net.curvature.detach()) < 9.5
 
 
 @pytest.mark.parametrize('dim', [3, 17])

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from naics_embed.errors import ConfigError
+from naics_embed.geometry.curvature import LearnedCurvature
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.supervision.negatives import MITIGATION
-from naics_embed.text.curvature import LearnedCurvature
 from naics_embed.text.encoder import QUERY
 from naics_embed.training import build
 from naics_embed.training.build import make_model, make_module

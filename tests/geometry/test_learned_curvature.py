@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from naics_embed.geometry.curvature import CURVATURE_RANGE, LearnedCurvature
 from naics_embed.geometry.spaces import LorentzSpace
-from naics_embed.text.curvature import CURVATURE_RANGE, LearnedCurvature
 
 
 @pytest.mark.parametrize('start', [0.1, 0.4, 1.0, 10.0])
