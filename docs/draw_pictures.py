@@ -46,7 +46,7 @@ def hyperboloid() -> Figure:
         axes.plot([0, space], [-1, time], color='C1', lw=0.7, ls='--')
         axes.plot(seen, 0, 'o', color='C1', ms=5)
         axes.plot(space, time, 'o', color='C0', ms=5)
-    axes.plot([-1, 1], [0, 0], color='C1', lw=2, label='the disk it is seen in')
+    axes.plot([-1, 1], [0, 0], color='C1', lw=2, label='the Poincaré disk')
     axes.plot(0, -1, 'x', color=INK)
     axes.annotate('eye', (0.1, -1), color=INK)
     axes.annotate('origin: the root', (0.1, 1.08), color=INK, fontsize='small')
@@ -176,7 +176,7 @@ def curriculum(config: Config) -> Figure:
         right.plot(progress, [schedule_factor(schedule, float(p)) for p in progress], label=name)
     for place in (config.curriculum.refinement, config.curriculum.mitigation):
         right.axvline(place, color=INK, lw=0.8, ls=':')
-    right.set(xlabel='share of the run (dotted: phases begin)', ylabel='factor on a weight')
+    right.set(xlabel='fraction of the run (dotted: phases begin)', ylabel='factor on a weight')
     right.legend(fontsize='small', framealpha=0)
     return plot
 
