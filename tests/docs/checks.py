@@ -43,7 +43,7 @@ def check_naics_embed(words: list[str], *, inline: bool) -> None:
 @cache
 def own_commands() -> dict[str, Any]:
     """Every command, those of the pipeline included."""
-    from flows.commands import app as pipeline
+    from flows.cli.commands import app as pipeline
 
     everything = typer.Typer()
     own = {command.callback: command for command in entry.app.registered_commands}

@@ -23,10 +23,10 @@ from tiny_bundle import change_manifest, write_tiny_bundle, write_tiny_encoder
 
 from naics_embed.artifacts import MANIFEST, checksum, read_json
 from naics_embed.atlas.layout import write_disk
-from naics_embed.bundle import DISK, Bundle
+from naics_embed.bundle.promotion import ROOT_VARIABLE, promote
+from naics_embed.bundle.storage import DISK, Bundle
 from naics_embed.cli import main as entry
 from naics_embed.config.load import flat, load_config
-from naics_embed.search.promotion import ROOT_VARIABLE, promote
 
 EXEMPT = {
     'git clone': 'needs the open network',
