@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 from rich.console import Console
 
+from benchmarks.ablation_files import cell_file
 from flows.runtime import prepare
 from naics_embed.artifacts import read_json
 from naics_embed.errors import ArtifactError, ConfigError
@@ -102,12 +103,6 @@ MEASURED = {
     'validation/holdout_parent_at_1': 'held-out parent@1',
     'seconds': 'seconds',
 }
-
-
-def cell_file(folder: Path, profile: str, row: str, seed: int) -> Path:
-    """Return where a cell's metrics are kept."""
-    name = ''.join(letter if letter.isalnum() else '-' for letter in row.lower())
-    return folder / profile / f'{"-".join(filter(None, name.split("-")))}-seed{seed}.json'
 
 
 def stored(

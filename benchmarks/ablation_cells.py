@@ -11,7 +11,7 @@ import torch
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from benchmarks.ablation import cell_file
+from benchmarks.ablation_files import cell_file
 from benchmarks.text_inputs import settings_of
 from flows.inputs import inputs_of
 from flows.pipeline import PIPELINE
@@ -22,13 +22,13 @@ from naics_embed.config.schema import Config
 from naics_embed.evaluation.evaluate import Table, holdout_metrics, tree_metrics
 from naics_embed.fingerprint import source_fingerprint
 from naics_embed.metrics.tree import Tree
-from tasks.declaration import content_of
-from tasks.execution import Execution
+from tasks.engine.declaration import content_of
+from tasks.engine.execution import Execution
+from tasks.engine.stage import PACKAGES, Run
+from tasks.engine.tracking import pipeline_run
 from tasks.frames import splits_of, taxonomy_of
 from tasks.source import acquire_source
-from tasks.stage import PACKAGES, Run
 from tasks.text_training import TrainingFiles, prepare_inputs
-from tasks.tracking import pipeline_run
 
 CONFIGS = CHECKOUT / 'configs'
 SOURCES = ('naics_embed.training.fit', 'naics_embed.evaluation.evaluate')

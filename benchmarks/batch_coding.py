@@ -33,11 +33,11 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from threadpoolctl import threadpool_limits
 
+from naics_embed.bundle.promotion import promoted_bundle
+from naics_embed.search.bulk import FileJob, code_file
 from naics_embed.search.coder import Coder
-from naics_embed.search.files import FileJob, code_file
-from naics_embed.search.promotion import promoted_bundle
 from naics_embed.text.backbone import locate_backbone
-from naics_embed.text.precisions import BFLOAT16, PRECISIONS
+from naics_embed.text.inference.precisions import BFLOAT16, PRECISIONS
 
 BACKBONE = 'sentence-transformers/all-MiniLM-L6-v2'
 PEER = 'SentenceTransformer.encode'

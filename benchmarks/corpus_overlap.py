@@ -20,12 +20,12 @@ from rich.table import Table
 
 from naics_embed.census.codebook import build_codebook, read_taxonomy
 from naics_embed.census.index_entries import read_index
-from naics_embed.census.leakage import find_matches
 from naics_embed.census.normalise import normalise
 from naics_embed.census.redirections import build_redirections
 from naics_embed.census.sources import Source, acquire
 from naics_embed.config.load import load_config
 from naics_embed.data.plain_language import plain_language
+from naics_embed.supervision.leakage import find_matches
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 AIM = 0.03

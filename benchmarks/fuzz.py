@@ -32,12 +32,12 @@ from rich.console import Console
 from rich.table import Table
 
 from naics_embed.artifacts import write_json
+from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.cli import main as command
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import UserError
+from naics_embed.search.bulk import ADDED
 from naics_embed.search.coder import Coder
-from naics_embed.search.files import ADDED
-from naics_embed.search.promotion import promoted_bundle
 from naics_embed.service.app import create_app
 from naics_embed.service.engine import Engine
 

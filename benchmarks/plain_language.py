@@ -26,7 +26,7 @@ from flows.runtime import prepare
 
 if TYPE_CHECKING:
     from naics_embed.artifacts import Artifact
-    from tasks.stage import Result, StageContext
+    from tasks.engine.stage import Result, StageContext
 
 COMPARED = ('title', 'class_mean', 'reduced_class_mean', 'logistic_regression', 'bm25', 'ensemble')
 TRAINED = {'': 'trained, distance', 'hybrid_': 'trained, coder'}
@@ -74,7 +74,7 @@ def select_text_table(out: Path, context: 'StageContext', *, text_model: 'Artifa
     from safetensors.torch import save_file
 
     from naics_embed.artifacts import write_json
-    from tasks.stage import Result
+    from tasks.engine.stage import Result
     from tasks.tables import TEXT, tables_of
 
     tangents = tables_of(text_model, None)[TEXT].contiguous()
@@ -93,10 +93,10 @@ def compare(profile: str, overrides: list[str], seeds: list[int]) -> dict[str, A
     from flows.runtime import CHECKOUT
     from naics_embed.artifacts import read_json
     from naics_embed.config.load import load_config
-    from tasks.execution import Execution
+    from tasks.engine.execution import Execution
+    from tasks.engine.stage import Run, Stage
+    from tasks.engine.tracking import pipeline_run
     from tasks.source import acquire_source
-    from tasks.stage import Run, Stage
-    from tasks.tracking import pipeline_run
 
     found: dict[str, Any] = {}
     source = None

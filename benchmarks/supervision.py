@@ -31,10 +31,10 @@ from naics_embed.artifacts import checksum
 from naics_embed.census.codebook import read_taxonomy
 from naics_embed.census.redirections import build_redirections
 from naics_embed.census.sources import acquire
-from naics_embed.census.structure_holdout import SUPERVISED, structure_holdout
 from naics_embed.config.load import load_config
 from naics_embed.config.schema import Config
 from naics_embed.supervision.sampling import TripletSettings
+from naics_embed.supervision.structure_holdout import SUPERVISED, structure_holdout
 from naics_embed.taxonomy import Taxonomy
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 from prefect import Flow
 from pydantic import Field
 
-from naics_embed.config.checks import no_secret
+from naics_embed.config.validation import no_secret
 from naics_embed.redaction import SECRET
 
 P = ParamSpec('P')

@@ -20,7 +20,8 @@ from flows.configuration import artifact_root, configured, tracking_uri
 from flows.runtime import CHECKOUT
 from naics_embed import __version__
 from naics_embed.artifacts import write_json
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.promotion import promoted_bundle
+from naics_embed.bundle.storage import Bundle
 from naics_embed.config.batch import BatchConfig
 from naics_embed.config.load import flat
 from naics_embed.errors import BatchError, UserError
@@ -33,11 +34,17 @@ from naics_embed.search.partitions import (
     discard_temporary,
     plan_partitions,
 )
-from naics_embed.search.promotion import promoted_bundle
 from naics_embed.search.searcher import check_k_and_level
 from tasks.batch_coding import code_one
-from tasks.locks import FlockLockManager
-from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, git_revision, log_metrics, pipeline_run
+from tasks.engine.locks import FlockLockManager
+from tasks.engine.tracking import (
+    FLOW_RUN,
+    NO_FLOW_RUN,
+    Tracker,
+    git_revision,
+    log_metrics,
+    pipeline_run,
+)
 
 ARTIFACT = 'code-batch'
 SUMMARY = 'summary.json'

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from naics_embed.config.checks import no_secret
+from naics_embed.bundle.promotion import ROOT_VARIABLE, under_home
 from naics_embed.config.load import load_config
 from naics_embed.config.schema import Config
-from naics_embed.search.promotion import ROOT_VARIABLE, under_home
-from tasks.tracking import URI_VARIABLE
+from naics_embed.config.validation import no_secret
+from tasks.engine.tracking import URI_VARIABLE
 
 ROOT = 'runtime.root'
 SECTION = ROOT.partition('.')[0]

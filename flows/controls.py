@@ -27,11 +27,11 @@ from naics_embed.config.load import flat
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import METRICS
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
-from tasks.execution import Execution
-from tasks.remote_cache import RemoteCache
+from tasks.engine.execution import Execution
+from tasks.engine.remote_cache import RemoteCache
+from tasks.engine.stage import Record, Run, Stage
+from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 from tasks.source import acquire_source
-from tasks.stage import Record, Run, Stage
-from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 
 log = logging.getLogger('naics_embed.pipeline')
 

@@ -8,15 +8,15 @@ from naics_embed.census.sources import Source
 from naics_embed.config.describe import describing
 from naics_embed.config.schema import Config
 from naics_embed.text.backbone import locate_backbone
-from tasks.declaration import Fact, Given
 from tasks.encoding import backbone_inputs
+from tasks.engine.declaration import Fact, Given
 from tasks.source import describe_source, source_inputs
 
 GIVEN = ('source', 'source_kind', 'source_description', 'backbone', 'outcomes', 'configuration')
 
 
 def inputs_of(config: Config, source: Source) -> dict[str, Callable[[], Given]]:
-    """Return name → what finds it, for `tasks.execution.Execution`.
+    """Return name → what finds it, for `tasks.engine.execution.Execution`.
 
     Args:
         config: the configuration of the run.

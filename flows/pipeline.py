@@ -50,12 +50,12 @@ from tasks import (
     tokens,
     triplets,
 )
-from tasks.execution import Execution
-from tasks.graph import Graph
-from tasks.remote_cache import RemoteCache
+from tasks.engine.execution import Execution
+from tasks.engine.graph import Graph
+from tasks.engine.remote_cache import RemoteCache
+from tasks.engine.stage import Run, Stage
+from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run, set_tags
 from tasks.source import acquire_source, describe_source
-from tasks.stage import Run, Stage
-from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run, set_tags
 
 PLAIN_LANGUAGE = (data_file(CORPUS_FILE), data_file(PANEL_FILE))
 

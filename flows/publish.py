@@ -6,8 +6,8 @@ from typing import Any
 from naics_embed.artifacts import content_key, read_json
 from naics_embed.census.sources import Source
 from naics_embed.config.load import to_dict
-from tasks.execution import Execution
-from tasks.promotion import Contender, Outcome
+from tasks.engine.execution import Execution
+from tasks.engine.record import Record
 from tasks.publishing import (
     draw_evaluation,
     draw_training,
@@ -17,7 +17,7 @@ from tasks.publishing import (
     publish_report,
     publish_selection,
 )
-from tasks.record import Record
+from tasks.registry.promotion import Contender, Outcome
 
 
 @dataclass(frozen=True)

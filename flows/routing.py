@@ -10,8 +10,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
 from naics_embed.errors import RemoteRunError
-from tasks.declaration import Given
-from tasks.stage import Record, Run, Sender, Stage
+from tasks.engine.declaration import Given
+from tasks.engine.stage import Record, Run, Sender, Stage
 
 log = logging.getLogger('naics_embed.pipeline')
 
@@ -40,7 +40,7 @@ class Request:
 
 
 def senders(routes: Mapping[str, str], request: Request) -> dict[str, Sender]:
-    """Return stage → what sends it, for `tasks.stage.Run`.
+    """Return stage → what sends it, for `tasks.engine.stage.Run`.
 
     Args:
         routes: stage, as in the configuration, → deployment.

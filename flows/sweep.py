@@ -19,7 +19,7 @@ from flows.configuration import artifact_root, configured, same_tracker, trackin
 from flows.pipeline import pipeline
 from flows.runtime import CHECKOUT
 from naics_embed.errors import ConfigError, RemoteRunError
-from tasks.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, pipeline_run, run_of_flow
+from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, pipeline_run, run_of_flow
 
 METRICS = ('validation/mrr', 'validation/plain_mrr', 'tree/spearman', 'tree/map_neighbours')
 TABLE_ARTIFACT = 'sweep'

@@ -4,11 +4,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from naics_embed.bundle import Bundle
+    from naics_embed.bundle.storage import Bundle
     from naics_embed.estimators.coordinates import NaicsCoordinates
     from naics_embed.estimators.text import NaicsTextEncoder
+    from naics_embed.search.code_table import CodeTable
     from naics_embed.search.coder import Answer, Coder
-    from naics_embed.search.codes import CodeTable
     from naics_embed.search.searcher import Hit, Searcher
     from naics_embed.taxonomy import Taxonomy
 
@@ -28,9 +28,9 @@ __all__ = [
 
 _HOMES = {
     'Answer': 'naics_embed.search.coder',
-    'CodeTable': 'naics_embed.search.codes',
+    'CodeTable': 'naics_embed.search.code_table',
     'Coder': 'naics_embed.search.coder',
-    'Bundle': 'naics_embed.bundle',
+    'Bundle': 'naics_embed.bundle.storage',
     'Hit': 'naics_embed.search.searcher',
     'NaicsCoordinates': 'naics_embed.estimators.coordinates',
     'NaicsTextEncoder': 'naics_embed.estimators.text',

@@ -30,6 +30,8 @@ OFFICIAL_SECTOR: dict[str, str] = {
 
 ROOT_LEVEL = 1
 LEVELS = (2, 3, 4, 5, 6)
+"""Digits of sectors, subsectors, industry groups, NAICS industries and national industries."""
+LEAF_LEVEL = LEVELS[-1]
 
 
 def canonical_code(code: str | int) -> str:

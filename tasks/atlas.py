@@ -9,8 +9,8 @@ from naics_embed.atlas.faithfulness import faithfulness
 from naics_embed.atlas.layout import disk_layout, write_disk
 from naics_embed.atlas.page import map_page, write_map
 from naics_embed.config.atlas import AtlasConfig
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import frame_of, taxonomy_of
-from tasks.stage import Result, StageContext
 
 
 def write(

@@ -11,12 +11,12 @@ from naics_embed.baselines.settings import BaselineSettings
 from naics_embed.evaluation.baselines import LabelledTexts, baseline_metrics
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.metrics.tree import Tree
-from naics_embed.taxonomy import Taxonomy
+from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import frame_of, positions, splits_of, taxonomy_of
-from tasks.stage import Result, StageContext
-from tasks.texts import BASELINE_CHANNELS, LEAF_LEVEL, leaf_rows, of_codes
+from tasks.texts import BASELINE_CHANNELS, leaf_rows, of_codes
 
 
 def write(

@@ -14,10 +14,10 @@ from naics_embed.evaluation.candidates import VALIDATION, candidate_metrics
 from naics_embed.evaluation.evaluate import Table
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.metrics.tree import Tree
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 from tasks.points import PointTable
 from tasks.regression import outcomes_of, panel_of
-from tasks.stage import Result, StageContext
 from tasks.tables import TEXT, tables_of
 
 

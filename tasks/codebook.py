@@ -6,8 +6,8 @@ from pathlib import Path
 from naics_embed.artifacts import Artifact
 from naics_embed.census.codebook import build_codebook
 from naics_embed.census.sources import SourceKind
+from tasks.engine.stage import Result, StageContext
 from tasks.source import source_of
-from tasks.stage import Result, StageContext
 
 
 def write(

@@ -24,17 +24,17 @@ from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.metrics.tree import Tree
 from naics_embed.search.coder import FUSED, leaf_scores
 from naics_embed.search.storage import FROZEN, write_evidence, write_redirections
-from naics_embed.taxonomy import Taxonomy
+from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 from naics_embed.text.backbone import load_backbone, load_transformer
 from naics_embed.text.encoding import read_encoding
-from naics_embed.text.frozen import write_difference
+from naics_embed.text.inference.frozen import write_difference
 from naics_embed.text.tokens import TokenTable
 from tasks.encoding import backbone_of
+from tasks.engine.stage import Result, StageContext
 from tasks.evaluation import finite_or_null
 from tasks.frames import frame_of, positions, splits_of, taxonomy_of
 from tasks.points import PointTable
-from tasks.stage import Result, StageContext
-from tasks.texts import LEAF_LEVEL, leaf_rows
+from tasks.texts import leaf_rows
 
 PREFIX = 'hybrid_'
 CHANNELS = ('title', 'description')

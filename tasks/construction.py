@@ -13,8 +13,8 @@ from naics_embed.geometry.construction import construct
 from naics_embed.supervision.features import code_features
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
-from tasks.stage import Result, StageContext
 from tasks.texts import of_codes, query_set
 
 

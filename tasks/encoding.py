@@ -7,7 +7,7 @@ from naics_embed.artifacts import Artifact
 from naics_embed.text.backbone import BackboneFiles, load_backbone
 from naics_embed.text.encoding import write_encoding
 from naics_embed.text.tokens import TokenTable
-from tasks.stage import Result, StageContext
+from tasks.engine.stage import Result, StageContext
 
 
 def write(

@@ -20,9 +20,9 @@ from naics_embed.evaluation.evaluate import (
 )
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.metrics.tree import Tree
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import frame_of, splits_of, taxonomy_of
 from tasks.points import PointTable
-from tasks.stage import Result, StageContext
 
 
 def write(

@@ -6,10 +6,10 @@ from typing import Any
 from safetensors.torch import load_file
 
 from naics_embed.artifacts import MANIFEST, Artifact, read_json
-from naics_embed.bundle import MODEL_CARD, Space, write_bundle
+from naics_embed.bundle.storage import MODEL_CARD, Space, write_bundle
 from naics_embed.export.model_card import model_card
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
-from tasks.stage import Result, StageContext
 
 
 def write(

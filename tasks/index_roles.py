@@ -7,13 +7,13 @@ import polars as pl
 
 from naics_embed.artifacts import Artifact
 from naics_embed.census.index_entries import read_index
-from naics_embed.census.index_roles import assign_roles, count_leaks
 from naics_embed.census.sources import SourceKind
 from naics_embed.config.data import RolesConfig
 from naics_embed.data.plain_language import plain_language
+from naics_embed.supervision.index_roles import assign_roles, count_leaks
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import frame_of, taxonomy_of
 from tasks.source import source_of
-from tasks.stage import Result, StageContext
 
 
 def write(

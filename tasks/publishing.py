@@ -25,15 +25,15 @@ from safetensors.torch import load_file
 from naics_embed.artifacts import atomic_file, read_json
 from naics_embed.config.refinement import PromotionConfig
 from naics_embed.evaluation.candidates import promotion_rule
-from naics_embed.figures import distance_by_tree_distance, radius_by_level, training_curves
 from naics_embed.metrics.tree import Tree
+from naics_embed.report.figures import distance_by_tree_distance, radius_by_level, training_curves
 from naics_embed.report.render import complete
+from tasks.engine.record import Record
+from tasks.engine.stage import Run
+from tasks.engine.tracking import Tracker, set_tags
 from tasks.frames import taxonomy_of
-from tasks.promotion import Contender, Outcome, promote_run
-from tasks.record import Record
+from tasks.registry.promotion import Contender, Outcome, promote_run
 from tasks.report import PAGE
-from tasks.stage import Run
-from tasks.tracking import Tracker, set_tags
 
 P = ParamSpec('P')
 R = TypeVar('R')

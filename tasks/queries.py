@@ -10,8 +10,8 @@ from naics_embed.config.training import QueriesConfig
 from naics_embed.data.plain_language import plain_language
 from naics_embed.supervision.queries import build_queries
 from naics_embed.text.channels import channel_texts
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import frame_of
-from tasks.stage import Result, StageContext
 
 SWITCHES = {
     'titles': 'title',

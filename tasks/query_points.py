@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from naics_embed.artifacts import Artifact
 from naics_embed.text.backbone import load_transformer
 from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference import place_corpus
+from naics_embed.text.inference.corpus import place_corpus
 from naics_embed.text.tokens import load_tokenizer
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
-from tasks.stage import Result, StageContext
 from tasks.texts import leaf_rows, of_codes
 
 ROW = 'row'

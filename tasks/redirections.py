@@ -8,9 +8,9 @@ import polars as pl
 from naics_embed.artifacts import Artifact
 from naics_embed.census.redirections import build_redirections
 from naics_embed.census.sources import SourceKind
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import taxonomy_of
 from tasks.source import source_of
-from tasks.stage import Result, StageContext
 
 
 def write(

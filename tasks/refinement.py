@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from naics_embed.artifacts import Artifact
 from naics_embed.config.refinement import GraphConfig
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import SUPERVISED, frame_of, positions, redirect_pairs, splits_of, taxonomy_of
 from tasks.points import PointTable
-from tasks.stage import Result, StageContext
 from tasks.texts import leaf_rows, of_codes
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _inputs(
     temperature: float,
 ) -> 'RefinementInputs':
     from naics_embed.graph.edges import TaxonomyGraph
-    from naics_embed.graph.objective import Queries
+    from naics_embed.graph.losses import Queries
     from naics_embed.graph.refine import RefinementInputs, read_triplets
 
     taxonomy = taxonomy_of(codebook)

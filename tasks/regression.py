@@ -26,8 +26,8 @@ from naics_embed.supervision.features import code_features
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import frame_of, positions, taxonomy_of
-from tasks.stage import Result, StageContext
 from tasks.texts import query_set
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from naics_embed.artifacts import Artifact
 from naics_embed.supervision.relations import write_relations
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import taxonomy_of
-from tasks.stage import Result, StageContext
 
 
 def write(

@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from naics_embed.artifacts import Artifact, read_json
 from naics_embed.config.report import ReportConfig
 from naics_embed.redaction import shown_tracker
-from naics_embed.report.checks import judge
 from naics_embed.report.contents import CodeTable, Provenance, RunReport, StageTime, Training
 from naics_embed.report.render import render
+from naics_embed.report.verdict import judge
+from tasks.engine.stage import Result, Run, StageContext
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
-from tasks.stage import Result, Run, StageContext
 
 PAGE = 'report.html'
 PACKAGES = ('torch', 'transformers', 'lightning', 'polars', 'numpy', 'prefect', 'mlflow')

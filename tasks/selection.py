@@ -9,7 +9,7 @@ from naics_embed.artifacts import Artifact
 from naics_embed.config.refinement import PromotionConfig
 from naics_embed.evaluation.candidates import promotion_rule
 from naics_embed.evaluation.promotion_rule import Candidate, decide
-from tasks.stage import Result, StageContext
+from tasks.engine.stage import Result, StageContext
 from tasks.tables import TEXT, tables_of
 
 PROMOTABLE = (TEXT, 'smoothing', 'hgcn')

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from naics_embed.artifacts import Artifact
-from naics_embed.census.structure_holdout import structure_holdout as draw
+from naics_embed.supervision.structure_holdout import structure_holdout as draw
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import taxonomy_of
-from tasks.stage import Result, StageContext
 
 
 def write(

@@ -26,8 +26,8 @@ from naics_embed.config.training import CurriculumConfig, TrainingConfig
 from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.backbone import load_backbone
 from tasks.encoding import backbone_of
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import SUPERVISED, frame_of, redirect_pairs, splits_of, taxonomy_of
-from tasks.stage import Result, StageContext
 from tasks.texts import as_queries, corpus_of, leaf_rows, located
 
 if TYPE_CHECKING:

@@ -7,13 +7,12 @@ import numpy as np
 import polars as pl
 
 from naics_embed.artifacts import Artifact
-from naics_embed.taxonomy import Taxonomy
+from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.encoding import read_encoding
 from naics_embed.text.tokens import TokenTable
 from tasks.frames import frame_of, positions
 
-LEAF_LEVEL = 6
 BASELINE_CHANNELS = ('title', 'description')
 """Channels that baselines read, each text a row of its own."""
 

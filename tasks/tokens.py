@@ -7,8 +7,8 @@ import polars as pl
 
 from naics_embed.artifacts import Artifact
 from naics_embed.text.tokens import TokenTable, load_tokenizer
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import frame_of
-from tasks.stage import Result, StageContext
 from tasks.texts import BASELINE_CHANNELS
 
 

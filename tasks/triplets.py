@@ -5,8 +5,8 @@ from pathlib import Path
 from naics_embed.artifacts import Artifact
 from naics_embed.supervision.sampling import TripletSettings
 from naics_embed.supervision.triplets import write_triplets
+from tasks.engine.stage import Result, StageContext
 from tasks.frames import SUPERVISED, frame_of, redirect_pairs, splits_of, taxonomy_of
-from tasks.stage import Result, StageContext
 
 
 def write(

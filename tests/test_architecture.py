@@ -30,8 +30,6 @@ LAYERS = {
     'census': 2,
     'baselines': 2,
     'supervision': 3,
-    'figures': 3,
-    'curves': 3,
     'text': 3,
     'config': 4,
     'training': 5,

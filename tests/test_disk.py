@@ -4,10 +4,10 @@ import errno
 import os
 
 import pytest
-from disks import fill, make_read_only, small_disk
 
 from naics_embed.disk import disk_error
 from naics_embed.errors import DiskError, DiskFullError
+from tests.disks import fill, make_read_only, small_disk
 
 
 def os_error(number: int, path: object) -> OSError:

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 import naics_embed
 from naics_embed.search.searcher import Searcher
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 pytestmark = pytest.mark.slow
 

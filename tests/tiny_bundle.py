@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel
 
-from naics_embed.bundle import HEAD, Space, write_bundle
+from naics_embed.bundle.storage import HEAD, Space, write_bundle
 from naics_embed.evidence.fusion import GATES, Fusion
 from naics_embed.evidence.known_texts import Linear, index_texts
 from naics_embed.evidence.settings import EvidenceSettings
@@ -23,9 +23,9 @@ from naics_embed.search.coder import FUSED
 from naics_embed.search.storage import FROZEN, write_evidence, write_redirections
 from naics_embed.taxonomy import Taxonomy, official_code
 from naics_embed.text.backbone import load_transformer
-from naics_embed.text.frozen import PairedEncoder, write_difference
 from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference import place_texts
+from naics_embed.text.inference.corpus import place_texts
+from naics_embed.text.inference.frozen import PairedEncoder, write_difference
 from naics_embed.text.tokens import load_tokenizer
 
 WIDTH = 32

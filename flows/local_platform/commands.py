@@ -30,8 +30,8 @@ from flows.local_platform.processes import processes, supervise
 from flows.local_platform.readiness import wait_for_pool, wait_for_server, wait_for_worker
 from flows.local_platform.worker import forget_passwords, run_worker
 from flows.runtime import CHECKOUT, prepare
+from naics_embed.bundle.promotion import ROOT_VARIABLE
 from naics_embed.errors import UserError
-from naics_embed.search.promotion import ROOT_VARIABLE
 
 POSTGRES = 'POSTGRES'
 """Variable that names a PostgreSQL server, as user:password@host:port."""

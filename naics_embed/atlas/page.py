@@ -13,7 +13,7 @@ import torch
 
 from naics_embed.artifacts import atomic_file
 from naics_embed.atlas.palette import OTHER, SECTOR_COLOURS
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import ArtifactError
 from naics_embed.geometry import lorentz
 from naics_embed.taxonomy import Taxonomy, official_code

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from naics_embed.cli.table import BundleOption
+from naics_embed.cli.search import BundleOption
 from naics_embed.errors import UserError
 
 
@@ -19,7 +19,7 @@ def map_codes(
     bundle: BundleOption = None,
 ) -> None:
     """Write the interactive map of all codes: one HTML file, no network."""
-    from naics_embed.search.promotion import promoted_bundle
+    from naics_embed.bundle.promotion import promoted_bundle
 
     path = bundle or promoted_bundle()
     if not out.parent.is_dir():
@@ -28,7 +28,7 @@ def map_codes(
         raise UserError(f'{out} must end in .html')
 
     from naics_embed.atlas.page import bundle_page, write_map
-    from naics_embed.bundle import Bundle
+    from naics_embed.bundle.storage import Bundle
 
     write_map(out, bundle_page(Bundle.load(path, verify=False)))
     sys.stderr.write(f'{out} written\n')

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naics_embed.cli.table import AsJson, BundleOption
+from naics_embed.cli.search import AsJson, BundleOption
 from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from naics_embed.search.codes import CodeTable
+    from naics_embed.search.code_table import CodeTable
     from naics_embed.search.concordance import Likelihood
 
 
@@ -157,10 +157,10 @@ def _text_likelihood(bundle: Path | None) -> 'Likelihood':
 
 
 def _table(bundle: Path | None) -> 'CodeTable':
-    from naics_embed.search.promotion import promoted_bundle
+    from naics_embed.bundle.promotion import promoted_bundle
 
     path = bundle or promoted_bundle()
-    from naics_embed.search.codes import CodeTable
+    from naics_embed.search.code_table import CodeTable
 
     return CodeTable.load(path)
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from naics_embed.cli.table import BundleOption
-from naics_embed.text.precisions import FLOAT32
+from naics_embed.cli.search import BundleOption
+from naics_embed.text.inference.precisions import FLOAT32
 
 
 def code(
@@ -32,14 +32,14 @@ def code(
     bundle: BundleOption = None,
 ) -> None:
     """Code every row of a file; a run that was stopped goes on where it was."""
-    from naics_embed.search.promotion import promoted_bundle
+    from naics_embed.bundle.promotion import promoted_bundle
 
     path = bundle or promoted_bundle()
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from naics_embed.search.bulk import FileJob, code_file
     from naics_embed.search.coder import Coder
-    from naics_embed.search.files import FileJob, code_file
 
     job = FileJob(source, text_column, out, level, confidence, part_rows)
     columns = (SpinnerColumn(), TextColumn('{task.completed:,.0f} rows'), TimeElapsedColumn())

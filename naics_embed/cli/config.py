@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from naics_embed.cli.checkout import configs_folder
+
 
 def config(
     overrides: Annotated[
@@ -24,7 +26,7 @@ def config(
     """Show every value and where it came from, or check them."""
     from naics_embed.config.load import flat, load_config
 
-    folder = config_folder or Path(__file__).resolve().parent.parent.parent / 'configs'
+    folder = config_folder or configs_folder()
     loaded = load_config(folder, profile, overrides or ())
     if check:
         loaded.config.check_pipeline()

@@ -27,9 +27,9 @@ def doctor(
     as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,
 ) -> None:
     """Check versions, servers, disk, device, caches and the bundle; exit status 1 on a fault."""
-    from naics_embed.cli.main import checkout
+    from naics_embed.bundle.promotion import artifact_root
+    from naics_embed.cli.checkout import checkout
     from naics_embed.doctor.examine import examine
-    from naics_embed.search.promotion import artifact_root
 
     findings = examine(
         root or artifact_root(),

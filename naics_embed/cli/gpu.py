@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from naics_embed.cli.checkout import configs_folder
 from naics_embed.errors import ConfigError, UserError
 
 GIB = 2**30
@@ -41,7 +42,7 @@ def gpu(
     from naics_embed.text.encoder import AdapterSettings, SentenceEncoder
     from naics_embed.training.memory import measure_batch
 
-    folder = config_folder or Path(__file__).resolve().parent.parent.parent / 'configs'
+    folder = config_folder or configs_folder()
     config = load_config(folder, profile, overrides or ()).config
     model = config.model
     if model.mode == 'frozen':

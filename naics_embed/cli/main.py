@@ -3,13 +3,23 @@
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from naics_embed import __version__
-from naics_embed.cli import atlas, codes, coding, config, doctor, gpu, report, serve, table
+from naics_embed.cli import (
+    atlas,
+    codes,
+    coding,
+    config,
+    doctor,
+    gpu,
+    report,
+    serve,
+)
+from naics_embed.cli import search as table
+from naics_embed.cli.checkout import checkout
 from naics_embed.disk import disk_error
 from naics_embed.errors import UserError
 
@@ -67,12 +77,6 @@ def root(
     if version:
         typer.echo(__version__)
         raise typer.Exit
-
-
-def checkout() -> Path | None:
-    """Return the checkout that this package lies in, or None for an installed wheel."""
-    folder = Path(__file__).resolve().parent.parent.parent
-    return folder if (folder / 'flows' / 'commands.py').is_file() else None
 
 
 def _join_pipeline() -> None:

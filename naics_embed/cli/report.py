@@ -26,7 +26,7 @@ def report(
     Without --bundle, the last run under the artifact root; the promoted bundle where no run has
     left a report.
     """
-    from naics_embed.search.promotion import artifact_root
+    from naics_embed.bundle.promotion import artifact_root
 
     last = artifact_root() / LAST
     if bundle is None and last.is_file():
@@ -39,11 +39,11 @@ def report(
 
 
 def _of_bundle(path: Path | None) -> str:
-    from naics_embed.bundle import Bundle
-    from naics_embed.report.checks import judge
+    from naics_embed.bundle.promotion import promoted_bundle
+    from naics_embed.bundle.storage import Bundle
     from naics_embed.report.of_bundle import marks_of_bundle, report_of_bundle
     from naics_embed.report.render import complete, render
-    from naics_embed.search.promotion import promoted_bundle
+    from naics_embed.report.verdict import judge
 
     bundle = Bundle.load(path or promoted_bundle())
     marks = marks_of_bundle(bundle)

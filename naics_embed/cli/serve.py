@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from naics_embed.cli.checkout import configs_folder
 from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def serve(
     if missing:
         raise UserError(f"{', '.join(missing)} is missing: pip install 'naics-embed[serve]'")
     config = _config(config_folder, overrides or [], host, port)
-    from naics_embed.search.promotion import promoted_bundle
+    from naics_embed.bundle.promotion import promoted_bundle
 
     # Asked before torch is loaded, so that a first user without a table knows at once.
     path = bundle or promoted_bundle()
@@ -65,8 +66,8 @@ def _config(
     foreign = [item for item in overrides if not item.startswith(PREFIX)]
     if foreign:
         raise UserError(f'{foreign[0]!r} is no setting of the service: give {PREFIX}key=value')
-    checkout = Path(__file__).resolve().parent.parent.parent / 'configs'
-    folder = folder or (checkout if checkout.is_dir() else None)
+    own = configs_folder()
+    folder = folder or (own if own.is_dir() else None)
     if folder is not None:
         return load_config(folder, None, [*overrides, *given]).config.service
     if overrides:
@@ -77,7 +78,7 @@ def _config(
 
 def _check_bundle(path: Path) -> None:
     """Raise ArtifactError where there is no bundle with a coder; nothing large is read."""
-    from naics_embed.bundle import CODER, Bundle
+    from naics_embed.bundle.storage import CODER, Bundle
     from naics_embed.errors import ArtifactError
 
     bundle = Bundle.load(path, verify=False)

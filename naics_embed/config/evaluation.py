@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from naics_embed.baselines.settings import BASELINES, BaselineSettings
-from naics_embed.config.checks import one_of, require
+from naics_embed.config.validation import one_of, require
 from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
 
 

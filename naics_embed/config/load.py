@@ -19,8 +19,8 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from naics_embed.config.checks import no_secret
 from naics_embed.config.schema import Config
+from naics_embed.config.validation import no_secret
 from naics_embed.errors import ConfigError
 
 BASE_FILE = 'base.yaml'

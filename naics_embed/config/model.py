@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from naics_embed.config.checks import one_of, require
+from naics_embed.config.validation import one_of, require
 from naics_embed.errors import ConfigError
 
 CHANNELS = ('title', 'description', 'examples', 'excluded')

@@ -6,7 +6,7 @@ A weight of 0 switches a term off, and then it is not computed.
 
 from dataclasses import dataclass
 
-from naics_embed.config.checks import require
+from naics_embed.config.validation import require
 from naics_embed.text.linear_settings import LinearTeacherSettings
 
 

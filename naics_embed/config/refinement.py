@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from naics_embed.config.checks import one_of, require
+from naics_embed.config.validation import one_of, require
 from naics_embed.errors import ConfigError
 
 EDGE_KINDS = ('parent', 'child', 'sibling', 'redirection')

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from naics_embed.config.checks import require
+from naics_embed.config.validation import require
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from naics_embed.config.checks import one_of, require
+from naics_embed.config.validation import one_of, require
 from naics_embed.errors import ConfigError
 
 PRECISIONS = ('32-true', 'bf16-mixed', '16-mixed')

@@ -7,10 +7,10 @@ import stat
 import tempfile
 from pathlib import Path
 
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.promotion import promoted_bundle, promotion_record
+from naics_embed.bundle.storage import Bundle
 from naics_embed.doctor.finding import Finding, fail, ok, size_text, warn
 from naics_embed.errors import ArtifactError
-from naics_embed.search.promotion import promoted_bundle, promotion_record
 
 LOCKS = '.locks'
 RUN_NEEDS = 2 * 2**30

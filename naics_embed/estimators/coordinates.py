@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from naics_embed.bundle import coordinate_names
+from naics_embed.bundle.storage import coordinate_names
 from naics_embed.errors import CodeError, UserError
 from naics_embed.estimators.base import CoordinateTransformer
 from naics_embed.estimators.columns import is_missing
-from naics_embed.search.codes import CodeTable
+from naics_embed.search.code_table import CodeTable
 from naics_embed.taxonomy import canonical_code
 
 

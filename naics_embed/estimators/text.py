@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from naics_embed.bundle import coordinate_names
+from naics_embed.bundle.storage import coordinate_names
 from naics_embed.errors import UserError
 from naics_embed.estimators.base import CoordinateTransformer
 from naics_embed.estimators.columns import is_missing

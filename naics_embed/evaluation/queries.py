@@ -8,16 +8,15 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from naics_embed.census.leakage import find_matches
 from naics_embed.metrics.retrieval import retrieval_metrics, score_queries
 from naics_embed.metrics.tree import Tree
-from naics_embed.taxonomy import Taxonomy
+from naics_embed.supervision.leakage import find_matches
+from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
 PREFIXES = {'index': '', 'plain': 'plain_', 'panel': 'panel_'}
 """Kind of query → what stands before its metrics; index entries are the primary set."""
 
 HOLDOUT_PREFIX = 'holdout_'
-LEAF_LEVEL = 6
 REPORTED = ('top1', 'hit_at_5', 'hit_at_10', 'mrr', 'lca_level', 'queries', 'mrr_se', 'top1_se')
 
 LEARNED_PREFIX = 'learned_'

@@ -24,9 +24,8 @@ from naics_embed.metrics.regression import (
     regression_panel,
 )
 from naics_embed.metrics.tree import Tree
-from naics_embed.taxonomy import Taxonomy
+from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
-LEAF_LEVEL = 6
 CODE, VALUE = 'code', 'value'
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from naics_embed.artifacts import MANIFEST, write_json
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.storage import Bundle
 
 KEPT = ('space', 'distance', 'codes', 'library_version', 'source')
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from naics_embed.artifacts import atomic_directory
-from naics_embed.bundle import HEAD, Bundle
+from naics_embed.bundle.storage import HEAD, Bundle
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.export.manifest import write_manifest
 from naics_embed.export.model_card import model_card

@@ -7,7 +7,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from naics_embed.artifacts import atomic_directory, atomic_file
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.storage import Bundle
 from naics_embed.export.manifest import write_manifest
 
 PROJECTOR_CONFIG = """embeddings {

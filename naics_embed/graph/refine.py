@@ -14,9 +14,9 @@ from naics_embed.config.refinement import GraphConfig
 from naics_embed.errors import ConfigError, HealthError
 from naics_embed.graph.edges import TaxonomyGraph
 from naics_embed.graph.hgcn import HGCN
-from naics_embed.graph.objective import TERMS, Objective, Queries
+from naics_embed.graph.losses import TERMS, Objective, Queries
+from naics_embed.graph.selection import SELECTION, RefinementValidator
 from naics_embed.graph.smoothing import smooth
-from naics_embed.graph.validation import SELECTION, RefinementValidator
 from naics_embed.losses.radius import level_radii
 from naics_embed.losses.uncertainty import UncertaintyWeights
 from naics_embed.metrics.tree import Tree

@@ -4,19 +4,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.metrics.checks import (
+from naics_embed.metrics.selective import (
+    accuracy_at_coverage,
+    area_under_risk,
+    checked_answers,
+    risk_coverage,
+)
+from naics_embed.metrics.validation import (
     MetricError,
     check_any,
     check_finite,
     check_index,
     check_length,
     check_positive,
-)
-from naics_embed.metrics.selective import (
-    accuracy_at_coverage,
-    area_under_risk,
-    checked_answers,
-    risk_coverage,
 )
 
 

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from naics_embed.metrics.checks import MetricError, check_finite
 from naics_embed.metrics.tree import Tree
+from naics_embed.metrics.validation import MetricError, check_finite
 
 
 def mean_ranks(values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from naics_embed.geometry import lorentz
-from naics_embed.metrics.checks import MetricError, check_finite, check_positive
+from naics_embed.metrics.validation import MetricError, check_finite, check_positive
 
 ROUNDING_STEPS = 16
 """Machine epsilons by which a distance may be below 0 through rounding; it then counts as 0."""

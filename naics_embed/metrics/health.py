@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from naics_embed.geometry import lorentz, validity
-from naics_embed.metrics.checks import MetricError, check_length
+from naics_embed.metrics.validation import MetricError, check_length
 
 LEVEL_QUANTILES = {'q05': 0.05, 'median': 0.5, 'q95': 0.95}
 

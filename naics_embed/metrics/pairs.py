@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.metrics.checks import MetricError, check_positive
 from naics_embed.metrics.correlation import tie_term
 from naics_embed.metrics.tree import Tree
+from naics_embed.metrics.validation import MetricError, check_positive
 
 _LABEL_BITS = 9
 _LABEL = np.uint64((1 << _LABEL_BITS) - 1)

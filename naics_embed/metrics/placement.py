@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from naics_embed.metrics.checks import check_any, check_index, check_positive
 from naics_embed.metrics.distances import DistanceRows
 from naics_embed.metrics.ties import expected_hit
 from naics_embed.metrics.tree import Tree
+from naics_embed.metrics.validation import check_any, check_index, check_positive
 
 PARENT_CUTOFFS = (1, 5)
 BRANCHING = '_branching'

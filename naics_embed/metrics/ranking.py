@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.metrics.checks import check_any
 from naics_embed.metrics.ties import expected_precision
 from naics_embed.metrics.tree import Tree
+from naics_embed.metrics.validation import check_any
 
 
 class RelevanceRanking:

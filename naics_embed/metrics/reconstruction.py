@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 
 from naics_embed.geometry import lorentz
-from naics_embed.metrics.checks import (
-    MetricError,
-    check_any,
-    check_finite,
-    check_index,
-    check_length,
-)
 from naics_embed.metrics.correlation import CopheneticCorrelation, spearman, spearman_ceiling
 from naics_embed.metrics.distances import DistanceRows
 from naics_embed.metrics.pairs import PairOrder
 from naics_embed.metrics.placement import BRANCHING, parent_metrics
 from naics_embed.metrics.ranking import RelevanceRanking, TreeGain
 from naics_embed.metrics.tree import Tree
+from naics_embed.metrics.validation import (
+    MetricError,
+    check_any,
+    check_finite,
+    check_index,
+    check_length,
+)
 
 NDCG_CUTOFFS = (10,)
 EXACT_NORM_WEIGHT = 1.0

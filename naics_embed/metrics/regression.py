@@ -17,8 +17,8 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from naics_embed.metrics.checks import MetricError, check_finite, check_index, check_length
 from naics_embed.metrics.tree import Tree
+from naics_embed.metrics.validation import MetricError, check_finite, check_index, check_length
 
 if TYPE_CHECKING:
     from sklearn.model_selection import BaseCrossValidator

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from naics_embed.metrics.checks import MetricError, check_any, check_index, check_length
 from naics_embed.metrics.ties import expected_hit, expected_reciprocal_rank
 from naics_embed.metrics.tree import Tree
+from naics_embed.metrics.validation import MetricError, check_any, check_index, check_length
 
 CUTOFFS = (5, 10)
 

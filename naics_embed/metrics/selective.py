@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from naics_embed.metrics.checks import MetricError, check_any, check_finite, check_length
+from naics_embed.metrics.validation import MetricError, check_any, check_finite, check_length
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.metrics.checks import MetricError
+from naics_embed.metrics.validation import MetricError
 from naics_embed.taxonomy import Taxonomy
 
 ROOT_LEVEL = 1

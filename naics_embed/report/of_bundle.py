@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.storage import Bundle
 from naics_embed.config.report import ReportConfig
 from naics_embed.errors import ArtifactError
 from naics_embed.report.contents import CodeTable, Provenance, RunReport

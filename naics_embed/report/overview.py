@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from naics_embed.report.charts import bar
-from naics_embed.report.checks import CODER
 from naics_embed.report.contents import KINDS, NAMES, PREFIX, RunReport
+from naics_embed.report.verdict import CODER
 
 METRICS = {'top1': 'top-1', 'mrr': 'MRR'}
 SPACE = {

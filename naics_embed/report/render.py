@@ -11,10 +11,17 @@ from markupsafe import Markup
 
 from naics_embed.config.report import ReportConfig
 from naics_embed.report import answers as ans
-from naics_embed.report import charts, course, overview, png, shape, trust_charts
-from naics_embed.report.checks import Verdict
+from naics_embed.report import (
+    charts,
+    overview,
+    png,
+    shape,
+    trust_charts,
+)
+from naics_embed.report import training_history as course
 from naics_embed.report.contents import KINDS, CodeTable, RunReport
 from naics_embed.report.svg import number
+from naics_embed.report.verdict import Verdict
 from naics_embed.taxonomy import LEVELS, official_code
 
 TEMPLATES = Path(__file__).resolve().parent / 'templates'

@@ -5,7 +5,7 @@ import polars as pl
 
 from naics_embed.errors import UserError
 from naics_embed.geometry.lorentz import pairwise_distance
-from naics_embed.search.codes import CodeTable
+from naics_embed.search.code_table import CodeTable
 
 AGGLOMERATIVE = 'agglomerative'
 KMEANS = 'kmeans'

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naics_embed.bundle import CODER
+from naics_embed.bundle.storage import CODER
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.evidence.fusion import Fusion, gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
 from naics_embed.geometry.lorentz import pairwise_distance
 from naics_embed.search.searcher import (
     BATCH_TOKENS,
-    LEAF_LEVEL,
-    LEVELS,
     Hit,
     Searcher,
     check_k_and_level,
@@ -25,13 +23,13 @@ from naics_embed.search.searcher import (
     is_whole,
 )
 from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
-from naics_embed.taxonomy import canonical_code
-from naics_embed.text.frozen import PairedEncoder, read_frozen
-from naics_embed.text.packed import PackedEncoder
-from naics_embed.text.precisions import FLOAT32, PRECISIONS
+from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
+from naics_embed.text.inference.frozen import PairedEncoder, read_frozen
+from naics_embed.text.inference.packed import PackedEncoder
+from naics_embed.text.inference.precisions import FLOAT32, PRECISIONS
 
 if TYPE_CHECKING:
-    from naics_embed.text.frozen import Transformer
+    from naics_embed.text.inference.frozen import Transformer
 
 FUSED = ('distance', *COLUMNS)
 """The scores that are fused: the negated Lorentz distance, and the evidence."""

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from naics_embed import __version__
 from naics_embed.artifacts import atomic_file, checksum, content_key, read_json, write_json
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.search.coder import Coder
 from naics_embed.search.rows import (
@@ -31,7 +31,7 @@ from naics_embed.search.rows import (
     spans_of,
     with_added,
 )
-from naics_embed.text.precisions import FLOAT32
+from naics_embed.text.inference.precisions import FLOAT32
 
 MANIFESTS = '_manifests'
 HIDDEN = ('.', '_')

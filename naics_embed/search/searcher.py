@@ -12,22 +12,21 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from naics_embed.bundle import HEAD, Bundle, Space
+from naics_embed.bundle.promotion import promoted_bundle
+from naics_embed.bundle.storage import HEAD, Bundle, Space
 from naics_embed.errors import UserError
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
-from naics_embed.search.promotion import promoted_bundle
-from naics_embed.text.bert import load_encoder
+from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference import place_texts
+from naics_embed.text.inference.bert import load_encoder
+from naics_embed.text.inference.corpus import place_texts
 from naics_embed.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
-    from naics_embed.text.frozen import Transformer
+    from naics_embed.text.inference.frozen import Transformer
 
 BATCH_TOKENS = 1024
 """Tokens of a padded batch: of texts in order of length, so many leave little padding."""
-LEAF_LEVEL = 6
-LEVELS = (2, 3, 4, 5, 6)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from starlette.exceptions import HTTPException
 from naics_embed import __version__
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import CodeError, UserError
-from naics_embed.search.searcher import LEAF_LEVEL, LEVELS
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
 from naics_embed.service.guard import REQUEST_ID, Guard
@@ -31,6 +30,7 @@ from naics_embed.service.requests import (
     code_request_examples,
     text_problem,
 )
+from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 
 log = logging.getLogger(__name__)
 

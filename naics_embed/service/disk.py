@@ -10,7 +10,7 @@ from naics_embed.atlas.layout import disk_layout
 from naics_embed.config.atlas import AtlasConfig
 from naics_embed.geometry.lorentz import centroid
 from naics_embed.geometry.models import from_poincare, to_poincare
-from naics_embed.search.codes import CodeTable
+from naics_embed.search.code_table import CodeTable
 
 CURVATURE = 1.0
 """That of the disk of radius 1."""

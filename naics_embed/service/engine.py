@@ -8,12 +8,11 @@ import numpy as np
 from naics_embed.artifacts import MANIFEST, checksum
 from naics_embed.errors import CodeError
 from naics_embed.search import coder as coding
-from naics_embed.search.codes import CodeTable
+from naics_embed.search.code_table import CodeTable
 from naics_embed.search.concordance import later_codes
-from naics_embed.search.searcher import LEAF_LEVEL
 from naics_embed.service import answers
 from naics_embed.service.disk import CodeDisk
-from naics_embed.taxonomy import canonical_code
+from naics_embed.taxonomy import LEAF_LEVEL, canonical_code
 
 EVIDENCE_OF_A_SEARCH = 3
 NO_CODE = '000000'

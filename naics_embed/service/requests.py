@@ -14,8 +14,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from naics_embed.config.service import ServiceConfig
-from naics_embed.search.searcher import LEAF_LEVEL, LEVELS, text_fault
+from naics_embed.search.searcher import text_fault
 from naics_embed.service.problems import ProblemError
+from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 
 TOO_MANY = 'too_many_texts'
 MOST_KEYS = 32

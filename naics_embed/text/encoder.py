@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from naics_embed.errors import ConfigError
 from naics_embed.text.corpus import TextBatch
-from naics_embed.text.packed import PackedEncoder, encode_table
+from naics_embed.text.inference.packed import PackedEncoder, encode_table
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from naics_embed.config.model import ModelConfig
 from naics_embed.geometry.spaces import make_space
 from naics_embed.supervision.marks import pair_marks
-from naics_embed.text.codes import encode_all_channels
+from naics_embed.text.code_points import encode_all_channels
 from naics_embed.text.corpus import QuerySet
 from naics_embed.text.encoder import QUERY, AdapterSettings, SentenceEncoder, channel_adapter
 from naics_embed.text.fusion.choice import make_fusion

@@ -22,7 +22,6 @@ from naics_embed.training.build import make_classifier, make_data, make_model, m
 from naics_embed.training.callbacks import HealthGuard, History, Report, StepSeed
 from naics_embed.training.checkpoint_io import AtomicCheckpointIO
 from naics_embed.training.checkpoints import BestCheckpoint, epochs_to_train, last_checkpoint
-from naics_embed.training.checks import check_training
 from naics_embed.training.curriculum import Curriculum, PlateauRate
 from naics_embed.training.gather import processes, world
 from naics_embed.training.head_only import (
@@ -33,6 +32,7 @@ from naics_embed.training.head_only import (
 )
 from naics_embed.training.inputs import TextInputs, TextSettings, TrainedText
 from naics_embed.training.module import SELECTION, Course, count_parameters
+from naics_embed.training.preconditions import check_training
 from naics_embed.training.recovery import checkpoint_to_resume, has_checkpoints
 from naics_embed.training.resume import LAST_CHECKPOINT, RESUME_AUTO, RESUME_LAST, RESUME_NEVER
 

@@ -10,11 +10,9 @@ from transformers import PreTrainedModel
 from naics_embed.config.model import ModelConfig
 from naics_embed.config.objective import ObjectiveConfig
 from naics_embed.config.training import CurriculumConfig, TrainingConfig
-from naics_embed.taxonomy import Taxonomy
+from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.head import LorentzHead
-
-LEAF_LEVEL = 6
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from naics_embed.losses.retrieval import (
 from naics_embed.losses.stress import tree_stress
 from naics_embed.losses.teacher import teacher
 from naics_embed.supervision.negatives import NegativeRules, plan_negatives
-from naics_embed.text.codes import encode_channels
+from naics_embed.text.code_points import encode_channels
 from naics_embed.text.linear_teacher import LinearTeacher
 from naics_embed.text.model import TextModel
 from naics_embed.training.data import Batch

@@ -9,8 +9,7 @@ from torch import Tensor
 from naics_embed.geometry.spaces import Space
 from naics_embed.metrics.correlation import spearman
 from naics_embed.metrics.retrieval import retrieval_metrics, score_queries
-from naics_embed.taxonomy import Taxonomy
-from naics_embed.training.inputs import LEAF_LEVEL
+from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 from naics_embed.training.module import SELECTION
 
 INDEX = 'index'

@@ -3,15 +3,15 @@ import re
 
 import numpy as np
 import pytest
-from tiny_bundle import SPACE, tiny_codebook, write_tiny_encoder
 
 from naics_embed.atlas.layout import write_disk
 from naics_embed.atlas.page import SCRIPTS, STATIC, bundle_page, map_page
 from naics_embed.atlas.palette import SECTOR_COLOURS
-from naics_embed.bundle import Bundle, write_bundle
+from naics_embed.bundle.storage import Bundle, write_bundle
 from naics_embed.errors import ArtifactError
 from naics_embed.geometry import lorentz
 from naics_embed.taxonomy import Taxonomy
+from tests.tiny_bundle import SPACE, tiny_codebook, write_tiny_encoder
 
 DISK = {'light': '#fcfcfd', 'dark': '#10141c'}
 

@@ -9,9 +9,9 @@ import pytest
 from naics_embed.census.codebook import build_codebook, read_taxonomy
 from naics_embed.census.download import HttpSettings
 from naics_embed.census.index_entries import read_index
-from naics_embed.census.index_roles import assign_roles, count_leaks
 from naics_embed.census.redirections import build_redirections
 from naics_embed.census.sources import acquire, package_titles
+from naics_embed.supervision.index_roles import assign_roles, count_leaks
 from naics_embed.taxonomy import canonical_code
 
 FOLDER = os.environ.get('NAICS_EMBED_CENSUS_FOLDER')

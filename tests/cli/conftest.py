@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
+from naics_embed.bundle.promotion import ROOT_VARIABLE
 from naics_embed.cli import main as entry
-from naics_embed.search.promotion import ROOT_VARIABLE
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 OWN_COMMANDS = len(entry.app.registered_commands)
 """Counted before any start has joined others."""

@@ -4,7 +4,8 @@ import json
 
 import polars as pl
 import pytest
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
+
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 
 @pytest.fixture(scope='module')

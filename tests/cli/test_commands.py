@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 import typer
-from tiny_bundle import FACTS, METRICS, SPACE, change_manifest
 
 import naics_embed
 from naics_embed.artifacts import read_json
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.promotion import ROOT_VARIABLE, promote
+from naics_embed.bundle.storage import Bundle
 from naics_embed.cli import main as entry
-from naics_embed.search.promotion import ROOT_VARIABLE, promote
 from naics_embed.search.searcher import Searcher
+from tests.tiny_bundle import FACTS, METRICS, SPACE, change_manifest
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 TEXTS = ['Soybean Farming', 'dog grooming salon']
@@ -294,7 +294,7 @@ def test_in_the_checkout_the_pipeline_joins(cli):
 
 
 def test_every_pipeline_command_is_known_outside_too():
-    from flows.commands import app
+    from flows.cli.commands import app
 
     names = {
         command.name or command.callback.__name__.replace('_', '-')

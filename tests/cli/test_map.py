@@ -2,12 +2,12 @@ import webbrowser
 
 import numpy as np
 import pytest
-from tiny_bundle import change_manifest
 
 from naics_embed.artifacts import checksum, read_json
 from naics_embed.atlas.layout import write_disk
-from naics_embed.bundle import DISK, Bundle
-from naics_embed.search.promotion import ROOT_VARIABLE, promote
+from naics_embed.bundle.promotion import ROOT_VARIABLE, promote
+from naics_embed.bundle.storage import DISK, Bundle
+from tests.tiny_bundle import change_manifest
 
 
 @pytest.fixture

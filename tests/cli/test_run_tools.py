@@ -4,9 +4,9 @@ import json
 
 import pytest
 from mlflow import MlflowClient
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
-from tasks.tracking import PARENT
+from tasks.engine.tracking import PARENT
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 
 @pytest.fixture(scope='module')
@@ -88,7 +88,7 @@ def test_investigate_shows_what_was_found(cli, monkeypatch, sound):
     truth = ground_truth.GroundTruth(
         [{'digits': 2, 'codes': 20, 'entries_median': None}], [], [], [], [], found
     )
-    monkeypatch.setattr('flows.commands._summary', lambda *_, **__: {'stages': {}})
+    monkeypatch.setattr('flows.cli.commands._summary', lambda *_, **__: {'stages': {}})
     monkeypatch.setattr(data_files.DataFiles, 'read', lambda paths: None)
     monkeypatch.setattr(ground_truth, 'investigate', lambda files, **_: truth)
     done = cli('investigate')

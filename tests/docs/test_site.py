@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from documents import ROOT
+
+from tests.docs.documents import ROOT
 
 BUILD_TIMEOUT_S = 600
 PICTURES = ROOT / 'docs' / 'images'

@@ -4,7 +4,8 @@ import re
 
 import pytest
 import yaml
-from documents import ROOT
+
+from tests.docs.documents import ROOT
 
 WORKFLOWS = sorted((ROOT / '.github' / 'workflows').glob('*.yaml'))
 

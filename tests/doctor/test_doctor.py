@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
+from naics_embed.bundle.promotion import promote
 from naics_embed.cli import main as entry
 from naics_embed.config.load import load_config
 from naics_embed.config.model import BackboneConfig
 from naics_embed.doctor import census, machine, packages, servers, storage
 from naics_embed.doctor.examine import examine
 from naics_embed.doctor.finding import Level, size_text
-from naics_embed.search.promotion import promote
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
 

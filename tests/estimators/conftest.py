@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
+
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 
 @pytest.fixture(scope='session')

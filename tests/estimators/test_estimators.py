@@ -13,15 +13,15 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
-from tiny_bundle import SPACE
 
 import naics_embed
 from naics_embed.errors import CodeError, UserError
 from naics_embed.estimators.coordinates import NaicsCoordinates
 from naics_embed.estimators.text import NaicsTextEncoder
 from naics_embed.geometry.lorentz import log0
-from naics_embed.search.codes import CodeTable
+from naics_embed.search.code_table import CodeTable
 from naics_embed.search.searcher import Searcher
+from tests.tiny_bundle import SPACE
 
 CODES = ['111110', '31-33', '5413', '722511']
 TEXTS = ['corn farming', 'dental office', 'corn farming']

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from naics_embed.census.leakage import count_leaks
 from naics_embed.evaluation.queries import QueryGroup, query_groups
+from naics_embed.supervision.leakage import count_leaks
 
 JACCARD = 0.9
 ROWS = (

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.storage import Bundle
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 
 @pytest.fixture(scope='session')

@@ -5,14 +5,14 @@ import polars as pl
 import pytest
 import torch
 from safetensors import safe_open
-from tiny_bundle import SPACE
 
-from naics_embed.bundle import DISTANCE_NOTE, coordinate_names
+from naics_embed.bundle.storage import DISTANCE_NOTE, coordinate_names
 from naics_embed.errors import UserError
 from naics_embed.export.sentence_transformer import export_sentence_transformer
 from naics_embed.export.table import TABLE_FORMATS
 from naics_embed.geometry.lorentz import log0, pairwise_distance
 from naics_embed.search.searcher import Searcher
+from tests.tiny_bundle import SPACE
 
 
 def read_csv(path):

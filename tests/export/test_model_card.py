@@ -3,7 +3,11 @@
 import pytest
 import yaml
 from huggingface_hub import ModelCard
-from tiny_bundle import (
+
+from naics_embed.bundle.storage import MODEL_CARD, Bundle, write_bundle
+from naics_embed.export.model_card import model_card
+from naics_embed.export.sentence_transformer import export_sentence_transformer
+from tests.tiny_bundle import (
     FACTS,
     METRICS,
     SPACE,
@@ -11,10 +15,6 @@ from tiny_bundle import (
     title_tangents,
     write_tiny_encoder,
 )
-
-from naics_embed.bundle import MODEL_CARD, Bundle, write_bundle
-from naics_embed.export.model_card import model_card
-from naics_embed.export.sentence_transformer import export_sentence_transformer
 
 MANIFEST = {
     'codes': 2125,

@@ -6,9 +6,9 @@ import sys
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
-from running_platform import PATIENCE_S, Platform, wait
 
 from flows.local_platform.reconcile import LOST, STOPPED
+from tests.flows.running_platform import PATIENCE_S, Platform, wait
 
 SLEEPER = """
 import time

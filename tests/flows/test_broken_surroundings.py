@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from disks import fill, make_read_only, small_disk
 
 from flows.prefect_api import check_server, server_error
 from flows.runtime import prepare
 from naics_embed.errors import DiskFullError, OrchestrationError
+from tests.disks import fill, make_read_only, small_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 CODEBOOK = ('data', 'codebook', '--profile', 'smoke', 'data.source=package')

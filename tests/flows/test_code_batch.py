@@ -24,7 +24,7 @@ from naics_embed.search.partitions import (
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tests'))
 
-from tiny_bundle import tiny_codebook, write_tiny_bundle, write_tiny_encoder  # noqa: E402
+from tests.tiny_bundle import tiny_codebook, write_tiny_bundle, write_tiny_encoder  # noqa: E402
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from flows.configuration import (
     tracking_uri,
 )
 from flows.runtime import CHECKOUT
+from naics_embed.bundle.promotion import ROOT_VARIABLE
 from naics_embed.config.load import load_config
 from naics_embed.errors import ConfigError
-from naics_embed.search.promotion import ROOT_VARIABLE
 
 CONFIGS = CHECKOUT / 'configs'
 SERVER = 'http://server:5000'

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_pipeline import Workshop, computed
 
 from flows.pipeline import STAGES
 from flows.runtime import CHECKOUT
 from naics_embed.artifacts import checksum, read_json
+from tests.flows.test_pipeline import Workshop, computed
 
 pytestmark = pytest.mark.slow
 

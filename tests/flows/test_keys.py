@@ -7,7 +7,7 @@ import pytest
 
 from flows.pipeline import PIPELINE
 from naics_embed.artifacts import Artifact
-from tasks import stage as stage_module
+from tasks.engine import stage as stage_module
 
 CHANGES = {
     'a formula of D*': (
@@ -60,10 +60,10 @@ NO_CHANGE = {
     ),
     'a comment': ('naics_embed/taxonomy.py', 'class Taxonomy', '# a comment\nclass Taxonomy'),
     'a line of the log': ('naics_embed/training/fit.py', "log.info('", "log.info('now: "),
-    'a picture': ('naics_embed/figures.py', 'SIZE = (7.0, 4.0)', 'SIZE = (8.0, 4.0)'),
+    'a picture': ('naics_embed/report/figures.py', 'SIZE = (7.0, 4.0)', 'SIZE = (8.0, 4.0)'),
     'what is published': ('tasks/publishing.py', "MAP = 'atlas.html'", "MAP = 'map.html'"),
     'how stages are scheduled': (
-        'tasks/execution.py',
+        'tasks/engine/execution.py',
         'class Execution',
         'X = 1\n\nclass Execution',
     ),

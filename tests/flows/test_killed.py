@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from test_pipeline import SMALL
+
+from tests.flows.test_pipeline import SMALL
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = 'from naics_embed.cli.main import main; main()'

@@ -8,14 +8,14 @@ import time
 import httpx
 import pytest
 from mlflow import MlflowClient
-from running_platform import free_port
 
 from flows.local_platform import mlflow_auth
 from flows.local_platform.environment import environment
 from naics_embed.artifacts import MANIFEST
 from naics_embed.errors import TrackingError, UserError
-from tasks.registry import CHAMPION, alias, crown, register
-from tasks.tracking import pipeline_run
+from tasks.engine.tracking import pipeline_run
+from tasks.registry.models import CHAMPION, alias, crown, register
+from tests.flows.running_platform import free_port
 
 PATIENCE_S = 300
 

@@ -18,14 +18,14 @@ from safetensors.torch import load_file
 from benchmarks.miniature import SETTINGS
 from flows.controls import controls
 from flows.pipeline import STAGES, TARGETS, pipeline
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.promotion import promoted_bundle
+from naics_embed.bundle.storage import Bundle
 from naics_embed.config.load import from_dict, to_dict
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.evaluation.candidates import METRICS
 from naics_embed.search.coder import Coder
-from naics_embed.search.promotion import promoted_bundle
 from naics_embed.search.searcher import Searcher
-from tasks.promotion import roll_back
+from tasks.registry.promotion import roll_back
 
 pytestmark = pytest.mark.slow
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
-from interrupted_runs import check_runs_outlive
 from prefect.automations import AutomationCore
 from prefect.client.orchestration import get_client
-from running_platform import Platform, wait
-from test_pipeline import SMALL
 
 from flows.pipeline import STAGES, pipeline
 from flows.sweep import sweep
 from naics_embed.errors import RemoteRunError
+from tests.flows.interrupted_runs import check_runs_outlive
+from tests.flows.running_platform import Platform, wait
+from tests.flows.test_pipeline import SMALL
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from interrupted_runs import check_runs_outlive
 from mlflow import MlflowClient
-from running_platform import Platform, wait
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
@@ -22,6 +20,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from flows.local_platform.guard import guarded, own_origins
+from tests.flows.interrupted_runs import check_runs_outlive
+from tests.flows.running_platform import Platform, wait
 
 FOREIGN = 'http://evil.example'
 TALK = 'ws://127.0.0.1:4200/talk'

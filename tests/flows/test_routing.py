@@ -15,9 +15,9 @@ from flows.runtime import CHECKOUT
 from naics_embed.artifacts import Artifact
 from naics_embed.config.load import load_config
 from naics_embed.errors import ConfigError, RemoteRunError
-from tasks.remote_cache import RemoteCache
-from tasks.stage import Result, Run, Stage
-from tasks.tracking import pipeline_run
+from tasks.engine.remote_cache import RemoteCache
+from tasks.engine.stage import Result, Run, Stage
+from tasks.engine.tracking import pipeline_run
 
 
 class Hosts:

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 from mlflow import MlflowClient
-from test_pipeline import SMALL
 
 from flows.local_platform import mlflow_auth
 from flows.runtime import CHECKOUT
+from tests.flows.test_pipeline import SMALL
 
 pytestmark = pytest.mark.slow
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from test_pipeline import SMALL
 
 from flows import sweep as sweep_module
 from flows.pipeline import pipeline
 from flows.sweep import Cell, cells_of, comparison, sweep
 from naics_embed.errors import ConfigError
+from tests.flows.test_pipeline import SMALL
 
 
 def test_a_grid_is_every_combination_with_every_seed():

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_pipeline import SMALL
 
 from flows.pipeline import STAGES
+from tests.flows.test_pipeline import SMALL
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = 'from naics_embed.cli.main import main; main()'

@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from reference import CURVATURES, DIGITS, exact, tangent_sets, tangents
 
 from naics_embed.errors import ConfigError
 from naics_embed.geometry import cones, lorentz
+from tests.geometry.reference import CURVATURES, DIGITS, exact, tangent_sets, tangents
 
 
 def exact_angle(apex, point):

@@ -4,7 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import (
+
+from naics_embed.errors import ConfigError
+from naics_embed.geometry import haversine, lorentz, models
+from tests.geometry.reference import (
     CURVATURES,
     exact_distances,
     exact_gradient,
@@ -12,9 +15,6 @@ from reference import (
     tangent_sets,
     tangents,
 )
-
-from naics_embed.errors import ConfigError
-from naics_embed.geometry import haversine, lorentz, models
 
 RELATIVE = {torch.float32: 2e-7, torch.float64: 1e-11}
 

@@ -1,10 +1,10 @@
 import geoopt
 import pytest
 import torch
-from reference import CURVATURES, tangents
 
 from naics_embed.errors import ConfigError
 from naics_embed.geometry import geoopt_bridge, lorentz, validity
+from tests.geometry.reference import CURVATURES, tangents
 
 
 @pytest.mark.parametrize('c', CURVATURES)

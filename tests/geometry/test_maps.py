@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import CURVATURES, DIGITS, exact, tangent_sets, tangents
 
 from naics_embed.errors import ConfigError
 from naics_embed.geometry import lorentz, models, precision, smooth, validity
+from tests.geometry.reference import CURVATURES, DIGITS, exact, tangent_sets, tangents
 
 
 def lorentz_product(p, v, w, *, c):

@@ -11,7 +11,7 @@ from naics_embed.config.load import load_config
 from naics_embed.geometry.construction import construct
 from naics_embed.geometry.lorentz import exp0
 from naics_embed.graph.edges import TaxonomyGraph
-from naics_embed.graph.objective import Queries
+from naics_embed.graph.losses import Queries
 from naics_embed.graph.refine import RefinementInputs
 from naics_embed.supervision.marks import pair_marks
 from naics_embed.supervision.sampling import Triplets, TripletSettings, sample_anchor

@@ -8,9 +8,9 @@ from naics_embed.errors import ConfigError, HealthError
 from naics_embed.geometry.lorentz import exp0, geodesic, pairwise_distance
 from naics_embed.graph.edges import TaxonomyGraph
 from naics_embed.graph.hgcn import HGCN
-from naics_embed.graph.objective import TERMS, Objective, Queries
+from naics_embed.graph.losses import TERMS, Objective, Queries
 from naics_embed.graph.refine import best_smoothing, read_triplets, refine, shuffled
-from naics_embed.graph.validation import SELECTION
+from naics_embed.graph.selection import SELECTION
 from naics_embed.losses.radius import level_radii, radius_huber
 from naics_embed.losses.retrieval import level_cross_entropy
 from naics_embed.losses.triplet import triplet_hinge

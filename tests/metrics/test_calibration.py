@@ -16,8 +16,8 @@ from naics_embed.metrics.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
-from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.selective import accuracy_at_coverage, area_under_risk, risk_coverage
+from naics_embed.metrics.validation import MetricError
 
 BINS = {'bins': 10, 'coverages': (0.5, 0.8)}
 

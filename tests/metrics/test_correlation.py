@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.cluster import hierarchy
 
-from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.correlation import (
     CopheneticCorrelation,
     mean_ranks,
@@ -18,6 +17,7 @@ from naics_embed.metrics.correlation import (
 from naics_embed.metrics.distances import DistanceRows
 from naics_embed.metrics.pairs import PairOrder
 from naics_embed.metrics.tree import Tree
+from naics_embed.metrics.validation import MetricError
 
 CHUNK = 256
 

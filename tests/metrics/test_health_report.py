@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from naics_embed.geometry import lorentz
-from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.health import HealthLimits, effective_rank, health_report, violations
+from naics_embed.metrics.validation import MetricError
 
 LIMITS = HealthLimits(
     residual=1e-6, bound_fraction=0.1, min_rank=3.0, min_mean_radius=0.5, max_radius=8.0

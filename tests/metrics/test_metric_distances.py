@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.distances import DistanceRows
+from naics_embed.metrics.validation import MetricError
 
 
 def whole(distances, chunk=4):

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.tree import MAX_DEPTH, Tree
+from naics_embed.metrics.validation import MetricError
 
 
 @st.composite

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
 from naics_embed.metrics import ties
-from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.distances import DistanceRows
 from naics_embed.metrics.ranking import RelevanceRanking, TreeGain
+from naics_embed.metrics.validation import MetricError
 
 
 def run(part, matrix, chunk=3):

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from naics_embed.geometry import lorentz
-from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.distances import DistanceRows
 from naics_embed.metrics.placement import parent_ceiling, parent_chance, parent_metrics
 from naics_embed.metrics.reconstruction import (
@@ -16,6 +15,7 @@ from naics_embed.metrics.reconstruction import (
     reconstruction_metrics,
 )
 from naics_embed.metrics.tree import Tree
+from naics_embed.metrics.validation import MetricError
 
 SETTINGS = {'norm_weight': 1.0, 'chunk': 512}
 

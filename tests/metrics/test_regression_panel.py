@@ -8,7 +8,6 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.regression import (
     Features,
     PanelSettings,
@@ -20,6 +19,7 @@ from naics_embed.metrics.regression import (
     regression_panel,
     ridge_path,
 )
+from naics_embed.metrics.validation import MetricError
 
 SETTINGS = PanelSettings(penalties=(0.1, 10.0, 1000.0), outer_folds=4, inner_folds=3, seed=0)
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 from sklearn.metrics import label_ranking_average_precision_score, top_k_accuracy_score
 
-from naics_embed.metrics.checks import MetricError
 from naics_embed.metrics.retrieval import (
     guessing_outcomes,
     mean_and_error,
@@ -14,6 +13,7 @@ from naics_embed.metrics.retrieval import (
     retrieval_metrics,
     score_queries,
 )
+from naics_embed.metrics.validation import MetricError
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from naics_embed.report.checks import judge
 from naics_embed.report.render import complete, render
+from naics_embed.report.verdict import judge
 
 webdriver = pytest.importorskip('selenium.webdriver', reason='selenium is not installed')
 

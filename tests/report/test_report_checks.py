@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from naics_embed.report.checks import CLOSE, GOOD, MET, MISSED, MIXED, POOR, judge
 from naics_embed.report.contents import RunReport
+from naics_embed.report.verdict import CLOSE, GOOD, MET, MISSED, MIXED, POOR, judge
 
 
 def status_of(verdict, name):

@@ -15,7 +15,13 @@ from naics_embed.evaluation.predictions import PREDICTION_SCHEMA, prediction_fra
 from naics_embed.evaluation.queries import QueryGroup
 from naics_embed.geometry.lorentz import distance, exp0
 from naics_embed.metrics.calibration import expected_calibration_error
-from naics_embed.report import answers, course, png, shape, svg
+from naics_embed.report import (
+    answers,
+    png,
+    shape,
+    svg,
+)
+from naics_embed.report import training_history as course
 from naics_embed.report.contents import Training
 
 

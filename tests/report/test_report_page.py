@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from naics_embed.report.checks import judge
 from naics_embed.report.contents import RunReport
 from naics_embed.report.render import PLACES, complete, render
+from naics_embed.report.verdict import judge
 
 SECTIONS = (
     'glance',

@@ -3,20 +3,10 @@ import shutil
 import numpy as np
 import polars as pl
 import pytest
-from tiny_bundle import (
-    FACTS,
-    METRICS,
-    SPACE,
-    UNSUPERVISED,
-    VINTAGE,
-    change_manifest,
-    tiny_codebook,
-    title_tangents,
-)
 
 from naics_embed import __version__
 from naics_embed.artifacts import read_json
-from naics_embed.bundle import (
+from naics_embed.bundle.storage import (
     BUNDLE_FILES,
     DISTANCE_NOTE,
     ENCODER_FILES,
@@ -26,6 +16,16 @@ from naics_embed.bundle import (
     write_bundle,
 )
 from naics_embed.errors import ArtifactError
+from tests.tiny_bundle import (
+    FACTS,
+    METRICS,
+    SPACE,
+    UNSUPERVISED,
+    VINTAGE,
+    change_manifest,
+    tiny_codebook,
+    title_tangents,
+)
 
 
 @pytest.fixture(scope='module')

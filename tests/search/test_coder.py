@@ -5,16 +5,16 @@ import threading
 
 import numpy as np
 import pytest
-from tiny_bundle import write_tiny_bundle
 
 import naics_embed
 from naics_embed.artifacts import read_json
 from naics_embed.errors import ArtifactError, UserError
+from naics_embed.search.code_table import CodeTable
 from naics_embed.search.coder import Coder
-from naics_embed.search.codes import CodeTable
-from naics_embed.search.searcher import LEVELS, Searcher
+from naics_embed.search.searcher import Searcher
 from naics_embed.search.storage import CODER_FILES, REDIRECTIONS
-from naics_embed.taxonomy import canonical_code
+from naics_embed.taxonomy import LEVELS, canonical_code
+from tests.tiny_bundle import write_tiny_bundle
 
 TEXTS = ('corn farming', 'dental offices', 'we repair shoes and leather goods', 'xylophone zzz')
 

@@ -2,13 +2,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from tiny_bundle import write_tiny_bundle
 
 from naics_embed.errors import CodeError, UserError
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.search.clusters import cluster_codes
-from naics_embed.search.codes import CodeTable
+from naics_embed.search.code_table import CodeTable
 from naics_embed.search.concordance import Concordance, later_codes
+from tests.tiny_bundle import write_tiny_bundle
 
 
 @pytest.fixture(scope='module')

@@ -2,11 +2,11 @@ import csv
 
 import polars as pl
 import pytest
-from tiny_bundle import write_tiny_bundle
 
 from naics_embed.errors import UserError
+from naics_embed.search.bulk import ADDED, FileJob, code_file
 from naics_embed.search.coder import Coder
-from naics_embed.search.files import ADDED, FileJob, code_file
+from tests.tiny_bundle import write_tiny_bundle
 
 TEXTS = ['corn farming', 'dental offices', '', 'shoe repair', 'corn farming', '寿司屋']
 

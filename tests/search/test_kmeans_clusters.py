@@ -1,8 +1,8 @@
 import pytest
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 from naics_embed.search.clusters import cluster_codes
-from naics_embed.search.codes import CodeTable
+from naics_embed.search.code_table import CodeTable
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 
 @pytest.fixture(scope='module')

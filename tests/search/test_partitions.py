@@ -7,7 +7,6 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from pyarrow.dataset import dataset
-from tiny_bundle import write_tiny_bundle
 
 from naics_embed.artifacts import read_json
 from naics_embed.errors import ArtifactError, UserError
@@ -21,6 +20,7 @@ from naics_embed.search.partitions import (
     plan_partitions,
 )
 from naics_embed.search.rows import read_parts, spans_of
+from tests.tiny_bundle import write_tiny_bundle
 
 SETTINGS = PartitionSettings('what', 6, 0.8, 3)
 

@@ -8,15 +8,16 @@ import torch
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from scipy.special import erf
-from tiny_bundle import SPACE, WIDTH
 from tokenizers import Tokenizer
 from transformers import BertModel
 
 import naics_embed
-from naics_embed.bundle import Bundle, coordinate_names
+from naics_embed.bundle.storage import Bundle, coordinate_names
 from naics_embed.errors import ArtifactError, UserError
-from naics_embed.search.searcher import LEVELS, Hit, Searcher
+from naics_embed.search.searcher import Hit, Searcher
+from naics_embed.taxonomy import LEVELS
 from naics_embed.text.head import LorentzHead
+from tests.tiny_bundle import SPACE, WIDTH
 
 TEXTS = [
     'dog grooming salon',

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from service_help import (
+
+from naics_embed.service.app import create_app
+from naics_embed.service.engine import Engine
+from tests.service.service_help import (
     ADDRESS,
     CHROMEDRIVER,
     CHROMIUM,
@@ -20,10 +23,7 @@ from service_help import (
     start,
     wait_until,
 )
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
-
-from naics_embed.service.app import create_app
-from naics_embed.service.engine import Engine
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 
 @pytest.fixture(scope='session')

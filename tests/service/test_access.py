@@ -1,13 +1,13 @@
 """Which hosts and origins the service answers to, in this process."""
 
 import pytest
-from service_help import is_problem
 
 from naics_embed.config.addresses import parse_authority, parse_origin
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import ConfigError
 from naics_embed.service.access import Access
 from naics_embed.service.problems import ProblemError
+from tests.service.service_help import is_problem
 
 PAGE = 'https://naics.example.org'
 PORT = 8722

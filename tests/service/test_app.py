@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from service_help import is_problem
 
-from naics_embed.bundle import Bundle
+from naics_embed.bundle.storage import Bundle
 from naics_embed.config.load import load_config
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.service.answers import CodeAnswer, CodeCard, SearchAnswer
 from naics_embed.service.disk import CodeDisk
 from naics_embed.service.guard import HEADERS
+from tests.service.service_help import is_problem
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 TEXTS = ['corn farming', 'dental offices', 'xylophone zzz']

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from service_help import NAME, REBOUND, WAIT_S, ask, wait
+
+from tests.service.service_help import NAME, REBOUND, WAIT_S, ask, wait
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from service_help import START_S, WAIT_S, ask, start, wait
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import UserError
 from naics_embed.service.server import is_loopback, listen, run_server
+from tests.service.service_help import START_S, WAIT_S, ask, start, wait
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 AXE = os.environ.get('AXE_CORE')
 

@@ -15,9 +15,9 @@ from prefect.types._datetime import now
 from flows.pipeline import PIPELINE
 from naics_embed.artifacts import Artifact
 from tasks.assets import BUNDLE, CODEBOOK, MODEL, OF_STAGE
-from tasks.remote_cache import RemoteCache
-from tasks.stage import Record, Result, Run, Stage
-from tasks.tracking import pipeline_run
+from tasks.engine.remote_cache import RemoteCache
+from tasks.engine.stage import Record, Result, Run, Stage
+from tasks.engine.tracking import pipeline_run
 
 WAIT_S = 60.0
 SETTLE_S = 5.0

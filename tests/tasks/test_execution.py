@@ -9,11 +9,11 @@ from prefect import flow
 
 from naics_embed.artifacts import Artifact
 from naics_embed.config.load import load_config
-from tasks.execution import Execution
-from tasks.graph import Graph
-from tasks.record import Record
-from tasks.stage import Result, Run, Stage
-from tasks.tracking import pipeline_run
+from tasks.engine.execution import Execution
+from tasks.engine.graph import Graph
+from tasks.engine.record import Record
+from tasks.engine.stage import Result, Run, Stage
+from tasks.engine.tracking import pipeline_run
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0

@@ -7,8 +7,8 @@ import pytest
 
 from flows.pipeline import PIPELINE
 from naics_embed.config.load import load_config
-from tasks.declaration import Declaration, DeclarationError
-from tasks.graph import Graph
+from tasks.engine.declaration import Declaration, DeclarationError
+from tasks.engine.graph import Graph
 
 ROOT = Path(__file__).resolve().parents[2]
 

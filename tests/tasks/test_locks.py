@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.locks import FlockLockManager
+from tasks.engine.locks import FlockLockManager
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER = """
 import json, sys
 from pathlib import Path
-from tasks.locks import FlockLockManager
+from tasks.engine.locks import FlockLockManager
 locks = FlockLockManager(Path(sys.argv[1]))
 print(json.dumps('ready'), flush=True)
 for line in sys.stdin:

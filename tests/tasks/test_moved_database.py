@@ -8,11 +8,11 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from naics_embed.bundle.promotion import POINTER, promoted_bundle
 from naics_embed.evaluation.promotion_rule import Criterion, PromotionRule
-from naics_embed.search.promotion import POINTER, promoted_bundle
-from tasks.promotion import Contender, promote_run, roll_back
-from tasks.registry import alias
-from tasks.tracking import Tracker, pipeline_run
+from tasks.engine.tracking import Tracker, pipeline_run
+from tasks.registry.models import alias
+from tasks.registry.promotion import Contender, promote_run, roll_back
 
 RULE = PromotionRule((Criterion('mrr', 0.01),), 1.0, 2.0)
 

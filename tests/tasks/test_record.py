@@ -11,8 +11,8 @@ import pytest
 
 from naics_embed.artifacts import Artifact
 from naics_embed.errors import ArtifactError
-from tasks.record import Record
-from tasks.record_storage import PLAIN_JSON, record_storage
+from tasks.engine.record import Record
+from tasks.engine.record_storage import PLAIN_JSON, record_storage
 
 
 @pytest.fixture

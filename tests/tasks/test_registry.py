@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from naics_embed.bundle.promotion import promoted_bundle, promotion_record
 from naics_embed.errors import ArtifactError
 from naics_embed.evaluation.promotion_rule import Criterion, PromotionRule
-from naics_embed.search.promotion import promoted_bundle, promotion_record
-from tasks import promotion
-from tasks.promotion import Contender, promote_bundle, promote_run, roll_back
-from tasks.registry import alias, register
-from tasks.tracking import pipeline_run
+from tasks.engine.tracking import pipeline_run
+from tasks.registry import promotion
+from tasks.registry.models import alias, register
+from tasks.registry.promotion import Contender, promote_bundle, promote_run, roll_back
 
 RULE = PromotionRule((Criterion('mrr', 0.01), Criterion('plain', 0.02)), 1.0, 2.0)
 

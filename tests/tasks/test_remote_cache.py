@@ -10,9 +10,9 @@ from prefect import flow
 
 from naics_embed.artifacts import Artifact
 from naics_embed.errors import ConfigError
-from tasks.remote_cache import RemoteCache
-from tasks.stage import Result, Run, Stage
-from tasks.tracking import pipeline_run
+from tasks.engine.remote_cache import RemoteCache
+from tasks.engine.stage import Result, Run, Stage
+from tasks.engine.tracking import pipeline_run
 
 
 @pytest.fixture(scope='module')

@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from naics_embed.artifacts import Artifact
-from tasks import remote_record
-from tasks.remote_cache import RemoteCache
-from tasks.remote_record import DamagedCacheError, parse_record, relative_path
+from tasks.engine import remote_record
+from tasks.engine.remote_cache import RemoteCache
+from tasks.engine.remote_record import DamagedCacheError, parse_record, relative_path
 
 STAGE, KEY, RUN = 'letters', '0123456789abcdef0123', 'f' * 32
 ROOT = Path(__file__).resolve().parents[2]
@@ -262,7 +262,7 @@ def test_a_record_without_a_field_is_refused(host, refused):
 
 
 def test_a_huge_record_is_not_read(host, refused, monkeypatch):
-    monkeypatch.setattr('tasks.remote_cache.MAX_RECORD_BYTES', 1000)
+    monkeypatch.setattr('tasks.engine.remote_cache.MAX_RECORD_BYTES', 1000)
     assert remote_record.MAX_RECORD_BYTES > 1000
     host.put(record_of(facts={'long': 'x' * 2000}))
     assert f'{KEY}.json has more than the 1,000 bytes' in refused()

@@ -2,12 +2,12 @@
 
 import pytest
 from mlflow import MlflowClient
-from tiny_bundle import METRICS, write_tiny_bundle, write_tiny_encoder
 
 from naics_embed.artifacts import write_json
 from naics_embed.errors import TrackingError
-from tasks.runs import RunStore
-from tasks.tracking import PARENT
+from tasks.engine.tracking import PARENT
+from tasks.registry.runs import RunStore
+from tests.tiny_bundle import METRICS, write_tiny_bundle, write_tiny_encoder
 
 
 @pytest.fixture(scope='module')

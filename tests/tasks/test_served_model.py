@@ -15,12 +15,12 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
-from tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
+from naics_embed.search.code_table import CodeTable
 from naics_embed.search.coder import Coder
-from naics_embed.search.codes import CodeTable
-from tasks.registry import CODE, EXAMPLE, signature
-from tasks.served_model import COLUMNS
+from tasks.registry.models import CODE, EXAMPLE, signature
+from tasks.registry.served_model import COLUMNS
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 START_S = 300
 

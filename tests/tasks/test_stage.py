@@ -26,12 +26,12 @@ from flows.pipeline import PIPELINE
 from naics_embed.artifacts import Artifact
 from naics_embed.errors import ArtifactError
 from naics_embed.supervision.sampling import TripletSettings
-from tasks import cached_task
-from tasks import stage as stage_module
-from tasks.declaration import Fact
-from tasks.failures import DiskFullError, StageTimeoutError, explained
-from tasks.stage import Record, Result, Run, Stage
-from tasks.tracking import Tracker, pipeline_run
+from tasks.engine import cached_task
+from tasks.engine import stage as stage_module
+from tasks.engine.declaration import Fact
+from tasks.engine.failures import DiskFullError, StageTimeoutError, explained
+from tasks.engine.stage import Record, Result, Run, Stage
+from tasks.engine.tracking import Tracker, pipeline_run
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENT = 'stages'
@@ -158,9 +158,9 @@ def packages(tmp_path, monkeypatch):
     """A library and a package of tasks in place of the real ones, for keys."""
     root = tmp_path / 'packages'
     files = {
-        'tasks/words.py': 'from tasks.frames import frame_of\nimport tasks.tracking\n',
+        'tasks/words.py': 'from tasks.frames import frame_of\nimport tasks.engine.tracking\n',
         'tasks/frames.py': 'import naics_embed.deeper\ndef frame_of(): return 1\n',
-        'tasks/tracking.py': 'URI = 1\n',
+        'tasks/engine/tracking.py': 'URI = 1\n',
         'naics_embed/deeper.py': 'VALUE = 1\n',
     }
     for name, text in files.items():
@@ -615,8 +615,8 @@ import sys, time
 from pathlib import Path
 from prefect import flow
 from naics_embed.artifacts import Artifact
-from tasks.stage import Result, Run, Stage
-from tasks.tracking import pipeline_run
+from tasks.engine.stage import Result, Run, Stage
+from tasks.engine.tracking import pipeline_run
 
 root, uri, source, signals = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
 

@@ -14,8 +14,8 @@ import requests
 from mlflow import MlflowClient
 
 from naics_embed.errors import ConfigError, TrackingError
-from tasks import tracking_errors
-from tasks.tracking import FLOW_RUN, PARENT, URI_VARIABLE, Tracker, pipeline_run
+from tasks.engine import tracking_errors
+from tasks.engine.tracking import FLOW_RUN, PARENT, URI_VARIABLE, Tracker, pipeline_run
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ import multiprocessing
 import sys
 from pathlib import Path
 
-from tasks.tracking import pipeline_run
+from tasks.engine.tracking import pipeline_run
 
 forked = multiprocessing.get_context('fork')
 ready = forked.Barrier(4)

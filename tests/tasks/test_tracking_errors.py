@@ -7,15 +7,15 @@ import threading
 import time
 
 import pytest
-from disks import fill, make_read_only, small_disk
 from mlflow import MlflowClient
 
+from naics_embed.bundle.promotion import promote, promotion_record
 from naics_embed.errors import DiskError, DiskFullError, TrackingError
-from naics_embed.search.promotion import promote, promotion_record
-from tasks.promotion import promote_bundle, roll_back
-from tasks.runs import RunStore
-from tasks.tracking import pipeline_run
-from tasks.tracking_errors import tracking_error
+from tasks.engine.tracking import pipeline_run
+from tasks.engine.tracking_errors import tracking_error
+from tasks.registry.promotion import promote_bundle, roll_back
+from tasks.registry.runs import RunStore
+from tests.disks import fill, make_read_only, small_disk
 
 
 @pytest.fixture(scope='module')

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from transformers import BertModel
 
 from naics_embed.text.backbone import load_transformer
-from naics_embed.text.bert import Bert, load_encoder
-from naics_embed.text.frozen import PairedEncoder
+from naics_embed.text.inference.bert import Bert, load_encoder
+from naics_embed.text.inference.frozen import PairedEncoder
 from naics_embed.text.tokens import load_tokenizer
 
 TEXTS = ['corn', 'dog grooming salon', 'a much longer text of several words', 'x ' * 200]

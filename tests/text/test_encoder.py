@@ -10,7 +10,7 @@ from naics_embed.text.backbone import load_backbone, load_transformer, locate_ba
 from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_corpus, encode_frozen
 from naics_embed.text.encoding import read_encoding, write_encoding
 from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference import place_corpus, place_texts
+from naics_embed.text.inference.corpus import place_corpus, place_texts
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, load_tokenizer
 

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from naics_embed.errors import ArtifactError
 from naics_embed.text.backbone import load_transformer
-from naics_embed.text.frozen import PairedEncoder, read_frozen, write_difference
+from naics_embed.text.inference.frozen import PairedEncoder, read_frozen, write_difference
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import load_tokenizer
 

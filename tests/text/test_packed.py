@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tiny_bundle import write_tiny_encoder
 
 from naics_embed.text.backbone import load_transformer
-from naics_embed.text.frozen import PairedEncoder
-from naics_embed.text.packed import PackedEncoder, blocks
-from naics_embed.text.precisions import BFLOAT16, FLOAT32
+from naics_embed.text.inference.frozen import PairedEncoder
+from naics_embed.text.inference.packed import PackedEncoder, blocks
+from naics_embed.text.inference.precisions import BFLOAT16, FLOAT32
 from naics_embed.text.tokens import TokenTable, load_tokenizer
+from tests.tiny_bundle import write_tiny_encoder
 
 TEXTS = ['corn farming', 'a', 'dental offices and clinics', 'corn farming', 'soy', 'shoe repair']
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from naics_embed.text import prepacked
-from naics_embed.text.prepacked import Prepacked, has_kernel
+from naics_embed.text.inference import prepacked
+from naics_embed.text.inference.prepacked import Prepacked, has_kernel
 
 
 @pytest.mark.parametrize('kernel', [True, False])

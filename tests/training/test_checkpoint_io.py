@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_fit import assert_same
 
 from naics_embed.errors import ArtifactError
 from naics_embed.training import checkpoint_io
@@ -28,6 +27,7 @@ from naics_embed.training.checkpoint_io import (
     read_checkpoint,
 )
 from naics_embed.training.fit import train_text
+from tests.training.test_fit import assert_same
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_MEMORY = Path('/dev/shm')

@@ -12,7 +12,7 @@ from naics_embed.errors import ArtifactError, ConfigError, HealthError
 from naics_embed.evaluation.evaluate import Table
 from naics_embed.geometry.lorentz import bound_radius, pairwise_distance
 from naics_embed.text.encoder import SentenceEncoder
-from naics_embed.text.inference import place_texts
+from naics_embed.text.inference.corpus import place_texts
 from naics_embed.text.tokens import load_tokenizer
 from naics_embed.training import callbacks
 from naics_embed.training.build import make_model

@@ -12,10 +12,10 @@ from naics_embed.geometry.lorentz import log0
 from naics_embed.supervision.negatives import NegativeRules
 from naics_embed.text.encoder import SentenceEncoder
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
-from naics_embed.training.checks import check_training
 from naics_embed.training.data import StepDataset
 from naics_embed.training.fit import train_text
 from naics_embed.training.module import Course
+from naics_embed.training.preconditions import check_training
 from naics_embed.training.terms import Negatives, gradient_norms
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_fit import assert_same
 
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.training.checkpoint_io import read_checkpoint
@@ -14,6 +13,7 @@ from naics_embed.training.fit import train_text
 from naics_embed.training.module import SELECTION
 from naics_embed.training.recovery import checkpoint_to_resume
 from naics_embed.training.validation import Validator
+from tests.training.test_fit import assert_same
 
 EVERYTHING = (
     'training.head_only.epochs=2',

@@ -7,7 +7,8 @@ fails its test and not all of them.
 import zipfile
 
 import pytest
-from workbook_parts import (
+
+from tests.workbooks.workbook_parts import (
     READ,
     RELATIONS,
     SHEET,

@@ -8,11 +8,20 @@ import fastexcel
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from workbook_parts import RELATIONS, SHEET, cell, parts, relations, sheet, strings, write
 
 from naics_embed.errors import SourceError, UserError
 from naics_embed.workbooks.check import SheetSize, check_workbook
 from naics_embed.workbooks.package import DamagedWorkbookError
+from tests.workbooks.workbook_parts import (
+    RELATIONS,
+    SHEET,
+    cell,
+    parts,
+    relations,
+    sheet,
+    strings,
+    write,
+)
 
 ONE = cell('A1')
 

@@ -1,7 +1,18 @@
 """XML that would expand, fill the memory of its parser, or be read differently by another one."""
 
 import pytest
-from workbook_parts import RELATIONS, SHEET, STRINGS, cell, far, parts, refusal, sheet, write
+
+from tests.workbooks.workbook_parts import (
+    RELATIONS,
+    SHEET,
+    STRINGS,
+    cell,
+    far,
+    parts,
+    refusal,
+    sheet,
+    write,
+)
 
 ONE = cell('A1')
 

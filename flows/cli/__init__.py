@@ -1,0 +1,1 @@
+"""Commands that run flows and look at runs."""

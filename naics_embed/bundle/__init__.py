@@ -1,0 +1,1 @@
+"""Bundles: what is exported, loaded, checked and promoted."""

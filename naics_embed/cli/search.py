@@ -1,0 +1,207 @@
+"""Commands that read a table: search, metrics, export."""
+
+import enum
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from naics_embed.errors import UserError
+
+if TYPE_CHECKING:
+    from naics_embed.bundle.storage import Bundle
+    from naics_embed.search.coder import Answer
+    from naics_embed.search.searcher import Hit
+
+BundleOption = Annotated[
+    Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
+]
+UNDEFINED = 'undefined'
+
+AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
+
+
+class ExportFormat(enum.StrEnum):
+    """File formats of ``naics-embed export``."""
+
+    PARQUET = 'parquet'
+    CSV = 'csv'
+    NPZ = 'npz'
+    SAFETENSORS = 'safetensors'
+    PROJECTOR = 'projector'
+    SENTENCE_TRANSFORMERS = 'sentence-transformers'
+
+
+FOLDER_FORMATS = (ExportFormat.PROJECTOR, ExportFormat.SENTENCE_TRANSFORMERS)
+
+
+def search(
+    texts: Annotated[list[str], typer.Argument(help='Descriptions of businesses.')],
+    k: Annotated[int, typer.Option('-k', help='How many codes.')] = 5,
+    level: Annotated[int, typer.Option(help='Digits of the codes, 2 to 6.')] = 6,
+    confidence: Annotated[
+        float, typer.Option(help='Least probability of the code that is given as the answer.')
+    ] = 0.8,
+    evidence: Annotated[int, typer.Option(help='Known texts and words to show for each code.')] = 0,
+    distance: Annotated[
+        bool, typer.Option('--distance', help='Rank by the distance alone; not calibrated.')
+    ] = False,
+    as_json: AsJson = False,
+    bundle: BundleOption = None,
+) -> None:
+    """Find the codes of descriptions."""
+    from naics_embed.bundle.promotion import promoted_bundle
+    from naics_embed.bundle.storage import CODER
+
+    # Asked before torch is loaded, so that a first user without a table knows at once.
+    path = bundle or promoted_bundle()
+    if not distance and (path / CODER).is_dir():
+        from naics_embed.search.coder import Coder
+
+        answers = Coder.load(path).search(
+            texts, k=k, level=level, confidence=confidence, evidence=evidence
+        )
+        if as_json:
+            _print_json([asdict(answer) for answer in answers])
+            return
+        for answer in answers:
+            _print_answer(answer)
+        return
+    from naics_embed.search.searcher import Searcher
+
+    found = Searcher.load(path).search(texts, k=k, level=level)
+    if as_json:
+        rows = [
+            {'text': text, 'hits': [asdict(hit) for hit in hits]}
+            for text, hits in zip(texts, found, strict=True)
+        ]
+        _print_json(rows)
+        return
+    for text, hits in zip(texts, found, strict=True):
+        _print_hits(text, hits)
+
+
+def metrics(as_json: AsJson = False, bundle: BundleOption = None) -> None:
+    """Print every metric of a run, beside its baseline or ceiling."""
+    metrics = _load(bundle).metrics()
+    if as_json:
+        _print_json(metrics)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column('metric', overflow='fold')
+    shown.add_column('value', justify='right')
+    shown.add_column('beside it', justify='right')
+    shown.add_column('')
+    for name, metric in sorted(metrics.items()):
+        shown.add_row(
+            name,
+            _number(metric['value']),
+            '' if metric['reference'] is None else _number(metric['reference']),
+            metric['reference_name'] or '',
+        )
+    Console(highlight=False, markup=False).print(shown)
+
+
+def export(
+    out: Annotated[Path, typer.Option('-o', '--out', help='File or folder to write.')],
+    file_format: Annotated[
+        ExportFormat | None, typer.Option('--format', help='File format; by default, as -o ends.')
+    ] = None,
+    bundle: BundleOption = None,
+) -> None:
+    """Write codes and coordinates for other tools; the manifest is written beside them."""
+    from polars.exceptions import ComputeError
+
+    chosen = file_format or _format_of(out)
+    if not out.parent.is_dir():
+        raise UserError(f'{out.parent} does not exist; name a folder that does')
+    if chosen in FOLDER_FORMATS and out.exists():
+        raise UserError(f'{out} exists; name a new folder for {chosen}')
+    if out.is_dir():
+        raise UserError(f'{out} is a folder; name a file to write')
+    loaded = _load(bundle)
+    try:
+        _export(loaded, chosen, out)
+    except (OSError, ComputeError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise UserError(
+            f'{out} could not be written: {reason}; make room, or name another file with -o'
+        ) from error
+
+
+def _export(bundle: 'Bundle', chosen: ExportFormat, out: Path) -> None:
+    if chosen is ExportFormat.SENTENCE_TRANSFORMERS:
+        from naics_embed.export.sentence_transformer import export_sentence_transformer
+
+        export_sentence_transformer(bundle, out)
+        typer.echo(f'the encoder written to {out}', err=True)
+        return
+    from naics_embed.export.table import TABLE_FORMATS
+
+    TABLE_FORMATS[chosen.value](bundle, out)
+    typer.echo(f'{bundle.manifest["codes"]:,} codes written to {out}', err=True)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return UNDEFINED
+    return f'{value:,.0f}' if float(value).is_integer() and abs(value) > 1 else f'{value:.4f}'
+
+
+def _format_of(out: Path) -> ExportFormat:
+    ending = out.suffix.removeprefix('.').lower()
+    if ending not in set(ExportFormat) - set(FOLDER_FORMATS):
+        raise UserError(
+            f'the name {out} does not tell the format; give --format {", ".join(ExportFormat)}'
+        )
+    return ExportFormat(ending)
+
+
+def _load(bundle: Path | None) -> 'Bundle':
+    from naics_embed.bundle.promotion import promoted_bundle
+    from naics_embed.bundle.storage import Bundle
+
+    return Bundle.load(bundle or promoted_bundle())
+
+
+def _print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, indent=2) + '\n')
+
+
+def _print_answer(answer: 'Answer') -> None:
+    from rich.console import Console
+
+    _print_hits(answer.text, answer.hits)
+    lines = [
+        f'  {hit.official}: ' + '; '.join(text for text, _ in evidence.texts)
+        for hit, evidence in zip(answer.hits, answer.evidence, strict=False)
+        if evidence.texts
+    ]
+    if answer.confident is None:
+        lines.append(f'no code passes {answer.confidence:.0%}')
+    else:
+        sure = answer.confident
+        lines.append(f'sure of {sure.official} {sure.title} ({sure.probability:.0%})')
+    Console(highlight=False, markup=False, emoji=False).print('\n'.join(lines) + '\n')
+
+
+def _print_hits(text: str, hits: 'Iterable[Hit]') -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=text, title_justify='left', box=None, pad_edge=False)
+    shown.add_column('code')
+    shown.add_column('title', ratio=1)
+    shown.add_column('distance', justify='right')
+    shown.add_column('fraction', justify='right')
+    for hit in hits:
+        shown.add_row(hit.official, hit.title, f'{hit.distance:.2f}', f'{hit.probability:.2f}')
+    # A text in brackets is a text, not markup.
+    Console(highlight=False, markup=False, emoji=False).print(shown)

@@ -1,0 +1,280 @@
+"""Codes as input, without an encoder: kin, neighbours, comparison, roll-ups, cross references."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from naics_embed.bundle.promotion import promoted_bundle
+from naics_embed.bundle.storage import CODER, Bundle, coordinate_names
+from naics_embed.errors import ArtifactError, CodeError, UserError
+from naics_embed.geometry.lorentz import centroid, exp0, log0, pairwise_distance
+from naics_embed.search.concordance import later_codes
+from naics_embed.search.storage import REDIRECTIONS
+from naics_embed.taxonomy import ROOT_LEVEL, Taxonomy, canonical_code
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code with its title.
+
+    Attributes:
+        code: canonical code.
+        official: its official spelling.
+        title: its title.
+        level: its digits.
+    """
+
+    code: str
+    official: str
+    title: str
+    level: int
+
+
+@dataclass(frozen=True)
+class Neighbour(Code):
+    """A code near another one.
+
+    Attributes:
+        distance: geodesic distance.
+        tree_distance: edges between the two, through the virtual root if need be.
+        shared: code of the lowest common ancestor; None where only the root is shared.
+    """
+
+    distance: float
+    tree_distance: int
+    shared: str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two codes side by side.
+
+    Attributes:
+        first: the one.
+        second: the other.
+        common: lowest common ancestor; None where only the root is shared.
+        tree_distance: edges between them.
+        distance: geodesic distance.
+        nearer: fraction of codes of the second's level that are nearer to the first than the
+            second.
+    """
+
+    first: Code
+    second: Code
+    common: Code | None
+    tree_distance: int
+    distance: float
+    nearer: float
+
+
+@dataclass(frozen=True)
+class Redirection:
+    """A cross reference: an activity that is classified elsewhere.
+
+    Attributes:
+        source: the code whose text names the activity.
+        activity: the activity.
+        targets: where it belongs.
+    """
+
+    source: Code
+    activity: str
+    targets: tuple[Code, ...]
+
+
+class CodeTable:
+    """The codes of a bundle as points and as a tree. Safe to share between threads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Read the table of a bundle; see `load`."""
+        table = bundle.codes()
+        self.bundle = bundle
+        self.taxonomy = Taxonomy(table['code'].to_list())
+        place = pl.Series(self.taxonomy.indices(table['code'].to_list()))
+        self.frame = table.sort(place)
+        self.vintage = int(self.frame['vintage'][0])
+        names = coordinate_names(bundle.space.dim)
+        self.tangents: np.ndarray = self.frame.select(names).to_numpy().astype(np.float64)
+        self._texts = tuple(self.frame.select('official', 'title', 'level').iter_rows())
+        self.curvature = bundle.space.curvature
+        self.points: Tensor = exp0(torch.from_numpy(self.tangents.copy()), c=self.curvature)
+
+    @classmethod
+    def load(cls, path: Path | str | None = None, *, verify: bool = False) -> 'CodeTable':
+        """Load the table of a bundle, or of the promoted one; the encoder is not read.
+
+        Raises:
+            ArtifactError: there is no such bundle, or it is damaged.
+        """
+        return cls(Bundle.load(Path(path) if path else promoted_bundle(), verify=verify))
+
+    def position(self, code: str | int) -> int:
+        """Return the row of a code.
+
+        Raises:
+            CodeError: there is no such code. The message names what it became since the vintage
+                before, its nearest ancestor here, or codes that look alike.
+        """
+        key = canonical_code(code)
+        if key in self.taxonomy:
+            return self.taxonomy.index(key)
+        hints = []
+        became = later_codes(key)
+        if became:
+            hints.append(f'it is a code of 2017 that became {", ".join(became)}')
+        above = [key[:n] for n in range(len(key) - 1, 1, -1) if canonical_code(key[:n]) in self]
+        if above:
+            nearest = self[above[0]]
+            children = [self.taxonomy.codes[i] for i in self._children(nearest.code)]
+            hints.append(f'under {nearest.official} there are {", ".join(children)}')
+        else:
+            near = difflib.get_close_matches(key, self.taxonomy.codes, n=3, cutoff=0.6)
+            hints += [f'near it: {", ".join(near)}'] if near else []
+        hint = f'; {"; ".join(hints)}' if hints else ''
+        raise CodeError(f'{code} is not a code of NAICS {self.vintage}{hint}')
+
+    def __contains__(self, code: object) -> bool:
+        return code in self.taxonomy
+
+    def __getitem__(self, code: str | int) -> Code:
+        return self._code(self.position(code))
+
+    def parent(self, code: str | int) -> Code | None:
+        """Return the code one level up, None for a sector. Raises CodeError for no code."""
+        above = int(self.taxonomy.parent[self.position(code)])
+        return self._code(above) if above >= 0 else None
+
+    def children(self, code: str | int) -> list[Code]:
+        """Return the codes one level down. Raises CodeError for no code."""
+        return [self._code(i) for i in self._children(code)]
+
+    def siblings(self, code: str | int) -> list[Code]:
+        """Return the other children of the parent; of a sector, the other sectors."""
+        own = self.position(code)
+        above = int(self.taxonomy.parent[own])
+        family = self.taxonomy.children[above] if above >= 0 else self.taxonomy.at_level(2).tolist()
+        return [self._code(int(i)) for i in family if i != own]
+
+    def similar(self, code: str | int, k: int = 10, level: int | None = None) -> list[Neighbour]:
+        """Return the nearest other codes of a level, nearest first.
+
+        Args:
+            code: a code.
+            k: how many.
+            level: digits of the codes returned; those of ``code`` where None.
+
+        Raises:
+            CodeError: there is no such code.
+            UserError: k or level is out of range.
+        """
+        own = self.position(code)
+        if k < 1:
+            raise UserError(f'k must be at least 1, not {k}')
+        wanted = int(self.taxonomy.level[own]) if level is None else level
+        candidates = self.taxonomy.at_level(wanted)
+        if not len(candidates):
+            raise UserError(f'there are no codes of {wanted} digits; choose 2 to 6')
+        candidates = candidates[candidates != own]
+        distances = self._distances(own, candidates)
+        order = np.argsort(distances, kind='stable')[:k]
+        return [
+            self._neighbour(own, int(candidates[i]), float(distances[i])) for i in order.tolist()
+        ]
+
+    def compare(self, first: str | int, second: str | int) -> Comparison:
+        """Compare two codes. Raises CodeError for no code."""
+        a, b = self.position(first), self.position(second)
+        rivals = self.taxonomy.at_level(int(self.taxonomy.level[b]))
+        distance = float(self._distances(a, np.array([b]))[0])
+        rivals = rivals[(rivals != a) & (rivals != b)]
+        common = self._common(a, b)
+        return Comparison(
+            self._code(a),
+            self._code(b),
+            None if common is None else self._code(common),
+            int(self.taxonomy.tree_distance[a, b]),
+            distance,
+            float((self._distances(a, rivals) < distance).mean()) if len(rivals) else 0.0,
+        )
+
+    def redirections(self, code: str | int) -> list[Redirection]:
+        """Return the cross references of a code: activities that belong elsewhere.
+
+        Raises:
+            CodeError: there is no such code.
+        """
+        own = self.taxonomy.codes[self.position(code)]
+        rows = self._redirections.filter(pl.col('code') == own)
+        return [
+            Redirection(
+                self[own], phrase, tuple(self[target] for target in targets if target in self)
+            )
+            for phrase, targets in rows.select('phrase', 'targets').iter_rows()
+        ]
+
+    def rollup(self, weights: Mapping[str, float]) -> np.ndarray:
+        """Return the Lorentz centroid of weighted codes, tangent coordinates float64 ``(dim,)``.
+
+        The centroid of Law et al. (ICML 2019): the point with the least weighted squared Lorentzian
+        distance to the codes.
+
+        Args:
+            weights: code → weight, not negative, at least one positive.
+
+        Raises:
+            CodeError: there is no such code.
+            UserError: a weight is negative or not finite, or none is positive.
+        """
+        rows = [self.position(code) for code in weights]
+        values = np.array(list(weights.values()), dtype=np.float64)
+        if not np.isfinite(values).all() or (values < 0).any() or not (values > 0).any():
+            raise UserError('weights must be finite and not negative, and one of them positive')
+        mean = centroid(self.points[rows], torch.from_numpy(values), c=self.curvature)
+        return log0(mean, c=self.curvature).numpy()
+
+    @property
+    def has_redirections(self) -> bool:
+        """Whether the bundle was exported with cross references."""
+        return (self.bundle.path / CODER / REDIRECTIONS).is_file()
+
+    @cached_property
+    def _redirections(self) -> pl.DataFrame:
+        if not self.has_redirections:
+            raise UserError(f'bundle {self.bundle.path} has no cross references; export it again')
+        path = self.bundle.path / CODER / REDIRECTIONS
+        try:
+            return pl.read_parquet(path)
+        except pl.exceptions.PolarsError as error:
+            raise ArtifactError(f'{path} is damaged ({error}); export the table again') from error
+
+    def _code(self, row: int) -> Code:
+        official, title, level = self._texts[row]
+        return Code(self.taxonomy.codes[row], official, title, int(level))
+
+    def _children(self, code: str | int) -> Sequence[int]:
+        return self.taxonomy.children[self.position(code)]
+
+    def _common(self, a: int, b: int) -> int | None:
+        level = int(self.taxonomy.lca_level[a, b])
+        return None if level == ROOT_LEVEL else int(self.taxonomy.ancestors[a, level - 2])
+
+    def _distances(self, own: int, others: np.ndarray) -> np.ndarray:
+        rows = torch.from_numpy(others)
+        found = pairwise_distance(self.points[own : own + 1], self.points[rows], c=self.curvature)
+        return found[0].numpy()
+
+    def _neighbour(self, own: int, other: int, distance: float) -> Neighbour:
+        common = self._common(own, other)
+        return Neighbour(
+            **vars(self._code(other)),
+            distance=distance,
+            tree_distance=int(self.taxonomy.tree_distance[own, other]),
+            shared=None if common is None else self.taxonomy.codes[common],
+        )

@@ -1,0 +1,1 @@
+"""Encoding of texts by a transformer, without training."""

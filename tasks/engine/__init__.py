@@ -1,0 +1,1 @@
+"""How stages are declared, computed, cached, locked and logged."""

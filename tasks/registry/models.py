@@ -1,0 +1,184 @@
+"""MLflow's model registry: versions of the exported bundle, the aliases champion and previous."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
+
+from naics_embed import __version__
+from naics_embed.artifacts import MANIFEST, checksum
+from naics_embed.redaction import redacted
+from tasks.engine.tracking import use_uri
+
+log = logging.getLogger('naics_embed.pipeline')
+
+CHAMPION = 'champion'
+PREVIOUS = 'previous'
+BUNDLE_TAG = 'bundle'
+CODE = Path(__file__).with_name('served_model.py')
+ARTIFACT = 'model'
+DEFAULT_K = 5
+DEFAULT_LEVEL = 6
+DEFAULT_CONFIDENCE = 0.8
+EXAMPLE = pd.DataFrame({'text': ['dog grooming salon', None], 'code': [None, '541330']})
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version of the registered model.
+
+    Attributes:
+        uri: MLflow tracking URI.
+        model: name of the model.
+        version: its version.
+    """
+
+    uri: str
+    model: str
+    version: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return plain values."""
+        return vars(self).copy()
+
+
+def register(uri: str, run_id: str, model: str, bundle: Path, tags: dict[str, Any]) -> Registered:
+    """Register a bundle as a version of a model, or find the version that it already is.
+
+    Args:
+        uri: MLflow tracking URI.
+        run_id: run that the version belongs to.
+        model: name of the registered model.
+        bundle: directory of the bundle.
+        tags: more tags of the version.
+    """
+    client = MlflowClient(tracking_uri=uri)
+    digest = checksum(bundle / MANIFEST)[0]
+    known = find_version(client, model, digest)
+    if known is None:
+        logged = _log(uri, run_id, bundle)
+        if not _exists(client, model):
+            client.create_registered_model(model)
+        version = client.create_model_version(
+            model,
+            logged.model_uri,
+            run_id,
+            # A server does not take a model's address without its name.
+            model_id=logged.model_id,
+            tags={BUNDLE_TAG: digest, **{name: str(value) for name, value in tags.items()}},
+        )
+        known = str(version.version)
+        log.info('registered %s version %s', model, known)
+    return Registered(uri, model, known)
+
+
+def find_version(client: MlflowClient, model: str, digest: str) -> str | None:
+    """Return the newest version made of the bundle whose manifest has this checksum."""
+    found = client.search_model_versions(f"name = '{model}' and tags.{BUNDLE_TAG} = '{digest}'")
+    return max((str(each.version) for each in found), key=int, default=None)
+
+
+def crown(registered: Registered) -> None:
+    """Give a version the alias champion; the champion so far becomes the previous one.
+
+    A version that the registry does not have, as after its database was moved away, gets none.
+    """
+    client = MlflowClient(tracking_uri=registered.uri)
+    if not _is_there(lambda: client.get_model_version(registered.model, registered.version)):
+        log.warning(
+            '%s has no version %s of the model %s; its aliases are left as they are',
+            redacted(registered.uri),
+            registered.version,
+            registered.model,
+        )
+        return
+    before = alias(client, registered.model, CHAMPION)
+    if before == registered.version:
+        return
+    if before is not None:
+        client.set_registered_model_alias(registered.model, PREVIOUS, before)
+    elif alias(client, registered.model, PREVIOUS) == registered.version:
+        client.delete_registered_model_alias(registered.model, PREVIOUS)
+    client.set_registered_model_alias(registered.model, CHAMPION, registered.version)
+
+
+def alias(client: MlflowClient, model: str, name: str) -> str | None:
+    """Return the version that an alias names, None where there is none."""
+    if not _exists(client, model):
+        return None
+    found = client.get_registered_model(model).aliases.get(name)
+    return None if found is None else str(found)
+
+
+def _exists(client: MlflowClient, model: str) -> bool:
+    return _is_there(lambda: client.get_registered_model(model))
+
+
+def _is_there(read: Callable[[], object]) -> bool:
+    try:
+        read()
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            return False
+        raise
+    return True
+
+
+def signature() -> ModelSignature:
+    """Return what the registered model takes and gives; see `tasks.registry.served_model`."""
+    text, whole, real = DataType.string, DataType.long, DataType.double
+    given = {
+        'row': whole,
+        'query': text,
+        'kind': text,
+        'rank': whole,
+        'code': text,
+        'title': text,
+        'level': whole,
+        'distance': real,
+        'probability': real,
+        'confident_code': text,
+        'confident_title': text,
+        'confident_probability': real,
+        'coordinates': Array(real),
+        'error': text,
+    }
+    return ModelSignature(
+        inputs=Schema([ColSpec(text, name, required=False) for name in ('text', 'code')]),
+        outputs=Schema(
+            [ColSpec(kind, name, required=name == 'row') for name, kind in given.items()]
+        ),
+        params=ParamSchema(
+            [
+                ParamSpec('k', whole, DEFAULT_K),
+                ParamSpec('level', whole, DEFAULT_LEVEL),
+                ParamSpec('confidence', real, DEFAULT_CONFIDENCE),
+            ]
+        ),
+    )
+
+
+def _log(uri: str, run_id: str, bundle: Path) -> ModelInfo:
+    use_uri(uri)
+    with mlflow.start_run(run_id=run_id):
+        # MLflow loads the model and lets it answer the example before it keeps it. Named
+        # requirements keep it from importing the model to guess them.
+        return mlflow.pyfunc.log_model(
+            name=ARTIFACT,
+            python_model=str(CODE),
+            artifacts={'bundle': str(bundle)},
+            signature=signature(),
+            input_example=(EXAMPLE, {'k': DEFAULT_K}),
+            pip_requirements=[f'naics-embed=={__version__}'],
+        )
