@@ -36,7 +36,6 @@ from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.cli import main as command
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import UserError
-from naics_embed.search.bulk import ADDED
 from naics_embed.search.coder import Coder
 from naics_embed.service.app import create_app
 from naics_embed.service.engine import Engine
@@ -182,12 +181,12 @@ def fuzz_command(coder: Coder, folder: Path, examples: int) -> Outcomes:
         out = folder / f'out{data.draw(ENDINGS)}'
         rows = _write_file(data, source)
         bundle = coder.searcher.bundle.path
-        status, told = _run_command(
+        status, output = _run_command(
             'code', source, '--text-column', 'what', '-o', out, '--bundle', bundle, '--restart',
             *('--part-rows', 16),
         )  # fmt: skip
         if status != 0:
-            raise LostError(f'status {status}: {told}')
+            raise LostError(f'status {status}: {output}')
         faults = _read_faults(out)
         if len(faults) != rows:
             raise LostError(f'{rows} rows went in, {len(faults)} came out')
@@ -228,22 +227,22 @@ def _write_file(data: st.DataObject, source: Path) -> int:
 
 
 def _run_command(*arguments: object) -> tuple[int, str]:
-    told = io.StringIO()
+    output = io.StringIO()
     before = sys.argv
     sys.argv = ['naics-embed', *map(str, arguments)]
     try:
-        with redirect_stderr(told):
+        with redirect_stderr(output):
             try:
                 command.app(standalone_mode=False)
             except UserError as error:
                 return command.EXIT_USER_ERROR, str(error)
     finally:
         sys.argv = before
-    return 0, told.getvalue()
+    return 0, output.getvalue()
 
 
 def _read_faults(out: Path) -> list[str | None]:
-    fault = ADDED[-1]
+    fault = 'naics_error'
     if out.suffix == '.parquet':
         return pq.read_table(out).column(fault).to_pylist()
     csv.field_size_limit(sys.maxsize)

@@ -18,6 +18,8 @@ LAYERS = {
     'errors': 0,
     'artifacts': 1,
     'fingerprint': 1,
+    'code_spelling': 1,
+    'tabular': 2,
     'taxonomy': 1,
     'geometry': 1,
     'workbooks': 1,
@@ -56,11 +58,11 @@ ROOT_PACKAGE = '__init__'
 @cache
 def modules(folder: str) -> dict[str, Path]:
     """Dotted name → file."""
-    found = {}
+    result = {}
     for path in sorted((ROOT / folder).rglob('*.py')):
         parts = path.relative_to(ROOT).with_suffix('').parts
-        found['.'.join(parts[:-1] if parts[-1] == '__init__' else parts)] = path
-    return found
+        result['.'.join(parts[:-1] if parts[-1] == '__init__' else parts)] = path
+    return result
 
 
 @cache
@@ -104,15 +106,15 @@ def named_modules(path: Path) -> set[str]:
 @pytest.fixture(scope='module')
 def package_imports() -> dict[str, dict[str, set[str]]]:
     """Package → other package that it imports → the modules that do."""
-    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    result: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for module in modules(LIBRARY):
         source = package(module)
         if source != ROOT_PACKAGE:
-            found[source]
+            result[source]
             for other in named_modules(modules(LIBRARY)[module]):
                 if package(other) != source:
-                    found[source][package(other)].add(module)
-    return found
+                    result[source][package(other)].add(module)
+    return result
 
 
 def test_the_walk_sees_imports(package_imports):
@@ -136,13 +138,13 @@ def test_flows_do_not_import_tests_or_benchmarks():
 
 
 def test_only_training_packages_import_lightning():
-    found = {
+    result = {
         package(module)
         for module, path in modules(LIBRARY).items()
         if any(top(name) in LIGHTNING for name in imports(path))
     }
-    assert 'training' in found
-    assert found <= {'training', 'graph'}
+    assert 'training' in result
+    assert result <= {'training', 'graph'}
 
 
 def test_tasks_and_flows_leave_lightning_to_the_library():

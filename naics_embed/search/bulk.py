@@ -4,32 +4,30 @@ Rows are coded in parts, each written whole into a folder beside the output. A r
 goes on after the last part.
 """
 
-import csv
-import io
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from naics_embed.artifacts import atomic_file, read_json, write_json
+from naics_embed import __version__
+from naics_embed.artifacts import atomic_file, content_key, read_json, write_json
 from naics_embed.errors import UserError
+from naics_embed.search.coded_columns import UNREADABLE, ColumnOptions, code_texts
 from naics_embed.search.coder import Coder
-from naics_embed.search.rows import (
-    ADDED,
-    FORMATS,
-    Part,
-    as_fields,
-    as_text,
-    check_column,
-    code_rows,
-    header_of,
-    no_rows,
-    read_parts,
-    with_added,
+from naics_embed.tabular.columns import check_text_column
+from naics_embed.tabular.open import ReadOptions, open_table
+from naics_embed.tabular.part import Part, TableSource
+from naics_embed.tabular.text_file import TextFile
+from naics_embed.tabular.write import (
+    TEXT,
+    check_output,
+    join_parts,
+    part_ending,
+    write_part,
 )
 
 STATE = 'state.json'
@@ -40,12 +38,14 @@ class FileJob:
     """What is to be coded, and how.
 
     Attributes:
-        source: csv (UTF-8, with a header) or parquet file.
+        source: a table in one of `tabular.open.READABLE`.
         column: the column of descriptions.
-        out: csv or parquet file to write.
+        out: file to write, in one of `tabular.write.WRITABLE`.
         level: digits of the best code.
-        confidence: least probability of the answer.
+        confidence: least probability of the confident code.
         part_rows: rows coded and written at a time.
+        reading: how the table is read.
+        columns: the columns that are added.
     """
 
     source: Path
@@ -54,6 +54,8 @@ class FileJob:
     level: int = 6
     confidence: float = 0.8
     part_rows: int = 2048
+    reading: ReadOptions = field(default_factory=ReadOptions)
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,15 @@ class FileReport:
 
     Attributes:
         rows: rows read and written.
-        bad: rows with a reason in ``naics_error``.
+        bad: rows that cannot be read, with a reason in the column of errors.
         resumed: rows that an earlier run had coded.
+        notes: what was detected or changed, a line each.
     """
 
     rows: int
     bad: int
     resumed: int
+    notes: tuple[str, ...] = ()
 
 
 def code_file(
@@ -76,6 +80,7 @@ def code_file(
     job: FileJob,
     *,
     restart: bool = False,
+    force: bool = False,
     report: Callable[[int], None] | None = None,
 ) -> FileReport:
     """Code every row of a file.
@@ -84,18 +89,20 @@ def code_file(
         coder: codes texts.
         job: what and how.
         restart: forget the parts of an earlier run.
+        force: replace an output that is there.
         report: called with the number of rows done after each part.
 
     Raises:
-        UserError: a file does not exist or has another format, the column is missing, an added
-            column is there already, parts of another job lie beside the output, another process
-            writes it, or the input changed while it was read.
+        UserError: a file does not exist or has another format, the column is missing or holds no
+            text, an added column is there already, the output is there, parts of another job lie
+            beside it, another process writes it, no row of the first part can be read, or the
+            input changed while it was read.
     """
-    header = _check(job)
+    table = open_job(job, force=force)
     lock = job.out.with_name(f'.{job.out.name}.lock')
     try:
         with FileLock(lock, timeout=0):
-            found = _code_alone(coder, job, header, restart, report)
+            found = _code_alone(coder, job, table, restart, report)
             # Nobody waits for this lock, so nobody holds a file that has no name any more.
             lock.unlink(missing_ok=True)
     except Timeout as error:
@@ -103,51 +110,139 @@ def code_file(
     return found
 
 
+def open_job(job: FileJob, *, force: bool = False) -> TableSource:
+    """Check a job before any work, and open its table. Raises UserError as `code_file`."""
+    if not job.source.is_file():
+        raise UserError(f'{job.source} does not exist')
+    resuming = _parts(job).is_dir()
+    check_output(job.out, force=force or resuming)
+    if job.part_rows < 1:
+        raise UserError(f'part_rows must be at least 1, not {job.part_rows}')
+    table = open_table(job.source, job.reading)
+    if job.out.exists() and job.out.samefile(job.source):
+        raise UserError(f'{job.out} is the input; name another file to write')
+    check_text_column(job.source, job.column, table.names, table.original)
+    check_text_type(job.source, job.column, table)
+    job.columns.check(job.source, table.names)
+    return table
+
+
+def check_text_type(source: object, column: str, table: TableSource) -> None:
+    """Raise UserError where a column of a table with types holds no text."""
+    kind = table.empty().schema.field(column).type
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    blobs = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_null)
+    if not any(is_kind(inner) for is_kind in (*texts, *blobs)):
+        raise UserError(f'{source}: the column {column!r} holds {kind}, not text')
+
+
+def texts_of(part: Part, column: str) -> list[Any]:
+    """Return the texts of a part; bytes are read as UTF-8."""
+    return [
+        value.decode('utf-8', 'surrogateescape') if isinstance(value, bytes) else value
+        for value in part.column(column)
+    ]
+
+
+def check_some_readable(source: object, added: pa.Table, columns: ColumnOptions) -> None:
+    """Raise UserError where not one row of a part can be read: the file is not what it seems."""
+    status, error = columns.prefix + 'status', columns.prefix + 'error'
+    if status in added.column_names and len(added):
+        values = added.column(status).to_pylist()
+        if set(values) == {UNREADABLE}:
+            first = added.column(error)[0].as_py() if error in added.column_names else ''
+            raise UserError(
+                f'{source}: none of the first {len(added):,} rows can be read ({first}); check the '
+                'column, and --delimiter, --encoding and --quote'
+            )
+
+
+def provenance_of(coder: Coder) -> dict[str, str]:
+    """Return what outputs say of where their codes come from."""
+    manifest = coder.searcher.bundle.manifest
+    return {
+        'bundle': content_key(manifest['files']),
+        'vintage': str(manifest.get('vintage', 2022)),
+        'version': __version__,
+    }
+
+
+def _parts(job: FileJob) -> Path:
+    return job.out.with_name(f'.{job.out.name}.parts')
+
+
 def _code_alone(
     coder: Coder,
     job: FileJob,
-    header: list[str],
+    table: TableSource,
     restart: bool,
     report: Callable[[int], None] | None,
 ) -> FileReport:
-    parts = job.out.with_name(f'.{job.out.name}.parts')
+    parts = _parts(job)
     if restart and parts.is_dir():
         shutil.rmtree(parts)
     identity = _identity(coder, job)
     done, bad = _resume(parts, identity)
     resumed = done
+    provenance = provenance_of(coder)
+    ending = part_ending(job.out)
     rows = 0
-    for number, part in enumerate(read_parts(job.source, job.column, job.part_rows)):
+    for number, part in enumerate(table.parts(job.part_rows)):
         rows += len(part)
         if rows <= done:
             continue
-        added = code_rows(coder, part, job.level, job.confidence)
-        bad += sum(row['naics_error'] is not None for row in added)
-        _write_part(parts / f'{number:08d}{job.out.suffix}', part, added, job)
+        added = code_texts(
+            coder,
+            texts_of(part, job.column),
+            part.faults,
+            job.columns,
+            level=job.level,
+            confidence=job.confidence,
+            provenance=provenance,
+        )
+        if not number:
+            check_some_readable(job.source, added, job.columns)
+        bad += _unreadable(added, job.columns, part)
+        with atomic_file(parts / f'{number:08d}{ending}') as temporary:
+            write_part(temporary, part, added, _delimiter(table, job))
         _check_unchanged(coder, job, identity)
         done = rows
         write_json(parts / STATE, {**identity, 'rows': done, 'bad': bad})
         if report is not None:
             report(done)
     _check_unchanged(coder, job, identity)
-    _join(parts, job, header)
+    empty = table.empty()
+    for one in job.columns.schema():
+        empty = empty.append_column(one, pa.array([], one.type))
+    with atomic_file(job.out) as temporary:
+        join_parts(
+            sorted(parts.glob(f'[0-9]*{ending}')),
+            temporary,
+            job.out.suffix.lower(),
+            empty,
+            delimiter=_delimiter(table, job),
+            mark=isinstance(table, TextFile) and table.dialect.encoding == 'utf-8-sig',
+            metadata=provenance,
+        )
     shutil.rmtree(parts)
-    return FileReport(done, bad, resumed)
+    return FileReport(done, bad, resumed, tuple(table.notes))
 
 
-def _check(job: FileJob) -> list[str]:
-    for path in (job.source, job.out):
-        if path.suffix.lower() not in FORMATS:
-            raise UserError(f'{path} must end in .csv or .parquet')
-    if not job.source.is_file():
-        raise UserError(f'{job.source} does not exist')
-    if not job.out.parent.is_dir():
-        raise UserError(f'{job.out.parent} does not exist; name a folder that does')
-    if job.out.exists() and job.out.samefile(job.source):
-        raise UserError(f'{job.out} is the input; name another file to write')
-    if job.part_rows < 1:
-        raise UserError(f'part_rows must be at least 1, not {job.part_rows}')
-    return check_column(job.source, job.column)
+def _unreadable(added: pa.Table, columns: ColumnOptions, part: Part) -> int:
+    name = columns.prefix + 'error'
+    if name in added.column_names:
+        return len(added) - added.column(name).null_count
+    return sum(fault is not None for fault in part.faults)
+
+
+def _delimiter(table: TableSource, job: FileJob) -> str | None:
+    """Return the delimiter of the output: that of the input where both are csv."""
+    same = isinstance(table, TextFile) and job.source.suffix.lower() == job.out.suffix.lower()
+    if same and job.out.suffix.lower() in TEXT:
+        assert isinstance(table, TextFile)
+        return table.dialect.delimiter
+    return None
 
 
 def _identity(coder: Coder, job: FileJob) -> dict[str, Any]:
@@ -162,6 +257,8 @@ def _identity(coder: Coder, job: FileJob) -> dict[str, Any]:
         'confidence': job.confidence,
         'precision': coder.precision,
         'part_rows': job.part_rows,
+        'reading': asdict(job.reading),
+        'columns': {**asdict(job.columns), 'columns': list(job.columns.chosen)},
         'table': coder.searcher.bundle.manifest['files'],
     }
 
@@ -183,42 +280,3 @@ def _resume(parts: Path, identity: dict[str, Any]) -> tuple[int, int]:
             'to start anew'
         )
     return int(state['rows']), int(state['bad'])
-
-
-def _write_part(path: Path, part: Part, added: list[dict[str, Any]], job: FileJob) -> None:
-    with atomic_file(path) as temporary:
-        if job.out.suffix.lower() == '.csv':
-            rows = part.rows if isinstance(part.rows, list) else as_fields(part.rows)
-            with temporary.open(
-                'w', encoding='utf-8', errors='surrogateescape', newline=''
-            ) as stream:
-                writer = csv.writer(stream)
-                for fields, new in zip(rows, added, strict=True):
-                    writer.writerow([*fields, *(as_text(new[name]) for name in ADDED)])
-            return
-        pq.write_table(with_added(part.rows, added, header_of(job.source)), temporary)
-
-
-def _join(parts: Path, job: FileJob, header: list[str]) -> None:
-    files = sorted(parts.glob(f'[0-9]*{job.out.suffix}'))
-    with atomic_file(job.out) as temporary:
-        if job.out.suffix.lower() == '.csv':
-            with temporary.open('wb') as stream:
-                stream.write(_csv_line([*header, *ADDED]))
-                for file in files:
-                    with file.open('rb') as part:
-                        shutil.copyfileobj(part, stream)
-            return
-        if not files:
-            pq.write_table(no_rows(job.source, header), temporary)
-            return
-        schema = pq.read_schema(files[0])
-        with pq.ParquetWriter(temporary, schema) as writer:
-            for file in files:
-                writer.write_table(pq.read_table(file))
-
-
-def _csv_line(fields: list[str]) -> bytes:
-    line = io.StringIO(newline='')
-    csv.writer(line).writerow(fields)
-    return line.getvalue().encode('utf-8', 'surrogateescape')

@@ -1,11 +1,12 @@
 """Coding of a partitioned data set: each partition exactly once, whatever is stopped or broken.
 
-A partition's output is moved into place whole; then its manifest, which names the checksums of
-input, bundle and output, and the settings. A partition whose manifest still tells the truth is not
-coded again; any other is. Readers of data sets pass over the folder of the manifests.
+A partition's output is written to a temporary file and renamed; then its manifest is written, with
+the checksums of input, bundle and output, and the settings. A partition whose manifest still
+matches is not coded again; any other is. Readers of data sets ignore the folder of the manifests.
 """
 
 import glob
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,22 +21,26 @@ from naics_embed import __version__
 from naics_embed.artifacts import atomic_file, checksum, content_key, read_json, write_json
 from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import ArtifactError, UserError
-from naics_embed.search.coder import Coder
-from naics_embed.search.rows import (
-    FORMATS,
-    Span,
-    check_column,
-    code_rows,
-    no_rows,
-    read_parts,
-    spans_of,
-    with_added,
+from naics_embed.search.bulk import (
+    check_some_readable,
+    check_text_type,
+    provenance_of,
+    texts_of,
 )
+from naics_embed.search.coded_columns import ColumnOptions, code_texts
+from naics_embed.search.coder import Coder
+from naics_embed.tabular.columns import check_text_column
+from naics_embed.tabular.open import READABLE, open_table
+from naics_embed.tabular.part import Span
+from naics_embed.tabular.streams import format_of
+from naics_embed.tabular.write import METADATA, joined
 from naics_embed.text.inference.precisions import FLOAT32
 
 MANIFESTS = '_manifests'
 HIDDEN = ('.', '_')
 WILD = frozenset('*?[')
+PARTITIONED = tuple(ending for ending in READABLE if ending != '.txt')
+"""Formats of the files of a data set."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class PartitionSettings:
     Attributes:
         column: the column of descriptions.
         level: digits of the best code.
-        confidence: least probability of the answer.
+        confidence: least probability of the confident code.
         part_rows: rows in memory at a time.
         precision: of the encoder; see `Coder.load`.
     """
@@ -78,7 +83,7 @@ class PartitionSettings:
 
 @dataclass(frozen=True)
 class PartitionReport:
-    """What became of a partition.
+    """The result of coding a partition.
 
     Attributes:
         name: the partition.
@@ -122,10 +127,9 @@ def plan_partitions(source: str, out: Path, rows: int) -> list[Partition]:
         if not base.is_dir():
             raise UserError(f'{source} does not exist: give a folder, a file, or a pattern')
         pattern = str(Path(source).relative_to(base)) if wild else '**/*'
-        found = base.glob(pattern)
-        files = sorted(path for path in found if _is_data(path, base))
+        files = sorted(path for path in base.glob(pattern) if _is_data(path, base))
         if not files:
-            raise UserError(f'{source} has no .csv or .parquet file')
+            raise UserError(f'{source} has no file in a format that is read, such as .csv')
         partitions = [
             Partition(path.relative_to(base).with_suffix('.parquet').as_posix(), path)
             for path in files
@@ -170,31 +174,42 @@ def code_partition(
     if kept is not None:
         return PartitionReport(partition.name, True, kept['rows'], kept['bad'], 0.0)
     start = time.perf_counter()
-    header = check_column(partition.source, settings.column)
+    table = open_table(partition.source)
+    check_text_column(partition.source, settings.column, table.names, table.original)
+    check_text_type(partition.source, settings.column, table)
+    columns = ColumnOptions()
+    columns.check(partition.source, table.names)
     coder = load()
     if bundle_key(coder.searcher.bundle) != bundle:
         raise ArtifactError(
-            f'{coder.searcher.bundle.path} was exported anew while it was in use; run again'
+            f'{coder.searcher.bundle.path} was exported again while it was in use; run again'
         )
     total = bad = 0
-    writer: pq.ParquetWriter | None = None
+    empty = table.empty()
+    for one in columns.schema():
+        empty = empty.append_column(one, pa.array([], one.type))
+    provenance = provenance_of(coder)
+    kept_metadata = empty.schema.metadata or {}
+    schema = empty.schema.with_metadata(
+        {**kept_metadata, METADATA: json.dumps(provenance).encode()}
+    )
     with atomic_file(target) as temporary:
-        try:
-            for part in read_parts(
-                partition.source, settings.column, settings.part_rows, partition.span
-            ):
-                added = code_rows(coder, part, settings.level, settings.confidence)
-                table = with_added(part.rows, added, header)
-                if writer is None:
-                    writer = pq.ParquetWriter(temporary, table.schema)
-                writer.write_table(table)
+        with pq.ParquetWriter(temporary, schema) as writer:
+            for part in table.parts(settings.part_rows, partition.span):
+                added = code_texts(
+                    coder,
+                    texts_of(part, settings.column),
+                    part.faults,
+                    columns,
+                    level=settings.level,
+                    confidence=settings.confidence,
+                    provenance=provenance,
+                )
+                if not total:
+                    check_some_readable(partition.source, added, columns)
+                writer.write_table(joined(part, added).cast(schema))
                 total += len(part)
-                bad += sum(row['naics_error'] is not None for row in added)
-        finally:
-            if writer is not None:
-                writer.close()
-        if writer is None:
-            pq.write_table(no_rows(partition.source, header), temporary)
+                bad += len(added) - added.column('naics_error').null_count
         if _stamp(partition.source) != stamp:
             raise UserError(f'{partition.source} was changed while it was read; run again')
         digest, size = checksum(temporary)
@@ -221,7 +236,7 @@ def manifest_of(out: Path, name: str) -> Path:
 
 
 def discard_temporary(out: Path, partitions: list[Partition]) -> None:
-    """Remove what killed processes left half-written; nobody else may be writing."""
+    """Remove the temporary files of killed processes; no other process may be writing."""
     for partition in partitions:
         for path in (out / partition.name, manifest_of(out, partition.name)):
             for left in path.parent.glob(f'.{glob.escape(path.name)}.*{path.suffix}'):
@@ -229,13 +244,8 @@ def discard_temporary(out: Path, partitions: list[Partition]) -> None:
 
 
 def _spans(source: Path, rows: int) -> list[Partition]:
-    if source.suffix.lower() not in FORMATS:
-        raise UserError(f'{source} must end in .csv or .parquet')
     stamp, sha256 = _stamp(source), checksum(source)[0]
-    try:
-        spans = spans_of(source, rows)
-    except pa.ArrowInvalid as error:
-        raise UserError(f'{source} is no parquet file ({error})') from error
+    spans = open_table(source).spans(rows)
     return [
         Partition(f'part-{number:05d}.parquet', source, span, sha256, stamp)
         for number, span in enumerate(spans)
@@ -256,7 +266,7 @@ def _base(pattern: str) -> Path:
 
 def _is_data(path: Path, base: Path) -> bool:
     hidden = any(part.startswith(HIDDEN) for part in path.relative_to(base).parts)
-    return not hidden and path.suffix.lower() in FORMATS and path.is_file()
+    return not hidden and format_of(path) in PARTITIONED and path.is_file()
 
 
 def _check_out(out: Path, partitions: list[Partition]) -> None:
@@ -281,7 +291,7 @@ def _check_out(out: Path, partitions: list[Partition]) -> None:
 def _identity(
     partition: Partition, settings: PartitionSettings, sha256: str, bundle: str
 ) -> dict[str, Any]:
-    """What must be the same for a partition to be kept."""
+    """Return what must be the same for a partition to be kept."""
     return {
         'input': {
             'sha256': sha256,

@@ -28,7 +28,7 @@ def test_search_gives_answer_path_and_evidence(cli, bundle):
 
 def test_search_shows_what_it_is_sure_of(cli, bundle):
     done = cli('search', 'corn farming', '--confidence', 0.01, '--bundle', bundle)
-    assert 'sure of 111150 Corn Farming' in done.out
+    assert 'confident code: 111150 Corn Farming' in done.out
     assert (
         'no code passes 100%' in cli('search', 'xyzzy', '--confidence', 1, '--bundle', bundle).out
     )
@@ -48,7 +48,7 @@ def test_a_file_is_coded(cli, bundle, tmp_path):
     done = cli('code', tmp_path / 'in.csv', *arguments)
     assert done.status == 0
     assert '2 rows written' in done.err
-    assert '1 could not be coded' in done.err
+    assert '1 could not be read (see naics_error)' in done.err
     rows = pl.read_csv(tmp_path / 'out.csv', infer_schema=False)
     assert rows['naics_code'].to_list()[0] == '111150'
     missing = cli('code', tmp_path / 'none.csv', *arguments)
@@ -62,7 +62,9 @@ def test_a_file_is_coded_in_bfloat16(cli, bundle, tmp_path):
     def coded(precision, *more):
         out = tmp_path / 'out.parquet'
         arguments = ('--text-column', 'what', '-o', out, '--bundle', bundle)
-        done = cli('code', tmp_path / 'in.csv', *arguments, '--precision', precision, *more)
+        done = cli(
+            'code', tmp_path / 'in.csv', *arguments, '--force', '--precision', precision, *more
+        )
         return done, pl.read_parquet(out) if done.status == 0 else None
 
     exact, rough = (coded(precision)[1] for precision in ('float32', 'bfloat16'))

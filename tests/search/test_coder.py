@@ -47,36 +47,47 @@ def test_probabilities_of_a_level_are_sums_of_those_below(coder, level):
     codes = [coder.searcher.codes[leaf] for leaf in coder.leaves]
     np.testing.assert_allclose(p.sum(axis=1), 1)
     for row, answer in enumerate(coder.search(TEXTS, k=2000, level=level)):
-        wanted: dict[str, float] = {}
+        sums: dict[str, float] = {}
         for code, value in zip(codes, p[row], strict=True):
             above = canonical_code(code[:level])
-            wanted[above] = wanted.get(above, 0.0) + value
-        assert {hit.code: hit.probability for hit in answer.hits} == pytest.approx(wanted)
-        fractions = [hit.probability for hit in answer.hits]
-        assert fractions == sorted(fractions, reverse=True)
+            sums[above] = sums.get(above, 0.0) + value
+        assert {hit.code: hit.probability for hit in answer.hits} == pytest.approx(sums)
+        probabilities = [hit.probability for hit in answer.hits]
+        assert probabilities == sorted(probabilities, reverse=True)
 
 
 def test_the_path_leads_to_the_best_leaf(coder):
     for answer in coder.search(TEXTS):
         best = answer.hits[0].code
         assert [hit.code for hit in answer.path] == [canonical_code(best[:n]) for n in LEVELS]
-        fractions = [hit.probability for hit in answer.path]
-        assert all(a >= b - 1e-12 for a, b in itertools.pairwise(fractions))
+        probabilities = [hit.probability for hit in answer.path]
+        assert all(a >= b - 1e-12 for a, b in itertools.pairwise(probabilities))
 
 
-def test_the_deepest_code_that_is_sure_enough_is_chosen(coder):
-    for confidence in (0.05, 0.3, 0.9, 1.0):
-        for answer in coder.search(TEXTS, confidence=confidence):
-            sure = [hit for hit in answer.path if hit.probability >= confidence]
-            assert answer.confident == (sure[-1] if sure else None)
-    vague = coder.search('xylophone zzz', confidence=1.0)[0]
+@pytest.mark.parametrize('text', TEXTS)
+def test_the_confident_code_is_the_deepest_that_passes(coder, text):
+    [answer] = coder.search(text)
+    leaf = answer.path[-1]
+    assert coder.search(text, confidence=leaf.probability)[0].confident == leaf
+    steps = [pair for pair in itertools.pairwise(answer.path) if pair[0].probability < 1]
+    for above, step in steps:
+        between = (above.probability + step.probability) / 2
+        if step.probability < between < above.probability:
+            assert coder.search(text, confidence=between)[0].confident == above
+
+
+def test_no_code_is_confident_where_no_sector_passes(coder):
+    [vague] = coder.search('xylophone zzz', confidence=1.0)
     assert vague.confident is None
+    assert vague.path[0].probability < 1
 
 
 def test_distance_is_that_of_the_searcher(coder, path):
-    wanted = {hit.code: hit.distance for hit in Searcher.load(path).search([TEXTS[0]], k=2000)[0]}
+    distances = {
+        hit.code: hit.distance for hit in Searcher.load(path).search([TEXTS[0]], k=2000)[0]
+    }
     [answer] = coder.search(TEXTS[0], k=2000)
-    assert {hit.code: hit.distance for hit in answer.hits} == pytest.approx(wanted, abs=1e-6)
+    assert {hit.code: hit.distance for hit in answer.hits} == pytest.approx(distances, abs=1e-6)
 
 
 def test_evidence_names_texts_and_words(coder):
@@ -85,8 +96,8 @@ def test_evidence_names_texts_and_words(coder):
     assert best.texts[0][0] == answer.hits[0].title
     assert len(answer.evidence) == len(answer.hits)
     [dental] = coder.search('dental offices', evidence=3)
-    place = [hit.code for hit in dental.hits].index('621210')
-    assert {'dental', 'offices'} & {word for word, _ in dental.evidence[place].words}
+    rank = [hit.code for hit in dental.hits].index('621210')
+    assert {'dental', 'offices'} & {word for word, _ in dental.evidence[rank].words}
 
 
 def test_answers_do_not_depend_on_their_batch(coder, monkeypatch):
@@ -96,19 +107,21 @@ def test_answers_do_not_depend_on_their_batch(coder, monkeypatch):
 
 
 def test_repetition_and_threads_give_equal_answers(coder, path):
-    wanted = coder.search(TEXTS)
-    assert coder.search(TEXTS) == wanted
-    assert Coder.load(path).search(TEXTS) == wanted
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(coder.search(TEXTS))) for _ in range(4)]
+    expected = coder.search(TEXTS)
+    assert coder.search(TEXTS) == expected
+    assert Coder.load(path).search(TEXTS) == expected
+    results = []
+    threads = [
+        threading.Thread(target=lambda: results.append(coder.search(TEXTS))) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 4
-    for answers in found:
+    assert len(results) == 4
+    for answers in results:
         assert [[hit.code for hit in a.hits] for a in answers] == [
-            [hit.code for hit in a.hits] for a in wanted
+            [hit.code for hit in a.hits] for a in expected
         ]
 
 

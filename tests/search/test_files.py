@@ -4,8 +4,11 @@ import polars as pl
 import pytest
 
 from naics_embed.errors import UserError
-from naics_embed.search.bulk import ADDED, FileJob, code_file
+from naics_embed.search.bulk import FileJob, code_file
+from naics_embed.search.coded_columns import ColumnOptions
 from naics_embed.search.coder import Coder
+from naics_embed.tabular.dialect import DialectOptions
+from naics_embed.tabular.open import ReadOptions
 from tests.tiny_bundle import write_tiny_bundle
 
 TEXTS = ['corn farming', 'dental offices', '', 'shoe repair', 'corn farming', '寿司屋']
@@ -68,22 +71,34 @@ def test_rows_of_the_wrong_shape_are_kept_with_a_reason(coder, tmp_path):
     source = tmp_path / 'in.csv'
     source.write_bytes(
         b'id,what,more\n1,corn farming,x\n2,dental\n3,shop,y,z,"a ""b"""\n'
-        b'4,caf\xe9,w\n5,"two\nlines",v\n\n6,a\x00b,u\n'
+        b'4,caf\xe9,w\n5,"two\nlines",v\n\n6,corn\x00farming,u\n'
     )
     target = tmp_path / 'out.csv'
     report = code_file(coder, FileJob(source, 'what', target))
     rows = read(target)
-    assert (report.rows, report.bad) == (7, 4)
+    assert (report.rows, report.bad) == (7, 3)
+    assert report.notes == ('read as CP1252, commas',)
     assert [row['id'] for row in rows] == ['1', '2', '3', '4', '5', '', '6']
     assert rows[1]['naics_error'] == '2 fields where the header has 3'
     assert (
         rows[2]['naics_error'] == '5 fields where the header has 3; left over: ["z", "a \\"b\\""]'
     )
-    assert 'not valid Unicode' in rows[3]['naics_error']
-    assert rows[3]['what'].encode('utf-8', 'surrogateescape') == b'caf\xe9'
+    assert (rows[3]['what'], rows[3]['naics_error']) == ('café', '')
     assert rows[4]['what'] == 'two\nlines'
     assert rows[4]['naics_code']
     assert rows[6]['naics_code']
+    assert [row['naics_status'] for row in rows[1:3]] == ['cannot be read'] * 2
+
+
+def test_bytes_that_are_no_text_are_kept_where_the_encoding_is_given(coder, tmp_path):
+    source, target = tmp_path / 'in.csv', tmp_path / 'out.csv'
+    source.write_bytes(b'id,what\n1,caf\xe9 and bakery\n2,corn farming\n')
+    reading = ReadOptions(DialectOptions(encoding='utf-8'))
+    report = code_file(coder, FileJob(source, 'what', target, reading=reading))
+    rows = read(target)
+    assert (report.rows, report.bad) == (2, 1)
+    assert 'not valid Unicode' in rows[0]['naics_error']
+    assert rows[0]['what'].encode('utf-8', 'surrogateescape') == b'caf\xe9 and bakery'
 
 
 def test_a_stopped_run_goes_on_where_it_was(coder, source, tmp_path):
@@ -138,7 +153,9 @@ def test_two_runs_do_not_write_one_file(coder, source, tmp_path):
 
     assert code_file(coder, job, report=second).rows == 6
     assert sorted(path.name for path in tmp_path.iterdir()) == ['in.csv', 'out.csv']
-    assert code_file(coder, job).resumed == 0
+    with pytest.raises(UserError, match=r'out\.csv exists; name another file, or give --force'):
+        code_file(coder, job)
+    assert code_file(coder, job, force=True).resumed == 0
 
 
 def test_an_input_that_changes_while_it_is_read_is_not_mixed(coder, source, tmp_path):
@@ -162,17 +179,17 @@ def test_a_file_without_rows(coder, tmp_path):
         columns = (
             pl.read_csv(target).columns if ending == 'csv' else pl.read_parquet(target).columns
         )
-        assert columns == ['id', 'what', *ADDED]
+        assert columns == ['id', 'what', *ColumnOptions().names]
 
 
 @pytest.mark.parametrize(
     ('changes', 'match'),
     [
         ({'source': 'none.csv'}, 'does not exist'),
-        ({'source': 'in.txt'}, 'must end in'),
-        ({'out': 'out.xlsx'}, 'must end in'),
+        ({'source': 'in.doc'}, 'must end in'),
+        ({'out': 'out.doc'}, 'must end in'),
         ({'out': 'nowhere/out.csv'}, 'does not exist; name a folder'),
-        ({'out': 'in.csv'}, 'is the input'),
+        ({'out': 'in.csv'}, 'exists; name another file'),
         ({'column': 'text'}, "no column 'text'; it has id, what"),
         ({'part_rows': 0}, 'part_rows'),
     ],
@@ -181,6 +198,8 @@ def test_bad_jobs(coder, source, tmp_path, changes, match):
     source('csv')
     values = {'source': 'in.csv', 'column': 'what', 'out': 'out.csv'} | changes
     paths = {key: tmp_path / values.pop(key) for key in ('source', 'out')}
+    if paths['source'].suffix == '.doc':
+        paths['source'].write_text('what\ncorn\n')
     with pytest.raises(UserError, match=match):
         code_file(coder, FileJob(**paths, **values))
 
@@ -195,7 +214,7 @@ def test_a_column_that_would_be_overwritten(coder, tmp_path):
 def test_no_parquet_file(coder, tmp_path):
     source = tmp_path / 'in.parquet'
     source.write_bytes(b'no parquet')
-    with pytest.raises(UserError, match='no parquet file'):
+    with pytest.raises(UserError, match='is no parquet file'):
         code_file(coder, FileJob(source, 'what', tmp_path / 'out.csv'))
 
 

@@ -1,0 +1,151 @@
+"""The columns that coding adds to a table: codes, titles, probabilities, a status, an error."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from naics_embed.errors import UserError
+from naics_embed.evidence.empty_texts import says_nothing
+from naics_embed.search.coder import Answer, Coder
+from naics_embed.search.searcher import text_fault
+
+PREFIX = 'naics_'
+BEST = ('code', 'title', 'probability')
+CONFIDENT = ('confident_code', 'confident_title', 'confident_probability')
+CODED, UNCERTAIN, EMPTY, UNREADABLE = 'coded', 'uncertain', 'says nothing', 'cannot be read'
+"""Values of the status: the best code passes the confidence; it does not; the text names no
+activity; the row or its text cannot be read."""
+
+
+@dataclass(frozen=True)
+class ColumnOptions:
+    """Which columns are added.
+
+    Attributes:
+        prefix: what their names begin with.
+        top: how many ranked codes; those after the first have a number in their names.
+        columns: names without the prefix, in the order wanted; all where None.
+        provenance: whether bundle, vintage and version of the library are columns too.
+    """
+
+    prefix: str = PREFIX
+    top: int = 1
+    columns: tuple[str, ...] | None = None
+    provenance: bool = False
+
+    @property
+    def available(self) -> tuple[str, ...]:
+        """Names of all columns, without the prefix."""
+        more = tuple(f'{name}_{rank}' for rank in range(2, self.top + 1) for name in BEST)
+        origin = ('bundle', 'vintage', 'version') if self.provenance else ()
+        return (*BEST, *more, *CONFIDENT, 'status', 'error', *origin)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Names of the columns that are added, without the prefix.
+
+        Raises:
+            UserError: a name is unknown.
+        """
+        if self.columns is None:
+            return self.available
+        unknown = [name for name in self.columns if name not in self.available]
+        if unknown:
+            raise UserError(
+                f'--columns {unknown[0]} is unknown; choose from {", ".join(self.available)}'
+            )
+        return self.columns
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns that are added."""
+        return [self.prefix + name for name in self.chosen]
+
+    def check(self, source: object, names: Sequence[str]) -> None:
+        """Raise UserError where a table has a column that would be added."""
+        taken = [name for name in self.names if name in names]
+        if taken:
+            raise UserError(
+                f'{source} has a column {taken[0]} already; give --prefix for the names of the '
+                'columns that are added'
+            )
+
+    def schema(self) -> pa.Schema:
+        """Return names and types of the columns that are added."""
+        kinds = {True: pa.float64(), False: pa.string()}
+        return pa.schema([(self.prefix + n, kinds['probability' in n]) for n in self.chosen])
+
+
+def code_texts(
+    coder: Coder,
+    texts: Sequence[Any],
+    faults: Sequence[str | None],
+    options: ColumnOptions,
+    *,
+    level: int,
+    confidence: float,
+    provenance: dict[str, str] | None = None,
+) -> pa.Table:
+    """Return the columns that are added for rows; each distinct text is coded once.
+
+    Args:
+        coder: codes texts.
+        texts: the text of each row.
+        faults: what is wrong with the shape of a row; None for a good one.
+        options: which columns.
+        level: digits of the ranked codes.
+        confidence: least probability of the confident code.
+        provenance: values of ``bundle``, ``vintage`` and ``version``.
+    """
+    reasons = [
+        fault or (None if text_fault(text) is None else f'the text {text_fault(text)}')
+        for text, fault in zip(texts, faults, strict=True)
+    ]
+    readable = [text for text, why in zip(texts, reasons, strict=True) if why is None]
+    distinct = [text for text in dict.fromkeys(readable) if not says_nothing(text)]
+    k = max(options.top, 1)
+    answers = coder.search(distinct, k=k, level=level, confidence=confidence) if distinct else []
+    by_text = dict(zip(distinct, answers, strict=True))
+    rows = []
+    for text, why in zip(texts, reasons, strict=True):
+        answer = by_text.get(text) if why is None else None
+        blank = why is None or (isinstance(text, str) and not text.strip())
+        row = _values(answer, options.top)
+        row['status'] = (EMPTY if blank else UNREADABLE) if answer is None else _status(answer)
+        row['error'] = why
+        rows.append(row | (provenance or {}))
+    schema = options.schema()
+    return pa.table(
+        [
+            pa.array([row.get(name) for row in rows], field.type)
+            for name, field in zip(options.chosen, schema, strict=True)
+        ],
+        schema=schema,
+    )
+
+
+def _status(answer: Answer) -> str:
+    best = answer.hits[0].probability
+    return CODED if best >= answer.confidence else UNCERTAIN
+
+
+def _values(answer: Answer | None, top: int) -> dict[str, Any]:
+    if answer is None:
+        return {}
+    row: dict[str, Any] = {}
+    for rank, hit in enumerate(answer.hits[:top], start=1):
+        ending = '' if rank == 1 else f'_{rank}'
+        row |= {
+            f'code{ending}': hit.official,
+            f'title{ending}': hit.title,
+            f'probability{ending}': hit.probability,
+        }
+    if answer.confident is not None:
+        row |= {
+            'confident_code': answer.confident.official,
+            'confident_title': answer.confident.title,
+            'confident_probability': answer.confident.probability,
+        }
+    return row

@@ -1,0 +1,1 @@
+"""Tables of users: read and written in the formats that they have, their values unchanged."""
