@@ -1,7 +1,7 @@
 """How long a description waits for its code: import, first answer of a cold process, warm queries.
 
 Everything runs on one core. The descriptions are those of the panel and of the plain-language
-corpus, one at a time. Cold processes are started anew each time; the files of the bundle stay in
+corpus, one at a time. Cold processes are started again each time; the files of the bundle stay in
 the page cache.
 
     python -m benchmarks.coding --bundle BUNDLE --json coding.json

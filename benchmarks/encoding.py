@@ -24,7 +24,7 @@ from naics_embed.config.load import load_config
 from naics_embed.text.corpus import TextBatch
 from naics_embed.training.build import make_data, make_model, make_module
 from naics_embed.training.data import Batch
-from naics_embed.training.module import Course
+from naics_embed.training.module import TrainingSchedule
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 ORIGINAL_SEQUENCES = 103
@@ -62,7 +62,7 @@ class Work:
 
     @property
     def padding(self) -> float:
-        """Share of padding among the tokens that a step computes."""
+        """Fraction of padding among the tokens that a step computes."""
         return 1 - self.tokens / self.padded
 
 
@@ -108,7 +108,7 @@ def main() -> None:
     work = count(batches, rounds * texts if from_text else 0, len(inputs.taxonomy))
 
     module = make_module(
-        make_model(inputs, settings), inputs, settings, len(batches), Course()
+        make_model(inputs, settings), inputs, settings, len(batches), TrainingSchedule()
     ).train()
     optimizer = module.configure_optimizers()['optimizer']
     timed = batches[: arguments.steps + 1]

@@ -41,6 +41,8 @@ from naics_embed.service.app import create_app
 from naics_embed.service.engine import Engine
 
 HUGE = 30_000
+REFUSED_FILES = ('not text', 'rows can be read')
+"""Words of the errors by which the command refuses a whole file."""
 ROWS = 40
 SCRIPTS = 'ßéñøżğ漢字かなカナ한글עבריתالعربيةไทยहिन्दीქართული😀👩‍🚀\u200b\u202e\u0301'
 CONTROLS = ''.join(map(chr, (*range(32), 0x7F, 0x85, 0x2028, 0xFEFF, 0xFFFE, 0xFFFF)))
@@ -183,8 +185,11 @@ def fuzz_command(coder: Coder, folder: Path, examples: int) -> Outcomes:
         bundle = coder.searcher.bundle.path
         status, output = _run_command(
             'code', source, '--text-column', 'what', '-o', out, '--bundle', bundle, '--restart',
-            *('--part-rows', 16),
+            *('--part-rows', 16, '--force'),
         )  # fmt: skip
+        if status == command.EXIT_USER_ERROR and any(words in output for words in REFUSED_FILES):
+            seen['refused'] += rows
+            return
         if status != 0:
             raise LostError(f'status {status}: {output}')
         faults = _read_faults(out)

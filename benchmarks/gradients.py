@@ -21,7 +21,7 @@ from benchmarks.text_inputs import settings_of, text_inputs
 from naics_embed.config.load import load_config
 from naics_embed.errors import ConfigError
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
-from naics_embed.training.module import Course
+from naics_embed.training.module import TrainingSchedule
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 TERMS = (
@@ -56,7 +56,7 @@ def main() -> None:
         inputs,
         settings,
         len(data.train_dataloader()),
-        Course(),
+        TrainingSchedule(),
         make_classifier(inputs, settings),
     ).train()
     table = module.model.table

@@ -112,7 +112,7 @@ class Workload:
         self.settings = settings
 
     def start(self, root: Path) -> BaseProcess:
-        """Start the pipeline on an artifact root; summary and log will lie beside it."""
+        """Start the pipeline on an artifact root; summary and log are written next to it."""
         root.parent.mkdir(parents=True, exist_ok=True)
         _summary_file(root).unlink(missing_ok=True)
         process = FORK.Process(target=self._run, args=(root,))

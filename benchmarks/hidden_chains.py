@@ -1,7 +1,7 @@
-"""Hidden leaf chains: does a code that only its texts place find its parent?
+"""Hidden leaf chains: does a code that is embedded from its texts alone find its parent?
 
 The top of each hidden chain is asked for the nearest code one level up: in the trained table, which
-places it by its texts; by the cosine of frozen titles; and by that of frozen class means, over a
+embeds it from its texts; by the cosine of frozen titles; and by that of frozen class means, over a
 code's own channel texts and the training texts of supervised codes below it. Reads the newest files
 of a finished run.
 

@@ -124,13 +124,13 @@ def kill_once(root: Path, load: Workload, wanted: Undisturbed, position: float) 
     return Kill(during, after_s, len(ready), half_written(root))
 
 
-def chain(root: Path, load: Workload, wanted: Undisturbed, places: list[float]) -> Chain:
-    """Kill the runs on one artifact root at each place, then let one finish."""
+def chain(root: Path, load: Workload, wanted: Undisturbed, positions: list[float]) -> Chain:
+    """Kill the runs on one artifact root at each position, then let one finish."""
     shutil.rmtree(root, ignore_errors=True)
     kills, finished = [], {}
-    for place in places:
-        kills.append(asdict(kill_once(root, load, wanted, place)))
-        # A stage that is computed again writes its record anew.
+    for position in positions:
+        kills.append(asdict(kill_once(root, load, wanted, position)))
+        # A stage that is computed again writes its record again.
         finished = {**records(root), **finished}
     summary, status, seconds = load.finish(root)
     after = records(root)
@@ -148,14 +148,14 @@ def chain(root: Path, load: Workload, wanted: Undisturbed, places: list[float]) 
 
 
 def chains_of(moments: int, length: int, stages: int, seed: int) -> list[list[float]]:
-    """Return places to kill at: none for the first chain, then ``length`` for each.
+    """Return positions to kill at: none for the first chain, then ``length`` for each.
 
-    There is one place in each of as many equal parts of the stages as there are moments.
+    There is one position in each of as many equal parts of the stages as there are moments.
     """
     draw = random.Random(seed)
-    places = [(part + draw.random()) / moments * stages for part in range(moments)]
+    positions = [(part + draw.random()) / moments * stages for part in range(moments)]
     count = max(1, round(moments / length))
-    return [[], *(places[number::count] for number in range(count))]
+    return [[], *(positions[number::count] for number in range(count))]
 
 
 def markdown(chains: list[Chain], run: Undisturbed) -> str:
@@ -216,11 +216,12 @@ def main() -> int:
         load = Workload([*overrides(work), *options.overrides])
         run = Undisturbed(**kept(work / 'undisturbed.json', lambda: undisturbed(work, load)))
         chains = []
-        all_places = chains_of(options.moments, options.chain, len(run.stages), options.seed)
-        for number, places in enumerate(all_places):
+        all_positions = chains_of(options.moments, options.chain, len(run.stages), options.seed)
+        for number, positions in enumerate(all_positions):
             name = f'chain-{options.seed}-{options.moments}-{options.chain}-{number}.json'
             done = kept(
-                work / name, lambda places=places: chain(work / 'killed', load, run, places)
+                work / name,
+                lambda at=positions: chain(work / 'killed', load, run, at),
             )
             chains.append(Chain(**done))
             print(markdown(chains, run).splitlines()[-1], file=sys.stderr, flush=True)

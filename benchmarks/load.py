@@ -196,8 +196,8 @@ def drive_with_threads(port: int, connections: int, batch: int, seconds: int) ->
         thread.join()
     p50, p99, most = (1000 * np.quantile(latencies, (0.5, 0.99, 1.0))).tolist()
     wall = time.perf_counter() - start
-    told = {name: faults[name] for name in ('bad_status', 'socket_errors', 'timeouts')}
-    return Load('python', connections, batch, len(latencies), wall, p50, p99, most, **told)
+    counts = {name: faults[name] for name in ('bad_status', 'socket_errors', 'timeouts')}
+    return Load('python', connections, batch, len(latencies), wall, p50, p99, most, **counts)
 
 
 def main() -> None:

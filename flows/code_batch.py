@@ -12,8 +12,7 @@ import dask
 import distributed
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
-from prefect_dask import DaskTaskRunner
-from prefect_dask.task_runners import PrefectDaskFuture
+from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
 from flows.checked import Text, checked_flow
 from flows.configuration import artifact_root, configured, tracking_uri
@@ -76,7 +75,7 @@ def code_batch(
         text_column: the column of descriptions.
         table: directory of a bundle; the promoted one where None.
         level: digits of the best code, 2 to 6.
-        confidence: least probability of the answer; ``coder.confidence`` where None.
+        confidence: least probability of the confident code; ``coder.confidence`` where None.
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``batch.workers=8``.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
@@ -154,7 +153,7 @@ def _gather(
     failed: dict[str, str] = {}
     inner = {future.wrapped_future: future for future in futures}
     coded = 0
-    # Told which loop, Dask need not find the runner's client as the current one of this context.
+    # Given the loop, Dask need not look for the current client of this context.
     for finished in distributed.as_completed(inner, loop=runner.client.loop):
         future = inner[finished]
         name = futures[future].name
@@ -163,12 +162,12 @@ def _gather(
             failed[name] = _reason(finished.exception())
             continue
         state = finished.result()
-        found = state.result(raise_on_failure=False)
+        result = state.result(raise_on_failure=False)
         if not state.is_completed():
-            failed[name] = _reason(found)
+            failed[name] = _reason(result)
             continue
-        done[name] = found
-        coded += 0 if found.kept else found.rows
+        done[name] = result
+        coded += 0 if result.kept else result.rows
         elapsed = time.perf_counter() - start
         log_metrics(
             tracker.client,
@@ -191,7 +190,7 @@ def _finish(
     rows = [_row(partition.name, done, failed) for partition in partitions]
     coded = [report for report in done.values() if not report.kept]
     fresh = sum(report.rows for report in coded)
-    summary = {
+    counts = {
         'partitions': len(partitions),
         'coded': len(coded),
         'kept': len(done) - len(coded),
@@ -204,21 +203,26 @@ def _finish(
         'worker_rows_per_s': fresh / max(sum(report.seconds for report in coded), 1e-9),
     }
     text = (
-        f'{summary["rows"]:,} rows in {len(done)} of {len(partitions)} partitions '
-        f'({summary["kept"]} kept), {summary["rows_per_s"]:.0f} rows a second'
+        f'{counts["rows"]:,} rows in {len(done)} of {len(partitions)} partitions '
+        f'({counts["kept"]} kept), {counts["rows_per_s"]:.0f} rows a second'
     )
     create_table_artifact(rows, key=ARTIFACT, description=text)
     run = tracker.pipeline()
-    run.metrics({name: float(value) for name, value in summary.items()}, len(partitions))
+    run.metrics({name: float(value) for name, value in counts.items()}, len(partitions))
     run.table({name: [row[name] for row in rows] for name in rows[0]}, f'{ARTIFACT}.json')
-    summary |= {'out': str(out), 'run_id': tracker.parent_run_id, 'tracking_uri': tracker.uri}
+    summary: dict[str, Any] = {
+        **counts,
+        'out': str(out),
+        'run_id': tracker.parent_run_id,
+        'tracking_uri': tracker.uri,
+    }
     write_json(out / MANIFESTS / SUMMARY, summary)
     if failed:
         named = [f'{name}: {reason}' for name, reason in sorted(failed.items())[:MOST_NAMED]]
         more = f'\nand {len(failed) - MOST_NAMED} more' if len(failed) > MOST_NAMED else ''
         raise BatchError(
-            f'{len(failed)} of {len(partitions)} partitions failed; the others are in {out}. Mend '
-            f'them and run again, which codes only these:\n' + '\n'.join(named) + more
+            f'{len(failed)} of {len(partitions)} partitions failed; the others are in {out}. Fix '
+            f'these and run again, which codes only them:\n' + '\n'.join(named) + more
         )
     return summary
 

@@ -24,7 +24,7 @@ OVERRIDE = 'override'
 def configured(folder: Path, profile: str, overrides: Sequence[str] | None) -> Config:
     """Load a configuration; ``NAICS_EMBED_HOME`` moves an artifact root that the files name.
 
-    An override of ``runtime.root`` stands as it is.
+    An override of ``runtime.root`` is used unchanged.
 
     Raises:
         ConfigError: see `naics_embed.config.load.load_config`.

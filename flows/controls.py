@@ -28,8 +28,9 @@ from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import METRICS
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
 from tasks.engine.execution import Execution
+from tasks.engine.record import Record
 from tasks.engine.remote_cache import RemoteCache
-from tasks.engine.stage import Record, Run, Stage
+from tasks.engine.stage import Run, Stage
 from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 from tasks.source import acquire_source
 
@@ -87,8 +88,8 @@ def controls(
         refresh: stages to compute again although they are cached.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
     """
-    wanted = list(dict.fromkeys(seeds if seeds is not None else (0, 1, 2)))
-    if not wanted:
+    distinct_seeds = list(dict.fromkeys(seeds if seeds is not None else (0, 1, 2)))
+    if not distinct_seeds:
         raise ConfigError('controls need at least one seed')
     check_names('refresh', refresh or [], STAGES)
     show_progress()
@@ -119,16 +120,16 @@ def controls(
         shared = Execution(PIPELINE, config, run, inputs_of(config, acquire_source(config.data)))
         runs: dict[str, dict[int, dict[str, float | None]]] = {name: {} for name in CONTROLS}
         seconds: dict[str, dict[int, float]] = {'text': {}, 'refinement': {}, 'longer': {}}
-        for seed in wanted:
+        for seed in distinct_seeds:
             seeded = replace(config, runtime=replace(config.runtime, seed=seed))
             controlled = shared.derived(WITH_CONTROLS, seeded, keep=SHARED)
             trained = controlled.record('text_training')
             refined = controlled.record('refinement')
             if extra_epochs is None:
                 extra_epochs = _extra(trained, refined, config.training.epochs)
-            found = read_json(controlled.record('candidates').path('candidates'))
-            for control, table in TABLES.items():
-                runs[control][seed] = found[table]
+            metrics = read_json(controlled.record('candidates').path('candidates'))
+            for control, candidate in TABLES.items():
+                runs[control][seed] = metrics[candidate]
             epochs = config.training.epochs + extra_epochs
             longer = controlled.derived(
                 TEXT_ALONE,
@@ -142,20 +143,22 @@ def controls(
             seconds['longer'][seed] = longer.record('text_training').seconds
             log.info('controls: seed %d done', seed)
         table = summarise(runs, list(METRICS.values()))
-        result = {
+        sentences = [sentence(table, 'D', against, ERRORS) for against in 'ABC']
+        result: dict[str, Any] = {
             'profile': profile,
             'overrides': list(overrides or ()),
-            'seeds': wanted,
+            'seeds': distinct_seeds,
             'extra_epochs': extra_epochs,
-            'seconds': {name: list(found.values()) for name, found in seconds.items()},
+            'seconds': {name: list(by_seed.values()) for name, by_seed in seconds.items()},
             'runs': {
-                name: {str(seed): f for seed, f in found.items()} for name, found in runs.items()
+                name: {str(seed): metrics for seed, metrics in by_seed.items()}
+                for name, by_seed in runs.items()
             },
             'table': [_plain(cell) for row in table.values() for cell in row.values()],
-            'sentences': [sentence(table, 'D', against, ERRORS) for against in 'ABC'],
+            'sentences': sentences,
         }
         rows = [_row(name, cells) for name, cells in table.items()]
-        create_table_artifact(rows, key=ARTIFACT, description=' '.join(result['sentences']))
+        create_table_artifact(rows, key=ARTIFACT, description=' '.join(sentences))
         tracker.pipeline().table(
             {name: [row[name] for row in rows] for name in rows[0]}, f'{ARTIFACT}.json'
         )
@@ -178,10 +181,9 @@ def _plain(cell: Cell) -> dict[str, Any]:
 
 def _row(control: str, cells: dict[str, Cell]) -> dict[str, str]:
     """One line of the table that people read."""
-    shown = {name: cells[metric] for name, metric in METRICS.items()}
     return {
         'control': f'{control}: {CONTROLS[control]}',
-        **{name: written(cell) for name, cell in shown.items()},
+        **{name: written(cells[metric]) for name, metric in METRICS.items()},
     }
 
 

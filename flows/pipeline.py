@@ -295,7 +295,7 @@ def pipeline(
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``training.epochs=3``.
         target: ``all``, ``data``, ``ground_truth`` (data and labelled texts), or the last stage
-            wanted.
+            to compute.
         refresh: stages to compute again although they are cached, and all that depend on them.
         resume: ``auto``, ``last``, ``never`` or the path of a checkpoint, for text training.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.

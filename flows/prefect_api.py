@@ -1,4 +1,4 @@
-"""Prefect's server: asked before anything heavy is loaded, and its failures in a sentence."""
+"""Prefect's server: checked before anything heavy is loaded, its failures in one sentence."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -45,14 +45,14 @@ def check_server(settings: 'Settings') -> None:
 
 
 def _raise_unless_well(environment: Mapping[str, str], timeout_s: float, *, refusal: bool) -> None:
-    found = check_prefect(environment, timeout_s)
-    if found.level is Level.FAIL or (refusal and found.level is Level.WARN):
-        raise OrchestrationError(f'the Prefect server {found.found}: {found.mend}')
+    finding = check_prefect(environment, timeout_s)
+    if finding.level is Level.FAIL or (refusal and finding.level is Level.WARN):
+        raise OrchestrationError(f'the Prefect server {finding.found}: {finding.remedy}')
 
 
 @contextmanager
 def clear_server_errors(url: str) -> Iterator[None]:
-    """Say in a sentence that a named server went away, in place of what its client raises."""
+    """Raise one clear sentence, not the error of the client, where a named server went away."""
     import httpx
 
     try:
@@ -66,31 +66,31 @@ def clear_server_errors(url: str) -> Iterator[None]:
         ) from error
 
 
-def server_error(said: str, home: Path) -> UserError | None:
-    """Return what to tell a user of a server that could not start or work, by its own words.
+def server_error(output: str, home: Path) -> UserError | None:
+    """Return the error to show for a server that could not start or work, from its output.
 
     Args:
-        said: what the server wrote.
+        output: what the server wrote.
         home: Prefect's home, with its database.
 
     Returns:
-        The error; None where the words say nothing that is known.
+        The error; None where the output has no known failure.
     """
     database = home / 'prefect.db'
-    on_disk = disk_error(OSError(said), home)
+    on_disk = disk_error(OSError(output), home)
     if on_disk is not None:
         return on_disk
-    if any(words in said for words in DAMAGED):
+    if any(words in output for words in DAMAGED):
         return OrchestrationError(
             f"Prefect's database {database} is damaged; move it away and run again: a new one is "
             'made, and only the history on the pages of Prefect is lost'
         )
-    if UNREACHABLE in said:
+    if UNREACHABLE in output:
         return OrchestrationError(
             f"Prefect's database cannot be opened: {home} (PREFECT_HOME) is missing or may not be "
-            'written by you, or PREFECT_API_DATABASE_CONNECTION_URL names another place'
+            'written by you, or PREFECT_API_DATABASE_CONNECTION_URL names another database'
         )
-    if NEWER in said:
+    if NEWER in output:
         return OrchestrationError(
             f"Prefect's database {database} was made by a newer Prefect; move it away and run "
             'again, or install that version'

@@ -11,7 +11,8 @@ from prefect.deployments import run_deployment
 
 from naics_embed.errors import RemoteRunError
 from tasks.engine.declaration import Given
-from tasks.engine.stage import Record, Run, Sender, Stage
+from tasks.engine.record import Record
+from tasks.engine.stage import Run, Sender, Stage
 
 log = logging.getLogger('naics_embed.pipeline')
 

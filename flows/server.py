@@ -79,9 +79,9 @@ def prefect_server() -> Iterator[Callable[[], None]]:
                 _let_end(process)
             complaints.seek(0)
             said = complaints.read().decode(errors='replace').strip()
-            told = server_error(said, settings.home)
-            if told is not None:
-                raise told from error
+            explained = server_error(said, settings.home)
+            if explained is not None:
+                raise explained from error
             if isinstance(error, ServerStartError):
                 raise ServerStartError(f'{error}\n{said[-2000:]}') from error
             raise

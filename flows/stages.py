@@ -15,7 +15,7 @@ def data(
     Args:
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``data.source=folder``.
-        refresh: stages to compute again although they are cached, and all that stands on them.
+        refresh: stages to compute again although they are cached, and all that depend on them.
     """
     return pipeline.fn(profile, overrides, 'data', refresh)
 
@@ -28,12 +28,12 @@ def text_training(
     resume: str = 'auto',
     parent_run: str | None = None,
 ) -> dict[str, Any]:
-    """Train the text model, after what it stands on.
+    """Train the text model, after the stages it depends on.
 
     Args:
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``training.epochs=3``.
-        refresh: stages to compute again although they are cached, and all that stands on them.
+        refresh: stages to compute again although they are cached, and all that depend on them.
         resume: ``auto``, ``last``, ``never`` or the path of a checkpoint.
         parent_run: MLflow run under which this one is nested.
     """
@@ -44,12 +44,12 @@ def text_training(
 def refine(
     profile: str = 'cpu', overrides: list[Text] | None = None, refresh: list[str] | None = None
 ) -> dict[str, Any]:
-    """Refine the trained table over the graph, after what that stands on.
+    """Refine the trained table over the graph, after the stages it depends on.
 
     Args:
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``runtime.seed=1``.
-        refresh: stages to compute again although they are cached, and all that stands on them.
+        refresh: stages to compute again although they are cached, and all that depend on them.
     """
     return pipeline.fn(profile, overrides, 'refinement', refresh)
 
@@ -58,11 +58,11 @@ def refine(
 def evaluate(
     profile: str = 'cpu', overrides: list[Text] | None = None, refresh: list[str] | None = None
 ) -> dict[str, Any]:
-    """Evaluate the trained table, after what that stands on.
+    """Evaluate the trained table, after the stages it depends on.
 
     Args:
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``evaluation.compared=[bm25]``.
-        refresh: stages to compute again although they are cached, and all that stands on them.
+        refresh: stages to compute again although they are cached, and all that depend on them.
     """
     return pipeline.fn(profile, overrides, 'evaluation', refresh)

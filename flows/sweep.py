@@ -81,7 +81,7 @@ def sweep(
 ) -> list[dict[str, Any]]:
     """Run the pipeline for every combination of settings and seed, and compare their metrics.
 
-    Finished cells are cached: a sweep that was interrupted goes on where it stopped.
+    Finished cells are cached: a sweep that was interrupted resumes.
 
     Args:
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
@@ -115,16 +115,16 @@ def sweep(
     ) as tracker:
 
         def run(cell: Cell) -> dict[str, float]:
-            wanted = {
+            parameters = {
                 'profile': profile,
                 'overrides': [*shared, *cell.overrides, *tracked],
                 'target': target,
                 'parent_run': tracker.parent_run_id,
             }
             if deployment is None:
-                run_id = str(pipeline(**wanted)['run_id'])
+                run_id = str(pipeline(**parameters)['run_id'])
             else:
-                run_id = _run_there(deployment, wanted, tracker)
+                run_id = _run_there(deployment, parameters, tracker)
             return tracker.client.get_run(run_id).data.metrics
 
         pool = ThreadPoolExecutor(parallel)
@@ -151,20 +151,20 @@ def comparison(
     Args:
         cells: the cells, those of one combination side by side.
         logged: metrics of each cell; one that it lacks is null.
-        columns: the metrics shown.
+        columns: the metrics to show.
     """
     rows = []
     results = zip(cells, logged, strict=True)
     for settings, group in itertools.groupby(results, key=lambda pair: pair[0].settings):
         name = ' '.join(settings) or 'as configured'
-        found = list(group)
+        seeds = list(group)
         rows += [
-            {'settings': name, 'seeds': str(cell.seed), **{key: own.get(key) for key in columns}}
-            for cell, own in found
+            {'settings': name, 'seeds': str(cell.seed), **{key: values.get(key) for key in columns}}
+            for cell, values in seeds
         ]
-        if len(found) > 1:
-            spread = {key: _spread([own.get(key) for _, own in found]) for key in columns}
-            rows.append({'settings': name, 'seeds': f'mean of {len(found)}, ± deviation', **spread})
+        if len(seeds) > 1:
+            spread = {key: _spread([values.get(key) for _, values in seeds]) for key in columns}
+            rows.append({'settings': name, 'seeds': f'mean of {len(seeds)}, ± deviation', **spread})
     return rows
 
 

@@ -19,14 +19,14 @@ from naics_embed.errors import ArtifactError
 
 MANIFEST = 'manifest.json'
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
-"""What a move to a place says where something lies already."""
+"""Errors of a move to a path where something exists already."""
 STALE_S = 7 * 24 * 3600.0
-"""Longer than any stage is at work without writing."""
+"""Longer than any stage runs without writing."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file or directory that a stage wrote, known by its content.
+    """A file or directory that a stage wrote, identified by its content.
 
     Attributes:
         path: where it lies.
@@ -105,13 +105,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     temporary.chmod(0o755)
     try:
         yield temporary
-        _take_place(temporary, path)
+        _replace_directory(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _take_place(temporary: Path, path: Path) -> None:
-    """Move a directory to ``path``, out of which what lies there is moved as often as it takes."""
+def _replace_directory(temporary: Path, path: Path) -> None:
+    """Move a directory to ``path``; move away what is there, as often as that is needed."""
     retired: list[Path] = []
     try:
         while True:

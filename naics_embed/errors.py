@@ -9,7 +9,7 @@ from naics_embed.redaction import redacted
 
 
 class UserError(Exception):
-    """Something the user can mend: an input, an option, a missing file.
+    """Something the user can fix: an input, an option, a missing file.
 
     The message is kept without the users, passwords and tokens of addresses.
     """
@@ -43,7 +43,7 @@ class DiskError(UserError):
 
 
 class DiskFullError(DiskError):
-    """There is no room for what is to be written."""
+    """A disk has no space left."""
 
 
 class OrchestrationError(UserError):

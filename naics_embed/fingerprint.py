@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 from naics_embed.errors import ArtifactError
 
@@ -54,7 +55,7 @@ def imported_files(
         ArtifactError: a module does not exist.
     """
     left_out = set(skipped)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     waiting = []
     for name in modules:
         if _find(name, packages) is None:
@@ -62,11 +63,11 @@ def imported_files(
         waiting.append(name)
     while waiting:
         name = waiting.pop()
-        file = None if name in found or name in left_out else _find(name, packages)
+        file = None if name in files or name in left_out else _find(name, packages)
         if file is not None:
-            found[name] = file
+            files[name] = file
             waiting.extend(_imports(file.read_bytes()))
-    return found
+    return files
 
 
 def _find(name: str, packages: Mapping[str, Path]) -> Path | None:
@@ -112,7 +113,7 @@ def _imported(node: ast.AST) -> set[str]:
     return set().union(*(_imported(child) for child in inner))
 
 
-def _for_type_checkers(node: ast.AST) -> bool:
+def _for_type_checkers(node: ast.AST) -> TypeGuard[ast.If]:
     return (
         isinstance(node, ast.If)
         and isinstance(node.test, ast.Name)

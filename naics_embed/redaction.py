@@ -67,8 +67,8 @@ def shown_tracker(uri: str) -> str:
     """Name a tracking URI in a page that others read: a server, or a file without its folder."""
     if uri.startswith('http'):
         return redacted(uri)
-    scheme, separator, place = uri.partition(':///')
-    return f'{scheme}: {PurePath(place).name}' if separator else redacted(uri)
+    scheme, separator, path = uri.partition(':///')
+    return f'{scheme}: {PurePath(path).name}' if separator else redacted(uri)
 
 
 def _redacted_address(address: str) -> str:

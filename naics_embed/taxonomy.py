@@ -1,7 +1,7 @@
 """The NAICS tree, built from code strings alone.
 
 A sector that the Census Bureau writes as a range (``31-33``) is kept under its first number
-(``31``) and shown in its official spelling. A virtual root stands above the sectors; it is not a
+(``31``) and shown in its official spelling. A virtual root is above the sectors; it is not a
 node of the tables, but the tree metric counts the edges to it.
 """
 
@@ -132,11 +132,11 @@ class Taxonomy:
     @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
         """Children of each code, in order."""
-        found: list[list[int]] = [[] for _ in self.codes]
+        children: list[list[int]] = [[] for _ in self.codes]
         for child, parent in enumerate(self.parent):
             if parent >= 0:
-                found[parent].append(child)
-        return tuple(tuple(c) for c in found)
+                children[parent].append(child)
+        return tuple(tuple(c) for c in children)
 
     @cached_property
     def leaves(self) -> np.ndarray:

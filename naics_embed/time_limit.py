@@ -52,7 +52,7 @@ def call_within(function: Callable[[], T], left: Callable[[], float]) -> T:
 
     Args:
         function: what to call; its context variables are those of the caller.
-        left: seconds left; asked again when they are over, as they may have grown.
+        left: returns the seconds left; called again when they are over, as they may have grown.
 
     Raises:
         TimeLimitError: it took longer. What the function raises is raised here.

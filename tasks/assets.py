@@ -1,4 +1,4 @@
-"""What a run leaves for others, as assets in Prefect: the codebook, the trained model, the bundle.
+"""The outputs of a run as assets in Prefect: the codebook, the trained model, the bundle.
 
 An asset is known by an address that is the same on every host; its versions are the events of the
 runs that computed it. What it was made from follows from the graph of stages.

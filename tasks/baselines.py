@@ -55,8 +55,8 @@ def write(
     (out / 'baselines.json').write_text(json.dumps(metrics, indent=2), encoding='utf-8')
     logged = {
         f'{name}.{key.replace("/", ".")}': value
-        for name, found in metrics.items()
-        for key, value in found.items()
+        for name, values in metrics.items()
+        for key, value in values.items()
         if key.endswith(('mrr', 'top1'))
     }
     return Result({'baselines': 'baselines.json'}, logged)
@@ -71,20 +71,20 @@ def _training_texts(
     tokens: TokenTable,
     embeddings: np.ndarray,
 ) -> LabelledTexts:
-    """Collect what the model may learn from, for leaf codes; hidden ones keep their own texts."""
+    """Collect the training texts of leaf codes; hidden codes keep their own texts."""
     train = of_codes(
         frame_of(queries).filter(pl.col('split') == 'train'),
         taxonomy,
         structure == 'supervised',
     ).select('text', 'code', title=pl.col('kind') == 'title')
     frame = frame_of(channels)
-    own = [
+    described = [
         frame.select(pl.col(name).alias('text'), 'code', title=pl.lit(name == 'title'))
         for name in BASELINE_CHANNELS
     ]
     entries = frame_of(index_entries).filter(pl.col('role') == 'examples')
     listed = entries.select('text', 'code', title=pl.lit(False))
-    rows = leaf_rows(pl.concat([train, *own, listed]).drop_nulls()).unique(
+    rows = leaf_rows(pl.concat([train, *described, listed]).drop_nulls()).unique(
         ['text', 'code'], keep='first', maintain_order=True
     )
     leaves = taxonomy.at_level(LEAF_LEVEL)

@@ -24,15 +24,15 @@ def process_coder(path: Path, key: str, precision: str) -> Coder:
 
     Args:
         path: directory of the bundle.
-        key: hash of its content, so that a bundle exported anew is loaded anew.
+        key: hash of its content, so that a bundle that is exported again is loaded again.
         precision: of the encoder.
     """
-    wanted = (str(path), key, precision)
+    identity = (str(path), key, precision)
     with _loading:
-        if wanted not in _coders:
+        if identity not in _coders:
             _coders.clear()
-            _coders[wanted] = Coder.load(path, precision=precision)
-        return _coders[wanted]
+            _coders[identity] = Coder.load(path, precision=precision)
+        return _coders[identity]
 
 
 @task(

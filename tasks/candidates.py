@@ -83,15 +83,15 @@ def write(
         for name, tangents in tables.items()
     }
     plain = {
-        name: {key: value if math.isfinite(value) else None for key, value in found.items()}
-        for name, found in metrics.items()
+        name: {key: value if math.isfinite(value) else None for key, value in values.items()}
+        for name, values in metrics.items()
     }
     (out / 'candidates.json').write_text(json.dumps(plain, indent=2), encoding='utf-8')
     context.tracking.artifact(out / 'candidates.json')
     logged = {
         f'{name}.{key.replace("/", ".")}': value
-        for name, found in metrics.items()
-        for key, value in found.items()
+        for name, values in metrics.items()
+        for key, value in values.items()
         if not key.endswith('_se')
     }
     return Result({'candidates': 'candidates.json'}, logged)

@@ -1,4 +1,4 @@
-"""Stage: what a `Coder` weighs, fitted on validation queries and measured on test queries."""
+"""Stage: the coder, fitted on validation queries and measured on test queries."""
 
 import json
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ def write(
     fitting: BaselineSettings,
     jaccard: float,
 ) -> Result:
-    """Write the directory ``coder`` and what it says of held-out queries.
+    """Write the directory ``coder`` and its answers to held-out queries.
 
     ``predictions.parquet`` holds its answers, ``metrics.json`` those of the evaluation and its own.
     """
@@ -86,10 +86,10 @@ def write(
     folder = Path(text_model.path)
     tangents = load_file(table.path)['tangents'].double()
     points = exp0(tangents, c=curvature)[torch.from_numpy(leaves)]
-    placed = PointTable(query_points, queries)
+    table_of_points = PointTable(query_points, queries)
     scores = [
         leaf_scores(
-            pairwise_distance(placed.of(group.texts), points, c=curvature).numpy(),
+            pairwise_distance(table_of_points.of(group.texts), points, c=curvature).numpy(),
             group.texts,
             frozen[token_table.rows(group.texts)],
             evidence,
@@ -97,17 +97,17 @@ def write(
         for group in groups
     ]
     fusion = _fit(groups, scores, temperature, coder)
-    found: dict[str, float] = {}
+    measured: dict[str, float] = {}
     answers = [PREDICTION_SCHEMA.to_frame()]
-    for group, own in zip(groups, scores, strict=True):
-        probabilities = fusion.probabilities(*own)
-        found |= _metrics(group, probabilities, taxonomy, coder)
+    for group, group_scores in zip(groups, scores, strict=True):
+        probabilities = fusion.probabilities(*group_scores)
+        measured |= _metrics(group, probabilities, taxonomy, coder)
         answers.append(prediction_frame(group, probabilities, taxonomy))
     pl.concat(answers).write_parquet(out / 'predictions.parquet')
     compared = read_json(Path(baselines.path))
     metrics = read_json(Path(table_metrics.path)) | {
         name: finite_or_null(asdict(beside(name, value, compared, prefix=PREFIX)))
-        for name, value in found.items()
+        for name, value in measured.items()
     }
     target = out / 'coder'
     target.mkdir()
@@ -126,7 +126,7 @@ def write(
             'metrics': 'metrics.json',
             'predictions': 'predictions.parquet',
         },
-        {**found, 'known_texts': len(evidence.texts)},
+        {**measured, 'known_texts': len(evidence.texts)},
         {'effects': effects},
     )
 
@@ -142,8 +142,8 @@ def _known(
 ) -> KnownTexts:
     """Index the training texts of all leaves.
 
-    Codes whose place in the tree is hidden from training keep their texts here: what is hidden is
-    their point, and the coder is to know every industry.
+    Codes that are hidden from training keep their texts here: only their points are hidden, and the
+    coder must cover every industry.
     """
     rows = leaf_rows(rows).unique(maintain_order=True)
     labels = np.searchsorted(leaves, positions(rows['code'], taxonomy))
@@ -160,21 +160,21 @@ def _fit(
     temperature: float,
     coder: CoderConfig,
 ) -> Fusion:
-    chosen = [i for i, group in enumerate(groups) if group.split == 'validation']
-    if not chosen:
+    validation = [i for i, group in enumerate(groups) if group.split == 'validation']
+    if not validation:
         return one_score(FUSED, 'distance', temperature)
     return fit_calibrated(
         FUSED,
-        np.concatenate([scores[i][0] for i in chosen]),
-        np.concatenate([scores[i][1] for i in chosen]),
-        np.concatenate([_truth(groups[i]) for i in chosen]),
-        [_register(groups[i]) for i in chosen for _ in groups[i].texts],
+        np.concatenate([scores[i][0] for i in validation]),
+        np.concatenate([scores[i][1] for i in validation]),
+        np.concatenate([_truth(groups[i]) for i in validation]),
+        [_register(groups[i]) for i in validation for _ in groups[i].texts],
         coder.fusion,
     )
 
 
 def _register(group: QueryGroup) -> str:
-    """Name the way of writing: phrases of the index, or plain language."""
+    """Return the kind of writing: phrases of the index, or plain language."""
     index = group.prefix.removeprefix(HOLDOUT_PREFIX) == PREFIXES['index']
     return 'index' if index else 'plain language'
 

@@ -43,10 +43,10 @@ def write(
     train = frame_of(queries).filter(pl.col('split') == 'train')
     everything = np.ones_like(supervised)
     tables = {}
-    for name, chosen in {'supervised': supervised, 'full': everything}.items():
-        labelled = query_set(of_codes(train, taxonomy, chosen), table, taxonomy)
+    for name, selected in {'supervised': supervised, 'full': everything}.items():
+        labelled = query_set(of_codes(train, taxonomy, selected), table, taxonomy)
         features = code_features(taxonomy, embeddings[labelled.rows], labelled.targets)
-        kept = np.flatnonzero(chosen)
+        kept = np.flatnonzero(selected)
         position = np.full(len(taxonomy) + 1, -1, dtype=np.int64)
         position[kept] = np.arange(len(kept))
         tangents = construct(

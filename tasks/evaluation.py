@@ -1,4 +1,4 @@
-"""Stage: every metric of the trained table, beside its reference."""
+"""Stage: every metric of the trained table, with its reference."""
 
 import json
 import math
@@ -44,19 +44,19 @@ def write(
     taxonomy = taxonomy_of(codebook)
     structure = splits_of(structure_holdout, taxonomy)
     tree = Tree.of(taxonomy)
-    learned = Table(load_file(table.path)['tangents'], curvature, r_max, tuple(structure))
+    trained = Table(load_file(table.path)['tangents'], curvature, r_max, tuple(structure))
     groups = query_groups(frame_of(queries), taxonomy, structure, jaccard=jaccard)
     metrics: dict[str, Metric] = {}
     if groups:
-        placed = PointTable(query_points, queries)
-        points = [placed.of(group.texts) for group in groups]
+        table_of_points = PointTable(query_points, queries)
+        points = [table_of_points.of(group.texts) for group in groups]
         compared = read_json(Path(baselines.path))
-        metrics |= retrieval_metrics(learned, groups, points, tree, compared)
+        metrics |= retrieval_metrics(trained, groups, points, tree, compared)
     metrics |= tree_metrics(
-        learned, tree, norm_weights=evaluation.norm_weights, chunk=evaluation.chunk
+        trained, tree, norm_weights=evaluation.norm_weights, chunk=evaluation.chunk
     )
-    metrics |= holdout_metrics(learned, tree, chunk=evaluation.chunk)
-    metrics |= health_metrics(learned, tree)
+    metrics |= holdout_metrics(trained, tree, chunk=evaluation.chunk)
+    metrics |= health_metrics(trained, tree)
     plain = {name: finite_or_null(asdict(metric)) for name, metric in metrics.items()}
     (out / 'metrics.json').write_text(json.dumps(plain, indent=2, sort_keys=True), encoding='utf-8')
     context.tracking.artifact(out / 'metrics.json')

@@ -28,10 +28,10 @@ def splits_of(holdout: Artifact, taxonomy: Taxonomy) -> np.ndarray:
 def positions(codes: pl.Series, taxonomy: Taxonomy) -> np.ndarray:
     """Return the position of each code as int64 ``(m,)``. Raises CodeError for an unknown one."""
     distinct = codes.unique()
-    found = pl.Series(taxonomy.indices(distinct.to_list()), dtype=pl.Int64)
-    places = codes.replace_strict(distinct, found, return_dtype=pl.Int64)
+    indices = pl.Series(taxonomy.indices(distinct.to_list()), dtype=pl.Int64)
+    result = codes.replace_strict(distinct, indices, return_dtype=pl.Int64)
     # Of no codes polars makes an empty column of strings.
-    return places.cast(pl.Int64).to_numpy(writable=True)
+    return result.cast(pl.Int64).to_numpy(writable=True)
 
 
 def redirect_pairs(redirections: pl.DataFrame, taxonomy: Taxonomy) -> np.ndarray:

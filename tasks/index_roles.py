@@ -29,9 +29,9 @@ def write(
 ) -> Result:
     """Write ``index_entries.parquet``; the recounted leaks are a metric and must be 0."""
     entries = read_index(source_of(source, source_kind), taxonomy_of(codebook))
-    known, references = frame_of(codebook), frame_of(redirections)
+    codes, references = frame_of(codebook), frame_of(redirections)
     plain = plain_language().filter(pl.col('split') == 'train')
-    columns = [known[name] for name in ('title', 'description', 'illustrative', 'excluded')]
+    columns = [codes[name] for name in ('title', 'description', 'illustrative', 'excluded')]
     texts = pl.concat([*columns, references['phrase'], plain['text']]).drop_nulls().to_list()
     fractions = {role: getattr(roles, role) for role in ('examples', 'train', 'validation', 'test')}
     frame = assign_roles(entries, texts, fractions=fractions, seed=seed, jaccard=roles.jaccard)

@@ -16,11 +16,11 @@ class PointTable:
 
     def __init__(self, query_points: Artifact, queries: Artifact) -> None:
         """Read the points, and the queries whose rows they name."""
-        found = load_file(query_points.path)
+        tensors = load_file(query_points.path)
         frame = frame_of(queries)
-        self.points = found['points']
-        self.frame = frame[found['row'].numpy()].with_row_index('point')
-        self._place = dict(zip(self.frame['text'], self.frame['point'], strict=True))
+        self.points = tensors['points']
+        self.frame = frame[tensors['row'].numpy()].with_row_index('point')
+        self._index = dict(zip(self.frame['text'], self.frame['point'], strict=True))
 
     def of(self, texts: Sequence[str]) -> Tensor:
         """Return the points of texts, float64 ``(len(texts), dim)``.
@@ -29,9 +29,9 @@ class PointTable:
             ArtifactError: a text is not among the encoded ones.
         """
         try:
-            places = [self._place[text] for text in texts]
+            rows = [self._index[text] for text in texts]
         except KeyError as error:
             raise ArtifactError(
                 f'text {error.args[0]!r} has no point; run the stage query_points again'
             ) from error
-        return self.points[torch.tensor(places, dtype=torch.int64)]
+        return self.points[torch.tensor(rows, dtype=torch.int64)]

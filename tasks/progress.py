@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-from naics_embed.census.download import Progress as Report
+from naics_embed.census.request import Progress as Report
 
 
 @contextmanager

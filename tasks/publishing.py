@@ -1,6 +1,6 @@
 """Tasks that publish what stages computed: pictures, tables, the promotion, the report.
 
-Nothing of this is cached: it depends on what was published before. A picture is drawn by the run
+Nothing here is cached: it depends on what was published before. A picture is drawn by the run
 that computed its stage, and by none that found it cached.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shutil import copyfile
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from prefect import Task, task
 from prefect.artifacts import (
@@ -53,23 +53,25 @@ def publish_after(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Run a task of this module below the stages that it publishes.
+    """Run a task of this module after the stages that it publishes.
 
     Args:
         run: the pipeline run.
         publisher: the task.
         records: of the stages.
-        args: its further arguments, which Prefect is not to search.
+        args: its further arguments, which Prefect does not search.
         kwargs: more of them.
     """
-    made = {run.made.get(file.path) for record in records for file in record.files.values()}
+    paths = [file.path for record in records for file in record.files.values()]
+    upstream = {run.task_runs[path] for path in paths if path in run.task_runs}
     names = list(publisher.fn.__annotations__)
-    given = dict(zip(names, (run, records, *args), strict=False)) | kwargs
-    return run_task(
+    parameters = dict(zip(names, (run, records, *args), strict=False)) | kwargs
+    result = run_task(
         publisher,
-        parameters={name: quote(value) for name, value in given.items()},
-        dependencies={'records': {TaskRunResult(id=one) for one in made - {None}}},
+        parameters={name: quote(value) for name, value in parameters.items()},
+        dependencies={'records': {TaskRunResult(id=task_run) for task_run in upstream}},
     )
+    return cast(R, result)
 
 
 def _publisher(function: Callable[P, R]) -> Task[P, R]:
@@ -167,11 +169,11 @@ def promote_bundle_of_run(
 
 @_publisher
 def publish_report(run: Run, records: Sequence[Record], outcome: Outcome | None) -> Path:
-    """Put the report and the map under the artifact root, log them, and link them from Prefect.
+    """Write the report and the map to the artifact root, log them, and link them in Prefect.
 
     Args:
         run: the pipeline run, whose own MLflow run gets the files.
-        records: of the report, and of the map, which lies beside it so that the link to it holds.
+        records: of the report, and of the map, which is written next to it so that the link holds.
         outcome: of the promotion; None where nothing was to be promoted.
 
     Returns:
@@ -202,7 +204,7 @@ def publish_report(run: Run, records: Sequence[Record], outcome: Outcome | None)
         f'| {check["against"]} {check["reference"]:.3f} |'
         for check in report.facts['checks']
     ]
-    head = ['| check | metric | value | beside it |', '|---|---|---|---|']
+    head = ['| check | metric | value | reference |', '|---|---|---|---|']
     create_markdown_artifact(
         '\n'.join([f'**{verdict.capitalize()}.** {report.facts["sentence"]}', '', *head, *rows]),
         key=CHECKS_ARTIFACT,

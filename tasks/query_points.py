@@ -34,7 +34,7 @@ def write(
     train_queries: int,
     seed: int,
 ) -> Result:
-    """Write ``query_points.safetensors``: rows of the queries, and where their texts lie.
+    """Write ``query_points.safetensors``: rows of the queries, and the points of their texts.
 
     ``row`` int64 ``(m,)`` counts the rows of ``queries.parquet``; ``points`` float64 ``(m, dim)``
     are space parts. All held-out queries are there, and at most ``train_queries`` training queries
@@ -47,14 +47,14 @@ def write(
     train = leaf_rows(of_codes(frame.filter(pl.col('split') == 'train'), taxonomy, supervised))
     if len(train) > train_queries:
         train = train.sample(train_queries, seed=seed)
-    chosen = pl.concat([train, held]).sort(ROW)
+    encoded = pl.concat([train, held]).sort(ROW)
     folder = Path(text_model.path)
     backbone = load_transformer(folder)
     head = LorentzHead.load(folder / 'head.safetensors', c=curvature, r_max=r_max)
     tokenizer = load_tokenizer(folder, window)
-    texts = chosen['text'].to_list()
+    texts = encoded['text'].to_list()
     points = place_corpus(texts, tokenizer, backbone, head, batch_tokens)
-    rows = torch.from_numpy(chosen[ROW].to_numpy().astype(np.int64))
+    rows = torch.from_numpy(encoded[ROW].to_numpy().astype(np.int64))
     save_file({'row': rows, 'points': points}, out / 'query_points.safetensors')
     return Result(
         {'query_points': 'query_points.safetensors'},

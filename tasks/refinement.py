@@ -71,8 +71,8 @@ def write(
     history = {'hgcn': refined.history}
     if shuffle:
         level = torch.from_numpy(prepared.taxonomy.level.astype(np.int64))
-        known = torch.from_numpy(prepared.supervised)
-        mixed = shuffled(prepared.tangents, level, known, seed)
+        supervised = torch.from_numpy(prepared.supervised)
+        mixed = shuffled(prepared.tangents, level, supervised, seed)
         other = refine(replace(prepared, tangents=mixed), graph, seed)
         tables['hgcn_shuffled'] = other.tangents
         history['hgcn_shuffled'] = other.history
@@ -112,14 +112,14 @@ def _inputs(
     taxonomy = taxonomy_of(codebook)
     supervised = (splits_of(structure_holdout, taxonomy) == SUPERVISED).astype(bool)
     table = PointTable(query_points, queries)
-    known = leaf_rows(of_codes(table.frame, taxonomy, supervised))
+    labelled = leaf_rows(of_codes(table.frame, taxonomy, supervised))
 
     def points_of(rows: pl.DataFrame) -> Queries:
-        places = torch.from_numpy(rows['point'].to_numpy().astype(np.int64))
+        indices = torch.from_numpy(rows['point'].to_numpy().astype(np.int64))
         targets = torch.from_numpy(positions(rows['code'], taxonomy))
-        return Queries(table.points[places], targets)
+        return Queries(table.points[indices], targets)
 
-    held = known.filter(pl.col('split') == 'validation')
+    held = labelled.filter(pl.col('split') == 'validation')
     return RefinementInputs(
         taxonomy,
         supervised,
@@ -133,7 +133,7 @@ def _inputs(
             redirect_pairs(frame_of(redirections), taxonomy),
         ),
         read_triplets(Path(triplets.path)),
-        points_of(known.filter(pl.col('split') == 'train')),
+        points_of(labelled.filter(pl.col('split') == 'train')),
         {
             str(kind): points_of(rows)
             for (kind,), rows in held.group_by('kind', maintain_order=True)

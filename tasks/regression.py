@@ -1,4 +1,4 @@
-"""Stage: the promoted table as regressors, beside one-hot columns, ancestors and frozen texts."""
+"""Stage: the table as regressors, compared with one-hot columns, ancestors and frozen texts."""
 
 import json
 import math
@@ -106,10 +106,10 @@ def frozen_features(
     taxonomy: Taxonomy, *, queries: Artifact, tokens: Artifact, encoding: Artifact
 ) -> torch.Tensor:
     """Return the mean frozen embedding of each code's training texts, float64 ``(n, width)``."""
-    known = TokenTable.read(Path(tokens.path))
+    table = TokenTable.read(Path(tokens.path))
     embeddings, _ = read_encoding(Path(encoding.path))
     train = frame_of(queries).filter(pl.col('split') == 'train')
-    labelled = query_set(train, known, taxonomy)
+    labelled = query_set(train, table, taxonomy)
     return torch.from_numpy(
         code_features(taxonomy, np.asarray(embeddings)[labelled.rows], labelled.targets)
     )

@@ -46,7 +46,7 @@ def write(
     source_description: dict[str, Any],
     configuration: dict[str, Any],
 ) -> Result:
-    """Write ``report.html``; log it, and say in the facts what it concludes.
+    """Write ``report.html``; log it, and return its verdict in the facts.
 
     The configuration is that of `config.describe`; its section ``report`` has the marks.
     """

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 
 from naics_embed.artifacts import Artifact
 from naics_embed.census.files import WORKBOOKS
@@ -13,7 +14,7 @@ from naics_embed.config.data import DataConfig
 from tasks.progress import download_progress
 
 
-@task(name='source', task_run_name='source', persist_result=False, cache_policy=None)
+@task(name='source', task_run_name='source', persist_result=False, cache_policy=NO_CACHE)
 def acquire_source(config: DataConfig) -> Source:
     """Return the files that the run starts from."""
     with download_progress() as progress:

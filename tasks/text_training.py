@@ -1,7 +1,7 @@
 """Stage: text training, in this process.
 
-The training room is imported when a stage runs, not before: Lightning and peft take seconds to
-load, and a run that finds its stages cached needs neither.
+The training packages are imported when the stage runs, not before: Lightning and peft take seconds
+to load, and a run whose stages are cached needs neither.
 """
 
 import json
@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 import numpy as np
 import polars as pl
@@ -100,9 +101,11 @@ def write(
         shrink,
         seed,
     )
-    progress = create_progress_artifact(
+    created = create_progress_artifact(
         0.0, key='text-training', description='epochs of text training'
     )
+    # Prefect's annotation allows a coroutine, which only an asynchronous caller gets.
+    progress = cast(UUID, created)
 
     def report(epoch: int, metrics: dict[str, float]) -> None:
         context.tracking.metrics(metrics, step=epoch)
@@ -184,8 +187,8 @@ def prepare_inputs(
 
 def labelled_queries(queries: Artifact) -> pl.DataFrame:
     """Stream text, code, kind and split of the queries that training and validation read."""
-    wanted = pl.col('split').is_in(['train', 'validation'])
-    rows = pl.scan_parquet(queries.path).filter(wanted).select('text', 'code', 'kind', 'split')
+    used = pl.col('split').is_in(['train', 'validation'])
+    rows = pl.scan_parquet(queries.path).filter(used).select('text', 'code', 'kind', 'split')
     return rows.collect(engine='streaming')
 
 
@@ -194,19 +197,19 @@ def _against(rows: pl.DataFrame, redirections: pl.DataFrame, taxonomy: Taxonomy)
 
     An ancestor or descendant of the right code is no wrong answer, so lineal rows are left out.
     """
-    known = redirections.filter(pl.col('phrase').is_not_null() & ~pl.col('lineal'))
+    phrased = redirections.filter(pl.col('phrase').is_not_null() & ~pl.col('lineal'))
     sources: dict[str, dict[str, None]] = {}
-    for phrase, code in known.select('phrase', 'code').iter_rows():
+    for phrase, code in phrased.select('phrase', 'code').iter_rows():
         sources.setdefault(phrase, {})[code] = None
     phrases = rows.with_row_index().filter(pl.col('kind') == 'redirection')
-    found = {
+    by_row = {
         row: codes
-        for row, text, own in phrases.select('index', 'text', 'code').iter_rows()
-        if (codes := [code for code in sources.get(text, {}) if code != own])
+        for row, text, right in phrases.select('index', 'text', 'code').iter_rows()
+        if (codes := [code for code in sources.get(text, {}) if code != right])
     }
-    width = max(map(len, found.values()), default=1)
+    width = max(map(len, by_row.values()), default=1)
     result = np.full((len(rows), width), -1, dtype=np.int64)
-    for row, codes in found.items():
+    for row, codes in by_row.items():
         result[row, : len(codes)] = taxonomy.indices(codes)
     return result
 
@@ -218,7 +221,7 @@ def _save(out: Path, trained: 'TrainedText', tokenizer: Path) -> None:
     save_file(trained.head.state_dict(), folder / 'head.safetensors')
     save_file({'tangents': trained.tangents}, folder / 'tables.safetensors')
     save_file(trained.state, folder / 'state.safetensors')
-    # In a folder of their own: transformers would load an adapter that lies beside the weights.
+    # In a folder of their own: transformers would load an adapter next to the weights.
     (folder / 'adapters').mkdir()
     for name, weights in trained.adapters.items():
         save_file(weights, folder / 'adapters' / f'{name}.safetensors')

@@ -18,23 +18,23 @@ BASELINE_CHANNELS = ('title', 'description')
 
 
 def corpus_of(
-    tokens: Artifact, encoding: Artifact, channels: Artifact, chosen: Sequence[str]
+    tokens: Artifact, encoding: Artifact, channels: Artifact, names: Sequence[str]
 ) -> TextCorpus:
-    """Read tokens, encodings and the chosen channels."""
+    """Read tokens, encodings and the named channels."""
     table = TokenTable.read(Path(tokens.path))
     embeddings, states = read_encoding(Path(encoding.path))
     frame = frame_of(channels)
-    rows = np.full((len(frame), len(chosen)), -1, dtype=np.int64)
+    rows = np.full((len(frame), len(names)), -1, dtype=np.int64)
     # One look-up for all channels: each one hashes the texts of the whole table.
-    present = frame.select(pl.col(chosen).is_not_null()).to_numpy().T
+    present = frame.select(pl.col(names).is_not_null()).to_numpy().T
     rows.T[present] = table.rows(
-        pl.concat([frame[name].alias('text') for name in chosen]).drop_nulls()
+        pl.concat([frame[name].alias('text') for name in names]).drop_nulls()
     )
     return TextCorpus(table, embeddings, states, rows)
 
 
 def located(frame: pl.DataFrame, tokens: TokenTable, taxonomy: Taxonomy) -> pl.DataFrame:
-    """Add ``row``, where a query's text stands in the tokens, and ``target``, that of its code."""
+    """Add ``row``, the index of a query's text in the tokens, and ``target``, that of its code."""
     return frame.with_columns(
         row=pl.Series(tokens.rows(frame['text'])),
         target=pl.Series(positions(frame['code'], taxonomy)),
@@ -51,9 +51,9 @@ def query_set(frame: pl.DataFrame, tokens: TokenTable, taxonomy: Taxonomy) -> Qu
     return as_queries(located(frame, tokens, taxonomy))
 
 
-def of_codes(frame: pl.DataFrame, taxonomy: Taxonomy, chosen: np.ndarray) -> pl.DataFrame:
-    """Keep the rows whose code is among ``chosen``, bool ``(n,)``."""
-    return frame.filter(pl.Series(chosen[positions(frame['code'], taxonomy)]))
+def of_codes(frame: pl.DataFrame, taxonomy: Taxonomy, selected: np.ndarray) -> pl.DataFrame:
+    """Keep the rows whose code is among ``selected``, bool ``(n,)``."""
+    return frame.filter(pl.Series(selected[positions(frame['code'], taxonomy)]))
 
 
 def leaf_rows(frame: pl.DataFrame) -> pl.DataFrame:

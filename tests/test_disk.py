@@ -16,9 +16,9 @@ def os_error(number: int, path: object) -> OSError:
 
 @pytest.mark.parametrize('number', [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk(tmp_path, number):
-    told = disk_error(os_error(number, tmp_path / 'table.parquet'))
-    assert isinstance(told, DiskFullError)
-    assert f'no space left on the disk of {tmp_path}/table.parquet; make room' in str(told)
+    error = disk_error(os_error(number, tmp_path / 'table.parquet'))
+    assert isinstance(error, DiskFullError)
+    assert f'no space left on the disk of {tmp_path}/table.parquet; make room' in str(error)
 
 
 def test_a_full_disk_behind_another_error(tmp_path):
@@ -31,8 +31,8 @@ def test_a_full_disk_behind_another_error(tmp_path):
 
 
 def test_a_place_for_an_error_that_names_none(tmp_path):
-    told = disk_error(RuntimeError('database or disk is full'), tmp_path / 'mlflow.db')
-    assert f'the disk of {tmp_path}/mlflow.db, or on that of the temporary' in str(told)
+    error = disk_error(RuntimeError('database or disk is full'), tmp_path / 'mlflow.db')
+    assert f'the disk of {tmp_path}/mlflow.db, or on that of the temporary' in str(error)
     assert 'no space left on a disk' in str(disk_error(RuntimeError('No space left on device')))
 
 
@@ -41,16 +41,18 @@ def test_a_disk_that_is_read_only(tmp_path):
         os_error(errno.EROFS, tmp_path),
         RuntimeError('attempt to write a readonly database'),
     ):
-        told = disk_error(error, tmp_path)
-        assert type(told) is DiskError
-        assert 'read-only' in str(told)
-        assert 'NAICS_EMBED_HOME' in str(told)
+        reported = disk_error(error, tmp_path)
+        assert type(reported) is DiskError
+        assert 'read-only' in str(reported)
+        assert 'NAICS_EMBED_HOME' in str(reported)
 
 
 def test_a_disk_that_fails(tmp_path):
-    told = disk_error(RuntimeError('(sqlite3.OperationalError) disk I/O error\n[SQL: …]'), tmp_path)
-    assert type(told) is DiskError
-    assert 'fails (disk I/O error)' in str(told)
+    error = disk_error(
+        RuntimeError('(sqlite3.OperationalError) disk I/O error\n[SQL: …]'), tmp_path
+    )
+    assert type(error) is DiskError
+    assert 'fails (disk I/O error)' in str(error)
 
 
 def test_a_database_that_fails_on_a_full_disk_finds_it_full(tmp_path):
@@ -72,8 +74,8 @@ def test_real_disks(tmp_path):
 
 
 def test_a_place_that_one_may_not_write(tmp_path):
-    told = disk_error(os_error(errno.EACCES, tmp_path / 'folder'))
-    assert f'{tmp_path}/folder: Permission denied' in str(told)
+    error = disk_error(os_error(errno.EACCES, tmp_path / 'folder'))
+    assert f'{tmp_path}/folder: Permission denied' in str(error)
 
 
 @pytest.mark.parametrize(

@@ -111,10 +111,10 @@ def test_sizes_of_the_real_sectors(real):
         '53:53 54:95 55:7 56:87 61:38 62:92 71:61 72:34 81:93 92:75'
     )
     sectors, sizes = np.unique(real.sector, return_counts=True)
-    found = ' '.join(
+    result = ' '.join(
         f'{real.codes[sector]}:{size}' for sector, size in zip(sectors, sizes, strict=True)
     )
-    assert found == expected
+    assert result == expected
 
 
 def test_distances_of_the_real_tree(real):

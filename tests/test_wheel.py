@@ -74,19 +74,19 @@ def wheel(folder) -> Path:
 
 def required(lines: Iterable[str]) -> dict[str, Distribution]:
     """Return what requirements need, directly or by others, as it is installed here."""
-    found: dict[str, Distribution] = {}
+    result: dict[str, Distribution] = {}
     left = [(Requirement(line), '') for line in lines]
     while left:
-        wanted, extra = left.pop()
-        if wanted.marker and not wanted.marker.evaluate({'extra': extra}):
+        expected, extra = left.pop()
+        if expected.marker and not expected.marker.evaluate({'extra': extra}):
             continue
-        name = canonicalize_name(wanted.name)
-        if name in found and not wanted.extras:
+        name = canonicalize_name(expected.name)
+        if name in result and not expected.extras:
             continue
-        found[name] = distribution(name)
-        asked = [Requirement(line) for line in found[name].requires or ()]
-        left += [(one, chosen) for chosen in ('', *wanted.extras) for one in asked]
-    return found
+        result[name] = distribution(name)
+        requested = [Requirement(line) for line in result[name].requires or ()]
+        left += [(one, chosen) for chosen in ('', *expected.extras) for one in requested]
+    return result
 
 
 def link(needed: dict[str, Distribution], site: Path) -> None:
@@ -104,13 +104,13 @@ def link(needed: dict[str, Distribution], site: Path) -> None:
 def environment(folder, wheel) -> Path:
     """Directory of the commands of an environment with the wheel and what it requires."""
     place = folder / 'environment'
-    made = run(sys.executable, '-m', 'venv', '--without-pip', place, cwd=folder)
-    assert made.returncode == 0, made.stderr
+    built = run(sys.executable, '-m', 'venv', '--without-pip', place, cwd=folder)
+    assert built.returncode == 0, built.stderr
     with zipfile.ZipFile(wheel) as archive:
         [metadata] = [name for name in archive.namelist() if name.endswith('.dist-info/METADATA')]
-        asked = email.message_from_bytes(archive.read(metadata)).get_all('Requires-Dist')
+        requested = email.message_from_bytes(archive.read(metadata)).get_all('Requires-Dist')
     [site] = place.glob('lib/python*/site-packages')
-    link(required(asked), site)
+    link(required(requested), site)
     # Without an index pip refuses whatever is not there in a version that the wheel allows.
     done = run(
         *(*PIP, place, 'install', '--no-index', '--quiet'),
@@ -141,14 +141,14 @@ def test_the_wheel_holds_the_library_and_nothing_else(wheel):
         names = set(archive.namelist())
         metadata = next(name for name in names if name.endswith('.dist-info/METADATA'))
         lines = archive.read(metadata).decode().splitlines()
-    wanted = {
+    expected = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / 'naics_embed').rglob('*')
         if path.suffix in {'.py', '.csv', '.html', '.css', '.js', '.svg'}
     }
-    assert {'naics_embed/data/panel.csv', 'naics_embed/data/plain_language.csv'} <= wanted
-    assert 'naics_embed/service/static/index.html' in wanted
-    assert wanted <= names
+    assert {'naics_embed/data/panel.csv', 'naics_embed/data/plain_language.csv'} <= expected
+    assert 'naics_embed/service/static/index.html' in expected
+    assert expected <= names
     info = f'naics_embed-{naics_embed.__version__}.dist-info'
     assert {name.split('/')[0] for name in names} == {'naics_embed', info}
     assert f'{info}/licenses/LICENSE' in names
@@ -175,10 +175,10 @@ def test_a_search(elsewhere, bundle_path):
     assert done.returncode == 0, done.stderr
     [row] = json.loads(done.stdout)
     assert row['text'] == QUERY
-    [wanted] = Searcher.load(bundle_path).search([QUERY])
-    assert [hit['code'] for hit in row['hits']] == [hit.code for hit in wanted]
+    [expected] = Searcher.load(bundle_path).search([QUERY])
+    assert [hit['code'] for hit in row['hits']] == [hit.code for hit in expected]
     assert [hit['distance'] for hit in row['hits']] == pytest.approx(
-        [hit.distance for hit in wanted], abs=1e-4
+        [hit.distance for hit in expected], abs=1e-4
     )
 
 

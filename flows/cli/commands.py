@@ -80,7 +80,7 @@ def train(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train the text model, after what it stands on."""
+    """Train the text model, after the stages it depends on."""
     _run('text_training', profile, overrides, refresh, resume, as_json=as_json, quiet=quiet)
 
 
@@ -92,7 +92,7 @@ def evaluate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Evaluate the trained table, after what that stands on."""
+    """Evaluate the trained table, after the stages it depends on."""
     _run('evaluation', profile, overrides, refresh, as_json=as_json, quiet=quiet)
 
 
@@ -116,7 +116,7 @@ def refine(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Refine the trained table over the graph of the taxonomy, after what that stands on."""
+    """Refine the trained table over the taxonomy graph, after the stages it depends on."""
     _run('refinement', profile, overrides, refresh, as_json=as_json, quiet=quiet)
 
 
@@ -178,17 +178,18 @@ def regress(
 def code_batch(
     source: Annotated[str, typer.Argument(help='A folder, a pattern or a file.', metavar='IN')],
     out: Annotated[Path, typer.Argument(help='Folder for a parquet file a partition.')],
+    text_column: Annotated[str, typer.Option(help='The column of descriptions.')],
     overrides: Overrides = None,
-    text_column: Annotated[str, typer.Option(help='The column of descriptions.')] = ...,
     level: Annotated[int, typer.Option(help='Digits of the best code, 2 to 6.')] = 6,
     confidence: Annotated[
-        float | None, typer.Option(help='Least probability of the code given as the answer.')
+        float | None, typer.Option(help='Least probability of the confident code.')
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help='Processes on this machine; one a core by default.')
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(help='Address of a Dask scheduler, in place of own workers.')
+        str | None,
+        typer.Option(help='Address of a Dask scheduler, instead of workers on this machine.'),
     ] = None,
     table: Annotated[
         Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
@@ -238,19 +239,19 @@ def investigate(
     as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask whether the ground truth is sound: build the data, describe it, check it."""
+    """Build the data, describe it, and check that the ground truth is sound."""
     summary = _summary('ground_truth', profile, overrides, None, 'auto', quiet=quiet or as_json)
     from naics_embed.audit.data_files import DataFiles
-    from naics_embed.audit.ground_truth import investigate as looked_into
+    from naics_embed.audit.ground_truth import investigate as checked
 
     files = [stage['files'] for stage in summary['stages'].values()]
     paths = {name: Path(path) for stage in files for name, path in stage.items()}
-    found = looked_into(DataFiles.read(paths), sample=sample, seed=0).to_dict()
+    content = checked(DataFiles.read(paths), sample=sample, seed=0).to_dict()
     if as_json:
-        sys.stdout.write(json.dumps(found, indent=2) + '\n')
+        sys.stdout.write(json.dumps(content, indent=2) + '\n')
     else:
-        tools.print_ground_truth(found)
-    if not found['sound']:
+        tools.print_ground_truth(content)
+    if not content['sound']:
         raise typer.Exit(1)
 
 
@@ -258,13 +259,13 @@ def investigate(
 def promote(
     bundle: Annotated[Path | None, typer.Argument(help='Directory of a bundle.')] = None,
     back: Annotated[
-        bool, typer.Option('--rollback', help='Go back to the bundle in use before.')
+        bool, typer.Option('--rollback', help='Go back to the previous bundle.')
     ] = False,
     root: Annotated[
         Path | None, typer.Option(help='Artifact root; $NAICS_EMBED_HOME or artifacts by default.')
     ] = None,
 ) -> None:
-    """Use this bundle from now on, whatever its metrics; or with --rollback the one before."""
+    """Use this bundle from now on, whatever its metrics; or with --rollback the previous one."""
     if back == (bundle is not None):
         raise UserError('give either the directory of a bundle, or --rollback')
     from flows.runtime import prepare

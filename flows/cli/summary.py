@@ -1,4 +1,4 @@
-"""What a run says at its end, on the terminal."""
+"""The summary of a run on the terminal."""
 
 import shlex
 from pathlib import Path
@@ -79,13 +79,13 @@ def print_regression(metrics: dict[str, dict[str, Any]], console: Console) -> No
     if not metrics:
         console.print('too few families of codes for the folds, or outcomes that do not vary')
         return
-    shown = [key for key in PANEL if any(name.endswith(f'/{key}') for name in metrics)]
+    keys = [key for key in PANEL if any(name.endswith(f'/{key}') for name in metrics)]
     table = Table(box=None, pad_edge=False)
     table.add_column('regressors')
-    for key in shown:
+    for key in keys:
         table.add_column(PANEL[key], justify='right')
     for name in dict.fromkeys(name.partition('/')[0] for name in metrics):
-        cells = (metrics[f'{name}/{key}']['value'] for key in shown)
+        cells = (metrics[f'{name}/{key}']['value'] for key in keys)
         table.add_row(name, *('' if cell is None else f'{cell:.3f}' for cell in cells))
     ceilings = [
         metric['reference'] for metric in metrics.values() if metric['reference'] is not None
@@ -99,7 +99,7 @@ def _metrics_table(metrics: dict[str, dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column('metric')
     table.add_column('value', justify='right')
-    table.add_column('beside it', justify='right')
+    table.add_column('reference', justify='right')
     table.add_column('')
     for key, label in HEADLINES:
         if key in metrics:

@@ -1,4 +1,4 @@
-"""Commands that look at runs: which settings differ, how training went, is the data sound."""
+"""The commands ``diff`` and ``visualize``, and the tables of ``investigate``."""
 
 import enum
 import importlib.util
@@ -63,7 +63,7 @@ def diff(
 ) -> None:
     """Compare two runs: the settings that differ, and their metrics side by side."""
     try:
-        wanted = re.compile(pattern)
+        expression = re.compile(pattern)
     except re.error as error:
         raise UserError(f'--metrics {pattern!r} is no regular expression: {error}') from error
     store = _store(root, tracking_uri)
@@ -77,7 +77,7 @@ def diff(
         for key in keys
         if one.settings.get(key) != two.settings.get(key)
     }
-    names = sorted(name for name in {*one.metrics, *two.metrics} if wanted.search(name))
+    names = sorted(name for name in {*one.metrics, *two.metrics} if expression.search(name))
     metrics = {name: [one.metrics.get(name), two.metrics.get(name)] for name in names}
     if as_json:
         content = {'runs': [one.name, two.name], 'settings': settings, 'metrics': metrics}
@@ -85,8 +85,8 @@ def diff(
         return
     rows = [(key, *(MISSING if v is None else v for v in pair)) for key, pair in settings.items()]
     _table(('setting', one.name, two.name), rows, f'{len(rows)} settings differ')
-    shown = [(name, *map(_number, pair), _change(*pair)) for name, pair in metrics.items()]
-    _table(('metric', one.name, two.name, 'change'), shown, f'{len(shown)} metrics')
+    rows = [(name, *map(_number, pair), _change(*pair)) for name, pair in metrics.items()]
+    _table(('metric', one.name, two.name, 'change'), rows, f'{len(rows)} metrics')
 
 
 def visualize(
@@ -185,13 +185,13 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]], title: str) ->
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=title, title_justify='left', box=None, pad_edge=False)
+    table = Table(title=title, title_justify='left', box=None, pad_edge=False)
     for column in columns:
-        shown.add_column(column.replace('_', ' '), overflow='fold')
+        table.add_column(column.replace('_', ' '), overflow='fold')
     for row in rows:
-        shown.add_row(*row)
+        table.add_row(*row)
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(shown)
+    console.print(table)
     console.print()
 
 

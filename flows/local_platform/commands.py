@@ -61,12 +61,12 @@ def up(
 ) -> None:
     """Run servers and workers on loopback until Ctrl-C."""
     folder = folder.resolve()
-    own = db is Database.POSTGRES and POSTGRES not in os.environ
-    for port in (prefect_port, mlflow_port, *([postgres_port] if own else [])):
+    starts_postgres = db is Database.POSTGRES and POSTGRES not in os.environ
+    for port in (prefect_port, mlflow_port, *([postgres_port] if starts_postgres else [])):
         _check_free(port)
     prepare(quiet=False)
     make_folders(folder)
-    postgres = OwnServer(folder / 'postgres', postgres_port) if own else None
+    postgres = OwnServer(folder / 'postgres', postgres_port) if starts_postgres else None
     server = None
     if db is Database.POSTGRES:
         server = Server(os.environ[POSTGRES]) if postgres is None else postgres.prepare()

@@ -48,8 +48,8 @@ def guarded(app: ASGIApp, hosts: Iterable[str], origins: Iterable[str]) -> ASGIA
         hosts: names in ``Host``, without ports; ``*`` for any.
         origins: origins of pages, with their ports.
     """
-    own = OwnOriginMiddleware(app, origins)
-    return TrustedHostMiddleware(own, allowed_hosts=list(hosts), www_redirect=False)
+    same_origin = OwnOriginMiddleware(app, origins)
+    return TrustedHostMiddleware(same_origin, allowed_hosts=list(hosts), www_redirect=False)
 
 
 def own_origins(port: int) -> list[str]:

@@ -78,7 +78,7 @@ def job_template(kind: str, variables: list[str], fixed: Mapping[str, Any]) -> d
 
 
 def _filled(template: Any, values: Mapping[str, Any]) -> Any:
-    """Return a template with values in place of their placeholders; without those that are None."""
+    """Return a template with its placeholders replaced by values; None removes the entry."""
     if isinstance(template, dict):
         filled = {name: _filled(inner, values) for name, inner in template.items()}
         return {name: inner for name, inner in filled.items() if inner is not None}

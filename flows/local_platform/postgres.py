@@ -109,13 +109,13 @@ class OwnServer:
 def find(name: str) -> str:
     """Return the path of one of PostgreSQL's programs. Raises UserError where it is missing."""
     debian = [str(folder) for folder in sorted(DEBIAN.glob('*/bin'), reverse=True)]
-    found = shutil.which(name, path=os.pathsep.join([*debian, os.environ.get('PATH', '')]))
-    if found is None:
+    program = shutil.which(name, path=os.pathsep.join([*debian, os.environ.get('PATH', '')]))
+    if program is None:
         raise UserError(
             f'PostgreSQL is not installed ({name} is missing): install the package postgresql, or '
             'name a running server in POSTGRES, as user:password@host:port'
         )
-    return found
+    return program
 
 
 def _hand_over(path: Path) -> None:

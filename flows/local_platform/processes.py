@@ -58,7 +58,7 @@ class Process:
 def commands(prefect_port: int, mlflow_port: int) -> dict[str, list[str]]:
     """Return the commands of servers and workers; they share an environment."""
     app = ' '.join(mlflow_auth.APP)
-    own = {
+    lines = {
         'prefect': f'prefect --host {HOST} --port {prefect_port}',
         'mlflow': f'mlflow --host {HOST} --port {mlflow_port} --workers 1 {app}',
         'setup': 'setup --announce',
@@ -66,7 +66,7 @@ def commands(prefect_port: int, mlflow_port: int) -> dict[str, list[str]]:
         **{pool: f'worker {pool} --name {pool}-1' for pool in POOLS},
     }
     start = [sys.executable, '-m', 'flows.local_platform']
-    return {name: [*start, *line.split()] for name, line in own.items()}
+    return {name: [*start, *line.split()] for name, line in lines.items()}
 
 
 def processes(prefect_port: int, mlflow_port: int, postgres: OwnServer | None) -> list[Process]:
@@ -78,14 +78,14 @@ def processes(prefect_port: int, mlflow_port: int, postgres: OwnServer | None) -
         postgres: the server of their data, where the platform has one of its own.
     """
     command = commands(prefect_port, mlflow_port)
-    own = []
+    databases = []
     if postgres is not None:
         # INT is PostgreSQL's fast shutdown; TERM would wait for clients.
         user = postgres.account()
-        own.append(Process('postgres', postgres.command(), DATABASE, user=user, stop='INT'))
+        databases.append(Process('postgres', postgres.command(), DATABASE, user=user, stop='INT'))
     servers = [Process(name, command[name], SERVER) for name in ('prefect', 'mlflow')]
     once = [Process(name, command[name], ONCE, once=True) for name in ('setup', 'reconcile')]
-    return [*own, *servers, *once, *(Process(name, command[name], WORKER) for name in POOLS)]
+    return [*databases, *servers, *once, *(Process(name, command[name], WORKER) for name in POOLS)]
 
 
 def supervise(listed: Iterable[Process], folder: Path) -> None:

@@ -7,6 +7,7 @@ cannot be retried.
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 import psutil
@@ -26,6 +27,7 @@ from prefect.events.filters import (
     EventResourceFilter,
 )
 from prefect.states import Crashed
+from prefect.types import DateTime
 
 from flows.local_platform.environment import HEARTBEAT_S
 from flows.local_platform.pools import POOLS
@@ -88,8 +90,10 @@ def mark_crashed(client: SyncPrefectClient, runs: Iterable[UUID], message: str) 
 
 
 def _sent_heartbeat(client: SyncPrefectClient, run: UUID, since: datetime) -> bool:
+    until = datetime.now(UTC) + timedelta(minutes=1)
     events = EventFilter(
-        occurred=EventOccurredFilter(since=since, until=datetime.now(UTC) + timedelta(minutes=1)),
+        # Prefect's own type of a time, to which its model converts.
+        occurred=EventOccurredFilter(since=cast(DateTime, since), until=cast(DateTime, until)),
         event=EventNameFilter(name=['prefect.flow-run.heartbeat']),
         resource=EventResourceFilter(id=[f'prefect.flow-run.{run}']),
     )

@@ -41,7 +41,7 @@ def run_worker(pool: str, name: str, *, healthcheck: bool) -> None:
 
     Args:
         pool: the pool, which must exist.
-        name: of the worker; one that starts under a name takes the place of the one before.
+        name: of the worker; a new one replaces an earlier one of the same name.
         healthcheck: serve ``/health`` where Prefect's settings ``worker.webserver`` say.
     """
     asyncio.run(_until_stopped(pool, name, healthcheck))
@@ -74,14 +74,14 @@ async def _end_runs() -> set[UUID]:
     Prefect's engine turns SIGTERM into an exception, so that files, locks and MLflow runs are
     closed as after any error.
     """
-    asked: set[psutil.Process] = set()
+    signalled: set[psutil.Process] = set()
     runs: set[UUID] = set()
     end = asyncio.get_running_loop().time() + STOP_S
     while (processes := _processes()) and asyncio.get_running_loop().time() < end:
         # The worker may have begun another run meanwhile.
-        for process in processes.keys() - asked:
+        for process in processes.keys() - signalled:
             _signal(process, signal.SIGTERM)
-        asked |= processes.keys()
+        signalled |= processes.keys()
         runs |= set(processes.values())
         await asyncio.sleep(POLL_S)
     for process in processes:
@@ -94,8 +94,8 @@ async def _end_runs() -> set[UUID]:
 def _processes() -> dict[psutil.Process, UUID]:
     """Return the processes of this worker's runs."""
     children = psutil.Process().children(recursive=True)
-    found = {process: run_of(process) for process in children if process.is_running()}
-    return {process: run for process, run in found.items() if run is not None}
+    runs = {process: run_of(process) for process in children if process.is_running()}
+    return {process: run for process, run in runs.items() if run is not None}
 
 
 def _signal(process: psutil.Process, number: int) -> None:

@@ -1,7 +1,7 @@
-"""Where every code stands in the Poincaré disk: radius from the table, angle from the taxonomy.
+"""The point of every code in the Poincaré disk: radius from the table, angle from the taxonomy.
 
 The table's geodesic distance to the origin is kept, times one factor (the stretch): a plane has
-less room than the table's many dimensions, so at factor 1 its leaves would crowd. Distances of the
+less space than the table's many dimensions, so at factor 1 its leaves would crowd. Distances of the
 disk are those of curvature −1, ``d = arcosh(1 + 2|u − v|²/((1 − |u|²)(1 − |v|²)))``; a factor s is
 the same picture as a plane of curvature −s²c that keeps the table's own radii.
 
@@ -67,14 +67,14 @@ def disk_layout(
 
 
 def _spans(taxonomy: Taxonomy, order: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the place of each code's first leaf on the circle, and one past its last."""
+    """Return the position of each code's first leaf on the circle, and one past its last."""
     first = np.full(len(taxonomy), len(taxonomy))
     last = np.zeros(len(taxonomy), dtype=np.int64)
-    for place, leaf in enumerate(node for node in order if not taxonomy.children[node]):
+    for position, leaf in enumerate(node for node in order if not taxonomy.children[node]):
         node = leaf
         while node >= 0:
-            first[node] = min(first[node], place)
-            last[node] = max(last[node], place + 1)
+            first[node] = min(first[node], position)
+            last[node] = max(last[node], position + 1)
             node = int(taxonomy.parent[node])
     return first, last
 

@@ -1,8 +1,8 @@
 """Order of siblings around the disk: neighbours in meaning next to each other.
 
-The sectors are seriated: of all pairs, those far apart in the table stand far apart on the circle.
+The sectors are seriated: pairs that are far apart in the table are far apart on the circle.
 A family below them is a short travelling-salesman path over the table's distances, from the code
-that stands before the family on the circle to the one after it. Both are improved until no move
+before the family on the circle to the one after it. Both are improved until no move
 helps: reversals of a stretch (2-opt, Croes 1958), moves of a stretch of up to three (Or 1976).
 """
 
@@ -17,7 +17,7 @@ GAIN = 1e-9
 
 
 def circular_order(taxonomy: Taxonomy, distances: np.ndarray) -> list[int]:
-    """Return all codes in depth-first order, each family sorted by what stands around it.
+    """Return all codes in depth-first order, each family sorted by its neighbours on the circle.
 
     Args:
         taxonomy: n codes.
@@ -27,8 +27,8 @@ def circular_order(taxonomy: Taxonomy, distances: np.ndarray) -> list[int]:
     ring = sectors
     families: dict[int, list[int]] = {}
     while any(taxonomy.children[node] for node in ring):
-        for place, node in enumerate(ring):
-            before, after = ring[place - 1], ring[(place + 1) % len(ring)]
+        for position, node in enumerate(ring):
+            before, after = ring[position - 1], ring[(position + 1) % len(ring)]
             ends = (before, after) if len(ring) > 1 else (node, node)
             families[node] = _open_path(list(taxonomy.children[node]), ends, distances)
         ring = [child for node in ring for child in (families[node] or [node])]
@@ -57,16 +57,16 @@ def _seriated(taxonomy: Taxonomy, distances: np.ndarray) -> list[int]:
     mean = fraction.T @ distances[np.ix_(taxonomy.leaves, taxonomy.leaves)] @ fraction
     pairs = np.outer(leaves, leaves)
     np.fill_diagonal(pairs, 0)
-    wanted = pairs * (mean - (pairs * mean).sum() / pairs.sum()) / pairs.sum()
+    weights = pairs * (mean - (pairs * mean).sum() / pairs.sum()) / pairs.sum()
 
     def strain(path: list[int]) -> float:
         width = leaves[path]
         angle = (width.cumsum() - width / 2) * (2 * np.pi / width.sum())
         apart = np.abs(np.sin((angle[:, None] - angle[None, :]) / 2))
         np.fill_diagonal(apart, 1)
-        return -float((wanted[np.ix_(path, path)] * np.log(apart)).sum())
+        return -float((weights[np.ix_(path, path)] * np.log(apart)).sum())
 
-    return [int(sectors[place]) for place in _improved(list(range(len(sectors))), strain)]
+    return [int(sectors[index]) for index in _improved(list(range(len(sectors))), strain)]
 
 
 def _open_path(nodes: list[int], ends: tuple[int, int], distances: np.ndarray) -> list[int]:
@@ -92,9 +92,9 @@ def _improved(path: list[int], cost: Callable[[list[int]], float]) -> list[int]:
     while improved:
         improved = False
         for candidate in _moves(path):
-            found = cost(candidate)
-            if found < least - GAIN:
-                path, least, improved = candidate, found, True
+            candidate_cost = cost(candidate)
+            if candidate_cost < least - GAIN:
+                path, least, improved = candidate, candidate_cost, True
                 break
     return path
 

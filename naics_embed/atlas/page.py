@@ -1,4 +1,4 @@
-"""The interactive map as one HTML file that asks nothing of a network."""
+"""The interactive map as one HTML file that uses no network."""
 
 import html
 import json
@@ -122,15 +122,15 @@ def _stretch(drawn: np.ndarray, table: np.ndarray) -> float:
 def _nearest(taxonomy: Taxonomy, tangents: np.ndarray, curvature: float) -> list[list[int]]:
     """Return for each code the nearest others of its level, by the table's own distances."""
     points = lorentz.exp0(torch.from_numpy(tangents.astype(np.float64)), c=curvature)
-    found: list[list[int]] = [[] for _ in taxonomy.codes]
+    nearest: list[list[int]] = [[] for _ in taxonomy.codes]
     for level in np.unique(taxonomy.level):
         nodes = taxonomy.at_level(int(level))
         among = points[torch.from_numpy(nodes)]
         far = lorentz.pairwise_distance(among, among, c=curvature).fill_diagonal_(torch.inf)
         order = far.argsort(dim=1, stable=True)[:, : min(NEAR, len(nodes) - 1)].numpy()
         for node, others in zip(nodes, nodes[order], strict=True):
-            found[int(node)] = others.tolist()
-    return found
+            nearest[int(node)] = others.tolist()
+    return nearest
 
 
 def _static(name: str) -> str:

@@ -3,7 +3,7 @@
 Found by annealing the least distance between any two, in OKLab (Ottosson 2020), over ordinary
 vision and the three kinds of dichromacy (Machado et al. 2009); sectors that stand side by side on
 the circle differ most. Both colours of a sector have about one hue. Twenty colours cannot all be
-told apart by everybody: numbers on the rim, labels and the legend say the sector as well.
+distinguished by everybody: numbers on the rim, labels and the legend say the sector as well.
 """
 
 SECTOR_COLOURS: dict[str, tuple[str, str]] = {

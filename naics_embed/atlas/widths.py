@@ -22,7 +22,7 @@ def fitted_angles(
     last: Tensor,
     leaves: int,
     radius: np.ndarray,
-    wanted: np.ndarray,
+    targets: np.ndarray,
     *,
     steps: int,
     sample: int,
@@ -34,11 +34,11 @@ def fitted_angles(
     Without steps, leaves share the circle evenly.
 
     Args:
-        first: int64 ``(n,)``, place on the circle of a code's first leaf.
-        last: int64 ``(n,)``, one past the place of its last leaf.
+        first: int64 ``(n,)``, position on the circle of a code's first leaf.
+        last: int64 ``(n,)``, one past the position of its last leaf.
         leaves: how many there are.
         radius: float ``(n,)`` at unit curvature.
-        wanted: float ``(n, n)``, distances wanted in the plane.
+        targets: float ``(n, n)``, target distances in the plane.
         steps: of Adam, with a rate that falls to 0.
         sample: codes drawn a step, whose distances to all others enter the stress.
         rate: the first learning rate.
@@ -46,7 +46,7 @@ def fitted_angles(
     """
     generator = torch.Generator().manual_seed(seed)
     radii = torch.from_numpy(radius)
-    targets = torch.from_numpy(wanted)
+    target_distances = torch.from_numpy(targets)
     logits = torch.zeros(leaves, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([logits], lr=rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, max(steps, 1))
@@ -55,7 +55,7 @@ def fitted_angles(
         angle = _middles(logits, first, last)
         far = polar_distance(radii[rows, None], angle[rows, None], radii, angle)
         optimiser.zero_grad()
-        (far - targets[rows]).square().mean().backward()
+        (far - target_distances[rows]).square().mean().backward()
         optimiser.step()
         schedule.step()
     return _middles(logits.detach(), first, last)

@@ -1,1 +1,1 @@
-"""Checks of the data: codes, cross references, labelled texts and what they are derived from."""
+"""Checks of the data: codes, cross-references, labelled texts and their sources."""

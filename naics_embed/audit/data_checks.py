@@ -1,4 +1,4 @@
-"""What could be wrong with the ground truth, looked for one by one.
+"""Checks of the ground truth, one by one.
 
 The tree metric is computed again from the code strings alone, so that an error in the taxonomy
 would not hide itself.
@@ -19,13 +19,13 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class DataCheck:
-    """Something that was looked for.
+    """A check of the data and its result.
 
     Attributes:
-        name: what it is.
-        found: how often.
-        of: among how many.
-        wrong: whether a single case makes the ground truth wrong; the others are worth knowing.
+        name: the fault.
+        found: number of cases.
+        of: number of rows checked.
+        wrong: whether a single case makes the ground truth wrong; other checks only inform.
         examples: the first cases.
     """
 
@@ -40,7 +40,7 @@ def data_checks(files: DataFiles, taxonomy: Taxonomy, *, sample: int, seed: int)
     """Look for errors and surprises.
 
     Args:
-        files: what the data stages wrote.
+        files: files of the data stages.
         taxonomy: the tree of its codes.
         sample: quadruples drawn for the four-point condition.
         seed: seed of the draw.
@@ -86,10 +86,10 @@ def _pairs(frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 def _wrong_distances(distances: pl.DataFrame, taxonomy: Taxonomy) -> DataCheck:
     i, j = _pairs(distances)
     stored = distances['distance'].to_numpy().astype(np.int64)
-    wanted = distances_from_strings(taxonomy.codes, i, j)
-    wrong = np.flatnonzero(stored != wanted)
+    counted = distances_from_strings(taxonomy.codes, i, j)
+    wrong = np.flatnonzero(stored != counted)
     examples = [
-        f'{taxonomy.codes[i[row]]} and {taxonomy.codes[j[row]]}: {stored[row]}, not {wanted[row]}'
+        f'{taxonomy.codes[i[row]]} and {taxonomy.codes[j[row]]}: {stored[row]}, not {counted[row]}'
         for row in wrong[:SHOWN]
     ]
     expected = len(taxonomy) * (len(taxonomy) - 1) // 2
@@ -136,8 +136,8 @@ def _four_points(distances: pl.DataFrame, codes: int, sample: int, seed: int) ->
 
 
 def _orphans(codebook: pl.DataFrame) -> DataCheck:
-    known = set(codebook['code'])
-    lost = codebook.filter(pl.col('parent').is_not_null() & ~pl.col('parent').is_in(list(known)))
+    codes = set(codebook['code'])
+    lost = codebook.filter(pl.col('parent').is_not_null() & ~pl.col('parent').is_in(list(codes)))
     examples = lost['code'].head(SHOWN).to_list()
     return DataCheck(
         'code whose parent is not in the table', len(lost), len(codebook), True, examples
@@ -158,11 +158,11 @@ def _bad_triplets(files: DataFiles, taxonomy: Taxonomy) -> list[DataCheck]:
     many = len(triplets)
 
     def case(name: str, rows: np.ndarray) -> DataCheck:
-        shown = [
-            ' '.join(taxonomy.codes[place[row]] for place in positions)
+        examples = [
+            ' '.join(taxonomy.codes[column[row]] for column in positions)
             for row in np.flatnonzero(rows)[:SHOWN]
         ]
-        return DataCheck(name, int(rows.sum()), many, True, shown)
+        return DataCheck(name, int(rows.sum()), many, True, examples)
 
     return [
         case('triplet whose negative is not farther than its positive', far <= near),

@@ -1,4 +1,4 @@
-"""What the data stages wrote, read together."""
+"""The files of the data stages, read together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from naics_embed.supervision.triplets import TRIPLETS
 
 @dataclass(frozen=True)
 class DataFiles:
-    """What the data stages wrote, read.
+    """The files of the data stages, read.
 
     Attributes:
         codebook: ``code, level, title, description, description_origin, excluded`` and more.

@@ -1,4 +1,4 @@
-"""What training is told to be true, in tables: levels, distances, relations, ceilings, labels."""
+"""The ground truth of training, in tables: levels, distances, relations, ceilings, labels."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,15 +18,15 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """The tables, and what is odd about the data.
+    """The tables, and the checks of the data.
 
     Attributes:
         levels: one row a level: codes, leaves, only children, children, texts.
-        distances: one row a value of D*: pairs, share, share within sectors.
-        relations: one row a name: pairs, share, the distances it covers.
+        distances: one row a value of D*: pairs, fraction, fraction within sectors.
+        relations: one row a name: pairs, fraction, the distances it covers.
         ceilings: the best rank correlation that a table without ties can reach.
         labels: one row a kind of labelled text: its texts in each split.
-        data_checks: what was looked for, and how often it was found.
+        data_checks: the checks and their results.
     """
 
     levels: Rows
@@ -38,7 +38,7 @@ class GroundTruth:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing was found that makes the ground truth wrong."""
+        """Whether no check that makes the ground truth wrong has a case."""
         return not any(check.found for check in self.data_checks if check.wrong)
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,10 +47,10 @@ class GroundTruth:
 
 
 def investigate(files: DataFiles, *, sample: int, seed: int) -> GroundTruth:
-    """Describe the ground truth, and look for what is odd about it.
+    """Describe and check the ground truth.
 
     Args:
-        files: what the data stages wrote.
+        files: files of the data stages.
         sample: quadruples of codes drawn to test that D* is a tree metric.
         seed: seed of the draw.
     """
@@ -121,11 +121,11 @@ def _distances(pairs: pl.DataFrame, same: np.ndarray) -> Rows:
 
 
 def _relations(pairs: pl.DataFrame) -> Rows:
-    known = relation_table().select('relation_id', named=pl.col('relation'), edges='distance')
-    found = (
+    names = relation_table().select('relation_id', named=pl.col('relation'), edges='distance')
+    counts = (
         pairs.group_by('relation_id')
         .len()
-        .join(known, on='relation_id')
+        .join(names, on='relation_id')
         .group_by('named')
         .agg(
             pairs=pl.col('len').sum(), nearest=pl.col('edges').min(), farthest=pl.col('edges').max()
@@ -139,7 +139,7 @@ def _relations(pairs: pl.DataFrame) -> Rows:
             'fraction': count / len(pairs),
             'distance': str(near) if near == far else f'{near}–{far}',
         }
-        for name, count, near, far in found.iter_rows()
+        for name, count, near, far in counts.iter_rows()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Systems that a trained model is compared with: texts with labels in, scores of classes out.
+"""Systems to compare a trained model with: texts with labels in, scores of classes out.
 
 Each is a deterministic function that fits on training texts or their frozen embeddings and
 returns float32 ``(queries, n_classes)`` scores, higher is better, −inf for a class without

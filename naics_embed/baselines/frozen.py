@@ -65,8 +65,8 @@ def reduced_class_mean(
 
     check_labels(train_labels, len(train_embeddings), n_classes)
     train = _unit(train_embeddings)
-    found = PCA(min(dimensions, *train.shape), svd_solver='full').fit(train)
-    reduced = found.transform(train), found.transform(_unit(query_embeddings))
+    components = PCA(min(dimensions, *train.shape), svd_solver='full').fit(train)
+    reduced = components.transform(train), components.transform(_unit(query_embeddings))
     return class_mean(reduced[0], train_labels, reduced[1], n_classes)
 
 

@@ -51,9 +51,9 @@ def bm25(
     vocabulary = {token for document in documents for token in document}
     scores = np.zeros((len(query_texts), len(classes)), dtype=np.float32)
     for row, tokens in enumerate(_tokens(query_texts)):
-        known = [token for token in tokens if token in vocabulary]
-        if known:
-            scores[row] = index.get_scores(known)
+        in_vocabulary = [token for token in tokens if token in vocabulary]
+        if in_vocabulary:
+            scores[row] = index.get_scores(in_vocabulary)
     return all_classes(scores, classes, n_classes)
 
 
@@ -62,7 +62,7 @@ def _tokens(texts: Sequence[str]) -> list[list[str]]:
 
     if not texts:
         return []
-    # No stop words: "except", "not" and "other" tell classes apart.
+    # No stop words: "except", "not" and "other" separate classes.
     return bm25s.tokenize(
         list(texts), stopwords=None, return_ids=False, show_progress=False, lower=True
     )

@@ -1,4 +1,4 @@
-"""What every baseline shares: checked labels, and a score matrix with all classes."""
+"""Parts of every baseline: checked labels, and a score matrix with all classes."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def check_labels(labels: np.ndarray, rows: int, n_classes: int) -> np.ndarray:
 
 
 def check_two_classes(labels: np.ndarray) -> None:
-    """Raise ValueError where a classifier would have nothing to tell apart."""
+    """Raise ValueError where there are fewer than two classes."""
     if len(np.unique(labels)) < 2:
         raise ValueError(f'all training rows have the label {labels[0]}: at least two are needed')
 

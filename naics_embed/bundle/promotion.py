@@ -37,7 +37,7 @@ def under_home(root: str) -> str:
 
 
 def promote(root: Path, bundle: Path, facts: dict[str, Any]) -> None:
-    """Make a bundle the one in use; the one before stays known as its previous.
+    """Make a bundle the one in use, and record the earlier one as its previous.
 
     Raises:
         ArtifactError: there is no bundle, or the pointer is damaged.
@@ -64,7 +64,7 @@ def rollback(root: Path) -> dict[str, Any]:
     now = promotion_record(root)
     before = None if now is None else now.get(PREVIOUS)
     if now is None or before is None:
-        raise ArtifactError(f'{root} knows no earlier bundle to go back to')
+        raise ArtifactError(f'{root} has no earlier bundle to go back to; promote one by its path')
     if not (root / before['bundle'] / MANIFEST).is_file():
         raise ArtifactError(
             f'the earlier bundle {root / before["bundle"]} is gone; promote another by its path'

@@ -1,4 +1,4 @@
-"""The bundle: a directory with a table of codes and the encoder that places texts beside it.
+"""The bundle: a directory with a table of codes and the encoder that embeds texts in its space.
 
 - ``codes.parquet``: ``code``, ``official``, ``vintage``, ``level``, ``title``, ``supervised``,
   ``radius`` and the tangent coordinates at the origin, ``x00`` … (float32);
@@ -8,8 +8,8 @@
 - ``disk.parquet``, where the run drew one: ``code``, ``x``, ``y`` in the Poincaré disk;
 - ``metrics.json``: ``split/metric`` → value, reference, name of the reference;
 - ``MODEL_CARD.md``, where the run wrote one: the same for people and for the Hugging Face hub;
-- ``manifest.json``: what the table is, which distance to use, where it came from, and the checksum
-  of every other file.
+- ``manifest.json``: what the table is, which distance to use, where it came from, and the checksums
+  of all other files.
 """
 
 from collections.abc import Callable
@@ -189,7 +189,7 @@ def write_bundle(
     Args:
         path: its directory; an existing one is replaced.
         codebook: ``code``, ``official``, ``vintage``, ``level``, ``title``, n rows.
-        supervised: bool ``(n,)``, false for codes that their texts alone have placed.
+        supervised: bool ``(n,)``, false for codes embedded from their texts alone.
         tangents: float ``(n, dim)`` at the origin.
         encoder: directory with the files of `ENCODER_FILES`.
         space: the Lorentz space.

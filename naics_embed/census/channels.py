@@ -1,4 +1,4 @@
-"""The texts of a code, cleaned of the marks that the publication left in them."""
+"""The texts of a code, without the markup of the publication."""
 
 import html
 import re
@@ -21,12 +21,12 @@ _ABSENT = frozenset({'', 'null', 'none', 'n/a', 'nan'})
 
 @dataclass(frozen=True)
 class Description:
-    """What a cell of the column Description holds.
+    """The parts of a cell of the column Description.
 
     Attributes:
         text: paragraphs, one a line; None where there are none.
         illustrative: illustrative examples, one a line; None where there are none.
-        pointer: canonical code whose description stands in for this one; None where none does.
+        pointer: canonical code whose description is used for this one; None where there is none.
     """
 
     text: str | None

@@ -38,7 +38,7 @@ def build_codebook(source: Source) -> pl.DataFrame:
 
     A description that only points to another code takes that code's text. A code without text
     takes the text of its only child; with several children it stays null. Illustrative examples
-    follow the description that they stand in. Exclusion texts are a code's own rows only. No
+    follow the description that they belong to. Exclusion texts are a code's own rows only. No
     channel ever holds a placeholder.
 
     Returns:
@@ -65,9 +65,9 @@ def build_codebook(source: Source) -> pl.DataFrame:
             'parent': parents,
             'vintage': [VINTAGE] * len(taxonomy),
             'title': [titles[code] for code in taxonomy.codes],
-            'description': [found.text for _, found in resolved],
+            'description': [description.text for _, description in resolved],
             'description_origin': [origin for origin, _ in resolved],
-            'illustrative': [found.illustrative for _, found in resolved],
+            'illustrative': [description.illustrative for _, description in resolved],
             'excluded': [exclusions.get(code) for code in taxonomy.codes],
         },
         schema=CODEBOOK_SCHEMA,
@@ -96,7 +96,7 @@ def _read_titles(source: Source) -> dict[str, str]:
         if not title:
             raise SourceError(f'{file.path}, row {row}: code {code} has no title')
         if code in titles:
-            raise SourceError(f'{file.path}, row {row}: code {code} stands there a second time')
+            raise SourceError(f'{file.path}, row {row}: code {code} is listed a second time')
         titles[code] = title
     if not titles:
         raise SourceError(f'{file.path} holds no codes; use the file published at {CODES.url}')
@@ -123,14 +123,14 @@ def _read_descriptions(
     codes = checked_codes(frame, file, DESCRIPTIONS, taxonomy)
     for code, (row, title, cell) in zip(codes, columns, strict=True):
         if code in descriptions:
-            raise SourceError(f'{file.path}, row {row}: code {code} stands there a second time')
-        found = parse_description(cell)
-        if found.pointer is not None and found.pointer not in taxonomy:
+            raise SourceError(f'{file.path}, row {row}: code {code} is listed a second time')
+        description = parse_description(cell)
+        if description.pointer is not None and description.pointer not in taxonomy:
             raise SourceError(
-                f'{file.path}, row {row}: the description of {code} points to {found.pointer}, '
-                'which is not among the codes'
+                f'{file.path}, row {row}: the description of {code} points to '
+                f'{description.pointer}, which is not among the codes'
             )
-        descriptions[code] = found
+        descriptions[code] = description
         if clean_title(title or '') != titles[code]:
             differing.append(code)
     if differing:
@@ -153,18 +153,18 @@ def _resolve(
             f'the descriptions of {" and ".join(seen)} only point to each other; '
             f'use the file published at {DESCRIPTIONS.url}'
         )
-    own = descriptions.get(code, Description(None, None, None))
-    if own.text is not None:
-        return OWN, own
+    description = descriptions.get(code, Description(None, None, None))
+    if description.text is not None:
+        return OWN, description
     children = taxonomy.children[taxonomy.index(code)]
-    if own.pointer is not None:
-        origin, heir = POINTER, own.pointer
+    if description.pointer is not None:
+        origin, heir = POINTER, description.pointer
     elif len(children) == 1:
         origin, heir = ONLY_CHILD, taxonomy.codes[children[0]]
     else:
-        return ABSENT, own
-    _, found = _resolve(heir, taxonomy, descriptions, (*seen, code))
-    return (ABSENT, own) if found.text is None else (origin, found)
+        return ABSENT, description
+    _, inherited = _resolve(heir, taxonomy, descriptions, (*seen, code))
+    return (ABSENT, description) if inherited.text is None else (origin, inherited)
 
 
 def _read_exclusions(source: Source, taxonomy: Taxonomy) -> dict[str, str]:

@@ -41,7 +41,7 @@ class Downloaded:
         path: where it lies.
         sha256: checksum of its bytes.
         status: ``fetched`` now, ``not modified`` since an earlier fetch, or ``cached`` where the
-            server could not be asked.
+            server could not be reached.
         known: whether the checksum is the one on record.
     """
 
@@ -53,7 +53,7 @@ class Downloaded:
 
 @dataclass(frozen=True)
 class _Held:
-    """A valid file in the cache, and the validators under which the server knows it."""
+    """A valid file in the cache, and the validators that the server gave for it."""
 
     sha256: str
     validators: dict[str, str]
@@ -71,13 +71,13 @@ def download(
 ) -> Downloaded:
     """Bring a workbook into ``cache_dir``, under its official name.
 
-    The server is asked conditionally (ETag, Last-Modified) where the cache holds an intact copy.
+    The request is conditional (ETag, Last-Modified) where the cache holds an intact copy.
     Connection errors, timeouts, truncated answers, 408, 429 and 5xx are tried again. Where all
     fails and the cache holds a copy, that copy is used with a warning.
 
     Args:
         workbook: which one.
-        cache_dir: directory of the cache; made where it does not exist.
+        cache_dir: directory of the cache; created where it does not exist.
         settings: timeouts, retries and the largest download.
         limits: how large the workbook may be once it is unpacked and read.
         progress: called as bytes arrive.
@@ -85,7 +85,7 @@ def download(
         budget: time that this workbook shares with others, beside ``settings.deadline_s``.
 
     Returns:
-        Where the file lies, its checksum, and how it came there.
+        The path of the file, its checksum, and whether it was fetched.
 
     Raises:
         SourceError: it could not be fetched, is too large or is no workbook, and no copy is held.
@@ -106,7 +106,7 @@ def download(
 
 
 def held_copy(path: Path, url: str, limits: WorkbookLimits) -> _Held | None:
-    """Return what is known of an intact cached copy, or None where there is none."""
+    """Return checksum and validators of an intact cached copy, or None where there is none."""
     if not path.is_file():
         return None
     try:
@@ -119,7 +119,7 @@ def held_copy(path: Path, url: str, limits: WorkbookLimits) -> _Held | None:
         record: dict[str, Any] = read_json(_sidecar(path))
     except ArtifactError:
         return _Held(sha256, {})
-    # Validators speak of the bytes that the server sent, so an altered copy must not use them.
+    # Validators refer to the bytes that the server sent, so an altered copy must not use them.
     if record.get('sha256') != sha256 or record.get('url') != url:
         return _Held(sha256, {})
     headers = {'If-None-Match': record.get('etag'), 'If-Modified-Since': record.get('modified')}
@@ -127,7 +127,7 @@ def held_copy(path: Path, url: str, limits: WorkbookLimits) -> _Held | None:
 
 
 def unknown_checksum(workbook: Workbook, path: Path, sha256: str) -> str:
-    """Say that a file is not byte for byte the one on record; its structure decides its use."""
+    """Return the warning that a file is not byte for byte the one on record."""
     return (
         f'{path} has sha256 {sha256}, not the known {workbook.sha256}: the Census Bureau may have '
         'replaced it, or it was saved again; it is used if its structure is right'
@@ -144,8 +144,8 @@ def _fetch(
     progress: Progress | None,
     shared: TimeBudget | None,
 ) -> Downloaded:
-    own = TimeBudget(settings.deadline_s, 'data.http.deadline_s')
-    clock = Clock(own if shared is None else shared, own)
+    budget = TimeBudget(settings.deadline_s, 'data.http.deadline_s')
+    clock = Clock(budget if shared is None else shared, budget)
     sign_in = _sign_in()
     validators = held.validators if held else {}
     attempt = 0
@@ -202,7 +202,7 @@ def _sign_in() -> 'httpx.Auth | None':
 def _keep(
     answer: Answer, workbook: Workbook, url: str, path: Path, limits: WorkbookLimits
 ) -> Downloaded:
-    """Put what came into the cache, if it is a workbook."""
+    """Write an answer to the cache, if it is a workbook."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(answer.content)
         _check_content(temporary, workbook, url, limits)

@@ -1,7 +1,7 @@
 """The four workbooks of NAICS 2022 as the U.S. Census Bureau publishes them.
 
 They are in the public domain. Names, addresses, sheets, headers and checksums are facts of the
-source, known in 2026.
+source, as of 2026.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Workbook:
         key: name by which this library calls it.
         file_name: official file name.
         url: public address.
-        sha256: checksum of the bytes known to be published there.
+        sha256: checksum of the bytes published there.
         sheet: sheet that holds the table.
         columns: pairs of the name used here and the official header, blanks collapsed.
         without_it: what is lost where the workbook is missing.

@@ -29,7 +29,7 @@ def read_index(source: Source, taxonomy: Taxonomy) -> pl.DataFrame:
     counted in the log, as are exact repetitions.
 
     Returns:
-        `INDEX_SCHEMA`, in the order of the file: an id made from code and text, the code, the
+        `INDEX_SCHEMA`, in the order of the file: an id derived from code and text, the code, the
         text with blanks collapsed, and its normal form. No rows where the source has no index.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Text normal form, and identifiers made from content."""
+"""Text normal form, and identifiers derived from content."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ _NOT_LETTER_OR_DIGIT = re.compile(r'[\W_]+')
 
 
 def normalise(text: str) -> str:
-    """Return the lower-case letters and digits of a text, words parted by single blanks."""
+    """Return the lower-case letters and digits of a text, words separated by single blanks."""
     return _NOT_LETTER_OR_DIGIT.sub(' ', text.lower()).strip()
 
 

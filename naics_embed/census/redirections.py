@@ -47,7 +47,7 @@ def build_redirections(source: Source, taxonomy: Taxonomy) -> pl.DataFrame:
 
     Returns:
         `REDIRECTION_SCHEMA`, in the order of the file:
-        ``id`` made from code and text; ``code`` on which the row stands; ``text`` as it stands;
+        ``id`` derived from code and text; ``code`` of the row; ``text`` as published;
         ``phrase``, the activity without its subject ("Establishments primarily engaged in"), null
         where the row has no such clause; ``targets``, canonical codes in the order named;
         ``also_named``, codes named before the clause, which belong to another row that ran into
@@ -55,7 +55,7 @@ def build_redirections(source: Source, taxonomy: Taxonomy) -> pl.DataFrame:
         ``same_code``, whether a target is ``code``. No rows where the source has no such file.
 
     Raises:
-        SourceError: a row stands on a code that is not in the taxonomy.
+        SourceError: a row has a code that is not in the taxonomy.
     """
     file = source.files.get(CROSS_REFERENCES.key)
     if file is None:
@@ -69,8 +69,8 @@ def build_redirections(source: Source, taxonomy: Taxonomy) -> pl.DataFrame:
         if not text:
             continue
         before, after = split_clause(text)
-        targets, strange = _known(named_codes(after), taxonomy)
-        also_named, strange_before = _known(named_codes(before or ''), taxonomy)
+        targets, strange = _in_taxonomy(named_codes(after), taxonomy)
+        also_named, strange_before = _in_taxonomy(named_codes(before or ''), taxonomy)
         unknown += strange + strange_before
         phrase = None if before is None else activity_phrase(before)
         at = taxonomy.index(code)
@@ -103,7 +103,7 @@ def split_clause(text: str) -> tuple[str | None, str]:
 
 
 def activity_phrase(before: str) -> str | None:
-    """Clean what stands before "are classified" into an activity phrase."""
+    """Clean the text before "are classified" into an activity phrase."""
     while (head := _STRAY_HEAD.match(before)) is not None:
         before = before[head.end() :]
     phrase = _SUBJECT.sub('', before).strip(' ,;:-')
@@ -115,9 +115,9 @@ def named_codes(text: str) -> list[str]:
     return [code for listed in _NAMED_CODES.findall(text) for code in re.findall(_NUMBER, listed)]
 
 
-def _known(spellings: list[str], taxonomy: Taxonomy) -> tuple[list[str], list[str]]:
+def _in_taxonomy(spellings: list[str], taxonomy: Taxonomy) -> tuple[list[str], list[str]]:
     """Sort spellings into distinct canonical codes of the taxonomy, and others."""
-    known: dict[str, None] = {}
+    valid: dict[str, None] = {}
     strange: list[str] = []
     for spelling in spellings:
         try:
@@ -126,7 +126,7 @@ def _known(spellings: list[str], taxonomy: Taxonomy) -> tuple[list[str], list[st
             strange.append(spelling)
             continue
         if code in taxonomy:
-            known[code] = None
+            valid[code] = None
         else:
             strange.append(spelling)
-    return list(known), strange
+    return list(valid), strange

@@ -1,4 +1,4 @@
-"""One request for a workbook: what a server sends, within limits of size and of time."""
+"""One request for a workbook, within limits of size and of time."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import httpx
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with file name, bytes so far, and bytes in all where the server says so."""
+"""Called with file name, bytes so far, and bytes in all where the server announces them."""
 
 _RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _NOT_MODIFIED = 304
@@ -33,9 +33,9 @@ class HttpSettings:
         backoff_s: first delay between attempts; it doubles, with jitter.
         backoff_max_s: longest delay, also for a Retry-After header.
         max_bytes: largest accepted file.
-        user_agent: how the client introduces itself.
-        auto_deadline_s: seconds for all workbooks together where the packaged titles can stand in
-            for them (``data.source=auto``); what comes adds to them.
+        user_agent: the header ``User-Agent``.
+        auto_deadline_s: seconds for all workbooks together where the packaged titles can replace
+            them (``data.source=auto``); bytes that arrive add to them.
         auto_least_rate: bytes a second below which a download is too slow then: each second's
             worth of bytes adds a second.
     """
@@ -54,7 +54,7 @@ class HttpSettings:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server sent, and the validators under which it knows that."""
+    """The content that a server sent, and its validators."""
 
     content: bytes
     etag: str | None
@@ -63,7 +63,7 @@ class Answer:
 
 @dataclass
 class Clock:
-    """The time of one workbook: its own, and what it shares with others."""
+    """The time of one workbook: its own budget, and the one that it shares with others."""
 
     shared: TimeBudget
     own: TimeBudget
@@ -102,9 +102,9 @@ def ask(
     progress: Progress | None,
     clock: Clock,
 ) -> Answer | None:
-    """Return what the server sends, or None where the held copy is still right.
+    """Return the answer of the server, or None where the held copy is still right.
 
-    Nothing is written: nobody may wait for this any more.
+    Nothing is written: the caller may have given up waiting.
     """
     import httpx
 
@@ -175,7 +175,7 @@ def _receive(
 
 
 def _retry_after_s(header: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for, given as a number or as an HTTP date."""
+    """Seconds of a Retry-After header, given as a number or as an HTTP date."""
     if header is None:
         return None
     text = header.strip()

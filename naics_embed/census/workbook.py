@@ -27,7 +27,7 @@ def read_sheet(file: SourceFile, workbook: Workbook) -> pl.DataFrame:
     """Read the columns of a workbook that matter, every cell a string.
 
     Letting the reader infer types would turn the codes into integers and lose the ranges
-    (31-33). The header may stand a few rows down, and blanks and case in it do not matter. Rows
+    (31-33). The header may be a few rows down, and blanks and case in it do not matter. Rows
     that are empty in all columns are dropped. A sheet of another name is used, with a warning,
     where it is the only one with the columns.
 
@@ -123,11 +123,11 @@ def _choose_sheet(reader: 'ExcelReader', file: SourceFile, workbook: Workbook) -
             fitting[0],
         )
         return fitting[0]
-    wanted = ', '.join(repr(header) for _, header in workbook.columns)
-    found = f'several have its columns: {", ".join(fitting)}' if fitting else 'none has its columns'
+    headers = ', '.join(repr(header) for _, header in workbook.columns)
+    fault = f'several have its columns: {", ".join(fitting)}' if fitting else 'none has its columns'
     raise SourceError(
         f'{file.path} has no sheet {workbook.sheet!r}, and of its sheets ({", ".join(names)}) '
-        f'{found} ({wanted})'
+        f'{fault} ({headers})'
     )
 
 
@@ -137,12 +137,12 @@ def _cells(reader: 'ExcelReader', sheet: str) -> pl.DataFrame:
 
 
 def _find_header(cells: pl.DataFrame, workbook: Workbook) -> tuple[int, list[int]] | None:
-    """Return the row of the header and the position of each wanted column."""
-    wanted = [_plain(header) for _, header in workbook.columns]
+    """Return the row of the header and the position of each column of the workbook."""
+    headers = [_plain(header) for _, header in workbook.columns]
     for number, row in enumerate(cells.head(_HEADER_SEARCH_ROWS).iter_rows()):
         present = [_plain(cell) for cell in row]
-        if all(present.count(header) == 1 for header in wanted):
-            return number, [present.index(header) for header in wanted]
+        if all(present.count(header) == 1 for header in headers):
+            return number, [present.index(header) for header in headers]
     return None
 
 
@@ -151,15 +151,15 @@ def _missing_columns(
 ) -> SourceError:
     rows = cells.head(_HEADER_SEARCH_ROWS).iter_rows()
     written = ([cell for cell in row if _plain(cell)] for row in rows)
-    found = next((row for row in written if row), [])
-    present = [_plain(cell) for cell in found]
+    first_row = next((row for row in written if row), [])
+    present = [_plain(cell) for cell in first_row]
     lacking = [header for _, header in workbook.columns if _plain(header) not in present]
     repeated = [header for _, header in workbook.columns if present.count(_plain(header)) > 1]
     fault = ' and '.join(
         [f'lacks the column {header!r}' for header in lacking]
         + [f'has the column {header!r} more than once' for header in repeated]
     )
-    listed = ', '.join(repr(cell) for cell in found) or 'none'
+    listed = ', '.join(repr(cell) for cell in first_row) or 'none'
     return SourceError(
         f'{file.path}, sheet {sheet!r}: {fault}; columns found: {listed}. '
         f'Use the file as published at {workbook.url}'

@@ -15,7 +15,7 @@ from naics_embed.errors import UserError
 if TYPE_CHECKING:
     import polars as pl
 
-    from naics_embed.search.code_table import CodeTable
+    from naics_embed.search.code_table import Code, CodeTable, Comparison
     from naics_embed.search.concordance import Likelihood
 
 
@@ -43,9 +43,9 @@ def similar(
     bundle: BundleOption = None,
 ) -> None:
     """Show the codes nearest to a code."""
-    found = [asdict(near) for near in _table(bundle).similar(code, k, level)]
+    rows = [asdict(near) for near in _table(bundle).similar(code, k, level)]
     columns = ('official', 'title', 'distance', 'tree_distance', 'shared')
-    _show(found, columns, as_json=as_json)
+    _show(rows, columns, as_json=as_json)
 
 
 def compare(
@@ -56,26 +56,26 @@ def compare(
 ) -> None:
     """Compare two codes: common ancestor, distances, cross references between them."""
     codes = _table(bundle)
-    found = codes.compare(first, second)
+    comparison = codes.compare(first, second)
     between = [
         redirection
-        for one, other in ((found.first, found.second), (found.second, found.first))
+        for one, other in _both_ways(comparison)
         for redirection in (codes.redirections(one.code) if codes.has_redirections else ())
         if other in redirection.targets
     ]
     if as_json:
-        content = {**asdict(found), 'redirections': [asdict(item) for item in between]}
+        content = {**asdict(comparison), 'redirections': [asdict(item) for item in between]}
         sys.stdout.write(json.dumps(content, indent=2) + '\n')
         return
-    common = found.common
+    common = comparison.common
     lines = [
-        f'{found.first.official}  {found.first.title}',
-        f'{found.second.official}  {found.second.title}',
+        f'{comparison.first.official}  {comparison.first.title}',
+        f'{comparison.second.official}  {comparison.second.title}',
         f'common ancestor   {f"{common.official} {common.title}" if common else "none"}',
-        f'tree distance     {found.tree_distance}',
-        f'geodesic distance {found.distance:.3f}',
-        f'nearer to {found.first.official}: {found.nearer:.1%} of codes of '
-        f'{found.second.level} digits',
+        f'tree distance     {comparison.tree_distance}',
+        f'geodesic distance {comparison.distance:.3f}',
+        f'nearer to {comparison.first.official}: {comparison.nearer:.1%} of codes of '
+        f'{comparison.second.level} digits',
     ]
     for item in between:
         targets = ', '.join(target.official for target in item.targets)
@@ -88,7 +88,7 @@ def concord(
         list[str] | None, typer.Argument(help='Six-digit codes; all where none is given.')
     ] = None,
     source: Annotated[int, typer.Option('--from', help='Vintage of the codes.')] = 2017,
-    target: Annotated[int, typer.Option('--to', help='Vintage wanted.')] = 2022,
+    target: Annotated[int, typer.Option('--to', help='Vintage of the result.')] = 2022,
     fractions: Annotated[
         Fractions, typer.Option(help='How the parts of a code that was split are estimated.')
     ] = Fractions.EQUAL,
@@ -131,11 +131,16 @@ def cluster(
     """Cluster the codes of a level by their geodesic distances."""
     from naics_embed.search.clusters import cluster_codes
 
-    found = cluster_codes(_table(bundle), k, level=level, method=method.value, seed=seed)
+    clusters = cluster_codes(_table(bundle), k, level=level, method=method.value, seed=seed)
     if out is not None:
-        _write(found, out)
+        _write(clusters, out)
         return
-    _show(found.to_dicts(), ('code', 'title', 'cluster'), as_json=as_json)
+    _show(clusters.to_dicts(), ('code', 'title', 'cluster'), as_json=as_json)
+
+
+def _both_ways(comparison: 'Comparison') -> tuple[tuple['Code', 'Code'], ...]:
+    first, second = comparison.first, comparison.second
+    return (first, second), (second, first)
 
 
 def _text_likelihood(bundle: Path | None) -> 'Likelihood':
@@ -188,13 +193,13 @@ def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], *, as_json: bool
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for name in columns:
         numeric = bool(rows) and isinstance(rows[0][name], (int, float))
-        shown.add_column(name.replace('_', ' '), justify='right' if numeric else 'left')
+        table.add_column(name.replace('_', ' '), justify='right' if numeric else 'left')
     for row in rows:
-        shown.add_row(*(_cell(row[name]) for name in columns))
-    Console(highlight=False, markup=False, emoji=False).print(shown)
+        table.add_row(*(_cell(row[name]) for name in columns))
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def _cell(value: Any) -> str:

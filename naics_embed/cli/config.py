@@ -1,4 +1,4 @@
-"""Command that shows the effective configuration."""
+"""The command ``config``: the effective configuration."""
 
 import json
 import sys
@@ -42,11 +42,11 @@ def config(
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table('key', 'value', 'origin', box=None, pad_edge=False)
+    table = Table('key', 'value', 'origin', box=None, pad_edge=False)
     for key, value in values.items():
-        shown.add_row(key, _text(value), loaded.origins[key])
+        table.add_row(key, _text(value), loaded.origins[key])
     # A list such as [true] must not be taken for markup.
-    Console(highlight=False, markup=False).print(shown)
+    Console(highlight=False, markup=False).print(table)
 
 
 def _text(value: Any) -> str:

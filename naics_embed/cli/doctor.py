@@ -1,4 +1,4 @@
-"""Command that says what is wrong with this machine, and how to mend it."""
+"""The command ``doctor``: what is wrong with this machine, and how to fix it."""
 
 import json
 import os
@@ -40,10 +40,10 @@ def doctor(
         timeout=timeout,
     )
     if as_json:
-        sys.stdout.write(json.dumps([found.to_dict() for found in findings], indent=2) + '\n')
+        sys.stdout.write(json.dumps([finding.to_dict() for finding in findings], indent=2) + '\n')
     else:
         _print(findings)
-    if any(found.level == 'fail' for found in findings):
+    if any(finding.level == 'fail' for finding in findings):
         raise typer.Exit(EXIT_FAIL)
 
 
@@ -52,16 +52,16 @@ def _print(findings: 'list[Finding]') -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=None, pad_edge=False, show_header=False)
-    shown.add_column(no_wrap=True)
-    shown.add_column(no_wrap=True)
-    shown.add_column(overflow='fold')
-    for found in findings:
-        level = Text(found.level.value, style=COLOURS[found.level.value])
-        shown.add_row(level, Text(found.subject), Text(found.found))
-        if found.mend:
-            shown.add_row('', '', Text(f'→ {found.mend}', style='italic'))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow='fold')
+    for finding in findings:
+        level = Text(finding.level.value, style=COLOURS[finding.level.value])
+        table.add_row(level, Text(finding.subject), Text(finding.found))
+        if finding.remedy:
+            table.add_row('', '', Text(f'→ {finding.remedy}', style='italic'))
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(shown)
-    bad = {level: sum(found.level == level for found in findings) for level in ('fail', 'warn')}
-    console.print(f'{len(findings)} checks, {bad["fail"]} failed, {bad["warn"]} warnings')
+    console.print(table)
+    count = {level: sum(one.level == level for one in findings) for level in ('fail', 'warn')}
+    console.print(f'{len(findings)} checks, {count["fail"]} failed, {count["warn"]} warnings')

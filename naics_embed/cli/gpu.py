@@ -1,4 +1,4 @@
-"""Command that finds the batch size of a GPU."""
+"""The command ``gpu``: the batch size that fits a GPU."""
 
 import importlib.util
 import json
@@ -24,7 +24,9 @@ def gpu(
     memory: Annotated[
         float | None, typer.Option(help='GiB of the GPU; by default that of the one here.')
     ] = None,
-    fraction: Annotated[float, typer.Option(help='Share of the memory that may be used.')] = 0.85,
+    fraction: Annotated[
+        float, typer.Option(help='Fraction of the memory that may be used.')
+    ] = 0.85,
     apply: Annotated[
         bool, typer.Option('--apply', help='Write training.batch into the profile.')
     ] = False,

@@ -30,7 +30,7 @@ RENAMED_OPTIONS = {
     '--shares': '--fractions',
     '--figures': '--metrics',
 }
-"""Options of the version before and what they are called now."""
+"""Options of the previous version and their names in this one."""
 COMMANDS_GROUP = 'naics_embed.commands'
 PIPELINE_COMMANDS = (
     'run',
@@ -80,7 +80,7 @@ def root(
 
 
 def _join_pipeline() -> None:
-    """Add the commands that run flows; they stand above the library and join from outside."""
+    """Add the commands that run flows. They depend on the library, which does not import them."""
     if checkout() is None:
         for name in PIPELINE_COMMANDS:
             app.command(
@@ -109,14 +109,14 @@ def main() -> None:
     except UserError as error:
         _end(error)
     except OSError as error:
-        told = disk_error(error)
-        if told is None:
+        explained = disk_error(error)
+        if explained is None:
             raise
-        _end(told)
+        _end(explained)
 
 
 def _check_options(arguments: Sequence[str]) -> None:
-    """Raise UserError for an option that has another name now."""
+    """Raise UserError for an option that was renamed."""
     for argument in arguments:
         if argument == '--':
             return

@@ -44,9 +44,11 @@ def search(
     k: Annotated[int, typer.Option('-k', help='How many codes.')] = 5,
     level: Annotated[int, typer.Option(help='Digits of the codes, 2 to 6.')] = 6,
     confidence: Annotated[
-        float, typer.Option(help='Least probability of the code that is given as the answer.')
+        float, typer.Option(help='Least probability of the confident code.')
     ] = 0.8,
-    evidence: Annotated[int, typer.Option(help='Known texts and words to show for each code.')] = 0,
+    evidence: Annotated[
+        int, typer.Option(help='Training texts and matching terms to show for each code.')
+    ] = 0,
     distance: Annotated[
         bool, typer.Option('--distance', help='Rank by the distance alone; not calibrated.')
     ] = False,
@@ -57,7 +59,7 @@ def search(
     from naics_embed.bundle.promotion import promoted_bundle
     from naics_embed.bundle.storage import CODER
 
-    # Asked before torch is loaded, so that a first user without a table knows at once.
+    # Checked before torch is loaded, so that a user without a bundle sees the error at once.
     path = bundle or promoted_bundle()
     if not distance and (path / CODER).is_dir():
         from naics_embed.search.coder import Coder
@@ -73,20 +75,20 @@ def search(
         return
     from naics_embed.search.searcher import Searcher
 
-    found = Searcher.load(path).search(texts, k=k, level=level)
+    results = Searcher.load(path).search(texts, k=k, level=level)
     if as_json:
         rows = [
             {'text': text, 'hits': [asdict(hit) for hit in hits]}
-            for text, hits in zip(texts, found, strict=True)
+            for text, hits in zip(texts, results, strict=True)
         ]
         _print_json(rows)
         return
-    for text, hits in zip(texts, found, strict=True):
+    for text, hits in zip(texts, results, strict=True):
         _print_hits(text, hits)
 
 
 def metrics(as_json: AsJson = False, bundle: BundleOption = None) -> None:
-    """Print every metric of a run, beside its baseline or ceiling."""
+    """Print every metric of a run, with its baseline or ceiling."""
     metrics = _load(bundle).metrics()
     if as_json:
         _print_json(metrics)
@@ -94,19 +96,19 @@ def metrics(as_json: AsJson = False, bundle: BundleOption = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column('metric', overflow='fold')
-    shown.add_column('value', justify='right')
-    shown.add_column('beside it', justify='right')
-    shown.add_column('')
+    table = Table(box=None, pad_edge=False)
+    table.add_column('metric', overflow='fold')
+    table.add_column('value', justify='right')
+    table.add_column('reference', justify='right')
+    table.add_column('')
     for name, metric in sorted(metrics.items()):
-        shown.add_row(
+        table.add_row(
             name,
             _number(metric['value']),
             '' if metric['reference'] is None else _number(metric['reference']),
             metric['reference_name'] or '',
         )
-    Console(highlight=False, markup=False).print(shown)
+    Console(highlight=False, markup=False).print(table)
 
 
 def export(
@@ -132,7 +134,7 @@ def export(
     except (OSError, ComputeError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise UserError(
-            f'{out} could not be written: {reason}; make room, or name another file with -o'
+            f'{out} could not be written: {reason}; free some space, or name another file with -o'
         ) from error
 
 
@@ -158,9 +160,7 @@ def _number(value: float | None) -> str:
 def _format_of(out: Path) -> ExportFormat:
     ending = out.suffix.removeprefix('.').lower()
     if ending not in set(ExportFormat) - set(FOLDER_FORMATS):
-        raise UserError(
-            f'the name {out} does not tell the format; give --format {", ".join(ExportFormat)}'
-        )
+        raise UserError(f'{out} has no known ending; give --format {", ".join(ExportFormat)}')
     return ExportFormat(ending)
 
 
@@ -187,8 +187,8 @@ def _print_answer(answer: 'Answer') -> None:
     if answer.confident is None:
         lines.append(f'no code passes {answer.confidence:.0%}')
     else:
-        sure = answer.confident
-        lines.append(f'sure of {sure.official} {sure.title} ({sure.probability:.0%})')
+        code = answer.confident
+        lines.append(f'confident code: {code.official} {code.title} ({code.probability:.0%})')
     Console(highlight=False, markup=False, emoji=False).print('\n'.join(lines) + '\n')
 
 
@@ -196,12 +196,12 @@ def _print_hits(text: str, hits: 'Iterable[Hit]') -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=text, title_justify='left', box=None, pad_edge=False)
-    shown.add_column('code')
-    shown.add_column('title', ratio=1)
-    shown.add_column('distance', justify='right')
-    shown.add_column('fraction', justify='right')
+    table = Table(title=text, title_justify='left', box=None, pad_edge=False)
+    table.add_column('code')
+    table.add_column('title', ratio=1)
+    table.add_column('distance', justify='right')
+    table.add_column('probability', justify='right')
     for hit in hits:
-        shown.add_row(hit.official, hit.title, f'{hit.distance:.2f}', f'{hit.probability:.2f}')
+        table.add_row(hit.official, hit.title, f'{hit.distance:.2f}', f'{hit.probability:.2f}')
     # A text in brackets is a text, not markup.
-    Console(highlight=False, markup=False, emoji=False).print(shown)
+    Console(highlight=False, markup=False, emoji=False).print(table)

@@ -1,7 +1,8 @@
-"""Command that serves search and coding over HTTP."""
+"""The command ``serve``: search and coding over HTTP."""
 
 import importlib.util
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from naics_embed.errors import UserError
 if TYPE_CHECKING:
     from naics_embed.config.service import ServiceConfig
 
-NEEDED = ('fastapi', 'uvicorn', 'prometheus_client')
+REQUIRED = ('fastapi', 'uvicorn', 'prometheus_client')
 PREFIX = 'service.'
 LOG_FORMAT = '%(asctime)s %(levelname)s %(name)s: %(message)s'
 
@@ -28,21 +29,19 @@ def serve(
     bundle: Annotated[
         Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
     ] = None,
-    root_path: Annotated[
-        str, typer.Option(help='Prefix under which a proxy shows the service.')
-    ] = '',
+    root_path: Annotated[str, typer.Option(help='Path prefix under which a proxy serves it.')] = '',
     config_folder: Annotated[
         Path | None, typer.Option(help='Folder with base.yaml; configs of the checkout by default.')
     ] = None,
 ) -> None:
     """Serve search and coding over HTTP, with a page to search with."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"{', '.join(missing)} is missing: pip install 'naics-embed[serve]'")
     config = _config(config_folder, overrides or [], host, port)
     from naics_embed.bundle.promotion import promoted_bundle
 
-    # Asked before torch is loaded, so that a first user without a table knows at once.
+    # Checked before torch is loaded, so that a user without a bundle sees the error at once.
     path = bundle or promoted_bundle()
     _check_bundle(path)
     from naics_embed.service.server import run_server
@@ -66,14 +65,18 @@ def _config(
     foreign = [item for item in overrides if not item.startswith(PREFIX)]
     if foreign:
         raise UserError(f'{foreign[0]!r} is no setting of the service: give {PREFIX}key=value')
-    own = configs_folder()
-    folder = folder or (own if own.is_dir() else None)
+    default_folder = configs_folder()
+    folder = folder or (default_folder if default_folder.is_dir() else None)
     if folder is not None:
         return load_config(folder, None, [*overrides, *given]).config.service
     if overrides:
         raise UserError('settings need --config-folder, a folder with base.yaml')
-    values = {name: value for name, value in (('host', host), ('port', port)) if value is not None}
-    return ServiceConfig(**values)
+    default = ServiceConfig()
+    return replace(
+        default,
+        host=default.host if host is None else host,
+        port=default.port if port is None else port,
+    )
 
 
 def _check_bundle(path: Path) -> None:

@@ -29,9 +29,9 @@ class Origin(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        shown = f'[{self.host}]' if ':' in self.host else self.host
+        host = f'[{self.host}]' if ':' in self.host else self.host
         port = '' if self.port == DEFAULT_PORTS[self.scheme] else f':{self.port}'
-        return f'{self.scheme}://{shown}{port}'
+        return f'{self.scheme}://{host}{port}'
 
 
 def parse_authority(text: str) -> Authority | None:

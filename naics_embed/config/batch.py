@@ -21,7 +21,7 @@ class BatchConfig:
         part_rows: rows of a partition in memory at a time.
         worker_deaths: workers that may die over a partition before it is given up.
         precision: number format of the encoder: float32, or bfloat16, which is faster where the
-            processor computes in it and gives other answers to a few texts.
+            processor supports it and changes the answers to a few texts.
     """
 
     scheduler: str | None

@@ -1,4 +1,4 @@
-"""Sections that do not go together: what a training could not do, said when it is configured."""
+"""Sections that contradict each other: found when the configuration is loaded."""
 
 from collections.abc import Sequence
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from naics_embed.census.download import HttpSettings
+from naics_embed.census.request import HttpSettings
 from naics_embed.config.validation import one_of, require
 from naics_embed.errors import ConfigError
 from naics_embed.workbooks.limits import WorkbookLimits

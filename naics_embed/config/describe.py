@@ -1,7 +1,7 @@
 """The part of a configuration that says what a model is, for exports and for the keys of stages.
 
 Which server logs a run, where its files lie and how many threads it has say nothing about the
-model; folders and addresses of the machine that built it are nobody else's business.
+model; folders and addresses of the machine that built it are private.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ UNUSED = {'promotion': ('force', 'model')}
 
 
 def describing(config: Config) -> dict[str, Any]:
-    """Return the configuration as nested dictionaries, without what says nothing about the model.
+    """Return the values that describe the model, as nested dictionaries.
 
     Paths of the user's own files are given by their last name alone; what they hold counts by
     checksum, as inputs of stages.

@@ -29,11 +29,11 @@ def write_batch(profile: Path, batch: int) -> None:
             (i for i in range(start + 1, len(lines)) if lines[i] and not lines[i][0].isspace()),
             len(lines),
         )
-        own = [i for i in range(start + 1, end) if lines[i].startswith('  batch:')]
-        if own:
-            comment = lines[own[0]].partition('#')
+        existing = [i for i in range(start + 1, end) if lines[i].startswith('  batch:')]
+        if existing:
+            comment = lines[existing[0]].partition('#')
             note = f'  #{comment[2]}' if comment[1] else ''
-            lines[own[0]] = f'  batch: {batch}{note}'
+            lines[existing[0]] = f'  batch: {batch}{note}'
         else:
             lines.insert(start + 1, f'  batch: {batch}')
     after = '\n'.join(lines) + '\n'
@@ -44,13 +44,13 @@ def write_batch(profile: Path, batch: int) -> None:
 
 def _check_written(profile: Path, before: str, after: str, batch: int) -> None:
     """Raise ConfigError unless the texts differ in the batch alone."""
-    wanted = yaml.safe_load(before) or {}
-    wanted['training'] = {**(wanted.get('training') or {}), 'batch': batch}
+    expected = yaml.safe_load(before) or {}
+    expected['training'] = {**(expected.get('training') or {}), 'batch': batch}
     try:
-        found = yaml.safe_load(after)
+        written = yaml.safe_load(after)
     except yaml.YAMLError:
-        found = None
-    if found != wanted:
+        written = None
+    if written != expected:
         raise ConfigError(
             f'{profile} has a section training that is not a line `training:` with indented lines '
             f'below; set batch: {batch} there by hand'

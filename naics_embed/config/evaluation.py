@@ -13,7 +13,7 @@ class EvaluationConfig:
 
     Attributes:
         norm_weights: weights of the radius that the norm-aware ancestor score may have; which one,
-            a tenth of the learned codes say.
+            is chosen on a tenth of the supervised codes.
         chunk: rows of the distance matrix computed at a time.
         compared: names of the baselines that are fitted in the same run.
         baselines: their values.
@@ -41,9 +41,9 @@ class CoderConfig:
     """The hybrid search.
 
     Attributes:
-        evidence: how known texts are indexed.
+        evidence: how training texts are indexed.
         fusion: how the weights of the scores are fitted.
-        confidence: probability that a code must pass in the back-off metrics.
+        confidence: probability that the confident code must pass in the metrics.
     """
 
     evidence: EvidenceSettings

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from omegaconf import OmegaConf
@@ -57,7 +57,7 @@ RENAMED = {
         )
     },
 }
-"""Keys of earlier versions and what they are called now."""
+"""Keys of earlier versions and their names in this one."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,11 @@ def _check_waiting(
         ]
 
     for term, (key, needed) in WAITING.items():
-        own = changed(f'{term}.')
-        if own and values[key] != needed and values[f'{term}.weight']:
+        set_keys = changed(f'{term}.')
+        if set_keys and values[key] != needed and values[f'{term}.weight']:
             raise ConfigError(
-                f'{own[0]} is set in {origins[own[0]]}, but {term} acts only with {key}={needed}, '
+                f'{set_keys[0]} is set in {origins[set_keys[0]]}, but {term} acts only with '
+                f'{key}={needed}, '
                 f'and that is {values[key]}'
             )
     near = 'objective.near_weight'
@@ -291,13 +292,13 @@ def _checked(key: str, value: Any, hint: Any, origin: str) -> Any:
     """Let OmegaConf convert and check one value against its annotation."""
     no_secret(key, value, origin)
     is_tuple = typing.get_origin(hint) is tuple
-    wanted = str(hint) if isinstance(hint, types.UnionType) or is_tuple else hint.__name__
-    wrong = f'{key}={value!r} in {origin} is not of type {wanted}'
+    expected = str(hint) if isinstance(hint, types.UnionType) or is_tuple else hint.__name__
+    wrong = f'{key}={value!r} in {origin} is not of type {expected}'
     if is_tuple and not isinstance(value, (list, tuple)):
         raise ConfigError(wrong)
     try:
         merged = OmegaConf.merge(_holder(hint), {'value': value})
-        result = OmegaConf.to_object(merged).value
+        result = cast(Any, OmegaConf.to_object(merged)).value
     except OmegaConfBaseException as error:
         raise ConfigError(wrong) from error
     # OmegaConf may have put the value of a variable in, as ${oc.env:NAME} asks for.
@@ -309,5 +310,5 @@ def _checked(key: str, value: Any, hint: Any, origin: str) -> Any:
 def _holder(hint: Any) -> type:
     """Return a dataclass with one field ``value`` of that annotation, tuples as lists."""
     is_tuple = typing.get_origin(hint) is tuple
-    annotation = list[typing.get_args(hint)[0]] if is_tuple else hint
+    annotation = types.GenericAlias(list, typing.get_args(hint)[:1]) if is_tuple else hint
     return dataclasses.make_dataclass('Holder', [('value', annotation)])

@@ -80,8 +80,8 @@ class FusionConfig:
     def __post_init__(self) -> None:
         one_of('model.fusion.kind', self.kind, FUSIONS)
         require(self.hidden >= 1, 'model.fusion.hidden', self.hidden, 'at least 1')
-        wanted = f'from 1 to model.fusion.experts, which is {self.experts}'
-        require(1 <= self.top <= self.experts, 'model.fusion.top', self.top, wanted)
+        expected = f'from 1 to model.fusion.experts, which is {self.experts}'
+        require(1 <= self.top <= self.experts, 'model.fusion.top', self.top, expected)
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,16 @@ class ModelConfig:
         adapter_alpha: scale of the adapter, alpha / rank.
         adapter_dropout: dropout on the adapter's input.
         dropout: dropout of the adapted layers; null for the backbone's own.
-        channels: texts of a code whose mean places it.
-        channel_tokens: tokens kept of a channel text when a code is placed by its texts.
+        channels: texts of a code whose mean is its embedding.
+        channel_tokens: tokens kept of a channel text when a code is embedded from its texts.
         head_ridge: penalty of the regression that the head starts from.
-        placement_ridge: penalty of the regression that places codes which only texts place.
+        placement_ridge: penalty of the regression that embeds codes from their texts alone.
         head_units: size of the head's hidden layer; null for that of an embedding.
         embedding_dropout: fraction of a sentence embedding dropped in training, before the head.
         embedding_noise: expected length of the Gaussian added to it in training.
         mode: what is trained beside head and table: ``frozen`` nothing, ``adapters`` LoRA, ``full``
             the layers above the frozen ones.
-        shared_adapter: one adapter for queries and channels, in place of one each.
+        shared_adapter: one adapter for queries and channels, instead of one each.
         checkpointing: recompute the layers in the backward pass; less memory, more time.
         code_points: where a code lies: ``table`` a free point, ``text`` where its channels put it,
             ``text+offset`` there, moved by a penalised offset of its own.
@@ -169,5 +169,5 @@ class ModelConfig:
             raise ConfigError('model.learn_curvature needs model.geometry=lorentz')
         if self.geometry == 'spherical':
             reach = math.pi / math.sqrt(self.curvature)
-            wanted = f'below {reach:.3f} on a sphere'
-            require(self.r_max < reach, 'model.r_max', self.r_max, wanted)
+            expected = f'below {reach:.3f} on a sphere'
+            require(self.r_max < reach, 'model.r_max', self.r_max, expected)

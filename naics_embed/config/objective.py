@@ -186,8 +186,8 @@ class ObjectiveConfig:
         near_distance: pairs up to this tree distance have a tree term of their own.
         near_pairs: at most so many of them, drawn, enter it at a step; None for all.
         near_weight: weight of those near pairs beside the drawn ones.
-        placement: weight of the cross-entropy that places a code by its channels' mean.
-        placed_codes: codes placed at each step.
+        placement: weight of the cross-entropy that finds a code by the mean of its channels.
+        placed_codes: codes embedded from their channels at each step.
         stress_schedule: when the tree term acts.
         placement_schedule: when placement acts.
         retrieval: the query → code cross-entropy.

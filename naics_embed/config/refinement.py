@@ -108,7 +108,7 @@ class RegressionConfig:
         sector: standard deviation of the simulated effect of a sector.
         family: of a four-digit group within it.
         text: of what the frozen text of a code says, across the tree.
-        own: of a code's own effect, which nothing tells.
+        own: of a code's own effect, which no regressor explains.
         noise: of the rows of one code.
         penalties: ridge penalties to choose from.
         outer_folds: folds scored.
@@ -180,7 +180,7 @@ class DeviationsConfig:
 
 @dataclass(frozen=True)
 class PromotionConfig:
-    """When a table takes the place of a simpler or an earlier one.
+    """When a table replaces a simpler or an earlier one.
 
     It must lose no metric by more than ``non_inferiority`` deviations and win one by more than
     ``superiority`` deviations. Otherwise the simpler one stays, and between runs the one in use.

@@ -40,9 +40,9 @@ class ServiceConfig:
         max_texts: most texts in a request; more get 413.
         max_characters: longest text; a longer one gets 422.
         max_k: most codes for a text, or similar codes for a code.
-        max_evidence: most known texts and words for a code.
+        max_evidence: most training texts and matching terms for a code.
         k: codes for a text, where the request does not say.
-        confidence: least probability of the back-off code, where the request does not say.
+        confidence: least probability of the confident code, where the request does not say.
         similar: similar codes for a code, where the request does not say.
         map_stretch: factor on the radii of the map, for a bundle that was exported without one.
     """
@@ -75,12 +75,12 @@ class ServiceConfig:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, 'port', self.port, 'from 0 to 65535')
         _require(0 < self.confidence <= 1, 'confidence', self.confidence, 'in (0, 1]')
-        for name, parse, wanted in (
+        for name, parse, expected in (
             ('allowed_hosts', parse_authority, 'hosts such as naics.example.org or 10.0.0.5:8722'),
             ('allowed_origins', parse_origin, 'origins such as https://example.org'),
         ):
             value = getattr(self, name)
-            _require(_all_parsed(value, parse), name, value, f"a list of {wanted}, or ['{ANY}']")
+            _require(_all_parsed(value, parse), name, value, f"a list of {expected}, or ['{ANY}']")
         seconds = {f.name for f in fields(self) if f.name.endswith('_s')} - {'shutdown_s'}
         for name in sorted({'map_stretch', *seconds}):
             value = getattr(self, name)
@@ -103,5 +103,5 @@ def _all_parsed(values: object, parse: Callable[[str], object]) -> bool:
     )
 
 
-def _require(kept: bool, name: str, value: object, wanted: str) -> None:
-    require(kept, f'service.{name}', value, wanted)
+def _require(kept: bool, name: str, value: object, expected: str) -> None:
+    require(kept, f'service.{name}', value, expected)

@@ -138,7 +138,7 @@ class TrainingConfig:
         accumulate: batches whose gradients make one optimiser step.
         gradient_norms: log the gradient norm of each term in the first batch of an epoch and every
             so many after it; 0 for never.
-        refresh_steps: encode the channels of all codes anew every so many steps, where code points
+        refresh_steps: encode the channels of all codes again every so many steps, where code points
             come from texts; 0 for once an epoch.
         part_cost: texts of a step are padded in parts by length; a part more must save this many
             tokens. Small on a CPU; on a GPU, where a part more is a pass more, large.
@@ -228,8 +228,8 @@ class CurriculumConfig:
     def __post_init__(self) -> None:
         fractions = (self.refinement, self.mitigation)
         kept = 0 <= self.refinement <= self.mitigation <= 1
-        wanted = 'in order and in [0, 1]'
-        require(kept, 'curriculum.refinement and curriculum.mitigation', fractions, wanted)
+        expected = 'in order and in [0, 1]'
+        require(kept, 'curriculum.refinement and curriculum.mitigation', fractions, expected)
         for name in ('plateau', 'distance_exponent', 'hard', 'router'):
             value = getattr(self, name)
             require(value >= 0, f'curriculum.{name}', value, 'at least 0')

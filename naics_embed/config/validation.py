@@ -25,10 +25,10 @@ def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ConfigError(f'{key} must be one of {", ".join(allowed)}, not {value!r}')
 
 
-def require(kept: bool, key: str, value: object, wanted: str) -> None:
-    """Raise ConfigError unless ``kept``; the message says what was ``wanted`` of ``key``."""
+def require(kept: bool, key: str, value: object, expected: str) -> None:
+    """Raise ConfigError unless ``kept``; the message says what was ``expected`` of ``key``."""
     if not kept:
-        raise ConfigError(f'{key} must be {wanted}, not {value!r}')
+        raise ConfigError(f'{key} must be {expected}, not {value!r}')
 
 
 def no_secret(key: str, value: object, origin: str) -> None:
@@ -41,11 +41,11 @@ def no_secret(key: str, value: object, origin: str) -> None:
     """
     if isinstance(value, str):
         if carries_secret(value):
-            place = next((text for name, text in SIGN_IN.items() if key.startswith(name)), None)
+            remedy = next((text for name, text in SIGN_IN.items() if key.startswith(name)), None)
             raise ConfigError(
                 f'{key}{origin and f" in {origin}"} has a user, a password or a token in an '
                 'address, and addresses are stored with every run; name the address without them, '
-                f'and put them into {place or ELSEWHERE} (docs/platform.md, Not in addresses)'
+                f'and put them into {remedy or ELSEWHERE} (docs/platform.md, Not in addresses)'
             )
     elif isinstance(value, Mapping):
         for name, inner in value.items():

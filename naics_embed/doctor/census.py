@@ -11,14 +11,14 @@ def check_workbooks(data: DataConfig) -> Finding:
     """Look for the workbooks in the configured folder and in the cache; nothing is fetched."""
     subject = 'census workbooks'
     if data.source == 'package':
-        return ok(subject, 'not wanted (data.source=package)')
-    places = [Path(place).expanduser() for place in (data.folder, data.cache) if place]
-    for place in places:
-        if all((place / book.file_name).is_file() for book in WORKBOOKS.values()):
-            return ok(subject, f'all four in {place}')
+        return ok(subject, 'not needed (data.source=package)')
+    folders = [Path(folder).expanduser() for folder in (data.folder, data.cache) if folder]
+    for folder in folders:
+        if all((folder / book.file_name).is_file() for book in WORKBOOKS.values()):
+            return ok(subject, f'all four in {folder}')
     return warn(
         subject,
-        f'not all in {" or ".join(map(str, places))}: a run asks census.gov, '
-        'and without it falls back to titles',
+        f'not all in {" or ".join(map(str, folders))}: a run downloads them from census.gov, '
+        'and uses titles alone where it cannot',
         'make run CENSUS=folder with the four workbooks',
     )

@@ -86,8 +86,8 @@ def _configured(
     try:
         config = load_config(checkout / 'configs', profile, overrides).config
     except ConfigError as error:
-        mend = 'correct the file or the option; naics-embed config shows every value'
-        return [fail('configuration', str(error), mend)]
+        remedy = 'correct the file or the option; naics-embed config shows every value'
+        return [fail('configuration', str(error), remedy)]
     return [
         ok('configuration', f'profile {profile} is valid'),
         check_workbooks(config.data),

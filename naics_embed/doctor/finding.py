@@ -1,4 +1,4 @@
-"""What a check found; people send it to others, so addresses are shown without passwords."""
+"""What a check found. Reports are sent to others, so addresses are shown without passwords."""
 
 import enum
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from naics_embed.redaction import redacted
 
 
 class Level(enum.StrEnum):
-    """How bad it is: fine, worth knowing, or in the way."""
+    """Severity: nothing to do, a warning, or a failure."""
 
     OK = 'ok'
     WARN = 'warn'
@@ -20,16 +20,16 @@ class Finding:
     """One line of a report.
 
     Attributes:
-        subject: what was looked at.
-        level: how bad it is.
+        subject: what was checked.
+        level: severity.
         found: what was found.
-        mend: what to do about it; empty where nothing need be done.
+        remedy: what to do about it; empty where nothing needs to be done.
     """
 
     subject: str
     level: Level
     found: str
-    mend: str = ''
+    remedy: str = ''
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -37,18 +37,18 @@ class Finding:
 
 
 def ok(subject: str, found: str) -> Finding:
-    """Return a finding that needs nothing."""
+    """Return a finding that needs no action."""
     return Finding(subject, Level.OK, redacted(found))
 
 
-def warn(subject: str, found: str, mend: str) -> Finding:
-    """Return a finding that is worth knowing."""
-    return Finding(subject, Level.WARN, redacted(found), mend)
+def warn(subject: str, found: str, remedy: str) -> Finding:
+    """Return a warning."""
+    return Finding(subject, Level.WARN, redacted(found), remedy)
 
 
-def fail(subject: str, found: str, mend: str) -> Finding:
-    """Return a finding that is in the way."""
-    return Finding(subject, Level.FAIL, redacted(found), mend)
+def fail(subject: str, found: str, remedy: str) -> Finding:
+    """Return a failure."""
+    return Finding(subject, Level.FAIL, redacted(found), remedy)
 
 
 def size_text(size: float) -> str:

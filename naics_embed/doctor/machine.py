@@ -30,25 +30,25 @@ def check_device() -> Finding:
 
 
 def check_threads(environment: Mapping[str, str], cores: int | None = None) -> Finding:
-    """Compare the threads that torch takes with the cores there are."""
+    """Compare the number of threads of torch with the number of cores."""
     import torch
 
     here = cores or len(os.sched_getaffinity(0))
     threads = torch.get_num_threads()
-    found = f'{threads} threads of torch on {here} cores'
+    detail = f'{threads} threads of torch on {here} cores'
     if threads > here:
-        return warn('threads', found, f'export OMP_NUM_THREADS={here}')
+        return warn('threads', detail, f'export OMP_NUM_THREADS={here}')
     if environment.get('OMP_WAIT_POLICY', '').upper() == 'ACTIVE':
         return warn(
             'threads',
-            f'{found}; waiting threads spin (OMP_WAIT_POLICY=ACTIVE), slow on a shared machine',
+            f'{detail}; waiting threads spin (OMP_WAIT_POLICY=ACTIVE), slow on a shared machine',
             'export OMP_WAIT_POLICY=PASSIVE',
         )
-    return ok('threads', found)
+    return ok('threads', detail)
 
 
 def check_backbone(backbone: BackboneConfig, environment: Mapping[str, str]) -> Finding:
-    """Look whether the configured encoder is on this machine; the hub is not asked."""
+    """Check whether the configured encoder is on this machine; the hub is not asked."""
     offline = environment.get('HF_HUB_OFFLINE', '').lower() in OFFLINE_WORDS
     state = 'the hub is off (HF_HUB_OFFLINE)' if offline else 'the hub may be asked'
     if _in_hub_cache(backbone):
@@ -56,18 +56,20 @@ def check_backbone(backbone: BackboneConfig, environment: Mapping[str, str]) -> 
     from naics_embed.text.backbone import PACKAGED_MODELS, locate_backbone
 
     package = PACKAGED_MODELS.get(backbone.name)
-    mend = _mend(package)
+    remedy = _remedy(package)
     packaged = package is not None and importlib.util.find_spec(package) is not None
     if packaged or Path(backbone.name).expanduser().is_dir():
         try:
             files = locate_backbone(backbone.name, backbone.revision)
         except SourceError as error:
-            return fail('backbone', str(error), mend)
+            return fail('backbone', str(error), remedy)
         return ok('backbone', f'{backbone.name} from {files.origin}; {state}')
     if offline or backbone.revision is None:
         why = state if offline else 'no commit is pinned (backbone.revision)'
-        return fail('backbone', f'{backbone.name} is not on this machine, and {why}', mend)
-    return warn('backbone', f'{backbone.name} will be fetched from the hub when it is needed', mend)
+        return fail('backbone', f'{backbone.name} is not on this machine, and {why}', remedy)
+    return warn(
+        'backbone', f'{backbone.name} will be fetched from the hub when it is needed', remedy
+    )
 
 
 def _in_hub_cache(backbone: BackboneConfig) -> bool:
@@ -75,11 +77,11 @@ def _in_hub_cache(backbone: BackboneConfig) -> bool:
 
     if backbone.revision is None or backbone.name.count('/') != 1:
         return False
-    found = try_to_load_from_cache(backbone.name, 'model.safetensors', revision=backbone.revision)
-    return isinstance(found, str)
+    file = try_to_load_from_cache(backbone.name, 'model.safetensors', revision=backbone.revision)
+    return isinstance(file, str)
 
 
-def _mend(package: str | None) -> str:
+def _remedy(package: str | None) -> str:
     from naics_embed.text.backbone import HUB_PATTERNS
 
     install = f'pip install {package.replace("_", "-")}, or ' if package else ''

@@ -28,10 +28,10 @@ def installed_version(name: str) -> str | None:
 def check_python() -> Finding:
     """Compare Python with what the package asks for."""
     here = '.'.join(map(str, sys.version_info[:3]))
-    wanted = metadata(DISTRIBUTION)['Requires-Python']
-    if SpecifierSet(wanted).contains(here):
+    required = metadata(DISTRIBUTION)['Requires-Python']
+    if SpecifierSet(required).contains(here):
         return ok('python', here)
-    return fail('python', f'{here}, not {wanted}', 'make the environment anew with PYTHON=...')
+    return fail('python', f'{here}, not {required}', 'make the environment again with PYTHON=...')
 
 
 def check_packages(
@@ -45,7 +45,7 @@ def check_packages(
     """
     by_extra = requirements_by_extra(requires(DISTRIBUTION) or [])
     findings = [_required(by_extra.pop('', []), installed)]
-    findings += [_extra(extra, found, installed) for extra, found in sorted(by_extra.items())]
+    findings += [_extra(extra, listed, installed) for extra, listed in sorted(by_extra.items())]
     if constraints is not None and constraints.is_file():
         findings.append(_tested(constraints, installed))
     return findings
@@ -53,13 +53,13 @@ def check_packages(
 
 def requirements_by_extra(lines: list[str]) -> dict[str, list[Requirement]]:
     """Group requirements by the extra that asks for them, under '' those of the package itself."""
-    found: dict[str, list[Requirement]] = {}
+    by_extra: dict[str, list[Requirement]] = {}
     for line in lines:
         requirement = Requirement(line)
         marker = str(requirement.marker or '')
         extra = marker.partition('extra == ')[2].strip('"\' ') if 'extra == ' in marker else ''
-        found.setdefault(extra, []).append(requirement)
-    return found
+        by_extra.setdefault(extra, []).append(requirement)
+    return by_extra
 
 
 def _problems(requirements: list[Requirement], installed: Installed) -> tuple[list[str], list[str]]:
@@ -88,34 +88,33 @@ def _required(requirements: list[Requirement], installed: Installed) -> Finding:
 def _extra(extra: str, requirements: list[Requirement], installed: Installed) -> Finding:
     subject = f'extra {extra}'
     absent, other = _problems(requirements, installed)
-    mend = f"pip install -c constraints.txt -e '.[{extra}]'"
+    remedy = f"pip install -c constraints.txt -e '.[{extra}]'"
     if other:
-        return fail(subject, '; '.join(other), mend)
+        return fail(subject, '; '.join(other), remedy)
     if not absent:
         return ok(subject, 'installed')
-    some = len(absent) < len(requirements)
-    shown = ', '.join(absent[:SHOWN]) + (', …' if len(absent) > SHOWN else '')
-    if some:
-        return warn(subject, f'not complete: {shown}', mend)
-    return ok(subject, f'not installed (optional): {shown}')
+    names = ', '.join(absent[:SHOWN]) + (', …' if len(absent) > SHOWN else '')
+    if len(absent) < len(requirements):
+        return warn(subject, f'not complete: {names}', remedy)
+    return ok(subject, f'not installed (optional): {names}')
 
 
 def _tested(constraints: Path, installed: Installed) -> Finding:
-    wanted = pinned_versions(constraints.read_text(encoding='utf-8'))
-    here = {name: installed(name) for name in wanted}
+    pinned = pinned_versions(constraints.read_text(encoding='utf-8'))
+    here = {name: installed(name) for name in pinned}
     different = [
         f'{name} {here[name]} (tested {pin})'
-        for name, pin in wanted.items()
+        for name, pin in pinned.items()
         # A build such as 2.13.0+cpu is the version 2.13.0.
         if here[name] is not None and str(here[name]).partition('+')[0] != pin
     ]
     if not different:
         count = sum(value is not None for value in here.values())
         return ok('tested versions', f'{count} installed packages as in {constraints.name}')
-    shown = '; '.join(different[:SHOWN]) + ('; …' if len(different) > SHOWN else '')
+    named = '; '.join(different[:SHOWN]) + ('; …' if len(different) > SHOWN else '')
     return warn(
         'tested versions',
-        f'{len(different)} differ from {constraints.name}: {shown}',
+        f'{len(different)} differ from {constraints.name}: {named}',
         f"pip install -c {constraints.name} -e '.[train,platform,dev]'",
     )
 

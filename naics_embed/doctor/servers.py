@@ -45,7 +45,7 @@ def check_prefect(environment: Mapping[str, str], timeout: float = TIMEOUT_S) ->
         headers['Authorization'] = f'Basic {base64.b64encode(given.encode()).decode()}'
     elif environment.get('PREFECT_API_KEY'):
         headers['Authorization'] = f'Bearer {environment["PREFECT_API_KEY"]}'
-    found = _ask(
+    answer = _ask(
         PREFECT,
         f'{url.rstrip("/")}/{path}',
         timeout,
@@ -55,13 +55,13 @@ def check_prefect(environment: Mapping[str, str], timeout: float = TIMEOUT_S) ->
         headers,
         _certificates(environment),
     )
-    if found.level is Level.OK and path != 'health' and found.body[:1] != b'"':
+    if answer.level is Level.OK and path != 'health' and answer.body[:1] != b'"':
         return fail(
             PREFECT,
             f'{url} answers, but not as the API of Prefect does',
             "correct PREFECT_API_URL: it ends in /api, as Prefect's own http://127.0.0.1:4200/api",
         )
-    return found.finding
+    return answer.finding
 
 
 def check_mlflow(environment: Mapping[str, str], root: Path, timeout: float = TIMEOUT_S) -> Finding:
@@ -85,8 +85,8 @@ def check_mlflow(environment: Mapping[str, str], root: Path, timeout: float = TI
     file = uri.removeprefix('sqlite:///')
     if file == uri:
         return ok(subject, f'{uri} (not tried: only http and sqlite are)')
-    mend = 'move it away, runs are logged to a new one; tables and bundles are not in it'
-    return _open(subject, Path(file), timeout, 'runs', mend)
+    remedy = 'move it away; the next run makes a new one; tables and bundles are not in it'
+    return _open(subject, Path(file), timeout, 'runs', remedy)
 
 
 def check_prefect_database(
@@ -95,8 +95,8 @@ def check_prefect_database(
     """Open the database of Prefect's home, which the server of a run has where none is named."""
     if environment.get('PREFECT_API_URL') or environment.get('PREFECT_API_DATABASE_CONNECTION_URL'):
         return ok('prefect database', "a server's, not that of the home")
-    mend = 'move it away; only the history of runs on the pages of Prefect is in it'
-    return _open('prefect database', home / 'prefect.db', timeout, 'flow_run', mend)
+    remedy = 'move it away; only the history of runs on the pages of Prefect is in it'
+    return _open('prefect database', home / 'prefect.db', timeout, 'flow_run', remedy)
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ def _ask(
     subject: str,
     url: str,
     timeout: float,
-    mend: str,
+    remedy: str,
     password: str,
     headers: Mapping[str, str] | None = None,
     certificates: ssl.SSLContext | None = None,
 ) -> _Answer:
-    shown = redacted(url)
+    address = redacted(url)
     try:
         request = urllib.request.Request(url, headers=dict(headers or {}))
         opener = _opener(url, certificates)
@@ -130,12 +130,12 @@ def _ask(
         status, body = call_within(ask, TimeBudget(timeout, 'timeout').left)
     except urllib.error.HTTPError as error:
         if error.code in REFUSED:
-            return _Answer(warn(subject, f'{shown} asks for a password ({error.code})', password))
-        return _Answer(fail(subject, f'{shown} answers {error.code}', mend))
+            return _Answer(warn(subject, f'{address} asks for a password ({error.code})', password))
+        return _Answer(fail(subject, f'{address} answers {error.code}', remedy))
     except (OSError, ValueError, http.client.HTTPException, TimeLimitError) as error:
         reason = getattr(error, 'reason', error)
-        return _Answer(fail(subject, f'{shown} gives no answer ({reason})', mend))
-    return _Answer(ok(subject, f'{shown} answers {status}'), body)
+        return _Answer(fail(subject, f'{address} gives no answer ({reason})', remedy))
+    return _Answer(ok(subject, f'{address} answers {status}'), body)
 
 
 def _opener(url: str, certificates: ssl.SSLContext | None) -> urllib.request.OpenerDirector:
@@ -173,7 +173,7 @@ def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=file) if file and Path(file).is_file() else None
 
 
-def _open(subject: str, file: Path, timeout: float, table: str, mend: str) -> Finding:
+def _open(subject: str, file: Path, timeout: float, table: str, remedy: str) -> Finding:
     if not file.is_file():
         return ok(subject, f'no database yet; the first run makes {file}')
     try:
@@ -191,7 +191,7 @@ def _open(subject: str, file: Path, timeout: float, table: str, mend: str) -> Fi
                 f'{file} is locked by another process',
                 'wait for it to end; several writers at once need a server: make platform',
             )
-        return fail(subject, f'{file} cannot be read ({error})', mend)
+        return fail(subject, f'{file} cannot be read ({error})', remedy)
     except sqlite3.DatabaseError as error:
-        return fail(subject, f'{file} is damaged ({error})', mend)
+        return fail(subject, f'{file} is damaged ({error})', remedy)
     return ok(subject, f'{file} holds {runs:,} runs')

@@ -1,4 +1,4 @@
-"""The artifact root: permissions, room, caches, what killed runs left, the bundle in use."""
+"""The artifact root: permissions, free space, caches, leftovers, the bundle in use."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from naics_embed.errors import ArtifactError
 
 LOCKS = '.locks'
 RUN_NEEDS = 2 * 2**30
-"""Bytes that a first run on the workbooks writes, with room to spare (1.3 GiB were measured)."""
+"""Bytes that a first run on the workbooks writes, with a margin (1.3 GiB were measured)."""
 
 
 def existing(path: Path) -> Path:
@@ -26,41 +26,41 @@ def existing(path: Path) -> Path:
 
 
 def check_root(root: Path) -> Finding:
-    """Look whether the artifact root can be written, and by whom."""
+    """Check whether the artifact root can be written, and by whom."""
     subject = 'artifact root'
-    place = existing(root)
-    if not place.is_dir():
-        return fail(subject, f'{place} is a file', 'name a folder in NAICS_EMBED_HOME')
+    folder = existing(root)
+    if not folder.is_dir():
+        return fail(subject, f'{folder} is a file', 'name a folder in NAICS_EMBED_HOME')
     try:
-        with tempfile.TemporaryFile(dir=place):
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         return fail(
             subject,
-            f'{place} cannot be written: {error.strerror}',
-            f'give yourself the right (chown or chmod u+rwx {place}), or set NAICS_EMBED_HOME',
+            f'{folder} cannot be written: {error.strerror}',
+            f'make it writable (chown or chmod u+rwx {folder}), or set NAICS_EMBED_HOME',
         )
-    if place == root.absolute() and place.stat().st_mode & stat.S_IWOTH:
+    if folder == root.absolute() and folder.stat().st_mode & stat.S_IWOTH:
         return warn(
             subject,
             f'{root} can be written by everybody; records there decide what is loaded',
             f'chmod o-w {root}',
         )
-    return ok(subject, f'{root} can be written' if place == root.absolute() else f'{root} is new')
+    return ok(subject, f'{root} can be written' if folder == root.absolute() else f'{root} is new')
 
 
 def check_disk(root: Path, free: int | None = None) -> Finding:
-    """Compare the room on the disk of the artifact root with what a run writes."""
-    place = existing(root)
-    room = shutil.disk_usage(place).free if free is None else free
-    found = f'{size_text(room)} free at {place}'
-    if room < RUN_NEEDS:
+    """Compare the free space on the disk of the artifact root with what a run writes."""
+    folder = existing(root)
+    free = shutil.disk_usage(folder).free if free is None else free
+    detail = f'{size_text(free)} free at {folder}'
+    if free < RUN_NEEDS:
         return fail(
             'disk',
-            f'{found}; a first run writes up to {size_text(RUN_NEEDS)}',
-            'make room, or set NAICS_EMBED_HOME to a folder on another disk',
+            f'{detail}; a first run writes up to {size_text(RUN_NEEDS)}',
+            'free some space, or set NAICS_EMBED_HOME to a folder on another disk',
         )
-    return ok('disk', found)
+    return ok('disk', detail)
 
 
 def check_sizes(folders: dict[str, Path]) -> list[Finding]:
@@ -74,10 +74,10 @@ def check_sizes(folders: dict[str, Path]) -> list[Finding]:
 def folder_size(folder: Path) -> int:
     """Return the bytes of all files below a folder; links are not followed."""
     total = 0
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                total += (Path(place) / name).lstat().st_size
+                total += (Path(parent) / name).lstat().st_size
             except FileNotFoundError:
                 # A running stage has moved it.
                 continue
@@ -85,7 +85,7 @@ def folder_size(folder: Path) -> int:
 
 
 def check_locks(root: Path) -> Finding:
-    """Look which locks are held; a lock of a dead process is free, whatever file it left."""
+    """List the locks that are held; a lock of a dead process is free, although its file remains."""
     files = sorted((root / LOCKS).glob('*.lock'))
     held = [file for file in files if _held(file)]
     if held:
@@ -109,27 +109,27 @@ def _held(file: Path) -> bool:
 
 
 def check_leftovers(root: Path) -> Finding:
-    """Look for half-written outputs of killed stages; while locks are held they may be in use."""
+    """Look for partial outputs of killed stages; while locks are held they may be in use."""
     left = sorted(
-        place
+        path
         for stage in root.glob('[!.]*')
         if stage.is_dir()
-        for place in stage.glob('.*.*')
-        if place.is_dir()
+        for path in stage.glob('.*.*')
+        if path.is_dir()
     )
     if not left:
-        return ok('leftovers', 'no half-written output')
-    size = sum(folder_size(place) for place in left)
-    names = ' '.join(str(place) for place in left[:3])
+        return ok('leftovers', 'no partial output')
+    size = sum(folder_size(path) for path in left)
+    names = ' '.join(str(path) for path in left[:3])
     return warn(
         'leftovers',
-        f'{len(left)} half-written outputs, {size_text(size)}: a stage was killed, or is running',
-        f'nothing reads them; if no run is going on: rm -r {names}',
+        f'{len(left)} partial outputs, {size_text(size)}: a stage was killed, or is running',
+        f'nothing reads them; if no run is in progress: rm -r {names}',
     )
 
 
 def check_bundle(root: Path) -> Finding:
-    """Load the bundle in use, every checksum compared."""
+    """Load the bundle in use and compare every checksum."""
     subject = 'promoted bundle'
     try:
         if promotion_record(root) is None:

@@ -1,4 +1,4 @@
-"""What both transformers share."""
+"""The common base of both transformers."""
 
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ class CoordinateTransformer(TransformerMixin, BaseEstimator):
     """Columns of codes or texts → columns of coordinates; see its two kinds."""
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Load the table; nothing is learned from ``X`` but its columns.
+        """Load the table; only the columns of ``X`` are recorded.
 
         Raises:
             UserError: a parameter has no such value, or X is no table.
@@ -58,10 +58,10 @@ class CoordinateTransformer(TransformerMixin, BaseEstimator):
                 'The feature names should match those that were passed during fit: '
                 f'{", ".join(map(str, fitted))}'
             )
-        shown = list(fitted) if fitted is not None else list(range(len(columns)))
+        labels = list(fitted) if fitted is not None else list(range(len(columns)))
         parts = [
             self._coordinates(values, str(name))
-            for values, name in zip(columns, shown, strict=True)
+            for values, name in zip(columns, labels, strict=True)
         ]
         return np.hstack(parts)
 

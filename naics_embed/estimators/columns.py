@@ -1,4 +1,4 @@
-"""What users hand over as columns: lists, numpy, pandas, polars."""
+"""Columns of the user: lists, numpy, pandas, polars."""
 
 import math
 from typing import Any
@@ -37,7 +37,7 @@ def columns_of(X: Any) -> tuple[list[list[Any]], list[str] | None]:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for nothing: None, NaN, NaT, pandas.NA, or a blank string."""
+    """Whether a value is missing: None, NaN, NaT, pandas.NA, or a blank string."""
     if value is None:
         return True
     if isinstance(value, str):

@@ -1,5 +1,6 @@
 """NAICS codes as columns of coordinates."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,29 @@ from naics_embed.errors import CodeError, UserError
 from naics_embed.estimators.base import CoordinateTransformer
 from naics_embed.estimators.columns import is_missing
 from naics_embed.search.code_table import CodeTable
-from naics_embed.taxonomy import canonical_code
+from naics_embed.search.code_values import (
+    ANCESTOR,
+    AUTO,
+    EARLIER,
+    FIRST,
+    MISSING,
+    SPLIT,
+    TRANSLATED,
+    UNKNOWN,
+    UNREADABLE,
+    CodeReader,
+    Resolution,
+)
+
+EXAMPLES = 3
+WARNED = {
+    TRANSLATED: f'are codes of NAICS {EARLIER} and got the point of their successor',
+    SPLIT: 'stand for several codes and got the mean of their points',
+    FIRST: 'have several codes; the first one counts',
+    ANCESTOR: 'are no codes of the table and got the point of an ancestor',
+    UNKNOWN: 'are no codes of the table and became NaN',
+    UNREADABLE: 'are no codes and became NaN',
+}
 
 
 class NaicsCoordinates(CoordinateTransformer):
@@ -21,9 +44,9 @@ class NaicsCoordinates(CoordinateTransformer):
 
     Args:
         table: directory of a bundle; None for the promoted one.
-        unknown: what becomes of a code that the table does not have: ``ancestor``, the coordinates
+        unknown: policy for a code that the table does not have: ``ancestor``, the coordinates
             of its nearest ancestor there, else NaN; ``nan``; or ``error``.
-        missing: what becomes of None, NaN and blanks: ``nan``, ``origin`` or ``error``.
+        missing: policy for None, NaN and blanks: ``nan``, ``origin`` or ``error``.
 
     Attributes:
         n_features_in_: columns seen in `fit`.
@@ -40,10 +63,14 @@ class NaicsCoordinates(CoordinateTransformer):
         *,
         unknown: str = 'ancestor',
         missing: str = 'nan',
+        vintage: int | str = AUTO,
+        several: str = 'first',
     ) -> None:
         self.table = table
         self.unknown = unknown
         self.missing = missing
+        self.vintage = vintage
+        self.several = several
 
     def _check_parameters(self) -> None:
         self._one_of('unknown', ('ancestor', 'nan', 'error'))
@@ -54,58 +81,65 @@ class NaicsCoordinates(CoordinateTransformer):
         self.dim_ = table.bundle.space.dim
         self.axes_ = coordinate_names(self.dim_)
         self._tangents = table.tangents
-        self._rows = {code: row for row, code in enumerate(table.taxonomy.codes)}
+        self._reader = CodeReader(
+            table.taxonomy.codes,
+            vintage=self.vintage,
+            several=self.several,
+            ancestors=self.unknown == 'ancestor',
+        )
         self._vintage = table.vintage
 
     def _coordinates(self, values: list[Any], column: str) -> np.ndarray:
+        vintage = self._reader.detect(dict.fromkeys(map(_hashable, values)))
         # Most columns repeat few codes: each distinct value is looked up once.
-        known: dict[Any, int] = {}
-        nowhere, origin = len(self._tangents), len(self._tangents) + 1
-        rows = np.empty(len(values), dtype=np.int64)
+        resolved: dict[Any, tuple[Resolution, np.ndarray]] = {}
+        counts: dict[str, list[Any]] = {}
+        result = np.empty((len(values), self.dim_))
         for at, value in enumerate(values):
-            missing = is_missing(value)
-            key = None if missing else value
-            if key not in known:
-                known[key] = (
-                    self._missing(at, column, nowhere, origin)
-                    if missing
-                    else self._row(value, at, column, nowhere)
-                )
-            rows[at] = known[key]
-        beyond = np.zeros((2, self.dim_))
-        beyond[0] = np.nan
-        return np.vstack([self._tangents, beyond])[rows]
+            key = None if is_missing(value) else _hashable(value)
+            if key not in resolved:
+                resolution = self._resolution(key, at, column, vintage)
+                resolved[key] = (resolution, self._point(resolution))
+            resolution, result[at] = resolved[key]
+            counts.setdefault(resolution.kind, []).append(value)
+        self._warn(column, counts, vintage)
+        return result
 
-    def _missing(self, at: int, column: str, nowhere: int, origin: int) -> int:
-        if self.missing == 'error':
+    def _resolution(self, value: Any, at: int, column: str, vintage: int) -> Resolution:
+        try:
+            found = self._reader.resolve(value, vintage if vintage == EARLIER else None)
+        except CodeError as error:
+            raise CodeError(f'column {column}, row {at}: {error}') from error
+        if found.kind == MISSING and self.missing == 'error':
             raise UserError(
                 f'column {column}, row {at}: the code is missing; set missing="nan" or "origin"'
             )
-        return origin if self.missing == 'origin' else nowhere
-
-    def _row(self, value: Any, at: int, column: str, nowhere: int) -> int:
-        text = _spelling(value)
-        try:
-            key = canonical_code(text)
-        except CodeError:
-            key = ''
-        if key in self._rows:
-            return self._rows[key]
-        if self.unknown == 'error':
+        if found.kind in (UNKNOWN, UNREADABLE) and self.unknown == 'error':
             raise CodeError(
                 f'column {column}, row {at}: {value!r} is not a code of NAICS {self._vintage}; '
                 'set unknown="ancestor" or "nan"'
             )
-        if self.unknown == 'ancestor':
-            for size in range(len(key) - 1, 1, -1):
-                above = canonical_code(key[:size])
-                if above in self._rows:
-                    return self._rows[above]
-        return nowhere
+        return found
+
+    def _point(self, resolution: Resolution) -> np.ndarray:
+        if resolution.rows:
+            return np.asarray(resolution.weights) @ self._tangents[list(resolution.rows)]
+        origin = resolution.kind == MISSING and self.missing == 'origin'
+        return np.full(self.dim_, 0.0 if origin else np.nan)
+
+    def _warn(self, column: str, counts: dict[str, list[Any]], vintage: int) -> None:
+        """Warn once of values that are not what they seem, with counts and examples."""
+        if vintage == EARLIER and self.vintage == AUTO:
+            warnings.warn(f'column {column} seems to be of NAICS {EARLIER}', stacklevel=5)
+        for kind, text in WARNED.items():
+            values = counts.get(kind, [])
+            if values:
+                shown = ', '.join(repr(value) for value in list(dict.fromkeys(values))[:EXAMPLES])
+                warnings.warn(
+                    f'column {column}: {len(values):,} values {text} (such as {shown})',
+                    stacklevel=5,
+                )
 
 
-def _spelling(value: Any) -> str:
-    """Write a code as digits: a column of whole numbers with gaps arrives as floats."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+def _hashable(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

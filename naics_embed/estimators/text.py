@@ -18,7 +18,7 @@ class NaicsTextEncoder(CoordinateTransformer):
 
     Args:
         table: directory of a bundle; None for the promoted one.
-        missing: what becomes of None, NaN and blanks: ``nan``, ``origin`` or ``error``.
+        missing: policy for None, NaN and blanks: ``nan``, ``origin`` or ``error``.
 
     Attributes:
         n_features_in_: columns seen in `fit`.
@@ -42,7 +42,7 @@ class NaicsTextEncoder(CoordinateTransformer):
         self.axes_ = coordinate_names(self.dim_)
 
     def __getstate__(self) -> dict[str, Any]:
-        # The encoder is read from the bundle again: 90 MB have no place in a saved pipeline.
+        # The encoder is read from the bundle again: 90 MB do not belong in a saved pipeline.
         return {key: value for key, value in super().__getstate__().items() if key != '_searcher'}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -53,7 +53,7 @@ class NaicsTextEncoder(CoordinateTransformer):
     def _coordinates(self, values: list[Any], column: str) -> np.ndarray:
         rows, texts = [], []
         filler = 0.0 if self.missing == 'origin' else np.nan
-        found = np.full((len(values), self.dim_), filler)
+        result = np.full((len(values), self.dim_), filler)
         for at, value in enumerate(values):
             fault = None if is_missing(value) else text_fault(str(value))
             if is_missing(value) and self.missing == 'error':
@@ -66,5 +66,5 @@ class NaicsTextEncoder(CoordinateTransformer):
                 rows.append(at)
                 texts.append(str(value))
         points = self._searcher.encode(texts)
-        found[rows] = log0(points, c=self._searcher.space.curvature).numpy()
-        return found
+        result[rows] = log0(points, c=self._searcher.space.curvature).numpy()
+        return result

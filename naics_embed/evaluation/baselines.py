@@ -100,7 +100,8 @@ def baseline_metrics(
 
     result: dict[str, dict[str, float]] = {}
     for name in names:
-        scores = torch.from_numpy(np.nan_to_num(fitted(name), neginf=np.finfo(np.float32).min))
+        lowest = float(np.finfo(np.float32).min)
+        scores = torch.from_numpy(np.nan_to_num(fitted(name), neginf=lowest))
         metrics: dict[str, float] = {}
         start = 0
         for group in groups:

@@ -62,13 +62,13 @@ def candidate_metrics(
         groups: validation queries.
         points: float64 ``(q, dim)`` space parts of each group's queries.
         tree: the tree.
-        outcomes: what the coordinates are tried on; None where there is nothing to try.
-        panel: how that is cross-validated.
+        outcomes: outcomes to predict from the coordinates; None where there are none.
+        panel: settings of the cross-validation.
         family_level: digits of the groups that are held out whole.
         norm_weights: weights that the radius may have in the norm-aware ancestor score.
         chunk: rows of the distance matrix computed at a time.
     """
-    found = {
+    metrics = {
         name: metric.value
         for name, metric in {
             **retrieval_metrics(table, groups, points, tree, {}),
@@ -84,9 +84,9 @@ def candidate_metrics(
         norm_weight=norm_weight_of(table, tree, norm_weights, chunk=chunk),
         chunk=chunk,
     )
-    found |= {f'tree/supervised_{name}': value for name, value in shape.items()}
+    metrics |= {f'tree/supervised_{name}': value for name, value in shape.items()}
     if outcomes is not None:
-        found[METRICS['regression']] = held_out_r2(
+        metrics[METRICS['regression']] = held_out_r2(
             table.tangents, tree, outcomes, panel, family_level=family_level
         )
-    return found
+    return metrics

@@ -49,11 +49,11 @@ class Cell:
 def summarise(
     runs: Mapping[str, Mapping[int, Metrics]], metrics: Sequence[str]
 ) -> dict[str, dict[str, Cell]]:
-    """Put seeds together.
+    """Summarise the seeds of each control.
 
     Args:
         runs: control → seed → metrics. The text table, ``A``, must be there.
-        metrics: the metrics wanted.
+        metrics: keys of the metrics.
 
     Returns:
         control → metric → `Cell`.
@@ -62,19 +62,19 @@ def summarise(
     for control, seeds in runs.items():
         table[control] = {}
         for metric in metrics:
-            values = {seed: _value(found, metric) for seed, found in seeds.items()}
-            known = {seed: value for seed, value in values.items() if value is not None}
+            values = {seed: _value(of_seed, metric) for seed, of_seed in seeds.items()}
+            measured = {seed: value for seed, value in values.items() if value is not None}
             gains = [
                 value - before
-                for seed, value in known.items()
+                for seed, value in measured.items()
                 if (before := _value(runs[TEXT].get(seed, {}), metric)) is not None
             ]
             table[control][metric] = Cell(
                 control,
                 metric,
-                len(known),
-                mean(known.values()) if known else math.nan,
-                stdev(known.values()) if len(known) > 1 else math.nan,
+                len(measured),
+                mean(measured.values()) if measured else math.nan,
+                stdev(measured.values()) if len(measured) > 1 else math.nan,
                 mean(gains) if gains else math.nan,
                 stdev(gains) if len(gains) > 1 else math.nan,
             )
@@ -111,11 +111,15 @@ def findings(
 def sentence(
     table: Mapping[str, Mapping[str, Cell]], subject: str, against: str, errors: float
 ) -> str:
-    """Say in one sentence what `findings` found."""
-    found = findings(table, subject, against, errors)
-    parts = [f'{word} on {", ".join(found[word])}' for word in ('better', 'worse') if found[word]]
+    """Return the result of `findings` as one sentence."""
+    sorted_metrics = findings(table, subject, against, errors)
+    parts = [
+        f'{word} on {", ".join(sorted_metrics[word])}'
+        for word in ('better', 'worse')
+        if sorted_metrics[word]
+    ]
     seeds = max((cell.seeds for cell in table[subject].values()), default=0)
-    verdict = ' and '.join(parts) if parts else 'not to be told from it on any metric'
+    verdict = ' and '.join(parts) if parts else 'no difference on any metric'
     return (
         f'Over {seeds} seed{"s" if seeds != 1 else ""}, {CONTROLS[subject]} ({subject}) against '
         f'{CONTROLS[against]} ({against}): {verdict}.'

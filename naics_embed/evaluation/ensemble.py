@@ -1,4 +1,4 @@
-"""A strong baseline without training of its own: several baselines, weighed on validation."""
+"""A strong baseline: several baselines, weighed on validation queries."""
 
 from collections.abc import Mapping, Sequence
 
@@ -55,6 +55,6 @@ def ensemble(members: Mapping[str, np.ndarray], groups: Sequence[QueryGroup]) ->
 
 
 def _finite(scores: np.ndarray) -> np.ndarray:
-    known = np.isfinite(scores)
-    lowest = np.where(known, scores, np.inf).min(axis=1, keepdims=True)
-    return np.where(known, scores, np.where(np.isfinite(lowest), lowest, 0.0)).astype(np.float32)
+    finite = np.isfinite(scores)
+    lowest = np.where(finite, scores, np.inf).min(axis=1, keepdims=True)
+    return np.where(finite, scores, np.where(np.isfinite(lowest), lowest, 0.0)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Every metric of a trained table, beside the baseline or the ceiling it is to be read with."""
+"""Every metric of a trained table, beside the baseline or ceiling to compare it with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from naics_embed.metrics.tree import Tree
 CEILING = 'ceiling'
 CHANCE = 'chance'
 NORM_WEIGHT_STRIDE = 10
-"""Every so many supervised codes have a say in the norm weight."""
+"""The norm weight is fitted on every so many supervised codes."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number and what to read it with.
+    """A metric and what to compare it with.
 
     Attributes:
         value: what was measured.
@@ -80,8 +80,8 @@ def retrieval_metrics(
     """
     codes = table.points
     result: dict[str, Metric] = {}
-    for group, placed in zip(groups, points, strict=True):
-        scores = -pairwise_distance(placed, codes[group.candidates], c=table.curvature)
+    for group, queries in zip(groups, points, strict=True):
+        scores = -pairwise_distance(queries, codes[group.candidates], c=table.curvature)
         for key, value in group.metrics(scores, tree).items():
             result[key] = beside(key, value, baselines)
     return result
@@ -90,17 +90,17 @@ def retrieval_metrics(
 def norm_weight_of(table: Table, tree: Tree, weights: Sequence[float], *, chunk: int) -> float:
     """Return the weight of the radius in the norm-aware ancestor score that suits a table.
 
-    A tenth of the supervised codes say which is best: hidden ones are too few for it, and stand
-    where texts place them.
+    It is fitted on a tenth of the supervised codes; hidden ones are too few, and embedded by text
+    alone.
     """
-    known = [code for code, split in enumerate(table.structure_split) if split == 'supervised']
+    supervised = [code for code, split in enumerate(table.structure_split) if split == 'supervised']
     points = table.points
     return choose_norm_weight(
         DistanceRows.of_space(points, c=table.curvature),
         tree,
         radii=radius(points, c=table.curvature),
         weights=list(weights),
-        queries=torch.tensor(known[::NORM_WEIGHT_STRIDE]),
+        queries=torch.tensor(supervised[::NORM_WEIGHT_STRIDE]),
         chunk=chunk,
     )
 
@@ -110,8 +110,8 @@ def tree_metrics(
 ) -> dict[str, Metric]:
     """Return the tree diagnostics of all codes and of the supervised ones, beside their ceilings.
 
-    Keys are ``tree/metric`` for the whole table as shipped, where hidden codes stand where their
-    texts alone place them, and ``tree/supervised_metric`` without those. ``tree/norm_weight`` is
+    Keys are ``tree/metric`` for the whole table as shipped, where hidden codes are embedded by
+    text alone, and ``tree/supervised_metric`` without those. ``tree/norm_weight`` is
     the `norm_weight_of` the table; the exact tree, the ceiling, has its own, 1.
     """
     norm_weight = norm_weight_of(table, tree, norm_weights, chunk=chunk)
@@ -119,19 +119,19 @@ def tree_metrics(
     result = {'tree/norm_weight': Metric(norm_weight)}
     for prefix, chosen in (('', torch.ones_like(supervised)), ('supervised_', supervised)):
         part = subtree(tree, chosen)
-        found = reconstruction_metrics(
+        metrics = reconstruction_metrics(
             table.points[chosen], part, c=table.curvature, norm_weight=norm_weight, chunk=chunk
         )
         ceiling = reconstruction_ceiling(part, norm_weight=EXACT_NORM_WEIGHT, chunk=chunk)
         result |= {
             f'tree/{prefix}{name}': Metric(value, ceiling.get(name), CEILING)
-            for name, value in found.items()
+            for name, value in metrics.items()
         }
     return result
 
 
 def holdout_metrics(table: Table, tree: Tree, *, chunk: int) -> dict[str, Metric]:
-    """Return whether hidden chains, placed by their texts alone, find their parent.
+    """Return whether hidden chains, embedded by text alone, are nearest to their parent.
 
     Keys are ``validation/holdout_parent_at_1`` and so on, scored for the top of each hidden chain
     among all codes one level up, beside chance.
@@ -141,16 +141,16 @@ def holdout_metrics(table: Table, tree: Tree, *, chunk: int) -> dict[str, Metric
     for split in ('validation', 'test'):
         tops = [
             code
-            for code, own in enumerate(table.structure_split)
-            if own == split and table.structure_split[int(tree.parent[code])] == 'supervised'
+            for code, structure in enumerate(table.structure_split)
+            if structure == split and table.structure_split[int(tree.parent[code])] == 'supervised'
         ]
         if tops:
             queries = torch.tensor(tops)
-            found = parent_metrics(rows, tree, chunk=chunk, queries=queries)
+            metrics = parent_metrics(rows, tree, chunk=chunk, queries=queries)
             chance = parent_chance(tree, chunk=chunk, queries=queries)
             result |= {
                 f'{split}/holdout_{name}': Metric(value, chance.get(name), CHANCE)
-                for name, value in found.items()
+                for name, value in metrics.items()
             } | {f'{split}/holdout_chains': Metric(float(len(tops)))}
     return result
 
@@ -183,13 +183,13 @@ def beside(
         key: ``split/metric`` of the metric.
         value: the metric.
         baselines: name → metrics.
-        prefix: what the metric's name begins with and those of the baselines do not.
+        prefix: prefix of the metric's name that those of the baselines lack.
     """
     if key.endswith(('_se', 'queries')):
         return Metric(value)
     plain = key.replace(f'/{prefix}', '/', 1)
-    there = {name: metrics[plain] for name, metrics in baselines.items() if plain in metrics}
-    if not there:
+    of_baselines = {name: metrics[plain] for name, metrics in baselines.items() if plain in metrics}
+    if not of_baselines:
         return Metric(value)
-    best = max(there, key=lambda name: there[name])
-    return Metric(value, there[best], best)
+    best = max(of_baselines, key=lambda name: of_baselines[name])
+    return Metric(value, of_baselines[best], best)

@@ -1,4 +1,4 @@
-"""What a coder answered to each held-out query, one row a query."""
+"""The answers of a coder to held-out queries, one row a query."""
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ PREDICTION_SCHEMA = pl.Schema(
 )
 """``rank`` of the right code, 1 is best; ``probability`` of the right code; for each level the
 probability of the best code there, and whether the right code lies below it. ``chosen`` is the best
-six-digit code. ``hidden`` rows belong to codes whose place was hidden from training."""
+six-digit code. ``hidden`` rows belong to codes that were hidden from training."""
 
 KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
 
@@ -40,8 +40,8 @@ def prediction_frame(
         taxonomy: the tree.
     """
     truth = torch.searchsorted(group.candidates, group.target).numpy()
-    own = probabilities[np.arange(len(truth)), truth]
-    decided = decisions(probabilities, truth, taxonomy)
+    of_truth = probabilities[np.arange(len(truth)), truth]
+    by_level = decisions(probabilities, truth, taxonomy)
     leaves = group.candidates.numpy()
     kind = KINDS[group.prefix.removeprefix(HOLDOUT_PREFIX)]
     columns = {
@@ -51,9 +51,12 @@ def prediction_frame(
         'text': group.texts,
         'code': [taxonomy.codes[leaf] for leaf in leaves[truth]],
         'chosen': [taxonomy.codes[leaf] for leaf in leaves[probabilities.argmax(axis=1)]],
-        'rank': (probabilities > own[:, None]).sum(axis=1) + 1,
-        'probability': own,
-        **{f'confidence_{level}': found.confidence.numpy() for level, found in decided.items()},
-        **{f'right_{level}': found.correct.numpy() for level, found in decided.items()},
+        'rank': (probabilities > of_truth[:, None]).sum(axis=1) + 1,
+        'probability': of_truth,
+        **{
+            f'confidence_{level}': decision.confidence.numpy()
+            for level, decision in by_level.items()
+        },
+        **{f'right_{level}': decision.correct.numpy() for level, decision in by_level.items()},
     }
     return pl.DataFrame(columns, schema=PREDICTION_SCHEMA)

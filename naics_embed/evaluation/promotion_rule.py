@@ -1,4 +1,4 @@
-"""The rule by which one table takes the place of another; metrics in, a decision with reasons out.
+"""The rule by which one table replaces another: metrics in, a decision with reasons out.
 
 A challenger wins against an incumbent if no metric is worse by more than a margin of
 non-inferiority and one is better by more than a margin of superiority, both in units of the
@@ -79,12 +79,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a challenger takes the incumbent's place.
+    """Whether a challenger replaces the incumbent.
 
     Attributes:
         incumbent: its name.
         challenger: its name.
-        wins: whether the challenger takes its place.
+        wins: whether the challenger replaces it.
         reason: why, in words.
         comparisons: metric by metric.
     """
@@ -114,7 +114,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Decision:
-    """The champion among several candidates, and how it came to that.
+    """The champion among several candidates, and the comparisons that led to it.
 
     Attributes:
         champion: name of the table that stays.
@@ -135,23 +135,27 @@ def compare(incumbent: Candidate, challenger: Candidate, rule: PromotionRule) ->
     A metric that only one of the two has cannot be compared and decides against the challenger;
     one that neither has is left out.
     """
-    found = tuple(_compare(incumbent, challenger, each, rule) for each in rule.criteria)
-    worse = [each for each in found if each.outcome == WORSE]
-    better = [each for each in found if each.outcome == BETTER]
+    comparisons = tuple(
+        _compare(incumbent, challenger, comparison, rule) for comparison in rule.criteria
+    )
+    worse = [comparison for comparison in comparisons if comparison.outcome == WORSE]
+    better = [comparison for comparison in comparisons if comparison.outcome == BETTER]
     if worse:
-        reason = 'worse: ' + ', '.join(_words(each) for each in worse)
+        reason = 'worse: ' + ', '.join(_words(comparison) for comparison in worse)
     elif better:
-        reason = 'better: ' + ', '.join(_words(each) for each in better) + '; nothing worse'
+        reason = (
+            'better: ' + ', '.join(_words(comparison) for comparison in better) + '; nothing worse'
+        )
     else:
         reason = f'no metric is better by more than {rule.superiority:g} deviations'
-    return Verdict(incumbent.name, challenger.name, bool(better) and not worse, reason, found)
+    return Verdict(incumbent.name, challenger.name, bool(better) and not worse, reason, comparisons)
 
 
 def decide(candidates: Sequence[Candidate], rule: PromotionRule) -> Decision:
     """Find the champion of several tables, the simplest first.
 
     Each in turn challenges the champion so far, so that a later, more complex table must beat
-    whatever has won by then.
+    the winner until then.
 
     Raises:
         ValueError: there is no candidate, or two have one name.
@@ -184,7 +188,7 @@ def _compare(
     return Comparison(criterion.metric, before, after, change, outcome)
 
 
-def _words(found: Comparison) -> str:
-    if found.deviations is None:
-        return f'{found.metric} was measured for one of the two only'
-    return f'{found.metric} by {found.deviations:+.1f} deviations'
+def _words(comparison: Comparison) -> str:
+    if comparison.deviations is None:
+        return f'{comparison.metric} was measured for one of the two only'
+    return f'{comparison.metric} by {comparison.deviations:+.1f} deviations'

@@ -14,13 +14,13 @@ from naics_embed.supervision.leakage import find_matches
 from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
 PREFIXES = {'index': '', 'plain': 'plain_', 'panel': 'panel_'}
-"""Kind of query → what stands before its metrics; index entries are the primary set."""
+"""Kind of query → prefix of its metrics; index entries are the primary set."""
 
 HOLDOUT_PREFIX = 'holdout_'
 REPORTED = ('top1', 'hit_at_5', 'hit_at_10', 'mrr', 'lca_level', 'queries', 'mrr_se', 'top1_se')
 
 LEARNED_PREFIX = 'learned_'
-REPORTED_LEARNED = ('top1', 'hit_at_5', 'hit_at_10', 'mrr')
+REPORTED_SUPERVISED = ('top1', 'hit_at_5', 'hit_at_10', 'mrr')
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class QueryGroup:
 
     Attributes:
         split: validation or test.
-        prefix: what stands before the name of a metric.
+        prefix: prefix of the names of its metrics.
         texts: the queries.
         target: int64 ``(q,)``, positions of the right codes.
         candidates: int64 ``(m,)``, positions of the codes ranked, ascending.
         strict: bool ``(q,)``, queries that match no training text.
-        learned: bool ``(m,)``, candidates whose supervision was not hidden; None where the queries
-            are of hidden codes.
+        supervised: bool ``(m,)``, candidates whose supervision was not hidden; None where the
+            queries are of hidden codes.
     """
 
     split: str
@@ -44,24 +44,24 @@ class QueryGroup:
     target: Tensor
     candidates: Tensor
     strict: Tensor
-    learned: Tensor | None = None
+    supervised: Tensor | None = None
 
     def metrics(self, scores: Tensor, tree: Tree) -> dict[str, float]:
         """Score a matrix ``(q, m)``, higher is better; keys are ``split/metric``.
 
-        ``learned_`` metrics leave hidden codes out of the candidates: a classifier cannot answer
-        with a code that it has no text of, and a space can.
+        ``learned_`` metrics have supervised candidates only: a classifier cannot answer with a code
+        that it has no text of, and a space can.
         """
         truth = torch.searchsorted(self.candidates, self.target)
         outcomes = score_queries(scores, truth, tree=tree, candidates=self.candidates)
         masks = {'strict': self.strict} if bool(self.strict.any()) else {}
-        found = retrieval_metrics(outcomes, masks=masks)
-        wanted = [f'{subset}{name}' for subset in ('', 'strict_') for name in REPORTED]
-        metrics = {name: found[name] for name in wanted if name in found}
-        if self.learned is not None and not bool(self.learned.all()):
-            kept = self.candidates[self.learned]
+        all_metrics = retrieval_metrics(outcomes, masks=masks)
+        reported = [f'{subset}{name}' for subset in ('', 'strict_') for name in REPORTED]
+        metrics = {name: all_metrics[name] for name in reported if name in all_metrics}
+        if self.supervised is not None and not bool(self.supervised.all()):
+            kept = self.candidates[self.supervised]
             among = score_queries(
-                scores[:, self.learned],
+                scores[:, self.supervised],
                 torch.searchsorted(kept, self.target),
                 tree=tree,
                 candidates=kept,
@@ -69,7 +69,7 @@ class QueryGroup:
             metrics |= {
                 f'{LEARNED_PREFIX}{name}': value
                 for name, value in retrieval_metrics(among).items()
-                if name in REPORTED_LEARNED
+                if name in REPORTED_SUPERVISED
             }
         return {f'{self.split}/{self.prefix}{name}': value for name, value in metrics.items()}
 
@@ -92,7 +92,7 @@ def query_groups(
         taxonomy: the tree.
         structure_split: ``(n,)`` of ``supervised``, ``validation`` or ``test``.
         jaccard: trigram similarity from which a query matches a training text.
-        splits: the splits wanted.
+        splits: splits of the groups.
     """
     train = queries.filter(pl.col('split') == 'train')['text'].to_list()
     held = queries.filter(pl.col('split') != 'train').with_row_index('row')
@@ -117,7 +117,7 @@ def query_groups(
                     hidden = HOLDOUT_PREFIX if structure == split else ''
                     picked = chosen['row'].to_numpy()
                     candidates = taxonomy.at_level(int(level))
-                    learned = torch.from_numpy(structure_split[candidates] == 'supervised')
+                    supervised = torch.from_numpy(structure_split[candidates] == 'supervised')
                     groups.append(
                         QueryGroup(
                             split,
@@ -126,7 +126,7 @@ def query_groups(
                             torch.from_numpy(positions[picked]),
                             torch.from_numpy(candidates),
                             torch.from_numpy(strict[picked]),
-                            None if hidden else learned,
+                            None if hidden else supervised,
                         )
                     )
     return groups

@@ -82,14 +82,14 @@ def read_outcomes(path: Path, taxonomy: Taxonomy) -> Outcomes:
     if len(frame) < 2 or np.ptp(values) == 0:
         raise ArtifactError(f'{path}: all values are equal, so there is nothing to predict')
     positions = np.empty(len(frame), dtype=np.int64)
-    known: dict[str | int, int] = {}
+    position_of: dict[str | int, int] = {}
     for row, code in enumerate(frame[CODE].to_list()):
-        if code not in known:
+        if code not in position_of:
             try:
-                known[code] = taxonomy.index(code)
+                position_of[code] = taxonomy.index(code)
             except CodeError as error:
                 raise ArtifactError(f'{path}: row {row}: {error}') from error
-        positions[row] = known[code]
+        positions[row] = position_of[code]
     return Outcomes(torch.from_numpy(positions), torch.from_numpy(values.copy()))
 
 
@@ -109,11 +109,11 @@ def breadth(codes: Tensor, tree: Tree) -> Outcomes | None:
 
 
 def simulate(tree: Tree, texts: Tensor, effects: Effects, rows: int, seed: int) -> Outcomes:
-    """Draw an outcome with known parts, ``rows`` rows for each leaf code.
+    """Draw an outcome with given parts, ``rows`` rows for each leaf code.
 
     value = sector + four-digit family + a direction of the frozen texts + the code's own effect +
-    noise, each normal with the deviation that ``effects`` states. The first two the tree tells,
-    the third what the industries do, the fourth only the code's own rows.
+    noise, each normal with the deviation that ``effects`` states. The first two can be
+    predicted from the tree, the third from the texts, the fourth only from the code's own rows.
 
     Args:
         tree: the tree.
@@ -153,10 +153,10 @@ def held_out_r2(
     if not _enough(groups[outcomes.code], panel):
         return math.nan
     code, value = _means(outcomes)
-    found = regression_panel(
+    metrics = regression_panel(
         {'table': Features(tangents)}, code=code, target=value, groups=groups, settings=panel
     )
-    return found[f'table/{HELD_OUT}_r2']
+    return metrics[f'table/{HELD_OUT}_r2']
 
 
 def regression_metrics(
@@ -176,7 +176,7 @@ def regression_metrics(
         texts: ``(n, width)``, features of the codes from the frozen backbone; they are reduced to
             the dimensions of the first table.
         outcomes: what is predicted.
-        panel: how it is cross-validated.
+        panel: settings of the cross-validation.
         family_level: digits of the groups that are held out whole.
 
     Returns:
@@ -194,22 +194,22 @@ def regression_metrics(
         'ancestors': ancestor_indicators(tree),
         'frozen_text': principal_components(texts, rank),
     }
-    found = regression_panel(
+    metrics = regression_panel(
         features, code=outcomes.code, target=outcomes.value, groups=groups, settings=panel
     )
     ceiling = regression_ceiling(code=outcomes.code, target=outcomes.value)
     result: dict[str, Metric] = {}
-    for key, value in found.items():
+    for key, value in metrics.items():
         reference = ceiling.get(key.partition('/')[2])
-        known = reference is not None and math.isfinite(reference)
-        result[key] = Metric(value, reference, 'ceiling') if known else Metric(value)
+        bounded = reference is not None and math.isfinite(reference)
+        result[key] = Metric(value, reference, 'ceiling') if bounded else Metric(value)
     return result
 
 
 def _means(outcomes: Outcomes) -> tuple[Tensor, Tensor]:
-    """One row a code: what is compared between tables is the mean of its rows."""
-    code, place, count = outcomes.code.unique(return_inverse=True, return_counts=True)
-    sums = torch.zeros(len(code), dtype=torch.float64).index_add_(0, place, outcomes.value)
+    """Return one row a code, the mean of its rows: that is what tables are compared by."""
+    code, group, count = outcomes.code.unique(return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(code), dtype=torch.float64).index_add_(0, group, outcomes.value)
     return code, sums / count
 
 

@@ -15,7 +15,7 @@ COVERAGES = (0.8,)
 
 @dataclass(frozen=True)
 class Decisions:
-    """What probabilities of leaves say at one level.
+    """The best code of one level for each query.
 
     Attributes:
         confidence: float64 ``(q,)``, probability of the best code of the level.
@@ -40,23 +40,23 @@ def decisions(
         level → its decisions.
     """
     leaves = taxonomy.at_level(LEVELS[-1])
-    found: dict[int, Decisions] = {}
+    by_level: dict[int, Decisions] = {}
     for column, level in enumerate(LEVELS):
         ancestor = taxonomy.ancestors[leaves, column]
-        _, first, place = np.unique(ancestor, return_index=True, return_inverse=True)
+        _, first, column_of = np.unique(ancestor, return_index=True, return_inverse=True)
         sums = np.add.reduceat(probabilities, first, axis=1)
-        found[level] = Decisions(
+        by_level[level] = Decisions(
             torch.from_numpy(sums.max(axis=1)).clamp(max=1.0),
-            torch.from_numpy(sums.argmax(axis=1) == place[truth]),
+            torch.from_numpy(sums.argmax(axis=1) == column_of[truth]),
         )
-    return found
+    return by_level
 
 
-def coding_metrics(found: dict[int, Decisions], confidence: float) -> dict[str, float]:
+def coding_metrics(by_level: dict[int, Decisions], confidence: float) -> dict[str, float]:
     """Return calibration and back-off metrics.
 
     Args:
-        found: from `decisions`.
+        by_level: from `decisions`.
         confidence: least probability of a code that is given as the answer.
 
     Returns:
@@ -67,25 +67,25 @@ def coding_metrics(found: dict[int, Decisions], confidence: float) -> dict[str, 
         mean digits of those answers.
     """
     metrics: dict[str, float] = {}
-    for level, decided in found.items():
-        own = confidence_metrics(
+    for level, decided in by_level.items():
+        values = confidence_metrics(
             decided.confidence, decided.correct, bins=BINS, coverages=COVERAGES
         )
         if level == LEVELS[-1]:
-            wanted = (
+            names = (
                 'ece',
                 'aurc',
                 *(f'accuracy_at_coverage_{fraction:g}' for fraction in COVERAGES),
             )
-            metrics |= {name: own[name] for name in wanted}
+            metrics |= {name: values[name] for name in names}
         else:
-            metrics |= {f'level{level}_{name}': own[name] for name in ('accuracy', 'ece')}
-    depth = torch.zeros(len(found[LEVELS[-1]].correct), dtype=torch.int64)
+            metrics |= {f'level{level}_{name}': values[name] for name in ('accuracy', 'ece')}
+    depth = torch.zeros(len(by_level[LEVELS[-1]].correct), dtype=torch.int64)
     right = torch.zeros_like(depth, dtype=torch.bool)
     for level in LEVELS:
-        sure = found[level].confidence >= confidence
+        sure = by_level[level].confidence >= confidence
         depth[sure] = level
-        right[sure] = found[level].correct[sure]
+        right[sure] = by_level[level].correct[sure]
     answered = depth > 0
     metrics['confident_coverage'] = float(answered.double().mean())
     if bool(answered.any()):

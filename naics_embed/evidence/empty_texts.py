@@ -1,4 +1,4 @@
-"""Texts that say nothing of an activity, so that a code for them would be a guess."""
+"""Texts that name no activity, so that a code for them would be a guess."""
 
 import re
 import unicodedata
@@ -61,7 +61,7 @@ PLACEHOLDERS = frozenset(
         'x',
     }
 )
-"""Words that stand where a description is missing, in small letters and without punctuation."""
+"""Texts that fill in for a missing description, in small letters and without punctuation."""
 ADDRESS = re.compile(r'(?:https?://|www\.)\S+|\S+@\S+\.\S+', re.IGNORECASE)
 LEAST_LETTERS = 3
 
@@ -69,7 +69,7 @@ LEAST_LETTERS = 3
 def says_nothing(text: str) -> bool:
     """Whether a text has no words that could name an activity.
 
-    So have placeholders such as "N/A" or "see attached", numbers, punctuation, and an address of a
+    True for placeholders such as "N/A" or "see attached", numbers, punctuation, and an address of a
     web page or of mail alone.
 
     Example:

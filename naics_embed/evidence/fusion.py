@@ -1,6 +1,6 @@
 """The fusion: one logit a code from several scores, with weights shared by all codes.
 
-A phrase of an index and a sentence of an owner are not read alike: the weights of the scores
+A phrase of an index and a sentence of an owner need different weights: the weights of the scores
 depend on a few facts about the query (its gates), linearly, so that the fit stays convex.
 """
 
@@ -40,14 +40,14 @@ class Fusion:
     """Weights of scores in the logit of a code; the softmax over codes is the probability.
 
     Fitted by maximum likelihood, so the probabilities need no temperature of their own; that of
-    the first answer is mended once more.
+    the top-1 answer is calibrated once more.
 
     Attributes:
         columns: names of the scores.
         weights: float64 ``(len(GATES), k)``; a query's weights are its gates times these.
         spread: float64 ``(k,)``, mean standard deviation of each score over codes on the queries
-            of the fit; weight × spread tells how much a score moves the logits.
-        top: calibration of the first answer.
+            of the fit; weight × spread is how much a score moves the logits.
+        top: calibration of the top-1 answer.
     """
 
     columns: tuple[str, ...]
@@ -62,8 +62,10 @@ class Fusion:
             scores: ``(q, codes, k)``.
             gates: ``(q, len(GATES))``.
         """
-        own = gates @ self.weights
-        logits = np.matmul(scores, own[:, :, None].astype(scores.dtype))[..., 0].astype(np.float64)
+        query_weights = gates @ self.weights
+        logits = np.matmul(scores, query_weights[:, :, None].astype(scores.dtype))[..., 0].astype(
+            np.float64
+        )
         logits -= logits.max(axis=1, keepdims=True)
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=1, keepdims=True)
@@ -100,7 +102,7 @@ class Fusion:
 
 
 def one_score(columns: Sequence[str], column: str, weight: float) -> Fusion:
-    """Return the fusion that looks at one score only, for want of queries to fit another."""
+    """Return the fusion that uses one score only, for when there are no queries to fit one."""
     weights = np.zeros((len(GATES), len(columns)))
     weights[0, list(columns).index(column)] = weight
     return Fusion(tuple(columns), weights, np.ones(len(columns)))
@@ -146,14 +148,16 @@ def fit_fusion(
     shape = (len(GATES), len(columns))
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        own = gates @ flat.reshape(shape)
-        logits = np.matmul(scaled, own[:, :, None].astype(np.float32))[..., 0].astype(np.float64)
+        query_weights = gates @ flat.reshape(shape)
+        logits = np.matmul(scaled, query_weights[:, :, None].astype(np.float32))[..., 0].astype(
+            np.float64
+        )
         top = logits.max(axis=1, keepdims=True)
         p = np.exp(logits - top)
         total = p.sum(axis=1, keepdims=True)
         p /= total
         expected = np.matmul(p[:, None, :].astype(np.float32), scaled)[:, 0]
-        log_p = np.einsum('qk,qk->q', right, own) - top[:, 0] - np.log(total[:, 0])
+        log_p = np.einsum('qk,qk->q', right, query_weights) - top[:, 0] - np.log(total[:, 0])
         slope = gates.T @ (weight[:, None] * (expected - right))
         value = settings.penalty * float(flat @ flat) - float(weight @ log_p)
         return value, slope.reshape(-1) + 2 * settings.penalty * flat
@@ -162,14 +166,14 @@ def fit_fusion(
     first[0] = spread > 0
     if start is not None:
         first = start.weights * spread
-    found = minimize(
+    fitted = minimize(
         loss,
         first.reshape(-1),
         jac=True,
         method='L-BFGS-B',
         options={'maxiter': settings.iterations},
     )
-    return Fusion(tuple(columns), found.x.reshape(shape) * scale, spread)
+    return Fusion(tuple(columns), fitted.x.reshape(shape) * scale, spread)
 
 
 def fit_calibrated(
@@ -180,10 +184,10 @@ def fit_calibrated(
     groups: Sequence[str],
     settings: FusionSettings,
 ) -> Fusion:
-    """Fit the weights as `fit_fusion`, and the calibration of the first answer beside them.
+    """Fit the weights as `fit_fusion`, and the calibration of the top-1 answer beside them.
 
-    The calibration is fitted to answers that weights fitted without the query gave, part by part:
-    probabilities of the very queries that the weights were fitted to would look too good. Where
+    The calibration is fitted by cross-validation, to answers of weights that were fitted without
+    the query: probabilities of the queries of the fit would look too good. Where
     there are fewer than two queries a part, it changes nothing.
 
     Arguments and errors as for `fit_fusion`.

@@ -1,6 +1,6 @@
 """Known texts as evidence for six-digit codes: frozen embeddings, words, neighbours.
 
-All of it is made from training texts: titles, descriptions, examples and labelled texts of the
+All of it is computed from training texts: titles, descriptions, examples and labelled texts of the
 training split. Labels are columns of the leaves, the six-digit codes in the order of the table.
 """
 
@@ -49,7 +49,7 @@ class KnownTexts:
         words: BM25 of words over one document a leaf.
         pairs: the same of neighbouring words.
         characters: the same of character n-grams.
-        settings: how terms are made and neighbours weighed.
+        settings: how terms are extracted and neighbours weighed.
     """
 
     texts: Sequence[str]
@@ -94,30 +94,30 @@ class KnownTexts:
             texts: the queries.
             embeddings: float32 ``(q, width)``, their unit embeddings by the frozen backbone.
         """
-        found = np.empty((len(COLUMNS), len(texts), self.leaves), dtype=np.float32)
-        np.matmul(embeddings, self.means.T, out=found[0])
-        np.matmul(embeddings, self.linear.weights, out=found[1])
-        found[1] += self.linear.bias
+        scores = np.empty((len(COLUMNS), len(texts), self.leaves), dtype=np.float32)
+        np.matmul(embeddings, self.means.T, out=scores[0])
+        np.matmul(embeddings, self.linear.weights, out=scores[1])
+        scores[1] += self.linear.bias
         sharpness = np.float32(self.settings.sharpness)
-        density = np.empty(found.shape[1:], dtype=np.float32)
-        for leaves, known in self.tiles:
-            first = self.first[leaves] - known.start
-            cosine = embeddings @ self.embeddings[known].T
-            found[2, :, leaves] = np.maximum.reduceat(cosine, first, axis=1)
+        density = np.empty(scores.shape[1:], dtype=np.float32)
+        for leaves, rows in self.tiles:
+            first = self.first[leaves] - rows.start
+            cosine = embeddings @ self.embeddings[rows].T
+            scores[2, :, leaves] = np.maximum.reduceat(cosine, first, axis=1)
             cosine -= 1
             cosine *= sharpness
             np.exp(cosine, out=cosine)
             density[:, leaves] = np.add.reduceat(cosine, first, axis=1)
         # Cosines are at least −1, so the density is never 0 by more than rounding.
         density += np.finfo(np.float32).tiny
-        np.log(density, out=found[3])
-        found[3] /= sharpness
+        np.log(density, out=scores[3])
+        scores[3] /= sharpness
         kept = [plain(text, self.settings.characters_read) for text in texts]
         stems = [words(text) for text in kept]
-        found[4] = self.words.scores(stems)
-        found[5] = self.pairs.scores([pairs(own) for own in stems])
-        found[6] = self.characters.scores([grams(text, self.settings.gram) for text in kept])
-        return np.moveaxis(found, 0, -1)
+        scores[4] = self.words.scores(stems)
+        scores[5] = self.pairs.scores([pairs(of_text) for of_text in stems])
+        scores[6] = self.characters.scores([grams(text, self.settings.gram) for text in kept])
+        return np.moveaxis(scores, 0, -1)
 
     def nearest_texts(
         self, embedding: np.ndarray, leaf: int, count: int
@@ -135,15 +135,15 @@ class KnownTexts:
         order = np.argsort(-cosine, kind='stable')[:count]
         return [(self.texts[begin + int(i)], float(cosine[i])) for i in order]
 
-    def telling_words(self, text: str, leaf: int, count: int) -> list[tuple[str, float]]:
-        """Return the words of a query that speak most for a leaf, with their part of its BM25."""
-        shown: dict[str, float] = {}
+    def matching_terms(self, text: str, leaf: int, count: int) -> list[tuple[str, float]]:
+        """Return the words of a query that match a leaf best, with their part of its BM25."""
+        weights: dict[str, float] = {}
         for word in plain(text, self.settings.characters_read).split():
             for term in words(word):
                 weight = self.words.of(term, leaf)
                 if weight > 0:
-                    shown[word] = weight
-        return sorted(shown.items(), key=lambda item: (-item[1], item[0]))[:count]
+                    weights[word] = weight
+        return sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:count]
 
 
 def index_texts(
@@ -160,7 +160,7 @@ def index_texts(
         labels: int ``(m,)``, columns of their leaves.
         embeddings: float32 ``(m, width)`` by the frozen backbone.
         linear: classifier with a column for each leaf.
-        settings: how terms are made and neighbours weighed.
+        settings: how terms are extracted and neighbours weighed.
 
     Raises:
         ValueError: a leaf has no text.
@@ -171,7 +171,7 @@ def index_texts(
         raise ValueError(f'every one of {leaves} leaves needs a training text, and no other label')
     order = np.argsort(labels, kind='stable')
     labels = labels[order].astype(np.int64)
-    # In half precision, as they are stored: the fit sees what users will see.
+    # In half precision, as they are stored, so that the fit has the same embeddings as users.
     rounded = embeddings[order].astype(np.float16).astype(np.float32)
     ordered = [texts[i] for i in order]
     documents: dict[str, list[list[str]]] = {

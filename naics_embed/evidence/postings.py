@@ -40,18 +40,20 @@ class Postings:
                 not at all.
         """
         position = self.position
-        found = [[position[term] for term in terms if term in position] for terms in queries]
-        sizes = [len(terms) for terms in found]
-        terms = np.fromiter(chain.from_iterable(found), np.int64, sum(sizes))
+        known_terms = [[position[term] for term in terms if term in position] for terms in queries]
+        sizes = [len(terms) for terms in known_terms]
+        terms = np.fromiter(chain.from_iterable(known_terms), np.int64, sum(sizes))
         begins, lengths = self.starts[terms], np.diff(self.starts)[terms]
         ends = np.cumsum(lengths)
         # Postings of all terms end to end, without a loop over them.
         chosen = np.repeat(begins - ends + lengths, lengths) + np.arange(lengths.sum())
-        row = np.repeat(np.repeat(np.arange(len(found)) * self.size, sizes), lengths)
+        row = np.repeat(np.repeat(np.arange(len(known_terms)) * self.size, sizes), lengths)
         sums = np.bincount(
-            row + self.documents[chosen], self.weights[chosen], minlength=len(found) * self.size
+            row + self.documents[chosen],
+            self.weights[chosen],
+            minlength=len(known_terms) * self.size,
         )
-        return sums.astype(np.float32).reshape(len(found), self.size)
+        return sums.astype(np.float32).reshape(len(known_terms), self.size)
 
     def of(self, term: str, document: int) -> float:
         """Return the weight of a term in a document, 0 where it does not occur."""
@@ -59,9 +61,9 @@ class Postings:
         if at is None:
             return 0.0
         span = self.documents[self.starts[at] : self.starts[at + 1]]
-        found = int(np.searchsorted(span, document))
-        inside = found < len(span) and span[found] == document
-        return float(self.weights[self.starts[at] + found]) if inside else 0.0
+        offset = int(np.searchsorted(span, document))
+        inside = offset < len(span) and span[offset] == document
+        return float(self.weights[self.starts[at] + offset]) if inside else 0.0
 
 
 def bm25_postings(documents: Sequence[Sequence[str]], *, k1: float, b: float) -> Postings:
@@ -97,9 +99,9 @@ def _counts(
         tf += counts.values()
         sizes.append(len(counts))
     terms = sorted(number)
-    place = np.empty(len(terms), dtype=np.int64)
-    place[[number[term] for term in terms]] = np.arange(len(terms))
-    column = place[np.array(columns, dtype=np.int64)]
+    rank = np.empty(len(terms), dtype=np.int64)
+    rank[[number[term] for term in terms]] = np.arange(len(terms))
+    column = rank[np.array(columns, dtype=np.int64)]
     rows = np.repeat(np.arange(len(documents)), sizes)
     order = np.argsort(column, kind='stable')
     starts = np.zeros(len(terms) + 1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Values of the evidence that a `Coder` weighs, and of how it is fitted."""
+"""Settings of the evidence that a `Coder` weighs, and of its fit."""
 
 from dataclasses import dataclass
 
@@ -55,6 +55,6 @@ class FusionSettings:
         _require(self.folds >= 2, 'fusion.folds', self.folds, 'at least 2')
 
 
-def _require(kept: bool, key: str, value: object, wanted: str) -> None:
+def _require(kept: bool, key: str, value: object, requirement: str) -> None:
     if not kept:
-        raise ConfigError(f'coder.{key} must be {wanted}, not {value!r}')
+        raise ConfigError(f'coder.{key} must be {requirement}, not {value!r}')

@@ -10,7 +10,7 @@ _NOT_WORD = re.compile(r'[\W_]+')
 
 
 def plain(text: str, limit: int) -> str:
-    """Return lower-case letters and digits without accents, words parted by single blanks.
+    """Return lower-case letters and digits without accents, words separated by single blanks.
 
     Args:
         text: any text.
@@ -49,8 +49,8 @@ def grams(text: str, size: int) -> list[str]:
 
     They are those of scikit-learn's analyzer ``char_wb``.
     """
-    found: list[str] = []
+    result: list[str] = []
     for word in text.split():
         padded = f' {word} '
-        found += [padded[i : i + size] for i in range(max(len(padded) - size, 0) + 1)]
-    return found
+        result += [padded[i : i + size] for i in range(max(len(padded) - size, 0) + 1)]
+    return result

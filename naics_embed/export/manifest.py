@@ -1,4 +1,4 @@
-"""What every export says about itself."""
+"""The manifest of an export."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ KEPT = ('space', 'distance', 'codes', 'library_version', 'source')
 
 
 def write_manifest(bundle: Bundle, out: Path, **facts: Any) -> Path:
-    """Write the manifest of an export: inside a folder, beside a file.
+    """Write the manifest of an export: inside a folder, or next to a file.
 
     Args:
         bundle: what was exported.
@@ -18,7 +18,7 @@ def write_manifest(bundle: Bundle, out: Path, **facts: Any) -> Path:
         facts: what this format has to add.
 
     Returns:
-        where the manifest lies.
+        its path.
     """
     path = out / MANIFEST if out.is_dir() else out.with_name(f'{out.name}.{MANIFEST}')
     manifest = {key: bundle.manifest[key] for key in KEPT if key in bundle.manifest}

@@ -121,11 +121,11 @@ def _use(library: str) -> str:
 def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for prefix, dataset in TEXT_SETS.items():
-        for name, shown in TEXT_METRICS.items():
+        for name, title in TEXT_METRICS.items():
             for system, label in SYSTEMS.items():
-                lines += _row(metrics, f'test/{system}{prefix}{name}', f'{dataset}: {shown}', label)
-    for name, shown in TREE_METRICS.items():
-        lines += _row(metrics, f'tree/{name}', f'table of codes: {shown}', '')
+                lines += _row(metrics, f'test/{system}{prefix}{name}', f'{dataset}: {title}', label)
+    for name, title in TREE_METRICS.items():
+        lines += _row(metrics, f'tree/{name}', f'table of codes: {title}', '')
     if not lines:
         return ''
     head = '## Metrics\n\n| metric | system | value | beside it |\n|---|---|---|---|\n'
@@ -133,7 +133,7 @@ def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     return head + '\n'.join(lines) + note
 
 
-def _row(metrics: Mapping[str, Mapping[str, Any]], key: str, shown: str, system: str) -> list[str]:
+def _row(metrics: Mapping[str, Mapping[str, Any]], key: str, title: str, system: str) -> list[str]:
     metric = metrics.get(key)
     if metric is None or metric['value'] is None:
         return []
@@ -141,29 +141,29 @@ def _row(metrics: Mapping[str, Mapping[str, Any]], key: str, shown: str, system:
     if metric['reference'] is not None:
         name = (metric['reference_name'] or '').replace('_', ' ')
         beside = f'{metric["reference"]:.3f} {name}'.strip()
-    return [f'| {shown} | {system} | {metric["value"]:.3f} | {beside} |']
+    return [f'| {title} | {system} | {metric["value"]:.3f} | {beside} |']
 
 
 def _results(metrics: Mapping[str, Mapping[str, Any]]) -> list[EvalResult]:
     """Return what the hub shows as verified by the author: the coder where there is one."""
-    found = []
+    results = []
     for prefix, dataset in TEXT_SETS.items():
-        for name, shown in TEXT_METRICS.items():
+        for name, title in TEXT_METRICS.items():
             for system, label in SYSTEMS.items():
                 metric = metrics.get(f'test/{system}{prefix}{name}')
                 if metric is not None and metric['value'] is not None:
-                    found.append(
+                    results.append(
                         EvalResult(
                             task_type='text-classification',
                             dataset_type=f'naics-2022-{prefix.rstrip("_") or "index"}',
                             dataset_name=dataset,
                             metric_type=name,
-                            metric_name=f'{shown}, {label}',
+                            metric_name=f'{title}, {label}',
                             metric_value=round(float(metric['value']), 4),
                         )
                     )
                     break
-    return found
+    return results
 
 
 def _provenance(manifest: Mapping[str, Any]) -> str:

@@ -38,8 +38,8 @@ HEAD_NAMES = {'linear.weight', 'linear.bias', 'hidden.weight', 'hidden.bias', 'o
 def export_sentence_transformer(bundle: Bundle, out: Path) -> None:
     """Write transformer, pooling and head as modules of sentence-transformers, with a model card.
 
-    The head is a linear map beside a hidden layer, v = L·x + O·gelu(H·x). With x = gelu(x) −
-    gelu(−x) that is two dense layers: gelu of (L·x, −L·x, H·x), then (1, −1, O).
+    The head is a linear map plus a hidden layer, v = L·x + O·gelu(H·x). With x = gelu(x) − gelu(−x)
+    that is two dense layers: gelu of (L·x, −L·x, H·x), then (1, −1, O).
 
     Raises:
         UserError: sentence-transformers is not installed.

@@ -69,5 +69,5 @@ def grouped_centroid(
     def add(values: Tensor) -> Tensor:
         return values.new_zeros(size, values.shape[-1]).index_add(0, index, values)
 
-    found = weighted_centroid(x * scale, weights.unsqueeze(-1), add, lambda values: values[index])
-    return found / scale
+    mean = weighted_centroid(x * scale, weights.unsqueeze(-1), add, lambda values: values[index])
+    return mean / scale

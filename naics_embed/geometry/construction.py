@@ -3,8 +3,8 @@
 After Sarkar (Low Distortion Delaunay Embedding of Trees in Hyperbolic Plane, 2011), in any
 dimension: the root is the origin, every edge has length τ, and the children of a node leave it at
 a fixed angle (the turn) from the direction in which the node itself was reached, an only child
-straight on. Around that direction the children stand where their texts differ from their siblings':
-their features, centred in the family and partly whitened so that they stay apart.
+straight on. Around that direction children are arranged by how their texts differ from those of
+their siblings: by their features, centred in the family and partly whitened to keep them apart.
 
 The layout goes level by level. A direction at a node is kept in the frame that parallel transport
 along the ray carries from the origin, so that one meaning has one direction throughout.
@@ -31,14 +31,14 @@ JITTER = 1e-6
 TWINS = 1e-4
 """Siblings whose features differ by less, relative to their family, share one text."""
 TWIN_NOISE = 0.1
-"""Noise relative to the family's scale that tells such siblings apart."""
+"""Noise relative to the family's scale that separates such siblings."""
 REPULSION_STEPS = 120
 REPULSION_RATE = 0.3
 REPULSION_FLOOR = 1e-3
 REPULSION_SAMPLE = 256
 """Siblings that each child of a very large family is repelled by in one step."""
 RADIUS_OF_DOUBT = 16.0
-"""Beyond this ``√c·r`` float64 no longer tells siblings apart reliably."""
+"""Beyond this ``√c·r`` float64 no longer separates siblings reliably."""
 RADIUS_OF_LOSS = 32.0
 """Beyond this the direction in which a node was reached is lost in rounding."""
 
@@ -64,8 +64,8 @@ def construct(
         spread: 0 keeps the features' own similarities within a family, 1 puts siblings as far
             apart as the dimensions allow, in the arrangement nearest to the features.
         turn: angle in radians, in (0, π/2], between a child's direction and its parent's.
-        directions: features ``(n, k)`` that say where children point, or None for random ones.
-        seed: of the random features and of the noise that parts siblings with equal features.
+        directions: features ``(n, k)`` that set where children point; None for random ones.
+        seed: of the random features and of the noise that separates siblings with equal features.
         c: curvature is −c.
 
     Returns:
@@ -80,14 +80,14 @@ def construct(
     scale = float(root(c, torch.ones((), dtype=torch.float64)))
     _check_depth(len(levels), tau, scale)
     generator = torch.Generator().manual_seed(seed)
-    wanted = _features(ups, directions, dim=dim, generator=generator)
+    features = _features(ups, directions, dim=dim, generator=generator)
 
     # The virtual root is the last row, so that −1 indexes it.
     points = torch.zeros(len(ups) + 1, dim, dtype=torch.float64)
     outward = torch.zeros_like(points)
     for nodes in levels:
         above = ups[nodes]
-        heading = _headings(wanted[nodes], above, outward[above], turn, spread, generator)
+        heading = _headings(features[nodes], above, outward[above], turn, spread, generator)
         base = points[above]
         points[nodes] = lorentz.exp(base, _from_frame(base, tau * scale * heading), c=1.0)
         back = _to_frame(points[nodes], lorentz.log(points[nodes], base, c=1.0))
@@ -195,12 +195,12 @@ def _twins(flat: Tensor, family: Tensor, sizes: Tensor) -> Tensor:
     scale = (squares / sizes).sqrt()[family]
     unit = torch.where(scale > 0, scale, 1.0).unsqueeze(-1) * TWINS
     rounded = torch.cat([family.unsqueeze(-1).double(), (flat / unit).round()], dim=1)
-    _, place, count = torch.unique(rounded, dim=0, return_inverse=True, return_counts=True)
-    return torch.where(count[place] > 1, scale, 0.0)
+    _, group, count = torch.unique(rounded, dim=0, return_inverse=True, return_counts=True)
+    return torch.where(count[group] > 1, scale, 0.0)
 
 
 def _headings(
-    wanted: Tensor,
+    features: Tensor,
     above: Tensor,
     outward: Tensor,
     turn: float,
@@ -210,14 +210,14 @@ def _headings(
     """Unit directions ``(m, dim)`` of the nodes of one level, sorted by parent `above`."""
     _, sizes = torch.unique_consecutive(above, return_counts=True)
     starts = sizes.cumsum(0) - sizes
-    heading = torch.empty_like(wanted)
+    heading = torch.empty_like(features)
     for size in sizes.unique().tolist():
         rows = starts[sizes == size].unsqueeze(-1) + torch.arange(size)
         forward = outward[rows[:, :1]]
         if size == 1 and bool(forward.any()):
             heading[rows] = forward
             continue
-        around = _family(wanted[rows], forward, spread, generator)
+        around = _family(features[rows], forward, spread, generator)
         turned = math.cos(turn) * forward + math.sin(turn) * around
         heading[rows] = turned / turned.norm(dim=-1, keepdim=True)
     return heading

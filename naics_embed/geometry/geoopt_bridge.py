@@ -1,4 +1,4 @@
-"""The border to geoopt, and the only place where our c and its k meet.
+"""Conversion to and from geoopt: the only module that uses both our c and its k.
 
 geoopt's Lorentz model keeps ambient points ``(t, s)`` with ``⟨x, x⟩ = −k``: its k is the radius
 squared, ``k = 1/c``. Its manifold and optimisers are used from here; its distances are not, since
@@ -42,7 +42,7 @@ def curvature(space: 'geoopt.Lorentz') -> Tensor:
 
 
 def to_geoopt(s: Tensor, *, c: Curvature) -> Tensor:
-    """Ambient coordinates ``(..., d + 1)`` of points ``(..., d)``, as geoopt wants them."""
+    """Ambient coordinates ``(..., d + 1)`` of points ``(..., d)``, as geoopt expects them."""
     return lorentz.to_ambient(s, c=c)
 
 

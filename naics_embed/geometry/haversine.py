@@ -13,9 +13,9 @@ Row by row, with radii r, angle θ and ``Δ = r_x − r_y`` (the polar split):
 For all pairs one matrix product gives ``u = (h_x t_y + h_y − x·y)/2`` with ``h = t − 1``. Its
 rounding error is at most ``(d + 8)·ε/2`` times the same sum with all signs positive. Pairs for
 which that is not small against u itself (parent and child far out, close siblings, a point with
-itself) are few; they are found and computed again by the split. The gradient takes the same two
-roads, so it too is exact for near pairs. Only where most points all but coincide, away from the
-origin, do most pairs take the slow road.
+itself) are few; they are computed again by the split. The gradient is computed in the same two
+ways, so it too is exact for near pairs. Most pairs need the slow way only where most points all but
+coincide, away from the origin.
 """
 
 import math
@@ -134,9 +134,9 @@ class _Pairwise(torch.autograd.Function):
         near = [torch.empty(0, 3, dtype=torch.int64, device=x.device)]
         for rows in _row_blocks(u):
             block = left[:, rows] @ right
-            found = torch.nonzero(block < left_bound[:, rows] @ right_bound)
-            found[:, 1] += rows.start
-            near.append(found)
+            pairs = torch.nonzero(block < left_bound[:, rows] @ right_bound)
+            pairs[:, 1] += rows.start
+            near.append(pairs)
             u[:, rows] = block
         batch, i, j = torch.cat(near).unbind(-1)
         for part in _sparse_blocks(len(batch), x):

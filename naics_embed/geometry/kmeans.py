@@ -15,12 +15,12 @@ from naics_embed.geometry.lorentz import centroid, pairwise_squared_lorentzian_d
 
 @dataclass(frozen=True)
 class Clusters:
-    """What k-means found.
+    """Clusters of points by k-means.
 
     Attributes:
         label: int64 ``(n,)``, cluster of each point.
         centre: ``(k, d)`` space parts.
-        inertia: sum of squared Lorentzian distances to the own centre.
+        inertia: sum of squared Lorentzian distances of the points to their centres.
         iterations: steps taken.
     """
 
@@ -39,7 +39,7 @@ def lorentz_kmeans(points: Tensor, k: int, *, c: float, seed: int, iterations: i
 
     Args:
         points: space parts, on any device.
-        k: clusters; no more than there are points are made.
+        k: clusters; at most one a point.
         c: curvature parameter.
         seed: seed of the first centres.
         iterations: most steps; fewer where the labels settle.
@@ -58,8 +58,8 @@ def lorentz_kmeans(points: Tensor, k: int, *, c: float, seed: int, iterations: i
         if torch.equal(nearest, label):
             break
         label = nearest
-    own = square.gather(1, label[:, None])
-    return Clusters(label, centre.to(points.dtype), float(own.sum()), steps)
+    nearest_square = square.gather(1, label[:, None])
+    return Clusters(label, centre.to(points.dtype), float(nearest_square.sum()), steps)
 
 
 def _seeds(points: Tensor, k: int, c: float, generator: torch.Generator) -> Tensor:
@@ -84,9 +84,9 @@ def _centres(
     label = label.clone()
     size = torch.bincount(label, minlength=k)
     for empty in (size == 0).nonzero().squeeze(1).tolist():
-        own = square.gather(1, label[:, None]).squeeze(1)
-        own = own.masked_fill(size[label] < 2, -1)
-        farthest = int(own.argmax())
+        to_centre = square.gather(1, label[:, None]).squeeze(1)
+        to_centre = to_centre.masked_fill(size[label] < 2, -1)
+        farthest = int(to_centre.argmax())
         size[label[farthest]] -= 1
         label[farthest] = empty
         size[empty] = 1

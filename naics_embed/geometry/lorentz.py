@@ -43,7 +43,7 @@ def _unit(c: Curvature, *tensors: Tensor) -> tuple[Curvature, list[Tensor]]:
 
 
 def _check_pair(x: Tensor, y: Tensor, *, rows: bool) -> None:
-    """Raise ConfigError for points of two spaces, or, where all pairs are asked for, for one."""
+    """Raise ConfigError for points of two spaces, or, where all pairs are computed, for one."""
     if rows and min(x.ndim, y.ndim) < 2:
         raise ConfigError(
             f'all pairs need points (..., n, d), got shapes {tuple(x.shape)} and {tuple(y.shape)}; '
@@ -182,7 +182,7 @@ def parallel_transport(p: Tensor, q: Tensor, v: Tensor, *, c: Curvature) -> Tens
 
 @guarded
 def geodesic(p: Tensor, q: Tensor, t: float | Tensor, *, c: Curvature) -> Tensor:
-    """Point at share t of the way from p to q (0 gives p, 1 gives q): ``(..., d)``.
+    """Point at fraction t of the way from p to q (0 gives p, 1 gives q): ``(..., d)``.
 
     ``t`` is a number or a tensor that broadcasts against the leading dimensions; outside [0, 1] it
     extrapolates. ``(sinh((1 − t)D)·p + sinh(tD)·q)/sinh D`` with D the distance at unit curvature.
@@ -250,9 +250,9 @@ def centroid(x: Tensor, weights: Tensor | None = None, *, c: Curvature) -> Tenso
     `geometry.centroids` for sets that are given by an index.
     """
     scale, (points,) = _unit(c, x)
-    known = torch.ones_like(points[..., 0]) if weights is None else weights.double()
+    weight = torch.ones_like(points[..., 0]) if weights is None else weights.double()
     mean = weighted_centroid(
-        points, known.unsqueeze(-1), lambda v: v.sum(-2, keepdim=True), lambda v: v
+        points, weight.unsqueeze(-1), lambda v: v.sum(-2, keepdim=True), lambda v: v
     )
     return (mean.squeeze(-2) / scale).to(x.dtype)
 

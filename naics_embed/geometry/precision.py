@@ -1,4 +1,4 @@
-"""How curvature and dtypes are handled by every function of this room.
+"""How curvature and dtypes are handled by every function of this package.
 
 Curvature is −c, with c > 0 a float or a 0-d tensor; gradient flows to a tensor and nothing here
 reads its value. Autocast is off inside; float16 and bfloat16 inputs are raised to float32. Where
@@ -45,6 +45,8 @@ def guarded(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
         ConfigError: a tensor is not floating point.
     """
 
+    call: Callable[..., Tensor] = function
+
     def raise_half(value: object) -> object:
         if not isinstance(value, Tensor):
             return value
@@ -61,8 +63,8 @@ def guarded(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
         raised = [raise_half(arg) for arg in args]
         named = {name: arg if name == 'c' else raise_half(arg) for name, arg in kwargs.items()}
         if not torch.is_autocast_enabled(device):
-            return function(*raised, **named)
+            return call(*raised, **named)
         with torch.autocast(device, enabled=False):
-            return function(*raised, **named)
+            return call(*raised, **named)
 
     return run

@@ -1,9 +1,9 @@
 """Analytic functions of a square, so that no gradient passes through a norm at zero.
 
-Every map of the Lorentz model that looks like ``f(|v|)/|v|``
-is an analytic function of ``q = |v|²``.
-Written in `q`, with a series near zero, value and gradient are exact there; written in ``|v|`` the
-gradient is 0/0. The terms left out of each series are below the rounding of float64 at the border.
+Every map of the Lorentz model that looks like ``f(|v|)/|v|`` is an analytic function of
+``q = |v|²``. Written in `q`, with a series near zero, value and gradient are exact there; written
+in ``|v|`` the gradient is 0/0. The terms left out of each series are below the rounding of float64
+at the border.
 """
 
 import torch

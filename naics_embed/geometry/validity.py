@@ -16,7 +16,7 @@ QUANTILES = {'min': 0.0, 'q05': 0.05, 'median': 0.5, 'q95': 0.95, 'max': 1.0}
 
 @torch.no_grad()
 def finite(s: Tensor, *, c: Curvature, time: Tensor | None = None) -> Tensor:
-    """Say of points ``(..., d)`` whether coordinates and time component are finite: ``(...)``.
+    """Return for points ``(..., d)`` whether coordinates and time component are finite: ``(...)``.
 
     Args:
         s: space parts.
@@ -72,7 +72,7 @@ def validity(
 def _quantile(values: Tensor, levels: Tensor) -> list[float]:
     """Quantiles by linear interpolation, for any count (`torch.quantile` stops at 2²⁴ numbers)."""
     ordered = values.sort().values
-    place = levels * (len(ordered) - 1)
-    low = place.floor().long()
-    high = place.ceil().long()
-    return torch.lerp(ordered[low], ordered[high], place - low).tolist()
+    position = levels * (len(ordered) - 1)
+    low = position.floor().long()
+    high = position.ceil().long()
+    return torch.lerp(ordered[low], ordered[high], position - low).tolist()

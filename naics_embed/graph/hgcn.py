@@ -2,11 +2,11 @@
 
 After Chami et al. (HGCN, NeurIPS 2019) and Chen et al. (Fully Hyperbolic Neural Networks, ACL
 2022): neighbours send points, a receiver takes their weighted Lorentz centroid (Law et al., ICML
-2019) and moves towards it along the geodesic. How far, each level learns, from 0 on: an untrained
+2019) and moves towards it along the geodesic. Each level learns how far, from 0 on: an untrained
 network leaves every code where it is. Nothing is normalised, since the radius is the level.
 
 Tables enter and leave as tangent vectors at the origin, whose length is the radius for every
-curvature. In between the points lie at a curvature of the network's own, which is learned: it says
+curvature. In between the points lie at a curvature of the network's own, which is learned: it sets
 how sharply a mean of far points bends towards the origin.
 """
 
@@ -23,7 +23,7 @@ from naics_embed.graph.edges import TaxonomyGraph
 
 
 class LorentzConv(MessagePassing):
-    """One step of every code towards the centroid of what its neighbours say.
+    """One step of every code towards the centroid of its neighbours' messages.
 
     Args:
         dim: width of the table.
@@ -62,8 +62,8 @@ class LorentzConv(MessagePassing):
         """Return weight and space part of each message, float64 ``(e, 1 + dim)``."""
         moved = torch.empty_like(tangents_j)
         for number, matrix in enumerate(self.transform):
-            own = kind == number
-            moved[own] = tangents_j[own] + tangents_j[own] @ matrix
+            rows = kind == number
+            moved[rows] = tangents_j[rows] + tangents_j[rows] @ matrix
         sent = exp0(moved, c=c)
         logits = self.kind_logit[kind]
         if self.nearness is not None:
@@ -91,6 +91,8 @@ class HGCN(nn.Module):
         ConfigError: there is no layer, or the curvature is out of range.
     """
 
+    level_index: Tensor
+
     def __init__(
         self,
         dim: int,
@@ -107,8 +109,8 @@ class HGCN(nn.Module):
             raise ConfigError(f'graph.layers must be at least 1, not {layers}')
         if not low <= curvature <= high:
             raise ConfigError(f'curvature must lie in [{low}, {high}], not {curvature}')
-        levels, place = level.unique(return_inverse=True)
-        self.register_buffer('place', place, persistent=False)
+        levels, level_index = level.unique(return_inverse=True)
+        self.register_buffer('level_index', level_index, persistent=False)
         self.learned_curvature = LearnedCurvature(curvature)
         self.layers = nn.ModuleList(
             LorentzConv(dim, kinds, len(levels), attention=attention) for _ in range(layers)
@@ -124,5 +126,5 @@ class HGCN(nn.Module):
         c = self.curvature
         points = exp0(tangents.double(), c=c)
         for layer in self.layers:
-            points = layer(points, graph, self.place, c)
+            points = layer(points, graph, self.level_index, c)
         return log0(points, c=c)

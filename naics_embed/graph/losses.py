@@ -1,4 +1,4 @@
-"""What refinement is trained on: the tree, the radius by level, queries that stay put."""
+"""The terms of refinement: the tree, the radius by level, and fixed queries."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ TERMS = ('triplet', 'radius', 'stress', 'anchor')
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """Texts as points that stay where they are.
+    """Texts as fixed points.
 
     Attributes:
         points: float64 ``(m, dim)``, space parts in the space of the table.
@@ -72,8 +72,8 @@ class Objective:
         )
         chosen = self.supervised
         # Codes of other levels are no candidates, and distances to them would only cost time.
-        wanted = torch.isin(self.level, self.level[queries.target].unique())
-        ranked = torch.nonzero(wanted & chosen).squeeze(1)
+        at_level = torch.isin(self.level, self.level[queries.target].unique())
+        ranked = torch.nonzero(at_level & chosen).squeeze(1)
         apart = torch.triu(torch.ones(len(drawn), len(drawn), dtype=torch.bool), diagonal=1)
         return {
             'triplet': triplet_hinge(

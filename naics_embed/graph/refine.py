@@ -13,7 +13,7 @@ from torch import Tensor
 from naics_embed.config.refinement import GraphConfig
 from naics_embed.errors import ConfigError, HealthError
 from naics_embed.graph.edges import TaxonomyGraph
-from naics_embed.graph.hgcn import HGCN
+from naics_embed.graph.hgcn import HGCN, LorentzConv
 from naics_embed.graph.losses import TERMS, Objective, Queries
 from naics_embed.graph.selection import SELECTION, RefinementValidator
 from naics_embed.graph.smoothing import smooth
@@ -155,12 +155,12 @@ def refine(
             )
         metrics = validate(refined)
         moved = float((refined - tangents).norm(dim=-1)[supervised].mean())
-        shown = {**metrics, **{f'train_{name}': value for name, value in sums.items()}}
-        shown |= {'moved': moved, **_describe(network, scales)}
-        history.append(shown)
-        log.info('refinement epoch %d: %s', epoch, _line(shown))
+        record = {**metrics, **{f'train_{name}': value for name, value in sums.items()}}
+        record |= {'moved': moved, **_describe(network, scales)}
+        history.append(record)
+        log.info('refinement epoch %d: %s', epoch, _line(record))
         if report is not None:
-            report(epoch, shown)
+            report(epoch, record)
         if metrics[SELECTION] > best and validate.allowed(
             metrics, before, settings.tolerance, settings.tree_tolerance
         ):
@@ -177,10 +177,10 @@ def refine(
 
 
 def best_smoothing(inputs: RefinementInputs, settings: GraphConfig) -> tuple[Tensor, float]:
-    """Return the table smoothed by the fraction that validation prefers, and that share.
+    """Return the table smoothed by the fraction that validation prefers, and that fraction.
 
-    Only edges between parent and child count. The share that scores best is taken even where the
-    table unsmoothed scores better: it is a control.
+    Only edges between parent and child count. The best fraction is taken even where the table
+    without smoothing scores better: it is a control.
     """
     lineal = TaxonomyGraph.of(inputs.taxonomy, inputs.supervised, ('parent', 'child'))
     validate = inputs.validator(settings.tree_weight)
@@ -193,7 +193,7 @@ def best_smoothing(inputs: RefinementInputs, settings: GraphConfig) -> tuple[Ten
 
 
 def shuffled(tangents: Tensor, level: Tensor, supervised: Tensor, seed: int) -> Tensor:
-    """Return a table whose supervised rows are permuted within each level: its texts mislead."""
+    """Return a table whose supervised rows are permuted within each level, as a control."""
     result = tangents.clone()
     generator = torch.Generator().manual_seed(seed)
     for value in level.unique().tolist():
@@ -237,11 +237,11 @@ def _step(
     settings: GraphConfig,
     random: np.random.Generator,
 ) -> dict[str, float]:
-    asked = torch.from_numpy(_draw(random, len(inputs.train), settings.queries))
-    queries = Queries(inputs.train.points[asked], inputs.train.target[asked])
+    rows = torch.from_numpy(_draw(random, len(inputs.train), settings.queries))
+    queries = Queries(inputs.train.points[rows], inputs.train.target[rows])
     triplets = inputs.triplets.take(_draw(random, len(inputs.triplets), settings.triplets))
-    known = np.flatnonzero(inputs.supervised)
-    drawn = torch.from_numpy(known[_draw(random, len(known), settings.stress_codes)])
+    supervised = np.flatnonzero(inputs.supervised)
+    drawn = torch.from_numpy(supervised[_draw(random, len(supervised), settings.stress_codes)])
     losses = objective.losses(network(inputs.tangents, inputs.graph), queries, triplets, drawn)
     weighted = {name: getattr(settings, name) * loss for name, loss in losses.items()}
     loss = scales(weighted) if settings.uncertainty else torch.stack(list(weighted.values())).sum()
@@ -250,23 +250,24 @@ def _step(
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
     optimiser.step()
     network.learned_curvature.hold()
-    found = {name: float(value.detach()) for name, value in losses.items()}
-    return {**found, 'loss': float(loss.detach()), 'gradient': float(norm)}
+    metrics = {name: float(value.detach()) for name, value in losses.items()}
+    return {**metrics, 'loss': float(loss.detach()), 'gradient': float(norm)}
 
 
-def _draw(random: np.random.Generator, size: int, wanted: int) -> np.ndarray:
-    return random.choice(size, min(size, wanted), replace=False)
+def _draw(random: np.random.Generator, size: int, count: int) -> np.ndarray:
+    return random.choice(size, min(size, count), replace=False)
 
 
 def _describe(network: HGCN, scales: UncertaintyWeights) -> dict[str, float]:
-    """What the network has learned, as numbers to log."""
-    found = {'curvature': float(network.curvature.detach())}
+    """Return the parameters of the network as metrics to log."""
+    values = {'curvature': float(network.curvature.detach())}
     for number, layer in enumerate(network.layers):
+        assert isinstance(layer, LorentzConv)
         steps = torch.tanh(layer.step.detach()).tolist()
-        found |= {f'step_{number}_{place}': value for place, value in enumerate(steps)}
+        values |= {f'step_{number}_{index}': value for index, value in enumerate(steps)}
         if layer.nearness is not None:
-            found[f'nearness_{number}'] = float(layer.nearness.detach())
-    return found | {f'weight_{name}': value for name, value in scales.weights().items()}
+            values[f'nearness_{number}'] = float(layer.nearness.detach())
+    return values | {f'weight_{name}': value for name, value in scales.weights().items()}
 
 
 def _line(metrics: Mapping[str, float]) -> str:

@@ -49,9 +49,9 @@ class RefinementValidator:
         self.curvature = curvature
         self.tree_weight = tree_weight
         self.supervised = supervised
-        known = torch.nonzero(supervised).squeeze(1)
-        draw = torch.randperm(len(known), generator=torch.Generator().manual_seed(0))
-        self.sample = known[draw[:SAMPLE]]
+        positions = torch.nonzero(supervised).squeeze(1)
+        draw = torch.randperm(len(positions), generator=torch.Generator().manual_seed(0))
+        self.sample = positions[draw[:SAMPLE]]
         self.pairs = torch.triu_indices(len(self.sample), len(self.sample), offset=1).unbind()
         self.edges = tree.tree_distance[self.sample][:, self.sample][self.pairs].double()
 

@@ -1,7 +1,7 @@
 """Sentence embeddings stay near those of the frozen backbone.
 
 A penalty in function space in place of one on weights (feature distillation, as in Li and Hoiem,
-Learning without Forgetting, ECCV 2016): what training texts do not speak of is kept.
+Learning without Forgetting, ECCV 2016): what the training texts do not cover is kept.
 """
 
 from torch import Tensor

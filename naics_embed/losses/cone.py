@@ -3,9 +3,10 @@
 from torch import Tensor
 
 from naics_embed.geometry.cones import entailment_score
+from naics_embed.geometry.precision import Curvature
 
 
-def entailment(parent: Tensor, child: Tensor, *, c: float, aperture: float) -> Tensor:
+def entailment(parent: Tensor, child: Tensor, *, c: Curvature, aperture: float) -> Tensor:
     """Mean of ``max(0, exterior angle − half aperture)`` over edges, in radians.
 
     Args:

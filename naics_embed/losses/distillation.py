@@ -1,8 +1,9 @@
-"""The space answers as a linear classifier of the frozen texts does (Hinton et al. 2015).
+"""The codes' probabilities follow those of a linear classifier (Hinton et al. 2015).
 
-A classifier that starts at the class means says how alike industries are, where a label names one
-only. It is asked between texts as well, about convex combinations (mixup, Zhang et al. 2018): there
-no label exists, and there its answers carry over to texts that are written otherwise.
+A classifier of frozen texts that starts at the class means gives every industry a probability,
+where a label names one only. It is evaluated between texts too, at convex combinations of them
+(mixup, Zhang et al. 2018): no label exists there, and its predictions carry over to texts that are
+written otherwise.
 """
 
 import torch
@@ -20,9 +21,13 @@ def distillation(distances: Tensor, teacher_logits: Tensor, temperature: Tensor 
     Returns:
         scalar loss, 0 where both agree.
     """
-    own = nn.functional.log_softmax(-temperature * distances, dim=-1)
-    wanted = nn.functional.log_softmax(teacher_logits.to(own.dtype), dim=-1)
-    return nn.functional.kl_div(own, wanted, reduction='batchmean', log_target=True)
+    log_probability = nn.functional.log_softmax(-temperature * distances, dim=-1)
+    target_log_probability = nn.functional.log_softmax(
+        teacher_logits.to(log_probability.dtype), dim=-1
+    )
+    return nn.functional.kl_div(
+        log_probability, target_log_probability, reduction='batchmean', log_target=True
+    )
 
 
 def mix_texts(

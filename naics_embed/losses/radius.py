@@ -1,22 +1,22 @@
-"""How far out each level lies."""
+"""Radii of the levels."""
 
 import torch
 from torch import Tensor, nn
 
 
-def level_radii(radius: Tensor, level: Tensor, known: Tensor) -> Tensor:
-    """Return the median radius of the known codes of each code's level, ``(n,)``.
+def level_radii(radius: Tensor, level: Tensor, supervised: Tensor) -> Tensor:
+    """Return the median radius of the supervised codes of each code's level, ``(n,)``.
 
     Args:
         radius: ``(n,)``.
         level: int64 ``(n,)``.
-        known: bool ``(n,)``; a level without known codes keeps the radii that it has.
+        supervised: bool ``(n,)``; a level without supervised codes keeps the radii that it has.
     """
     target = radius.clone()
     for value in level.unique().tolist():
-        own = level == value
-        if bool((own & known).any()):
-            target[own] = radius[own & known].median()
+        at_level = level == value
+        if bool((at_level & supervised).any()):
+            target[at_level] = radius[at_level & supervised].median()
     return target
 
 
@@ -32,6 +32,6 @@ def radius_huber(radius: Tensor, target: Tensor, level: Tensor, delta: float) ->
         delta: difference from which the loss grows linearly.
     """
     loss = nn.functional.huber_loss(radius, target, reduction='none', delta=delta)
-    _, place, count = level.unique(return_inverse=True, return_counts=True)
-    sums = torch.zeros(len(count), dtype=loss.dtype).index_add(0, place, loss)
+    _, group, count = level.unique(return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(count), dtype=loss.dtype).index_add(0, group, loss)
     return (sums / count).mean()

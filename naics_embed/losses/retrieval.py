@@ -63,16 +63,16 @@ def level_losses(
     Returns:
         ``(b,)``, in the order of ``points``.
     """
-    own = level[target]
-    parts, places = [], []
-    for value in own.unique().tolist():
-        rows = (own == value).nonzero().squeeze(1)
+    target_level = level[target]
+    losses, order = [], []
+    for value in target_level.unique().tolist():
+        rows = (target_level == value).nonzero().squeeze(1)
         columns = ((level == value) & candidate).nonzero().squeeze(1)
         logits = -temperature * pairwise(points[rows], codes[columns])
         right = torch.searchsorted(columns, target[rows])
-        parts.append(nn.functional.cross_entropy(logits, right, reduction='none'))
-        places.append(rows)
-    return torch.cat(parts)[torch.cat(places).argsort()]
+        losses.append(nn.functional.cross_entropy(logits, right, reduction='none'))
+        order.append(rows)
+    return torch.cat(losses)[torch.cat(order).argsort()]
 
 
 def redirected_from(target: Tensor, against: Tensor, candidate: Tensor) -> Tensor:
@@ -83,10 +83,10 @@ def redirected_from(target: Tensor, against: Tensor, candidate: Tensor) -> Tenso
         against: int64 ``(b, r)``, positions of those codes, −1 where there are fewer.
         candidate: bool ``(n,)``, codes that may be an answer; others are not marked.
     """
-    known = (against >= 0) & candidate[against.clamp_min(0)] & (against != target[:, None])
-    row, place = known.nonzero(as_tuple=True)
+    valid = (against >= 0) & candidate[against.clamp_min(0)] & (against != target[:, None])
+    row, column = valid.nonzero(as_tuple=True)
     marked = torch.zeros(len(target), len(candidate), dtype=torch.bool, device=target.device)
-    marked[row, against[row, place]] = True
+    marked[row, against[row, column]] = True
     return marked
 
 
@@ -140,7 +140,9 @@ def ancestor_cross_entropy(
         above = (right >= 0) & (right != target) & candidate[right.clamp_min(0)]
         if bool(above.any()):
             rows = int(above.sum())
-            own = level_cross_entropy(distances[above], right[above], level, candidate, temperature)
-            total = total + rows * own
+            loss = level_cross_entropy(
+                distances[above], right[above], level, candidate, temperature
+            )
+            total = total + rows * loss
             count += rows
     return total / max(count, 1)

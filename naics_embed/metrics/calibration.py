@@ -1,4 +1,4 @@
-"""Whether a confidence means what it says."""
+"""Calibration of a confidence."""
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ def expected_calibration_error(
     confidence, correct = checked_answers(confidence, correct)
     if not (float(confidence.min()) >= 0 and float(confidence.max()) <= 1):
         raise MetricError('confidence must lie between 0 and 1')
-    # In scikit-learn's arithmetic: another rounding moves answers on the border of two bins.
+    # Computed as scikit-learn does: another rounding moves answers on the border of two bins.
     edges = np.linspace(0, 1, bins + 1)
     if equal_mass:
         edges = np.percentile(confidence.numpy(), edges * 100)
@@ -91,11 +91,11 @@ def calibration_metrics(
         logits: ``(q, m)``; log probabilities are logits too. −inf rules a candidate out.
         truth: int64 ``(q,)``, column of the right candidate.
         temperature: from `fit_temperature` on validation queries.
-        bins: bins of the calibration error of the top answer.
+        bins: bins of the calibration error of the top-1 answer.
         coverages: fractions of answers given, for the accuracies.
 
     Returns:
-        Those of `confidence_metrics` for the top answer; ``nll``, mean −log p of the right
+        Those of `confidence_metrics` for the top-1 answer; ``nll``, mean −log p of the right
         candidate in nats; ``brier``, mean squared error summed over candidates, 0 to 2 (Brier
         1950).
 
@@ -129,8 +129,10 @@ def calibration_ceiling(
     check_finite('probabilities', p)
     generator = torch.Generator().manual_seed(seed)
     labels = torch.multinomial(p, draws, replacement=True, generator=generator)
-    found = [_metrics(p.log(), label, bins=bins, coverages=coverages) for label in labels.unbind(1)]
-    return {name: sum(metrics[name] for metrics in found) / draws for name in found[0]}
+    by_draw = [
+        _metrics(p.log(), label, bins=bins, coverages=coverages) for label in labels.unbind(1)
+    ]
+    return {name: sum(metrics[name] for metrics in by_draw) / draws for name in by_draw[0]}
 
 
 def fit_temperature(
@@ -176,16 +178,16 @@ def fit_temperature(
 def _metrics(
     log_p: Tensor, truth: Tensor, *, bins: int, coverages: tuple[float, ...]
 ) -> dict[str, float]:
-    own = log_p.gather(1, truth[:, None])
+    log_p_truth = log_p.gather(1, truth[:, None])
     top = log_p.max(dim=1, keepdim=True).values
     # One of several equally probable answers is right with equal chance.
-    correct = (own == top).to(torch.float64) / (log_p == top).sum(dim=1, keepdim=True)
+    correct = (log_p_truth == top).to(torch.float64) / (log_p == top).sum(dim=1, keepdim=True)
     p = log_p.exp()
-    brier = p.square().sum(dim=1) - 2 * own.exp().squeeze(1) + 1
+    brier = p.square().sum(dim=1) - 2 * log_p_truth.exp().squeeze(1) + 1
     result = confidence_metrics(
         top.exp().clamp(max=1.0).squeeze(1), correct.squeeze(1), bins=bins, coverages=coverages
     )
-    return result | {'nll': -float(own.mean()), 'brier': float(brier.mean())}
+    return result | {'nll': -float(log_p_truth.mean()), 'brier': float(brier.mean())}
 
 
 def _check_temperature(temperature: float) -> None:

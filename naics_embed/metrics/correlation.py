@@ -51,7 +51,7 @@ def tie_term(sizes: list[int]) -> int:
 def spearman_ceiling(sizes: list[int]) -> float:
     """Return the greatest rank correlation of untied values with values in tied groups.
 
-    With every group in its right place, the covariance of the ranks equals the variance of the
+    With every group in the right order, the covariance of the ranks equals the variance of the
     tied ranks, so the correlation is √(1 − Σ(t³ − t)/(N³ − N)), the tie correction of Kendall &
     Gibbons (1990), for groups of sizes t that add up to N. Ties in the other variable that match
     the groups can lift a correlation above it, up to 1. NaN where N < 2.

@@ -15,7 +15,7 @@ ROUNDING_STEPS = 16
 
 @dataclass(frozen=True, eq=False)
 class DistanceRows:
-    """All pairwise distances of ``size`` points, computed when asked for.
+    """All pairwise distances of ``size`` points, computed on demand.
 
     Attributes:
         size: number of points n.
@@ -93,10 +93,10 @@ class DistanceRows:
         Raises:
             MetricError: a distance is NaN, infinite, or negative beyond rounding.
         """
-        found = self.between(rows, columns)
-        step = torch.finfo(found.dtype).eps if found.is_floating_point() else 0.0
+        raw = self.between(rows, columns)
+        step = torch.finfo(raw.dtype).eps if raw.is_floating_point() else 0.0
         # A new tensor, so that callers may write into it.
-        values = found.detach().to(dtype=torch.float64, device='cpu', copy=True)
+        values = raw.detach().to(dtype=torch.float64, device='cpu', copy=True)
         check_finite('distances', values)
         if values.numel():
             least = float(values.min())
@@ -110,7 +110,7 @@ class DistanceRows:
         Args:
             chunk: rows in a block; a block takes 8·chunk·n bytes, and computing it a few times
                 that.
-            rows: positions of the rows wanted; all where None.
+            rows: positions of the rows to yield; all where None.
         """
         check_positive('chunk', chunk)
         everything = torch.arange(self.size)

@@ -1,4 +1,4 @@
-"""Whether the numbers of a table of Lorentz points can still be trusted."""
+"""Whether the coordinates of a table of Lorentz points can still be trusted."""
 
 import math
 from dataclasses import dataclass, fields
@@ -23,7 +23,7 @@ class HealthLimits:
             bound is a sphere, and has lost the levels.
         min_rank: least effective rank of the tangent vectors about their mean. Near 1, all points
             lie on a line.
-        min_mean_radius: least mean radius. Near 0, all points are in one place.
+        min_mean_radius: least mean radius. Near 0, all points coincide.
         max_radius: greatest radius, beyond which the dtype no longer holds the points.
         min_radius_q05: least 5 % quantile of the radius: a part of the points falls to the origin.
         max_radius_q95: greatest 95 % quantile of the radius.
@@ -41,7 +41,7 @@ class HealthLimits:
 
 @dataclass(frozen=True)
 class _Rule:
-    """The metric that a limit bounds, on which side, and what to say and do about it."""
+    """The metric that a limit bounds, on which side, and the words and advice of the message."""
 
     metric: str
     least: bool
@@ -103,7 +103,7 @@ def health_report(
     r_max: float | None = None,
     time: Tensor | None = None,
 ) -> dict[str, float]:
-    """Return the health of a table. It never raises over values: they are what it reports.
+    """Return the health of a table. It never raises an error for a value: it reports them.
 
     Args:
         space: ``(n, d)`` space parts, in the dtype in which they are kept.
@@ -119,8 +119,7 @@ def health_report(
         - ``radius_min``, ``_q05``, ``_median``, ``_q95``, ``_max``, ``radius_mean``; and
           ``radius_level_L_q05``, ``_median``, ``_q95`` for each level.
         - ``fraction_at_bound``: fraction of points with a radius above `validity.NEAR_BOUND`·r_max;
-        only
-          with ``r_max``.
+          only with ``r_max``.
         - ``effective_rank``, ``effective_rank_centred``: see `effective_rank`, of the tangent
           vectors at the origin, and of these about their mean.
 
@@ -138,14 +137,16 @@ def health_report(
     report['radius_mean'] = float(radii.mean())
     if level is not None:
         check_length('level', level, len(space))
-        places = torch.tensor(list(LEVEL_QUANTILES.values()), dtype=torch.float64)
+        quantiles = torch.tensor(list(LEVEL_QUANTILES.values()), dtype=torch.float64)
         kept = level.cpu()[finite]
         for value in level.unique().tolist():
             chosen = radii[kept == value]
-            found = (
-                chosen.quantile(places).tolist() if len(chosen) else [float('nan')] * len(places)
+            values = (
+                chosen.quantile(quantiles).tolist()
+                if len(chosen)
+                else [float('nan')] * len(quantiles)
             )
-            for name, metric in zip(LEVEL_QUANTILES, found, strict=True):
+            for name, metric in zip(LEVEL_QUANTILES, values, strict=True):
                 report[f'radius_level_{value}_{name}'] = metric
     tangents = lorentz.log0(points, c=c)
     report['effective_rank'] = effective_rank(tangents)
@@ -180,8 +181,8 @@ def violations(report: dict[str, float], limits: HealthLimits) -> list[str]:
     Raises:
         MetricError: a limit is set, but the report lacks its metric.
     """
-    found = []
-    told = limits.non_finite is not None and report.get('non_finite', 0) > limits.non_finite
+    sentences = []
+    explained = limits.non_finite is not None and report.get('non_finite', 0) > limits.non_finite
     for field in fields(limits):
         limit = getattr(limits, field.name)
         if limit is None:
@@ -193,11 +194,11 @@ def violations(report: dict[str, float], limits: HealthLimits) -> list[str]:
                 + (': give r_max to health_report' if rule.metric == 'fraction_at_bound' else '')
             )
         value = report[rule.metric]
-        if told and math.isnan(value):
+        if explained and math.isnan(value):
             continue
         kept = value >= limit if rule.least else value <= limit
         if not kept:
             side = 'below' if rule.least else 'above'
-            shown = 'not a number' if value != value else f'{value:.4g}, {side} {limit:g}'
-            found.append(f'{rule.meaning} ({rule.metric}) is {shown}; {rule.advice}')
-    return found
+            measured = 'not a number' if value != value else f'{value:.4g}, {side} {limit:g}'
+            sentences.append(f'{rule.meaning} ({rule.metric}) is {measured}; {rule.advice}')
+    return sentences

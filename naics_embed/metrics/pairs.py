@@ -28,11 +28,11 @@ class PairOrder:
     float64 distances that differ by less count as tied); the lower 9 bits hold the tree distance
     and whether the pair shares a sector. 20,000 nodes take 1.6 GB, sorted in place.
 
-    Call `add` until every row has been given once, then `sort`, then ask.
+    Call `add` until every row has been given once, then `sort`, then the metrics.
     """
 
     def __init__(self, tree: Tree, chunk: int) -> None:
-        """Reserve room.
+        """Reserve memory.
 
         Args:
             tree: n nodes.

@@ -10,7 +10,7 @@ from naics_embed.metrics.validation import check_any, check_index, check_positiv
 
 PARENT_CUTOFFS = (1, 5)
 BRANCHING = '_branching'
-"""Suffix of the metrics that leave out what only-child edges give away."""
+"""Suffix of the metrics without only-child edges, which are trivial to find."""
 
 
 def parent_metrics(
@@ -18,8 +18,8 @@ def parent_metrics(
 ) -> dict[str, float]:
     """Return how well nodes find their parent among all nodes one level up.
 
-    For held-out structure: put the points that a model places from text alone into the table,
-    and name them in ``queries``.
+    For held-out structure: put the points of codes embedded by text alone into the table, and name
+    them in ``queries``.
 
     Args:
         distances: distances of the n nodes of ``tree``.
@@ -48,7 +48,7 @@ def parent_metrics(
     for level in tree.level[queries].unique().tolist():
         candidates = torch.nonzero(tree.level == level - 1).squeeze(1)
         for part in torch.nonzero(tree.level[queries] == level).squeeze(1).split(chunk):
-            metrics[part] = _place(distances, tree, queries[part], candidates)
+            metrics[part] = _parent_hits(distances, tree, queries[part], candidates)
     names = [f'parent_at_{cutoff}' for cutoff in PARENT_CUTOFFS] + ['parent_tree_distance']
     result = dict(zip(names, metrics.mean(dim=0).tolist(), strict=True))
     if not bool(only.all()):
@@ -69,11 +69,11 @@ def parent_chance(tree: Tree, *, chunk: int, queries: Tensor | None = None) -> d
     return parent_metrics(DistanceRows.of_matrix(equal), tree, chunk=chunk, queries=queries)
 
 
-def _place(distances: DistanceRows, tree: Tree, nodes: Tensor, candidates: Tensor) -> Tensor:
+def _parent_hits(distances: DistanceRows, tree: Tree, nodes: Tensor, candidates: Tensor) -> Tensor:
     block = distances.block(nodes, candidates)
     parent = tree.parent[nodes]
-    own = block.gather(1, torch.searchsorted(candidates, parent)[:, None])
-    above, tied = (block < own).sum(dim=1), (block == own).sum(dim=1)
+    to_parent = block.gather(1, torch.searchsorted(candidates, parent)[:, None])
+    above, tied = (block < to_parent).sum(dim=1), (block == to_parent).sum(dim=1)
     nearest = block == block.min(dim=1, keepdim=True).values
     edges = tree.tree_distance[parent][:, candidates]
     off = (edges * nearest).sum(dim=1) / nearest.sum(dim=1).to(torch.float64)

@@ -23,7 +23,7 @@ class RelevanceRanking:
         left_out: tuple[Tensor, Tensor] | None = None,
         offset: Tensor | None = None,
     ) -> None:
-        """Say what is relevant.
+        """Set what is relevant.
 
         Args:
             relevant: node and relevant node, int64 ``(p,)`` each, sorted by node.
@@ -53,9 +53,9 @@ class RelevanceRanking:
         below, within = torch.empty_like(row), torch.empty_like(row)
         # As many rows at a time as the block has, so that memory stays a few times the block's.
         for part in torch.arange(len(row)).split(len(rows)):
-            others, own = score[row[part]], value[part, None]
-            below[part] = (others < own).sum(dim=1)
-            within[part] = (others <= own).sum(dim=1)
+            others, relevant_score = score[row[part]], value[part, None]
+            below[part] = (others < relevant_score).sum(dim=1)
+            within[part] = (others <= relevant_score).sum(dim=1)
         relevant_below, relevant_within = _within_rows(row, value)
         tied, relevant_tied = within - below, relevant_within - relevant_below
         precision = expected_precision(below, tied, relevant_below, relevant_tied)
@@ -94,10 +94,10 @@ class TreeGain:
     def __init__(self, tree: Tree, cutoffs: tuple[int, ...]) -> None:
         self._tree = tree
         n = len(tree)
-        place = torch.arange(n - 1, dtype=torch.float64)
-        full = 1 / torch.log2(place + 2)
+        rank = torch.arange(n - 1, dtype=torch.float64)
+        full = 1 / torch.log2(rank + 2)
         self._discounts = {'ndcg': full} | {
-            f'ndcg_at_{cutoff}': torch.where(place < cutoff, full, 0.0) for cutoff in cutoffs
+            f'ndcg_at_{cutoff}': torch.where(rank < cutoff, full, 0.0) for cutoff in cutoffs
         }
         self._sums = dict.fromkeys(self._discounts, 0.0)
         self._queries = 0
@@ -131,13 +131,13 @@ def _gain(edges: Tensor) -> Tensor:
 
 
 def _pairs_of(rows: Tensor, pairs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the pairs whose node is among the rows, the node as its place in ``rows``."""
+    """Return the pairs whose node is among the rows, the node as its index in ``rows``."""
     node, item = pairs
     first = torch.searchsorted(node, rows)
     count = torch.searchsorted(node, rows, right=True) - first
-    place = torch.repeat_interleave(torch.arange(len(rows)), count)
+    index = torch.repeat_interleave(torch.arange(len(rows)), count)
     start = torch.repeat_interleave(first - (count.cumsum(0) - count), count)
-    return place, item[start + torch.arange(len(place))]
+    return index, item[start + torch.arange(len(index))]
 
 
 def _within_rows(row: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

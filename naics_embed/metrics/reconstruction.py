@@ -1,8 +1,8 @@
 """How well the distances of a table, and its radii, reproduce the tree.
 
 A diagnostic, not an aim: a construction that has seen no text reaches every ceiling. Keys with
-``_branching`` leave out what only-child edges give away (a NAICS code and its only child share a
-title): nodes of the query's own only-child chain are not ranked, and only children are no queries
+``_branching`` leave out only-child edges, which are trivial (a NAICS code and its only child share
+a title): nodes of the query's own only-child chain are not ranked, and only children are no queries
 for a parent.
 """
 
@@ -94,8 +94,8 @@ def reconstruction_from_distances(
         - ``cophenetic_leaves``: see `CopheneticCorrelation`.
         - ``level_radius_spearman``: rank correlation of level and radius.
         - ``edges_not_outward``: fraction of edges whose child is not farther out than its parent.
-        - ``…_branching``: the metrics of neighbours, ancestors, parents and edges without what
-          only-child edges give away.
+        - ``…_branching``: the metrics of neighbours, ancestors, parents and edges without
+          only-child edges.
 
     Raises:
         MetricError: shapes that do not fit, values that are not finite, a tree without an edge.
@@ -106,8 +106,10 @@ def reconstruction_from_distances(
     rankings = _rankings(tree, radii, norm_weight)
     pairs, gain = PairOrder(tree, chunk), TreeGain(tree, NDCG_CUTOFFS)
     cophenetic = CopheneticCorrelation(tree)
+    parts: list[PairOrder | TreeGain | CopheneticCorrelation | RelevanceRanking]
+    parts = [pairs, gain, cophenetic, *rankings.values()]
     for rows, block in distances.blocks(chunk):
-        for part in (pairs, gain, cophenetic, *rankings.values()):
+        for part in parts:
             part.add(rows, block)
     pairs.sort()
     result = {
@@ -198,7 +200,7 @@ def choose_norm_weight(
 
 
 def _rankings(tree: Tree, radii: Tensor | None, norm_weight: float) -> dict[str, RelevanceRanking]:
-    wanted: dict[str, tuple[tuple[Tensor, Tensor], Tensor | None]] = {
+    relevant_pairs: dict[str, tuple[tuple[Tensor, Tensor], Tensor | None]] = {
         'neighbours': (tree.neighbour_pairs, None),
         'ancestors': (tree.ancestor_pairs, None),
     }
@@ -206,11 +208,11 @@ def _rankings(tree: Tree, radii: Tensor | None, norm_weight: float) -> dict[str,
         check_length('radii', radii, len(tree))
         check_finite('radii', radii)
         # r_u is the same for all candidates of a query and does not change their order.
-        offset = norm_weight * radii.to(torch.float64)
-        wanted['ancestors_norm_aware'] = (tree.ancestor_pairs, offset)
+        outward = norm_weight * radii.to(torch.float64)
+        relevant_pairs['ancestors_norm_aware'] = (tree.ancestor_pairs, outward)
     branching = bool((~tree.only_child[tree.parent >= 0]).any())
     rankings: dict[str, RelevanceRanking] = {}
-    for name, (relevant, offset) in wanted.items():
+    for name, (relevant, offset) in relevant_pairs.items():
         rankings[name] = RelevanceRanking(relevant, offset=offset)
         if branching:
             rankings[name + BRANCHING] = RelevanceRanking(

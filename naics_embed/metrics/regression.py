@@ -1,4 +1,4 @@
-"""What a table is worth as regressors: ridge regression on its coordinates, cross-validated.
+"""The value of a table as regressors: ridge regression on its coordinates, cross-validated.
 
 Two questions, reported apart. *Held out*: the codes of the scored rows, and their whole groups
 (four-digit parents), were never seen in training, so only features that carry over between codes
@@ -239,17 +239,17 @@ def _penalty(
 def ridge_path(
     x: np.ndarray,
     y: np.ndarray,
-    asked: np.ndarray,
+    x_new: np.ndarray,
     penalties: Sequence[float],
     *,
     standardise: bool,
 ) -> np.ndarray:
-    """Predict by ridge regressions that differ in their penalty; their products are made once.
+    """Predict by ridge regressions that differ in their penalty; their products are computed once.
 
     Args:
         x: float64 ``(m, d)``, regressors in training.
         y: float64 ``(m,)``, target in training.
-        asked: float64 ``(k, d)``, regressors of the rows to predict.
+        x_new: float64 ``(k, d)``, regressors of the rows to predict.
         penalties: positive factors on the squared coefficients.
         standardise: scale columns to unit variance in training; they are centred in any case.
 
@@ -260,19 +260,21 @@ def ridge_path(
     scale = x.std(axis=0) if standardise else np.ones(x.shape[1])
     scale = np.where(scale > 0, scale, 1.0)
     columns = (x - mean) / scale
-    rows = (asked - mean) / scale
+    rows = (x_new - mean) / scale
     # In the smaller of the two forms: coefficients of columns, or of training rows.
     wide = columns.shape[1] > len(columns)
     gram = columns @ columns.T if wide else columns.T @ columns
     moment = y - centre if wide else columns.T @ (y - centre)
     across = rows @ columns.T if wide else rows
-    found = []
+    predictions = []
     for penalty in penalties:
         shifted = gram.copy()
         shifted.flat[:: len(gram) + 1] += penalty
         factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
-        found.append(across @ scipy.linalg.cho_solve(factor, moment, check_finite=False) + centre)
-    return np.stack(found)
+        predictions.append(
+            across @ scipy.linalg.cho_solve(factor, moment, check_finite=False) + centre
+        )
+    return np.stack(predictions)
 
 
 def _folds(count: int, group: np.ndarray | None, settings: PanelSettings) -> 'BaseCrossValidator':

@@ -20,15 +20,15 @@ CUTOFFS = (5, 10)
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of each query.
+    """Rank and depth of the right candidate of each query.
 
     Attributes:
         above: int64 ``(q,)``, candidates that score better than the right one.
         tied: int64 ``(q,)``, candidates that score the same, the right one included.
         lca_level: float64 ``(q,)``, mean level of the lowest common ancestor of the right
-            candidate and the top answers; None without a tree.
+            candidate and the top-1 answers; None without a tree.
         right_at: from each inner level of the tree to the float64 ``(q,)`` probability that the
-            top answer agrees with the right one down to that level; empty without a tree.
+            top-1 answer agrees with the right one down to that level; empty without a tree.
     """
 
     above: Tensor
@@ -53,8 +53,8 @@ def score_queries(
         scores: ``(q, m)``, or blocks ``(b, m)`` that follow each other; −inf for a candidate that
             is ruled out.
         truth: int64 ``(q,)``, column of the right candidate of each query.
-        tree: where given, with ``candidates``, the level down to which the top answer is right is
-            found too.
+        tree: where given, with ``candidates``, the level down to which the top-1 answer is right
+            is computed too.
         candidates: int64 ``(m,)``, node of the tree that each column stands for.
 
     Raises:
@@ -68,26 +68,26 @@ def score_queries(
         levels = tree.level[candidates].unique().tolist()
         levels = list(range(int(tree.level.min()), levels[-1])) if levels else []
     above, tied, lca, right = [], [], [], []
-    for block, own in _blocks(scores, truth):
+    for block, right_column in _blocks(scores, truth):
         if candidates is not None:
             check_length('candidates', candidates, block.shape[1])
-        value = block.gather(1, own[:, None])
+        value = block.gather(1, right_column[:, None])
         above.append((block > value).sum(dim=1))
         tied.append((block == value).sum(dim=1))
         if tree is not None and candidates is not None:
             top = (block == block.max(dim=1, keepdim=True).values).to(torch.float64)
             top /= top.sum(dim=1, keepdim=True)
-            shared = tree.lca_level(candidates[own], candidates)
+            shared = tree.lca_level(candidates[right_column], candidates)
             lca.append((top * shared).sum(dim=1))
             # A right answer above a level cannot agree further down than it goes itself.
-            depth = tree.level[candidates[own]][:, None]
+            depth = tree.level[candidates[right_column]][:, None]
             right.append(
                 torch.stack(
                     [(top * (shared >= depth.clamp(max=level))).sum(dim=1) for level in levels],
                     dim=1,
                 )
                 if levels
-                else top.new_empty((len(own), 0))
+                else top.new_empty((len(right_column), 0))
             )
     check_any('retrieval', len(above))
     columns = torch.cat(right).unbind(1) if right else ()
@@ -158,7 +158,7 @@ def retrieval_metrics(
 
     Returns:
         ``top1``, ``hit_at_K``, ``mrr``, and with a tree ``lca_level`` (mean level of the lowest
-        common ancestor of top answer and truth) and ``right_at_level_L``; each with its standard
+        common ancestor of top-1 answer and truth) and ``right_at_level_L``; each with its standard
         error under ``…_se``; and ``queries``, their number. For a subset the same keys with its
         name in front (``strict_top1``).
 
@@ -216,19 +216,19 @@ def _blocks(scores: Tensor | Iterable[Tensor], truth: Tensor) -> Iterator[tuple[
     for block in [scores] if isinstance(scores, Tensor) else scores:
         if block.ndim != 2:
             raise MetricError(f'scores must be (queries, candidates), not {tuple(block.shape)}')
-        own = truth[done : done + len(block)]
-        if len(own) != len(block):
+        right_column = truth[done : done + len(block)]
+        if len(right_column) != len(block):
             raise MetricError(f'scores of more queries than the {len(truth)} in truth')
-        check_index('truth', own, block.shape[1])
-        here = block.detach().cpu()
-        if bool(here.isnan().any()):
+        check_index('truth', right_column, block.shape[1])
+        scored = block.detach().cpu()
+        if bool(scored.isnan().any()):
             raise MetricError(f'scores of queries {done} to {done + len(block) - 1} hold NaN')
-        if bool((here.gather(1, own[:, None]) == -torch.inf).any()):
+        if bool((scored.gather(1, right_column[:, None]) == -torch.inf).any()):
             raise MetricError(
                 f'the right candidate of a query between {done} and {done + len(block) - 1} '
                 'is ruled out by a score of −inf'
             )
         done += len(block)
-        yield here, own
+        yield scored, right_column
     if done != len(truth):
         raise MetricError(f'scores of {done} queries do not match {len(truth)} in truth')

@@ -1,4 +1,4 @@
-"""What is gained by answering only where the confidence is high."""
+"""Selective prediction: accuracy when only confident answers are given."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ def risk_coverage(confidence: Tensor, correct: Tensor) -> RiskCoverage:
     """Return the curve of `RiskCoverage`.
 
     Args:
-        confidence: ``(q,)``, any score of which more is surer.
+        confidence: ``(q,)``, any score that is higher for surer answers.
         correct: ``(q,)``, bool, or the probability in [0, 1] that the answer is right.
 
     Raises:

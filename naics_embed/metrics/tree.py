@@ -65,7 +65,7 @@ class Tree:
             parent: int64 ``(n,)``, a parent before its children; −1 under the virtual root.
 
         Raises:
-            MetricError: a parent does not stand before its child, or the tree is too deep.
+            MetricError: a parent does not come before its child, or the tree is too deep.
         """
         above = parent.numpy()
         n = len(above)

@@ -1,4 +1,4 @@
-"""The error of this room, and the checks that several of its files share."""
+"""The error of this package, and the checks that several of its modules share."""
 
 import torch
 from torch import Tensor

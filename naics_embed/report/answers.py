@@ -1,4 +1,4 @@
-"""What the coder's answers to held-out queries say: calibration, selectivity, confusion, errors."""
+"""Statistics of the coder's answers: calibration, selectivity, confusion, errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Bin:
         low: least confidence.
         high: greatest confidence.
         confidence: mean confidence.
-        accuracy: share right.
+        accuracy: fraction right.
         least: lower end of the 95 % interval of ``accuracy`` (Wilson 1927).
         most: its upper end.
         answers: how many.
@@ -45,14 +45,14 @@ class Confusion:
 
     Attributes:
         sectors: canonical codes.
-        counts: int64 ``(s, s)``, right sector by chosen sector.
+        counts: int64 ``(s, s)``, right sector by answered sector.
     """
 
     sectors: Sequence[str]
     counts: np.ndarray
 
     def worst(self, count: int) -> list[tuple[str, str, int]]:
-        """Return the commonest pairs of right and chosen sector that differ."""
+        """Return the commonest pairs of right and answered sector that differ."""
         off = self.counts.copy()
         np.fill_diagonal(off, 0)
         order = np.argsort(-off, axis=None, kind='stable')[:count]
@@ -64,8 +64,8 @@ class Confusion:
         ]
 
 
-def shown(predictions: pl.DataFrame, split: str) -> pl.DataFrame:
-    """Return the answers that metrics are about: of one split, to queries of learned codes."""
+def supervised_answers(predictions: pl.DataFrame, split: str) -> pl.DataFrame:
+    """Return the answers of one split to queries of supervised codes, as the metrics count them."""
     return predictions.filter((pl.col('split') == split) & ~pl.col('hidden'))
 
 
@@ -74,23 +74,23 @@ def reliability(answers: pl.DataFrame, bins: int, level: int = LEAF) -> list[Bin
     confidence = answers[f'confidence_{level}'].to_numpy()
     right = answers[f'right_{level}'].to_numpy().astype(float)
     edges = np.linspace(0, 1, bins + 1)
-    own = np.searchsorted(edges[1:-1], confidence)
-    found = []
-    for place in np.unique(own):
-        inside = own == place
+    indices = np.searchsorted(edges[1:-1], confidence)
+    result = []
+    for index in np.unique(indices):
+        inside = indices == index
         fraction = float(right[inside].mean())
         count = int(inside.sum())
-        found.append(
+        result.append(
             Bin(
-                float(edges[place]),
-                float(edges[place + 1]),
+                float(edges[index]),
+                float(edges[index + 1]),
                 float(confidence[inside].mean()),
                 fraction,
                 *wilson(fraction, count),
                 count,
             )
         )
-    return found
+    return result
 
 
 def wilson(fraction: float, count: int) -> tuple[float, float]:
@@ -103,7 +103,7 @@ def wilson(fraction: float, count: int) -> tuple[float, float]:
 
 
 def selective(answers: pl.DataFrame, level: int = LEAF) -> RiskCoverage:
-    """Return the error of the surest answers, as more and more are given."""
+    """Return the error of the most confident answers by coverage."""
     return risk_coverage(
         torch.from_numpy(answers[f'confidence_{level}'].to_numpy().copy()),
         torch.from_numpy(answers[f'right_{level}'].to_numpy().copy()),
@@ -111,10 +111,10 @@ def selective(answers: pl.DataFrame, level: int = LEAF) -> RiskCoverage:
 
 
 def confusion(answers: pl.DataFrame, table: CodeTable) -> Confusion:
-    """Count right sector by chosen sector."""
+    """Count right sector by answered sector."""
     taxonomy = table.taxonomy
     sectors = taxonomy.at_level(LEVELS[0])
-    column = {int(sector): place for place, sector in enumerate(sectors)}
+    column = {int(sector): index for index, sector in enumerate(sectors)}
     counts = np.zeros((len(sectors), len(sectors)), dtype=np.int64)
     pairs = [
         [column[int(s)] for s in taxonomy.sector[taxonomy.indices(answers[name].to_list())]]
@@ -125,7 +125,7 @@ def confusion(answers: pl.DataFrame, table: CodeTable) -> Confusion:
 
 
 def worst_errors(answers: pl.DataFrame, table: CodeTable, count: int) -> list[dict]:
-    """Return the wrong answers of the greatest confidence, in words."""
+    """Return the most confident wrong answers, in words."""
     wrong = answers.filter(~pl.col(f'right_{LEAF}'))
     taxonomy = table.taxonomy
     return [

@@ -23,7 +23,7 @@ class Series:
     Attributes:
         name: of the line.
         points: ``(x, y)``.
-        colour: place among the colours.
+        colour: index of the colour.
         dots: whether each point is marked.
     """
 
@@ -55,9 +55,9 @@ def bar(
     drawn = [_bar(x, 4, 16, 1.0, 'track'), _bar(x, 4, 16, value, 'fill')]
     if second is not None:
         drawn += [_bar(x, 24, 6, 1.0, 'track'), _bar(x, 24, 6, second, 'fill second')]
-    for name, place in marks.items():
-        at = x(min(1.0, max(0.0, place)))
-        title = element('title', f'{name} {place:.3f}')
+    for name, baseline in marks.items():
+        at = x(min(1.0, max(0.0, baseline)))
+        title = element('title', f'{name} {baseline:.3f}')
         for class_ in ('halo', 'mark'):
             drawn.append(element('line', title, x1=at, x2=at, y1=1, y2=23, class_=class_))
     if ceiling is not None:
@@ -98,8 +98,8 @@ def lines(
         size: in pixels.
         x_range: of the horizontal axis; from the points where None.
         y_range: of the vertical axis; from the points where None.
-        shade: begin, end and name of a part of the horizontal axis that stands out.
-        best: a place on the horizontal axis that is marked.
+        shade: begin, end and name of a shaded part of the horizontal axis.
+        best: a marked value on the horizontal axis.
     """
     every = [point for one in series for point in one.points]
     across = x_range or limits([x for x, _ in every])
@@ -137,17 +137,17 @@ def _shade(plot: Plot, shade: tuple[float, float, str] | None) -> list[Markup]:
     ]
 
 
-def steps(found: Sequence[StepDistances], scale: float, words: str) -> Markup:
+def steps(by_step: Sequence[StepDistances], scale: float, words: str) -> Markup:
     """Draw the geodesic distance by tree distance: 5–95 %, the middle half, the median."""
     size = (WIDE, TALL)
-    greatest = max(step.quantiles[-1] for step in found)
-    across = (0.0, max(step.step for step in found) + 0.7)
+    greatest = max(step.quantiles[-1] for step in by_step)
+    across = (0.0, max(step.step for step in by_step) + 0.7)
     plot = Plot.of(*size, across, (0.0, 1.05 * greatest))
-    ticks = [(float(step.step), str(step.step)) for step in found]
+    ticks = [(float(step.step), str(step.step)) for step in by_step]
     drawn = [plot.axes('tree distance D*', 'geodesic distance', x_ticks=ticks)]
     end = min(across[1], 1.05 * greatest / scale) if scale > 0 else across[1]
     drawn.append(plot.path([(0.0, 0.0), (end, scale * end)], 'ideal'))
-    for step in found:
+    for step in by_step:
         low, lower, middle, upper, high = step.quantiles
         title = f'D* {step.step}: {step.pairs:,} pairs, median {middle:.2f}'
         drawn.append(_box(plot, step.step, (low, lower, middle, upper, high), 9, title))
@@ -180,30 +180,31 @@ def _box(
     )
 
 
-def radius_chart(found: Mapping[int, tuple[np.ndarray, np.ndarray]], words: str) -> Markup:
-    """Draw the radii of each level: density of the learned codes, a dot for each hidden one."""
+def radius_chart(radii: Mapping[int, tuple[np.ndarray, np.ndarray]], words: str) -> Markup:
+    """Draw the radii of each level: density of the supervised codes, a dot for each hidden one."""
     size = (WIDE, TALL)
-    every = np.concatenate([np.concatenate(pair) for pair in found.values()])
-    plot = Plot.of(*size, (0.4, len(found) + 0.6), (0.0, 1.08 * float(every.max())))
-    ticks = [(float(i), f'{level} digits') for i, level in enumerate(found, start=1)]
+    every = np.concatenate([np.concatenate(pair) for pair in radii.values()])
+    plot = Plot.of(*size, (0.4, len(radii) + 0.6), (0.0, 1.08 * float(every.max())))
+    ticks = [(float(i), f'{level} digits') for i, level in enumerate(radii, start=1)]
     drawn = [plot.axes('', 'distance from the origin', x_ticks=ticks)]
-    for place, (level, (known, hidden)) in enumerate(found.items(), start=1):
-        if len(known):
-            counts, edges = np.histogram(known, bins=max(4, min(24, len(known) // 4)))
+    for column, (level, (supervised, hidden)) in enumerate(radii.items(), start=1):
+        if len(supervised):
+            bins = max(4, min(24, len(supervised) // 4))
+            counts, edges = np.histogram(supervised, bins=bins)
             middle = (edges[:-1] + edges[1:]) / 2
             half = 0.4 * counts / counts.max()
-            title = f'{level} digits: {len(known)} codes, median {np.median(known):.3f}'
-            outline = [(place - h, r) for h, r in zip(half, middle, strict=True)]
-            outline += [(place + h, r) for h, r in zip(half[::-1], middle[::-1], strict=True)]
+            at = float(np.median(supervised))
+            title = f'{level} digits: {len(supervised)} codes, median {at:.3f}'
+            outline = [(column - h, r) for h, r in zip(half, middle, strict=True)]
+            outline += [(column + h, r) for h, r in zip(half[::-1], middle[::-1], strict=True)]
             corners = ' '.join(f'{plot.x(x):.1f},{plot.y(y):.1f}' for x, y in outline)
             drawn.append(
                 element('polygon', element('title', title), points=corners, class_='violin')
             )
-            at = float(np.median(known))
-            drawn.append(plot.path([(place - 0.25, at), (place + 0.25, at)], 'median'))
+            drawn.append(plot.path([(column - 0.25, at), (column + 0.25, at)], 'median'))
         spread = np.linspace(-0.3, 0.3, len(hidden)) if len(hidden) > 1 else [0.0] * len(hidden)
         drawn += [
-            plot.dot(place + shift, float(r), 'dot hidden', f'hidden: {r:.3f}', 2)
+            plot.dot(column + shift, float(r), 'dot hidden', f'hidden: {r:.3f}', 2)
             for shift, r in zip(spread, hidden, strict=True)
         ]
     return picture(*size, words, *drawn)
@@ -212,11 +213,11 @@ def radius_chart(found: Mapping[int, tuple[np.ndarray, np.ndarray]], words: str)
 def matrix(
     address: str, sectors: Sequence[tuple[float, float, str]], words: str, size: float = NARROW
 ) -> Markup:
-    """Frame a picture of a matrix with the places of sectors along both sides.
+    """Frame a picture of a matrix with the sectors along both sides.
 
     Args:
         address: of the picture.
-        sectors: begin and end of each sector as shares, and its name.
+        sectors: begin and end of each sector as fractions, and its name.
         words: what is read out.
         size: pixels of the picture's side.
     """
@@ -234,7 +235,7 @@ def matrix(
             preserveAspectRatio='none',
         )
     ]
-    room = -math.inf
+    last = -math.inf
     for begin, end, name in sectors:
         middle, edge = (begin + end) / 2 * width, end * width
         for x1, x2, y1, y2 in (
@@ -242,8 +243,8 @@ def matrix(
             (left - 4, left, top + edge, top + edge),
         ):
             drawn.append(element('line', x1=x1, x2=x2, y1=y1, y2=y2, class_='axis'))
-        if middle - room >= 11:
-            room = middle
+        if middle - last >= 11:
+            last = middle
             drawn.append(label(left - 6, top + middle + 3, name, anchor='end', class_='small'))
             if end - begin > 0.045:
                 drawn.append(label(left + middle, top - 6, name, anchor='middle', class_='small'))
@@ -253,8 +254,8 @@ def matrix(
 def key(anchors: Sequence[str], low: str, high: str, name: str) -> Markup:
     """Draw the key of a picture's colours."""
     stops = [
-        element('stop', offset=f'{100 * place / (len(anchors) - 1):.0f}%', stop_color=colour)
-        for place, colour in enumerate(anchors)
+        element('stop', offset=f'{100 * index / (len(anchors) - 1):.0f}%', stop_color=colour)
+        for index, colour in enumerate(anchors)
     ]
     identity = f'key-{name.replace(" ", "-")}'
     return picture(
@@ -283,8 +284,8 @@ def horizontal(
     most = max([value for _, value, _ in rows] + [ceiling or 0.0, 1e-9])
     x = Scale(0.0, most, left, WIDE - 64.0)
     drawn = []
-    for place, (name, value, error) in enumerate(rows):
-        y = 6 + place * height
+    for row, (name, value, error) in enumerate(rows):
+        y = 6 + row * height
         end = x(max(0.0, value))
         drawn.append(label(left - 8, y + 13, name, anchor='end'))
         drawn.append(

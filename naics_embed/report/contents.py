@@ -39,13 +39,13 @@ class CodeTable:
 
 @dataclass(frozen=True)
 class Training:
-    """The course of the text stage.
+    """The history of the text stage.
 
     Attributes:
         history: metrics of each epoch; keys begin with ``train/``, ``validation/``, ``health/``,
             ``curriculum/`` or ``gradient/``.
         head_only_epochs: how many of them, the first, trained on frozen embeddings.
-        best_epoch: the epoch that was kept, as a place in ``history``.
+        best_epoch: the epoch that was kept, as an index of ``history``.
     """
 
     history: Sequence[Mapping[str, float]]
@@ -55,7 +55,7 @@ class Training:
 
 @dataclass(frozen=True)
 class StageTime:
-    """A stage: its name, key, seconds when it was computed, and whether it was found ready."""
+    """A stage: its name, key, seconds when it was computed, and whether it was cached."""
 
     name: str
     key: str
@@ -88,7 +88,7 @@ class RunReport:
         provenance: where it comes from.
         table: the codes as points.
         baselines: name → its metrics, under the keys of the distance.
-        training: the course of the text stage.
+        training: the history of the text stage.
         refinement: metrics of each epoch of the graph stage.
         candidates: name of a table → its metrics on validation.
         selection: champion, verdicts and comparisons of the candidates.
@@ -133,7 +133,7 @@ VALID = 'validation'
 KINDS = {'index': 'Index entries', 'plain': 'Plain language', 'panel': 'Panel'}
 """Kind of a query → its name."""
 PREFIX = {'index': '', 'plain': 'plain_', 'panel': 'panel_'}
-"""Kind of a query → what stands before its metrics."""
+"""Kind of a query → prefix of its metrics."""
 NAMES = {
     'class_mean': 'class mean',
     'reduced_class_mean': 'class mean, fewer dimensions',
@@ -142,4 +142,4 @@ NAMES = {
     'bm25': 'BM25',
     'title': 'title',
 }
-"""Name of a baseline → as people write it."""
+"""Name of a baseline → its label."""

@@ -25,8 +25,8 @@ WIDE_RANGE = 20.0
 def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: str) -> 'Plot':
     """Plot each metric of a kind in axes of its own, one line a run.
 
-    A value that is logged again unchanged is drawn once: a run may repeat the last figure of
-    validation epoch by epoch until the next, and nothing was measured there.
+    A value that is logged again unchanged is drawn once: a run may log the last value of a
+    validation metric in every epoch until the next validation.
 
     Args:
         runs: name of a run → its metrics.
@@ -36,12 +36,12 @@ def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: s
     Raises:
         UserError: no run has such a metric.
     """
-    wanted = tuple(prefixes)
+    beginnings = tuple(prefixes)
     names = sorted(
-        {name for history in runs.values() for name in history if name.startswith(wanted)}
+        {name for history in runs.values() for name in history if name.startswith(beginnings)}
     )
     if not names:
-        raise UserError(f'no metric of {", ".join(runs)} begins with {" or ".join(wanted)}')
+        raise UserError(f'no metric of {", ".join(runs)} begins with {" or ".join(beginnings)}')
     columns = min(COLUMNS, len(names))
     rows = math.ceil(len(names) / columns)
     # Loaded where something is drawn.

@@ -16,10 +16,10 @@ SIZE = (7.0, 4.0)
 
 
 def training_curves(history: Sequence[Mapping[str, float]]) -> 'Plot':
-    """Plot each term of the objective, and the validation figures, by epoch.
+    """Plot each term of the objective, and the validation metrics, by epoch.
 
     Args:
-        history: figures of each epoch; keys begin with ``train/`` or ``validation/``.
+        history: metrics of each epoch; keys begin with ``train/`` or ``validation/``.
     """
     plot = _plot(2 * SIZE[0], SIZE[1])
     for axes, part in zip(plot.subplots(1, 2), ('train', 'validation'), strict=True):

@@ -1,4 +1,4 @@
-"""What a bundle alone can tell: metrics and the table, without the course of its training."""
+"""The report of a bundle alone: metrics and the table, without the history of its training."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ MARKS = 'report'
 
 
 def report_of_bundle(bundle: Bundle) -> RunReport:
-    """Return what a bundle knows of its run."""
+    """Return the report of what a bundle contains."""
     codes = bundle.codes()
     taxonomy = Taxonomy(codes['code'].to_list())
     order = np.argsort(taxonomy.indices(codes['code'].to_list()))
@@ -43,9 +43,9 @@ def marks_of_bundle(bundle: Bundle) -> ReportConfig:
     Raises:
         ArtifactError: the bundle was exported before there were any.
     """
-    found = bundle.manifest.get('configuration', {}).get(MARKS)
-    if found is None:
+    marks = bundle.manifest.get('configuration', {}).get(MARKS)
+    if marks is None:
         raise ArtifactError(
             f'{bundle.path} was exported by a version without reports; export the table again'
         )
-    return ReportConfig(**found)
+    return ReportConfig(**marks)

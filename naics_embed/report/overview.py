@@ -21,13 +21,13 @@ SPACE = {
 
 @dataclass(frozen=True)
 class Headline:
-    """A metric and what it is read with.
+    """A metric with its baselines or its ceiling.
 
     Attributes:
         name: of the metric.
         value: the metric; of the coder, where there is one.
         queries: how many it is over; None for metrics of the table.
-        second: the distance alone, beside a coder's metric.
+        second: the same metric of the distance alone.
         baselines: name → value.
         ceiling: the best value that is possible.
     """
@@ -67,7 +67,7 @@ class Headline:
 
 def answers(report: RunReport) -> list[Headline]:
     """Return the retrieval metrics of each kind of query."""
-    found = []
+    headlines = []
     for kind, kind_name in KINDS.items():
         for metric, metric_name in METRICS.items():
             plain = f'{report.split}/{PREFIX[kind]}{metric}'
@@ -77,7 +77,7 @@ def answers(report: RunReport) -> list[Headline]:
             if value is None:
                 continue
             queries = report.value(f'{report.split}/{PREFIX[kind]}queries')
-            found.append(
+            headlines.append(
                 Headline(
                     f'{kind_name}, {metric_name}',
                     value,
@@ -86,22 +86,22 @@ def answers(report: RunReport) -> list[Headline]:
                     _baselines(report, plain),
                 )
             )
-    return found
+    return headlines
 
 
 def space(report: RunReport) -> list[Headline]:
-    """Return the metrics of the table, beside their ceilings."""
-    found = []
+    """Return the metrics of the table, with their ceilings."""
+    headlines = []
     for key, name in SPACE.items():
         metric = report.metrics.get(f'tree/{key}', {})
         if metric.get('value') is not None:
-            found.append(Headline(name, metric['value'], ceiling=metric.get('reference')))
+            headlines.append(Headline(name, metric['value'], ceiling=metric.get('reference')))
     key = f'{report.split}/holdout_parent_at_1'
     value = report.value(key)
     if value is not None:
         chance = report.metrics[key].get('reference')
         chains = report.value(f'{report.split}/holdout_chains')
-        found.append(
+        headlines.append(
             Headline(
                 'Hidden codes find their parent',
                 value,
@@ -109,17 +109,17 @@ def space(report: RunReport) -> list[Headline]:
                 baselines={} if chance is None else {'chance': chance},
             )
         )
-    return found
+    return headlines
 
 
 def _baselines(report: RunReport, key: str) -> dict[str, float]:
-    found = {
+    baselines = {
         NAMES.get(name, name): metrics[key]
         for name, metrics in report.baselines.items()
         if key in metrics
     }
     metric = report.metrics.get(key, {})
-    if not found and metric.get('reference') is not None:
-        name = metric['reference_name']
+    if not baselines and metric.get('reference') is not None:
+        name: str = metric['reference_name']
         return {NAMES.get(name, name): metric['reference']}
-    return found
+    return baselines

@@ -28,9 +28,9 @@ DIVERGING = ('#2166ac', '#67a9cf', '#d1e5f0', '#f7f7f7', '#fddbc7', '#ef8a62', '
 
 def palette(anchors: tuple[str, ...]) -> np.ndarray:
     """Return uint8 ``(SHADES, 3)``, linear between colours ``#rrggbb``."""
-    known = np.array([[int(a[i : i + 2], 16) for i in (1, 3, 5)] for a in anchors], dtype=float)
-    places = np.linspace(0, len(anchors) - 1, SHADES)
-    columns = [np.interp(places, np.arange(len(anchors)), known[:, c]) for c in range(3)]
+    colours = np.array([[int(a[i : i + 2], 16) for i in (1, 3, 5)] for a in anchors], dtype=float)
+    positions = np.linspace(0, len(anchors) - 1, SHADES)
+    columns = [np.interp(positions, np.arange(len(anchors)), colours[:, c]) for c in range(3)]
     return np.stack(columns, axis=1).round().astype(np.uint8)
 
 

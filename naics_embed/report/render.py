@@ -18,17 +18,17 @@ from naics_embed.report import (
     shape,
     trust_charts,
 )
-from naics_embed.report import training_history as course
+from naics_embed.report import training_history as training_charts
 from naics_embed.report.contents import KINDS, CodeTable, RunReport
 from naics_embed.report.svg import number
 from naics_embed.report.verdict import Verdict
 from naics_embed.taxonomy import LEVELS, official_code
 
 TEMPLATES = Path(__file__).resolve().parent / 'templates'
-PLACES = ('<!--map-->', '<!--promotion-->')
-"""What `complete` puts something in place of."""
+PLACEHOLDERS = ('<!--map-->', '<!--promotion-->')
+"""What `complete` replaces."""
 NEAREST = 8
-SHARES = (0.5, 0.8, 0.9, 1.0)
+COVERAGES = (0.5, 0.8, 0.9, 1.0)
 
 
 def render(report: RunReport, verdict: Verdict, marks: ReportConfig) -> str:
@@ -47,7 +47,7 @@ def render(report: RunReport, verdict: Verdict, marks: ReportConfig) -> str:
         marks=marks,
         answers=overview.answers(report),
         space=overview.space(report),
-        course=_course(report),
+        history=_history(report),
         shape=_shape(report),
         coder=_coder(report, marks),
         candidates=_candidates(report),
@@ -66,26 +66,26 @@ def complete(
         promotion: ``promoted``, ``reason`` and ``rows`` of the comparison with the table in use.
         map_href: address of the interactive map, relative to the report.
     """
-    parts = _environment().get_template('parts.html').module
+    parts: Any = _environment().get_template('parts.html').module
     chart_map = parts.map_link(map_href) if map_href else Markup('')
     decided = parts.promotion(promotion) if promotion else Markup('')
-    for place, content in zip(PLACES, (chart_map, decided), strict=True):
-        html = html.replace(place, str(content), 1)
+    for placeholder, content in zip(PLACEHOLDERS, (chart_map, decided), strict=True):
+        html = html.replace(placeholder, str(content), 1)
     return html
 
 
 @cache
 def _environment() -> Environment:
-    found = Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.globals['include_raw'] = lambda name: Markup((TEMPLATES / name).read_text('utf-8'))
-    found.filters |= {'number': number, 'official': official_code}
-    return found
+    environment.globals['include_raw'] = lambda name: Markup((TEMPLATES / name).read_text('utf-8'))
+    environment.filters |= {'number': number, 'official': official_code}
+    return environment
 
 
 def _summary_line(report: RunReport) -> str:
@@ -104,17 +104,17 @@ def _summary_line(report: RunReport) -> str:
     return ' · '.join(part for part in parts if part)
 
 
-def _course(report: RunReport) -> dict[str, Any] | None:
+def _history(report: RunReport) -> dict[str, Any] | None:
     training = report.training
     if training is None or not training.history:
         return None
-    head, rows = course.epochs_table(training)
+    head, rows = training_charts.epochs_table(training)
     return {
-        'terms': course.terms(training, report),
-        'validation': course.validation(training),
-        'mechanisms': course.mechanisms(training, report),
-        'phases': course.phases(training),
-        'experts': course.expert_load(training),
+        'terms': training_charts.terms(training, report),
+        'validation': training_charts.validation(training),
+        'mechanisms': training_charts.mechanisms(training, report),
+        'phases': training_charts.phases(training),
+        'experts': training_charts.expert_load(training),
         'head': head,
         'rows': rows,
     }
@@ -127,12 +127,12 @@ def _shape(report: RunReport) -> dict[str, Any] | None:
     away = shape.distances(table)
     groups = shape.group_distances(table, away)
     steps = shape.distances_by_step(table, away)
-    found = shape.radii(table)
+    radii = shape.radii(table)
     medians = ', '.join(
-        f'{level} digits {np.median(np.concatenate(pair)):.2f}' for level, pair in found.items()
+        f'{level} digits {np.median(np.concatenate(pair)):.2f}' for level, pair in radii.items()
     )
     return {
-        'radius': charts.radius_chart(found, f'Radius by level; medians: {medians}'),
+        'radius': charts.radius_chart(radii, f'Radius by level; medians: {medians}'),
         'steps': steps,
         'steps_chart': charts.steps(
             steps,
@@ -148,7 +148,7 @@ def _shape(report: RunReport) -> dict[str, Any] | None:
 
 
 def _maps(table: CodeTable, groups: shape.GroupDistances) -> list[dict[str, Any]]:
-    sectors = _sector_places(table, groups.groups)
+    sectors = _sector_spans(table, groups.groups)
     drawn = []
     for name, values, words in (
         ('Geodesic distance', groups.geodesic, 'mean geodesic distance'),
@@ -187,41 +187,41 @@ def _maps(table: CodeTable, groups: shape.GroupDistances) -> list[dict[str, Any]
     return drawn
 
 
-def _sector_places(table: CodeTable, groups: np.ndarray) -> list[tuple[float, float, str]]:
+def _sector_spans(table: CodeTable, groups: np.ndarray) -> list[tuple[float, float, str]]:
     sector = table.taxonomy.sector[groups]
-    places = []
-    for own in dict.fromkeys(sector.tolist()):
-        inside = np.flatnonzero(sector == own)
+    spans = []
+    for index in dict.fromkeys(sector.tolist()):
+        inside = np.flatnonzero(sector == index)
         begin, end = inside[0] / len(groups), (inside[-1] + 1) / len(groups)
-        places.append((float(begin), float(end), table.taxonomy.codes[own]))
-    return places
+        spans.append((float(begin), float(end), table.taxonomy.codes[index]))
+    return spans
 
 
 def _coder(report: RunReport, marks: ReportConfig) -> dict[str, Any] | None:
     table, predictions = report.table, report.predictions
     if table is None or predictions is None:
         return None
-    rows = ans.shown(predictions, report.split)
+    rows = ans.supervised_answers(predictions, report.split)
     if rows.is_empty():
         return None
-    kinds = {kind: own for kind in KINDS if len(own := rows.filter(rows['kind'] == kind))}
-    colours = {kind: place for place, kind in enumerate(KINDS)}
-    curves = [(KINDS[kind], colours[kind], ans.selective(own)) for kind, own in kinds.items()]
-    found = ans.confusion(rows, table)
+    kinds = {kind: part for kind in KINDS if len(part := rows.filter(rows['kind'] == kind))}
+    colours = {kind: index for index, kind in enumerate(KINDS)}
+    curves = [(KINDS[kind], colours[kind], ans.selective(part)) for kind, part in kinds.items()]
+    confusion = ans.confusion(rows, table)
     return {
         'reliability': [
             {
                 'name': KINDS[kind],
-                'answers': len(own),
-                'bins': (bins := ans.reliability(own, marks.bins)),
+                'answers': len(part),
+                'bins': (bins := ans.reliability(part, marks.bins)),
                 'chart': trust_charts.reliability_chart(
                     bins,
                     colours[kind],
                     f'Reliability, {KINDS[kind]}: '
-                    + ', '.join(f'{b.confidence:.0%} sure, {b.accuracy:.0%} right' for b in bins),
+                    + ', '.join(f'{b.accuracy:.0%} right at {b.confidence:.0%}' for b in bins),
                 ),
             }
-            for kind, own in kinds.items()
+            for kind, part in kinds.items()
         ],
         'risk': trust_charts.risk_chart(
             curves,
@@ -231,12 +231,12 @@ def _coder(report: RunReport, marks: ReportConfig) -> dict[str, Any] | None:
         'legend': [(name, colour) for name, colour, _ in curves],
         'selective': _selective_rows(curves),
         'levels': _level_rows(report, kinds),
-        'confusion': _confusion_rows(found, table),
+        'confusion': _confusion_rows(confusion, table),
         'confused': [
-            (table.name(right), table.name(chosen), count)
-            for right, chosen, count in found.worst(NEAREST)
+            (table.name(right), table.name(answered), count)
+            for right, answered, count in confusion.worst(NEAREST)
         ],
-        'sectors': [(official_code(code), table.name(code)) for code in found.sectors],
+        'sectors': [(official_code(code), table.name(code)) for code in confusion.sectors],
         'errors': ans.worst_errors(rows, table, marks.errors),
         'wrong': int((~rows[f'right_{LEVELS[-1]}']).sum()),
         'answers': len(rows),
@@ -245,11 +245,11 @@ def _coder(report: RunReport, marks: ReportConfig) -> dict[str, Any] | None:
 
 
 def _selective_rows(curves: Sequence[tuple[str, int, Any]]) -> list[tuple[str, list[str]]]:
-    """Return accuracies of the surest answers of each kind."""
+    """Return the accuracy of each kind of query at each coverage."""
     from naics_embed.metrics.selective import accuracy_at_coverage
 
     return [
-        (name, [f'{accuracy_at_coverage(curve, fraction):.1%}' for fraction in SHARES])
+        (name, [f'{accuracy_at_coverage(curve, fraction):.1%}' for fraction in COVERAGES])
         for name, _, curve in curves
     ]
 
@@ -262,20 +262,20 @@ def _level_rows(report: RunReport, kinds: Mapping[str, Any]) -> list[dict[str, A
             'name': ans.RANGES[level],
             'cells': [
                 (
-                    f'{100 * float(own[f"right_{level}"].mean()):.1f}',
-                    f'{100 * float(own[f"confidence_{level}"].mean()):.1f}',
+                    f'{100 * float(part[f"right_{level}"].mean()):.1f}',
+                    f'{100 * float(part[f"confidence_{level}"].mean()):.1f}',
                 )
-                for own in kinds.values()
+                for part in kinds.values()
             ],
         }
         for level in LEVELS
     ]
 
 
-def _confusion_rows(found: ans.Confusion, table: CodeTable) -> list[dict[str, Any]]:
+def _confusion_rows(confusion: ans.Confusion, table: CodeTable) -> list[dict[str, Any]]:
     rows = []
-    for place, code in enumerate(found.sectors):
-        counts = found.counts[place]
+    for row, code in enumerate(confusion.sectors):
+        counts = confusion.counts[row]
         total = int(counts.sum())
         rows.append(
             {
@@ -286,7 +286,7 @@ def _confusion_rows(found: ans.Confusion, table: CodeTable) -> list[dict[str, An
                     {
                         'count': int(n),
                         'fraction': n / total if total else 0.0,
-                        'own': place == column,
+                        'right': row == column,
                     }
                     for column, n in enumerate(counts)
                 ],
@@ -318,7 +318,7 @@ def _candidates(report: RunReport) -> dict[str, Any] | None:
             )
             for metric in metrics
         ],
-        'refinement': course.refinement(report.refinement),
+        'refinement': training_charts.refinement(report.refinement),
     }
 
 
@@ -342,10 +342,10 @@ def _regression(report: RunReport) -> dict[str, Any] | None:
 
 
 def _flat(values: Mapping[str, Any], prefix: str = '') -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    result: list[tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found += _flat(value, f'{prefix}{name}.')
+            result += _flat(value, f'{prefix}{name}.')
         else:
-            found.append((f'{prefix}{name}', str(value)))
-    return found
+            result.append((f'{prefix}{name}', str(value)))
+    return result

@@ -62,14 +62,14 @@ def group_distances(table: CodeTable, away: Tensor) -> GroupDistances:
     taxonomy = table.taxonomy
     groups = taxonomy.at_level(GROUP_LEVEL)
     leaves = taxonomy.at_level(LEVELS[-1])
-    own = taxonomy.ancestors[leaves, GROUP_LEVEL - LEVELS[0]]
-    member = torch.from_numpy((groups[:, None] == own[None, :]).astype(np.float64))
-    place = torch.from_numpy(leaves)
+    group_of_leaf = taxonomy.ancestors[leaves, GROUP_LEVEL - LEVELS[0]]
+    member = torch.from_numpy((groups[:, None] == group_of_leaf[None, :]).astype(np.float64))
+    index = torch.from_numpy(leaves)
     size = member.sum(dim=1)
     pairs = size[:, None] * size[None, :] - torch.diag(size)
     tree = torch.from_numpy(taxonomy.tree_distance[np.ix_(leaves, leaves)].astype(np.float64))
     # A point is at rounding distance from itself, and is no pair.
-    geodesic = away[place][:, place].clone().fill_diagonal_(0.0)
+    geodesic = away[index][:, index].clone().fill_diagonal_(0.0)
     means = [
         (member @ matrix @ member.T / pairs.clamp_min(1)).numpy() for matrix in (geodesic, tree)
     ]
@@ -77,19 +77,19 @@ def group_distances(table: CodeTable, away: Tensor) -> GroupDistances:
     return GroupDistances(groups, means[0], means[1], scale)
 
 
-def near_across_sectors(table: CodeTable, found: GroupDistances, count: int) -> list[dict]:
+def near_across_sectors(table: CodeTable, distances: GroupDistances, count: int) -> list[dict]:
     """Return the pairs of groups of different sectors that lie nearest, as names and distance."""
-    sector = table.taxonomy.sector[found.groups]
-    rows, columns = np.triu_indices(len(found.groups), k=1)
+    sector = table.taxonomy.sector[distances.groups]
+    rows, columns = np.triu_indices(len(distances.groups), k=1)
     across = sector[rows] != sector[columns]
     rows, columns = rows[across], columns[across]
-    order = np.argsort(found.geodesic[rows, columns], kind='stable')[:count]
+    order = np.argsort(distances.geodesic[rows, columns], kind='stable')[:count]
     codes = table.taxonomy.codes
     return [
         {
-            'first': table.name(codes[found.groups[rows[at]]]),
-            'second': table.name(codes[found.groups[columns[at]]]),
-            'distance': float(found.geodesic[rows[at], columns[at]]),
+            'first': table.name(codes[distances.groups[rows[at]]]),
+            'second': table.name(codes[distances.groups[columns[at]]]),
+            'distance': float(distances.geodesic[rows[at], columns[at]]),
         }
         for at in order
     ]
@@ -100,12 +100,12 @@ def distances_by_step(table: CodeTable, away: Tensor) -> list[StepDistances]:
     rows, columns = np.triu_indices(len(table.taxonomy), k=1)
     tree = table.taxonomy.tree_distance[rows, columns]
     geodesic = away.numpy()[rows, columns]
-    found = []
+    result = []
     for step in np.unique(tree):
-        own = geodesic[tree == step]
-        quantiles = tuple(float(value) for value in np.quantile(own, QUANTILES))
-        found.append(StepDistances(int(step), len(own), quantiles))
-    return found
+        pairs = geodesic[tree == step]
+        quantiles = tuple(float(value) for value in np.quantile(pairs, QUANTILES))
+        result.append(StepDistances(int(step), len(pairs), quantiles))
+    return result
 
 
 def radii(table: CodeTable) -> dict[int, tuple[np.ndarray, np.ndarray]]:

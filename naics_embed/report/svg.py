@@ -30,7 +30,7 @@ def picture(width: float, height: float, label: str, *children: Markup) -> Marku
     Args:
         width: of the drawing in pixels; it shrinks with the page.
         height: of the drawing.
-        label: read out in place of the picture.
+        label: read out by screen readers.
         children: what is drawn.
     """
     return element(
@@ -75,7 +75,7 @@ class Scale:
         step = _round_step(span / count)
         first = math.ceil(self.low / step - CLOSE)
         last = math.floor(self.high / step + CLOSE)
-        return [step * place for place in range(first, last + 1)]
+        return [step * index for index in range(first, last + 1)]
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,12 @@ class Plot:
             end = self.y.begin + TICK
             drawn.append(element('line', x1=x, x2=x, y1=self.y.begin, y2=end, class_='axis'))
             drawn.append(label(x, end + 12, text, anchor='middle'))
-        floor = self.y.begin
+        bottom = self.y.begin
         drawn.append(
-            element('line', x1=self.x.begin, x2=self.x.end, y1=floor, y2=floor, class_='axis')
+            element('line', x1=self.x.begin, x2=self.x.end, y1=bottom, y2=bottom, class_='axis')
         )
         middle = (self.x.begin + self.x.end) / 2
-        drawn.append(label(middle, floor + 34, x_label, anchor='middle', strong=True))
+        drawn.append(label(middle, bottom + 34, x_label, anchor='middle', strong=True))
         if y_label:
             drawn.append(label(4, self.y.end - 14, y_label, anchor='start', strong=True))
         return Markup('').join(drawn)
@@ -168,13 +168,13 @@ class Plot:
 def label(
     x: float, y: float, text: str, *, anchor: str = 'start', strong: bool = False, class_: str = ''
 ) -> Markup:
-    """Write text at a place; ``strong`` for the names of axes."""
+    """Write text at a point; ``strong`` for the names of axes."""
     classes = f'{"name" if strong else "tick"} {class_}'.strip()
     return element('text', text, x=x, y=y, text_anchor=anchor, class_=classes)
 
 
 def numbered(values: Sequence[float]) -> list[tuple[float, str]]:
-    """Return each value with its `number`, or with as many digits as tell all of them apart."""
+    """Return each value with its `number`, or with as many digits as distinguish all of them."""
     texts = [number(value) for value in values]
     for digits in range(4, 10):
         if len(set(texts)) == len(values):
@@ -195,13 +195,13 @@ def number(value: float) -> str:
 
 
 def limits(values: Sequence[float], *, floor: float | None = None) -> tuple[float, float]:
-    """Return the range of the finite values with a little room, from ``floor`` where given."""
+    """Return the range of the finite values with a small margin, from ``floor`` where given."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return 0.0, 1.0
     low, high = min(finite), max(finite)
-    room = 0.05 * (high - low) or 0.05 * (abs(high) or 1.0)
-    return (low - room if floor is None else floor), high + room
+    margin = 0.05 * (high - low) or 0.05 * (abs(high) or 1.0)
+    return (low - margin if floor is None else floor), high + margin
 
 
 def _round_step(rough: float) -> float:

@@ -1,4 +1,4 @@
-"""The course of training: terms, validation, curriculum, experts, refinement."""
+"""Charts of the training history: terms, validation, curriculum, experts, refinement."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ TERMS = {
     'anchor': 'embeddings near the frozen ones',
     'distillation': 'answers as a classifier of the frozen texts gives them',
     'loss': 'weighted sum of all terms',
-    'temperature': 'factor on the distance, learned',
+    'temperature': 'learned factor on the distance',
 }
 WEIGHTS = {
     'stress': 'objective.stress',
@@ -44,7 +44,7 @@ MECHANISMS = {
     'false_negatives': ('False negatives by cluster', 'fraction of negatives found to be false'),
 }
 USERS = {'retrieval': 'queries', 'dcl': 'codes'}
-"""Which term the negatives of a logged share belong to."""
+"""Which term the negatives of a logged fraction belong to."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """What a mechanism of the curriculum did.
+    """The effect of a mechanism of the curriculum.
 
     Attributes:
         name: the mechanism.
         setting: how it was configured.
-        did: what it did, in words.
-        panel: its share by epoch; None where it never acted.
+        did: its effect, in words.
+        panel: its fraction by epoch; None where it never acted.
     """
 
     name: str
@@ -88,7 +88,7 @@ def terms(training: Training, report: RunReport) -> list[Panel]:
         for name in [*TERMS, *_others(training)]
         if any(f'train/{name}' in epoch for epoch in training.history)
     ]
-    found = []
+    panels = []
     for name in names:
         points = _points(training, f'train/{name}')
         weight = _weight(report, name)
@@ -100,13 +100,13 @@ def terms(training: Training, report: RunReport) -> list[Panel]:
             note = f'{note}; gradient norm from {pull[0][1]:.2g} to {pull[-1][1]:.2g}'
         begin, end = points[0][1], points[-1][1]
         words = f'{name}, {TERMS.get(name, "")}: from {begin:.4g} to {end:.4g}'
-        found.append(Panel(name, note, _course([Series(name, points, 0)], training, words)))
-    return found
+        panels.append(Panel(name, note, _line_chart([Series(name, points, 0)], training, words)))
+    return panels
 
 
 def validation(training: Training) -> list[Panel]:
     """Return charts of the validation metrics, at the epochs that were validated."""
-    found = []
+    panels = []
     for metric, title in (('mrr', 'MRR'), ('top1', 'Top-1')):
         series = [
             Series(KINDS[kind], points, colour)
@@ -116,11 +116,11 @@ def validation(training: Training) -> list[Panel]:
         if metric == 'mrr' and (mean := _points(training, 'validation/selection')):
             series.append(Series('what picks the epoch', mean, 3))
         if series:
-            found.append(_panel(f'{title} on validation', '', series, training, (WIDE, TALL)))
+            panels.append(_panel(f'{title} on validation', '', series, training, (WIDE, TALL)))
     spearman = _points(training, 'validation/spearman')
     if spearman:
         note = 'rank correlation with D*, on a sample of codes'
-        found.append(
+        panels.append(
             _panel(
                 'Tree distances', note, [Series('Spearman', spearman, 0)], training, (WIDE, TALL)
             )
@@ -134,8 +134,8 @@ def validation(training: Training) -> list[Panel]:
     ]
     if radius:
         note = 'quantiles over the codes'
-        found.append(_panel('Radius of the codes', note, radius, training, (WIDE, TALL)))
-    return found
+        panels.append(_panel('Radius of the codes', note, radius, training, (WIDE, TALL)))
+    return panels
 
 
 def epochs_table(training: Training) -> tuple[list[str], list[list[str]]]:
@@ -149,8 +149,8 @@ def epochs_table(training: Training) -> tuple[list[str], list[list[str]]]:
         }
     )
     rows = [
-        [str(place), *(f'{epoch[key]:.4f}' if key in epoch else '' for key in keys)]
-        for place, epoch in enumerate(training.history, start=1)
+        [str(number), *(f'{epoch[key]:.4f}' if key in epoch else '' for key in keys)]
+        for number, epoch in enumerate(training.history, start=1)
     ]
     return ['epoch', *keys], rows
 
@@ -166,38 +166,38 @@ def mechanisms(training: Training, report: RunReport) -> list[Mechanism]:
         'router': f'router={report.setting("curriculum.router")}',
         'false_negatives': f'false_negatives={report.setting("curriculum.false_negatives")}',
     }
-    found = []
-    for key, (name, shown) in MECHANISMS.items():
+    result = []
+    for key, (name, note) in MECHANISMS.items():
         series = [
             Series(f'of {of}', points, colour)
             for colour, (user, of) in enumerate(USERS.items())
             if (points := _points(training, f'curriculum/{user}_{key}'))
         ]
         if not series:
-            found.append(Mechanism(name, settings[key], 'It never acted.', None))
+            result.append(Mechanism(name, settings[key], 'It never acted.', None))
             continue
         did = '; '.join(
             f'{one.name}: in {sum(y > 0 for _, y in one.points)} epochs, '
             f'at most {max(y for _, y in one.points):.1%} of negatives'
             for one in series
         )
-        panel = _panel(name, shown, series, training, (NARROW, LOW + 30))
-        found.append(Mechanism(name, settings[key], did, panel))
-    return found
+        panel = _panel(name, note, series, training, (NARROW, LOW + 30))
+        result.append(Mechanism(name, settings[key], did, panel))
+    return result
 
 
 def phases(training: Training) -> list[tuple[int, int, int]]:
     """Return phase, first and last epoch (from 1) of each stretch of the curriculum."""
-    found: list[tuple[int, int, int]] = []
-    for place, epoch in enumerate(training.history, start=1):
+    stretches: list[tuple[int, int, int]] = []
+    for number, epoch in enumerate(training.history, start=1):
         phase = epoch.get('curriculum/phase')
         if phase is None:
             continue
-        if found and found[-1][0] == int(phase):
-            found[-1] = (int(phase), found[-1][1], place)
+        if stretches and stretches[-1][0] == int(phase):
+            stretches[-1] = (int(phase), stretches[-1][1], number)
         else:
-            found.append((int(phase), place, place))
-    return found
+            stretches.append((int(phase), number, number))
+    return stretches
 
 
 def expert_load(training: Training) -> Panel | None:
@@ -206,8 +206,8 @@ def expert_load(training: Training) -> Panel | None:
     if not count:
         return None
     series = [
-        Series(f'expert {place + 1}', _points(training, f'curriculum/load_{place}'), place)
-        for place in range(count)
+        Series(f'expert {index + 1}', _points(training, f'curriculum/load_{index}'), index)
+        for index in range(count)
     ]
     note = f'fraction of channels sent to each; even would be {1 / count:.3f}'
     return _panel('Load of the experts', note, series, training, (WIDE, TALL))
@@ -245,12 +245,12 @@ def _panel(
         f'{one.name}: {one.points[0][1]:.3f} at first, {one.points[-1][1]:.3f} at last'
         for one in series
     )
-    chart = _course(series, training, words, size)
+    chart = _line_chart(series, training, words, size)
     legend = [(one.name, one.colour) for one in series] if len(series) > 1 else []
     return Panel(name, note, chart, legend)
 
 
-def _course(
+def _line_chart(
     series: Sequence[Series],
     training: Training,
     words: str,
@@ -282,13 +282,13 @@ def _points(training: Training, key: str) -> list[tuple[float, float]]:
 
 def _others(training: Training) -> list[str]:
     """Return the names of logged terms that are not known here."""
-    found = {
+    logged = {
         key.removeprefix('train/')
         for epoch in training.history
         for key in epoch
         if key.startswith('train/')
     }
-    return sorted(found - set(TERMS))
+    return sorted(logged - set(TERMS))
 
 
 def _weight(report: RunReport, name: str) -> Any:

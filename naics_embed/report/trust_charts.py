@@ -1,4 +1,4 @@
-"""Charts of whether probabilities can be relied on: reliability, and risk against coverage."""
+"""Charts of calibration: reliability, and risk against coverage."""
 
 import math
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ def reliability_chart(bins: Sequence[Bin], colour: int, words: str) -> Markup:
     size = (NARROW, 300)
     plot = Plot.of(*size, (0.0, 1.0), (0.0, 1.0), bottom=90)
     fraction = [(tick / 5, f'{20 * tick}%') for tick in range(6)]
-    drawn = [plot.axes('confidence', 'share right', x_ticks=fraction, y_ticks=fraction)]
+    drawn = [plot.axes('confidence', 'fraction right', x_ticks=fraction, y_ticks=fraction)]
     drawn.append(plot.path([(0.0, 0.0), (1.0, 1.0)], 'ideal'))
     most = max(one.answers for one in bins)
     for one in bins:
         x = plot.x(one.confidence)
         title = (
-            f'{one.low:.0%}–{one.high:.0%} sure: {one.accuracy:.1%} of {one.answers:,} right, '
-            f'mean confidence {one.confidence:.1%}'
+            f'confidence {one.low:.0%}–{one.high:.0%}: '
+            f'{one.accuracy:.1%} of {one.answers:,} right, mean confidence {one.confidence:.1%}'
         )
         drawn.append(
             element('line', x1=x, x2=x, y1=plot.y(one.least), y2=plot.y(one.most), class_='whisker')
@@ -52,7 +52,7 @@ def reliability_chart(bins: Sequence[Bin], colour: int, words: str) -> Markup:
 
 
 def risk_chart(curves: Sequence[tuple[str, int, RiskCoverage]], words: str) -> Markup:
-    """Draw the error of the surest answers by the fraction answered, and a perfect order."""
+    """Draw the error of the most confident answers by coverage, and that of a perfect order."""
     series, ideals = [], []
     for name, colour, curve in curves:
         fraction, risk = curve.coverage.tolist(), curve.risk.tolist()
@@ -70,8 +70,8 @@ def risk_chart(curves: Sequence[tuple[str, int, RiskCoverage]], words: str) -> M
     up = [(value, f'{value:.0%}') for value in plot.y.ticks(4)]
     drawn = [
         plot.axes(
-            'fraction of queries answered, the surest first',
-            'share wrong',
+            'coverage: fraction of queries answered',
+            'fraction wrong',
             x_ticks=ticks,
             y_ticks=up,
         )
@@ -82,6 +82,6 @@ def risk_chart(curves: Sequence[tuple[str, int, RiskCoverage]], words: str) -> M
 
 
 def _thinned(values: Sequence[float], count: int = 200) -> list[int]:
-    """Return places of at most ``count`` values, the last among them."""
+    """Return the indices of at most ``count`` values, the last among them."""
     step = max(1, math.ceil(len(values) / count))
     return sorted({*range(0, len(values), step), len(values) - 1})

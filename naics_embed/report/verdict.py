@@ -4,7 +4,7 @@ A check is met, close or missed. Against a baseline, close is a difference withi
 number of standard errors; against a ceiling, at most twice as far from it as the mark; of errors,
 at most twice the mark; of hidden codes, at least half of it. The verdict is good if no deciding
 check is missed and most are met, poor if more are missed than met, and mixed otherwise. The
-distance alone is shown beside the coder and decides nothing.
+distance alone is shown with the coder and decides nothing.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Check:
     Attributes:
         name: what is measured.
         value: the metric.
-        reference: what it is held against.
+        reference: what it is compared with.
         against: name of the reference.
         status: met, close or missed.
         decides: whether the verdict counts it.
@@ -48,7 +48,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checks say together.
+    """The conclusion from all checks.
 
     Attributes:
         status: good, mixed, poor or unknown.
@@ -94,9 +94,9 @@ def judge(report: RunReport, marks: ReportConfig) -> Verdict:
 def _sentence(checks: list[Check], met: list[Check], deciding: list[Check]) -> str:
     parts = [f'{len(met)} of {len(deciding)} checks are met.']
     for status, word in ((MISSED, 'Missed'), (CLOSE, 'Close')):
-        found = [check.name for check in deciding if check.status == status]
-        if found:
-            parts.append(f'{word}: {"; ".join(found)}.')
+        names = [check.name for check in deciding if check.status == status]
+        if names:
+            parts.append(f'{word}: {"; ".join(names)}.')
     behind = [check.name for check in checks if not check.decides and check.status == MISSED]
     if behind:
         parts.append(f'Behind the best baseline, without deciding: {"; ".join(behind)}.')
@@ -106,7 +106,7 @@ def _sentence(checks: list[Check], met: list[Check], deciding: list[Check]) -> s
 def _retrieval(
     report: RunReport, marks: ReportConfig, prefix: str, who: str, *, decides: bool
 ) -> list[Check]:
-    found = []
+    checks = []
     for kind, name in KINDS.items():
         key = f'{report.split}/{prefix}{PREFIX[kind]}top1'
         metric = report.metrics.get(key, {})
@@ -116,20 +116,21 @@ def _retrieval(
         noise = marks.standard_errors * (report.value(f'{key}_se') or 0.0)
         ahead = value - reference
         status = MET if ahead > noise else MISSED if ahead < -noise else CLOSE
-        against = NAMES.get(metric['reference_name'], metric['reference_name'])
+        baseline: str = metric['reference_name']
+        against = NAMES.get(baseline, baseline)
         label = f'{who}, {name.lower()}: top-1'
-        found.append(Check(label, value, reference, against, status, decides, 'answers'))
-    return found
+        checks.append(Check(label, value, reference, against, status, decides, 'answers'))
+    return checks
 
 
 def _space(report: RunReport, marks: ReportConfig) -> list[Check]:
-    found = []
+    checks = []
     for key, name in TREE.items():
         metric = report.metrics.get(f'tree/{key}', {})
         value, ceiling = metric.get('value'), metric.get('reference')
         if value is not None and ceiling:
             status = _least(value / ceiling, marks.ceiling_fraction)
-            found.append(Check(name, value, ceiling, 'ceiling', status, True, 'space'))
+            checks.append(Check(name, value, ceiling, 'ceiling', status, True, 'space'))
     key = f'{report.split}/holdout_parent_at_1'
     value = report.value(key)
     if value is not None:
@@ -137,19 +138,19 @@ def _space(report: RunReport, marks: ReportConfig) -> list[Check]:
         mark = marks.hidden_parents
         status = MET if value >= mark else CLOSE if value >= mark / 2 else MISSED
         name = 'Hidden codes find their parent'
-        found.append(Check(name, value, chance, 'chance', status, True, 'space'))
-    return found
+        checks.append(Check(name, value, chance, 'chance', status, True, 'space'))
+    return checks
 
 
 def _trust(report: RunReport, marks: ReportConfig) -> list[Check]:
-    found = []
+    checks = []
     for kind in ('index', 'plain'):
         error = report.value(f'{report.split}/{CODER}{PREFIX[kind]}ece')
         if error is not None:
             mark = marks.calibration
             status = MET if error <= mark else CLOSE if error <= 2 * mark else MISSED
             name = f'Calibration error, {KINDS[kind].lower()}'
-            found.append(Check(name, error, mark, 'at most', status, True, 'trust'))
+            checks.append(Check(name, error, mark, 'at most', status, True, 'trust'))
     for metric, setting, name in (
         ('non_finite', None, 'Points that are not finite'),
         ('fraction_at_bound', 'bound_fraction', 'Codes at the radius bound'),
@@ -158,8 +159,8 @@ def _trust(report: RunReport, marks: ReportConfig) -> list[Check]:
         limit = 0.0 if setting is None else report.setting(f'training.health.{setting}')
         if value is not None and limit is not None:
             status = MET if value <= limit else MISSED
-            found.append(Check(name, value, limit, 'at most', status, True, 'trust'))
-    return found
+            checks.append(Check(name, value, limit, 'at most', status, True, 'trust'))
+    return checks
 
 
 def _least(fraction: float, mark: float) -> str:

@@ -1,7 +1,7 @@
 """Coding of a whole file: streamed, resumable, no row lost.
 
-Rows are coded in parts, each written whole into a folder beside the output. A run that was stopped
-goes on after the last part.
+Rows are coded in parts, each written whole into a folder next to the output. A run that was stopped
+resumes after the last part.
 """
 
 import shutil
@@ -102,12 +102,12 @@ def code_file(
     lock = job.out.with_name(f'.{job.out.name}.lock')
     try:
         with FileLock(lock, timeout=0):
-            found = _code_alone(coder, job, table, restart, report)
+            result = _code_alone(coder, job, table, restart, report)
             # Nobody waits for this lock, so nobody holds a file that has no name any more.
             lock.unlink(missing_ok=True)
     except Timeout as error:
         raise UserError(f'another run is writing {job.out}; wait for its end') from error
-    return found
+    return result
 
 
 def open_job(job: FileJob, *, force: bool = False) -> TableSource:
@@ -277,6 +277,6 @@ def _resume(parts: Path, identity: dict[str, Any]) -> tuple[int, int]:
     if {key: state.get(key) for key in identity} != identity:
         raise UserError(
             f'{parts} holds parts of another run (other input, options or table); give --restart '
-            'to start anew'
+            'to start again'
         )
     return int(state['rows']), int(state['bad'])

@@ -43,10 +43,10 @@ def cluster_codes(
     if method == KMEANS:
         from naics_embed.geometry.kmeans import lorentz_kmeans
 
-        found = lorentz_kmeans(
+        clusters = lorentz_kmeans(
             points, k, c=table.curvature, seed=seed, iterations=KMEANS_ITERATIONS
         )
-        labels = found.label.numpy()
+        labels = clusters.label.numpy()
     else:
         from scipy.cluster.hierarchy import cut_tree, linkage
         from scipy.spatial.distance import squareform
@@ -55,10 +55,10 @@ def cluster_codes(
         np.fill_diagonal(distances, 0.0)
         tree = linkage(squareform((distances + distances.T) / 2, checks=False), 'average')
         labels = cut_tree(tree, n_clusters=k)[:, 0]
-    _, first, place = np.unique(labels, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
     return (
         table.frame[rows.tolist()]
         .select('code', 'title')
-        .with_columns(cluster=pl.Series(rank[place], dtype=pl.Int32))
+        .with_columns(cluster=pl.Series(rank[inverse], dtype=pl.Int32))
     )

@@ -1,4 +1,4 @@
-"""Codes as input, without an encoder: kin, neighbours, comparison, roll-ups, cross references."""
+"""Codes as input, without an encoder: relatives, comparison, roll-ups, cross references."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -97,8 +97,8 @@ class CodeTable:
         table = bundle.codes()
         self.bundle = bundle
         self.taxonomy = Taxonomy(table['code'].to_list())
-        place = pl.Series(self.taxonomy.indices(table['code'].to_list()))
-        self.frame = table.sort(place)
+        index = pl.Series(self.taxonomy.indices(table['code'].to_list()))
+        self.frame = table.sort(index)
         self.vintage = int(self.frame['vintage'][0])
         names = coordinate_names(bundle.space.dim)
         self.tangents: np.ndarray = self.frame.select(names).to_numpy().astype(np.float64)
@@ -157,10 +157,10 @@ class CodeTable:
 
     def siblings(self, code: str | int) -> list[Code]:
         """Return the other children of the parent; of a sector, the other sectors."""
-        own = self.position(code)
-        above = int(self.taxonomy.parent[own])
+        position = self.position(code)
+        above = int(self.taxonomy.parent[position])
         family = self.taxonomy.children[above] if above >= 0 else self.taxonomy.at_level(2).tolist()
-        return [self._code(int(i)) for i in family if i != own]
+        return [self._code(int(i)) for i in family if i != position]
 
     def similar(self, code: str | int, k: int = 10, level: int | None = None) -> list[Neighbour]:
         """Return the nearest other codes of a level, nearest first.
@@ -174,18 +174,19 @@ class CodeTable:
             CodeError: there is no such code.
             UserError: k or level is out of range.
         """
-        own = self.position(code)
+        position = self.position(code)
         if k < 1:
             raise UserError(f'k must be at least 1, not {k}')
-        wanted = int(self.taxonomy.level[own]) if level is None else level
-        candidates = self.taxonomy.at_level(wanted)
+        digits = int(self.taxonomy.level[position]) if level is None else level
+        candidates = self.taxonomy.at_level(digits)
         if not len(candidates):
-            raise UserError(f'there are no codes of {wanted} digits; choose 2 to 6')
-        candidates = candidates[candidates != own]
-        distances = self._distances(own, candidates)
+            raise UserError(f'there are no codes of {digits} digits; choose 2 to 6')
+        candidates = candidates[candidates != position]
+        distances = self._distances(position, candidates)
         order = np.argsort(distances, kind='stable')[:k]
         return [
-            self._neighbour(own, int(candidates[i]), float(distances[i])) for i in order.tolist()
+            self._neighbour(position, int(candidates[i]), float(distances[i]))
+            for i in order.tolist()
         ]
 
     def compare(self, first: str | int, second: str | int) -> Comparison:
@@ -210,11 +211,11 @@ class CodeTable:
         Raises:
             CodeError: there is no such code.
         """
-        own = self.taxonomy.codes[self.position(code)]
-        rows = self._redirections.filter(pl.col('code') == own)
+        source = self.taxonomy.codes[self.position(code)]
+        rows = self._redirections.filter(pl.col('code') == source)
         return [
             Redirection(
-                self[own], phrase, tuple(self[target] for target in targets if target in self)
+                self[source], phrase, tuple(self[target] for target in targets if target in self)
             )
             for phrase, targets in rows.select('phrase', 'targets').iter_rows()
         ]
@@ -265,16 +266,16 @@ class CodeTable:
         level = int(self.taxonomy.lca_level[a, b])
         return None if level == ROOT_LEVEL else int(self.taxonomy.ancestors[a, level - 2])
 
-    def _distances(self, own: int, others: np.ndarray) -> np.ndarray:
+    def _distances(self, code: int, others: np.ndarray) -> np.ndarray:
         rows = torch.from_numpy(others)
-        found = pairwise_distance(self.points[own : own + 1], self.points[rows], c=self.curvature)
-        return found[0].numpy()
+        point = self.points[code : code + 1]
+        return pairwise_distance(point, self.points[rows], c=self.curvature)[0].numpy()
 
-    def _neighbour(self, own: int, other: int, distance: float) -> Neighbour:
-        common = self._common(own, other)
+    def _neighbour(self, code: int, other: int, distance: float) -> Neighbour:
+        common = self._common(code, other)
         return Neighbour(
             **vars(self._code(other)),
             distance=distance,
-            tree_distance=int(self.taxonomy.tree_distance[own, other]),
+            tree_distance=int(self.taxonomy.tree_distance[code, other]),
             shared=None if common is None else self.taxonomy.codes[common],
         )

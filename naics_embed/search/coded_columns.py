@@ -26,7 +26,7 @@ class ColumnOptions:
     Attributes:
         prefix: what their names begin with.
         top: how many ranked codes; those after the first have a number in their names.
-        columns: names without the prefix, in the order wanted; all where None.
+        columns: names without the prefix, in their order; all where None.
         provenance: whether bundle, vintage and version of the library are columns too.
     """
 

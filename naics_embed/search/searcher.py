@@ -40,7 +40,7 @@ class Hit:
         level: its digits.
         distance: geodesic distance from the text's point.
         probability: softmax of −temperature · distance over the candidates. Not calibrated: it
-            ranks as the distance does, and is too sure of itself.
+            ranks as the distance does, and is overconfident.
     """
 
     code: str
@@ -108,7 +108,7 @@ class Searcher:
         )
 
     @torch.no_grad()
-    def place(self, embeddings: Tensor) -> Tensor:
+    def points_of(self, embeddings: Tensor) -> Tensor:
         """Return the points of unit embeddings ``(q, width)`` by the bundle's transformer."""
         return self._head(embeddings)
 

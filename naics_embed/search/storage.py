@@ -123,9 +123,9 @@ def read_evidence(
 
 
 def _postings(arrays: dict[str, np.ndarray], terms: pl.DataFrame, name: str, size: int) -> Postings:
-    own = terms.filter(pl.col('index') == name)
+    terms = terms.filter(pl.col('index') == name)
     return Postings(
-        own['term'].to_list(),
+        terms['term'].to_list(),
         arrays[f'{name}_starts'],
         arrays[f'{name}_documents'],
         arrays[f'{name}_weights'],

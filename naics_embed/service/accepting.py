@@ -1,7 +1,7 @@
-"""The server that accepts connections itself, so that it never has more than it can hold.
+"""The server accepts connections itself, so that it never has more than its limit.
 
-asyncio accepts whatever has come before it looks at any of it, and where the process may open no
-more files it writes a traceback for each of thousands of attempts.
+asyncio accepts all waiting connections before it serves any, and where the process may open no more
+files it writes a traceback for each of thousands of attempts.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ PAUSE_S = 0.5
 """Seconds without accepting after the system refused to."""
 BUSY = ProblemError(
     503,
-    'there are as many connections as there may be; try again later',
+    'the limit of connections is reached; try again later',
     headers={'Connection': 'close'},
 )
 
 
 class Acceptor:
-    """Accepts connections, and lets a new one take the place of one that waits for its client."""
+    """Accepts connections; at the limit, a new one replaces one that waits for its client."""
 
     def __init__(
         self, listening: socket.socket, connections: Connections, make: Callable[[], Connection]

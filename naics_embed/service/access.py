@@ -43,12 +43,12 @@ class Access:
         if path in OPEN_PATHS:
             return
         headers = dict(scope['headers'])
-        shown = headers.get(b'host', b'').decode('latin-1')
-        host = parse_authority(shown)
+        named = headers.get(b'host', b'').decode('latin-1')
+        host = parse_authority(named)
         if not self.any_host and not self._allows(host, path, scope):
             raise ProblemError(
                 421,
-                f'the service does not answer under the host {shown[:SHOWN]!r}; if it should, add '
+                f'the service does not answer under the host {named[:SHOWN]!r}; if it should, add '
                 'that to service.allowed_hosts',
                 headers=CLOSE,
             )
@@ -77,19 +77,19 @@ class Access:
         return address.is_loopback or path == METRICS_PATH
 
     def _check_origin(self, headers: dict[bytes, bytes], host: Authority | None) -> None:
-        shown = headers.get(b'origin')
-        if shown is None:
+        header = headers.get(b'origin')
+        if header is None:
             # Images, scripts and the like: a browser sends no origin with these. A link to the page
             # is no harm.
             foreign = headers.get(b'sec-fetch-site') in FOREIGN_SITES
             if foreign and headers.get(b'sec-fetch-mode') != b'navigate':
                 raise _foreign('another site')
             return
-        origin = parse_origin(shown.decode('latin-1'))
+        origin = parse_origin(header.decode('latin-1'))
         if origin in self.origins and origin is not None:
             return
         if origin is None or host is None or origin.host != host.host:
-            raise _foreign(repr(shown.decode('latin-1')[:SHOWN]))
+            raise _foreign(repr(header.decode('latin-1')[:SHOWN]))
         # The scheme of the request is not known here: a proxy may have ended TLS.
         if origin.port != (host.port or DEFAULT_PORTS[origin.scheme]):
             raise _foreign(repr(str(origin)[:SHOWN]))

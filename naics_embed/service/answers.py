@@ -20,21 +20,21 @@ class LikelyCode(Code):
 
 
 class KnownText(BaseModel):
-    """A text whose code is known, and how like the query it is."""
+    """A training text, and its similarity to the query."""
 
     text: str
     cosine: float
 
 
 class Word(BaseModel):
-    """A word of the query that texts of the code hold, and its weight."""
+    """A matching term: a word of the query that texts of the code contain, and its weight."""
 
     word: str
     weight: float
 
 
 class Evidence(BaseModel):
-    """What speaks for a code."""
+    """Evidence for a code."""
 
     texts: list[KnownText]
     words: list[Word]
@@ -44,11 +44,11 @@ class Hit(LikelyCode):
     """A ranked code."""
 
     path: list[Code] = Field(description='From the sector to the code itself.')
-    evidence: Evidence | None = Field(description='If it was asked for; of six-digit codes only.')
+    evidence: Evidence | None = Field(description='If requested; for six-digit codes only.')
 
 
 class CodedText(BaseModel):
-    """What was found for a text."""
+    """The answer for a text."""
 
     text: str
     hits: list[Hit]
@@ -70,7 +70,7 @@ class CodeAnswer(BaseModel):
 
 
 class DiskPoint(BaseModel):
-    """A place on the map, the Poincaré disk of radius 1."""
+    """A point of the map, the Poincaré disk of radius 1."""
 
     x: float
     y: float
@@ -91,7 +91,7 @@ class Redirection(BaseModel):
 
 
 class Coordinates(BaseModel):
-    """Where a code lies."""
+    """The coordinates of a code."""
 
     curvature: float = Field(description='c > 0; the space has curvature −c.')
     tangent: list[float] = Field(description='Log map at the origin: the columns of the table.')
@@ -114,9 +114,12 @@ class SearchAnswer(BaseModel):
 
     answer: CodedText | None = Field(description='Null where the query is a code.')
     code: CodeCard | None = Field(description='The card of the code, where the query is one.')
+    point: DiskPoint | None = Field(
+        description='Where the map shows the query: the hyperbolic centroid of its hits on the '
+        'disk, weighted by their probabilities.'
+    )
     place: DiskPoint | None = Field(
-        description='The place of the query: the hyperbolic centroid of its hits on the disk, '
-        'weighted by their probabilities.'
+        deprecated=True, description='The name of `point` in earlier versions.'
     )
 
 
@@ -132,7 +135,7 @@ class DiskMap(BaseModel):
 
 
 class Fault(BaseModel):
-    """What is wrong at one place of the request."""
+    """What is wrong with one field of the request."""
 
     where: str
     reason: str
@@ -150,8 +153,8 @@ class Problem(BaseModel):
 
 
 class Health(BaseModel):
-    """The process lives, or the model is loaded."""
+    """Whether the process answers, or the model is loaded."""
 
     status: str
     version: str
-    bundle: str | None = Field(None, description='Checksum of the manifest of the bundle.')
+    bundle: str | None = Field(default=None, description='Checksum of the manifest of the bundle.')

@@ -26,6 +26,7 @@ from naics_embed.service.pool import BusyError, SlowError, WorkerPool
 from naics_embed.service.problems import MEDIA_TYPE, ProblemError
 from naics_embed.service.requests import (
     TOO_MANY,
+    CodeRequestFields,
     code_request,
     code_request_examples,
     text_problem,
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).with_name('static')
 LONGEST_CODE = 16
-LONGEST_PLACE = 100
+LONGEST_FIELD = 100
 RETRY_AFTER_S = '1'
 T = TypeVar('T')
 
@@ -56,7 +57,7 @@ class Service:
         """Return ``work(engine)`` from a thread of the pool.
 
         Raises:
-            ProblemError: the engine is not there yet, has no room, or took too long.
+            ProblemError: the engine is not loaded, the queue is full, or it took too long.
         """
         engine = self._loaded()
         return await self._limited(self.pool.run(work, engine))
@@ -64,7 +65,7 @@ class Service:
     async def code(
         self, texts: list[str], k: int, level: int, confidence: float, evidence: int
     ) -> Response:
-        """Return codes for texts, in one pass with requests that wait and want the same of theirs.
+        """Return codes for texts, in one pass with waiting requests of the same options.
 
         Raises:
             ProblemError: as `run`.
@@ -75,8 +76,8 @@ class Service:
             self.metrics.passes.observe(len(joined))
             return engine.code(joined, k, level, confidence, evidence).answers
 
-        def finish(found: list[answers.CodedText]) -> Response:
-            return _json(answers.CodeAnswer(answers=found))
+        def finish(coded: list[answers.CodedText]) -> Response:
+            return _json(answers.CodeAnswer(answers=coded))
 
         kind = (k, level, confidence, evidence)
         return await self._limited(self.pool.run_together(kind, texts, work, finish))
@@ -178,18 +179,8 @@ def create_app(
 
 def _add_coding(app: FastAPI, service: Service) -> None:
     config = service.config
-    CodeRequest = code_request(config)
 
-    @app.post(
-        '/v1/code',
-        response_model=answers.CodeAnswer,
-        tags=['coding'],
-        summary='Codes for one text or a batch',
-        openapi_extra={
-            'requestBody': {'content': {'application/json': {'examples': code_request_examples()}}}
-        },
-    )
-    async def code(request: CodeRequest) -> Response:
+    async def code(request: CodeRequestFields) -> Response:
         texts = request.texts
         _refuse(text_problem(texts, config))
         service.metrics.batch.observe(len(texts))
@@ -197,11 +188,23 @@ def _add_coding(app: FastAPI, service: Service) -> None:
             texts, request.k, request.level, request.confidence, request.evidence
         )
 
+    # FastAPI reads the limits of this configuration from the annotation.
+    code.__annotations__['request'] = code_request(config)
+    app.post(
+        '/v1/code',
+        response_model=answers.CodeAnswer,
+        tags=['coding'],
+        summary='Codes for one text or a batch',
+        openapi_extra={
+            'requestBody': {'content': {'application/json': {'examples': code_request_examples()}}}
+        },
+    )(code)
+
     @app.get(
         '/v1/search',
         response_model=answers.SearchAnswer,
         tags=['coding'],
-        summary='Codes and the place on the map for one text, or the card of a code',
+        summary='Codes and the point on the map for one text, or the card of a code',
     )
     async def search(
         q: Annotated[str, Query(description='A description or a code.', examples=['dog grooming'])],
@@ -289,10 +292,10 @@ def _add_handlers(app: FastAPI, service: Service) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         refused.labels('invalid').inc()
-        found = error.errors()
-        status = 413 if any(fault['type'] == TOO_MANY for fault in found) else 422
+        errors = error.errors()
+        status = 413 if any(fault['type'] == TOO_MANY for fault in errors) else 422
         faults = [
-            ('.'.join(map(str, fault['loc']))[:LONGEST_PLACE], fault['msg']) for fault in found
+            ('.'.join(map(str, fault['loc']))[:LONGEST_FIELD], fault['msg']) for fault in errors
         ]
         return ProblemError(status, 'the request does not fit the schema', faults).response()
 

@@ -1,7 +1,7 @@
 """Connections: how many there may be, and how long a client may keep each waiting.
 
-uvicorn closes a connection that rests between requests, and nothing else: one that sends nothing,
-or its headers byte by byte, or does not read what it asked for, would stay for ever.
+uvicorn closes a connection that is idle between requests, and no other: one that sends nothing, or
+its headers byte by byte, or does not read the answer, would stay open for ever.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ class Connection(H11Protocol):
     def drop(self, reason: str) -> None:
         """Close it now, with what is not sent yet."""
         self.group.metrics.dropped.labels(reason).inc()
-        # The place in the line is free at once, the file only in the next turn of the event loop.
+        # The connection stops counting now; its file closes in the next turn of the event loop.
         self.forget()
         self.transport.abort()
 

@@ -1,4 +1,4 @@
-"""The codes on the Poincaré disk, and the place of a query among them."""
+"""The codes on the Poincaré disk, and the point of a query among them."""
 
 from dataclasses import dataclass
 

@@ -56,19 +56,19 @@ class Engine:
         Raises:
             UserError: see `naics_embed.Coder.search`.
         """
-        found = self.coder.search(texts, k, level, confidence=confidence, evidence=evidence)
-        return answers.CodeAnswer(answers=[self._coded(answer) for answer in found])
+        coded = self.coder.search(texts, k, level, confidence=confidence, evidence=evidence)
+        return answers.CodeAnswer(answers=[self._coded(answer) for answer in coded])
 
     def card(self, code: str, similar: int) -> answers.CodeCard:
         """Return all about a code. Raises CodeError where there is no such code."""
         table = self.table
-        own = table[code]
+        entry = table[code]
         row = table.position(code)
         near = table.similar(code, similar) if similar else []
         return answers.CodeCard(
-            **vars(own),
+            **vars(entry),
             vintage=table.vintage,
-            path=self._path(own.code),
+            path=self._path(entry.code),
             children=[answers.Code(**vars(child)) for child in table.children(code)],
             similar=[
                 answers.Neighbour(**{name: getattr(x, name) for name in _NEIGHBOUR}) for x in near
@@ -88,7 +88,7 @@ class Engine:
         )
 
     def search(self, query: str, k: int, level: int, confidence: float) -> answers.SearchAnswer:
-        """Return what the page shows: for a code its card, for a text its codes and its place.
+        """Return what the page shows: for a code its card, for a text its codes and its point.
 
         Raises:
             UserError: see `naics_embed.Coder.search`.
@@ -96,22 +96,23 @@ class Engine:
         """
         if _looks_like_code(query):
             card = self.card(query, k)
-            return answers.SearchAnswer(answer=None, code=card, place=card.coordinates.disk)
+            point = card.coordinates.disk
+            return answers.SearchAnswer(answer=None, code=card, point=point, place=point)
         [answer] = self.code([query], k, level, confidence, EVIDENCE_OF_A_SEARCH).answers
         rows = np.array([self.table.position(hit.code) for hit in answer.hits])
         weights = np.array([hit.probability for hit in answer.hits])
-        place = _point(self.disk.centre(rows, weights))
-        return answers.SearchAnswer(answer=answer, code=None, place=place)
+        point = _point(self.disk.centre(rows, weights))
+        return answers.SearchAnswer(answer=answer, code=None, point=point, place=point)
 
     def _coded(self, answer: coding.Answer) -> answers.CodedText:
         evidence = answer.evidence or (None,) * len(answer.hits)
-        found = answer.confident
-        confident = None if found is None else answers.LikelyCode(**vars(found))
+        hit = answer.confident
+        confident = None if hit is None else answers.LikelyCode(**vars(hit))
         return answers.CodedText(
             text=answer.text,
             hits=[
-                answers.Hit(**vars(hit), path=self._path(hit.code), evidence=_evidence(speaks))
-                for hit, speaks in zip(answer.hits, evidence, strict=True)
+                answers.Hit(**vars(hit), path=self._path(hit.code), evidence=_evidence(one))
+                for hit, one in zip(answer.hits, evidence, strict=True)
             ],
             path=[answers.LikelyCode(**vars(step)) for step in answer.path],
             confident=confident,
@@ -148,8 +149,8 @@ def _evidence(evidence: coding.Evidence | None) -> answers.Evidence | None:
     )
 
 
-def _point(place: np.ndarray) -> answers.DiskPoint:
-    return answers.DiskPoint(x=float(place[0]), y=float(place[1]))
+def _point(xy: np.ndarray) -> answers.DiskPoint:
+    return answers.DiskPoint(x=float(xy[0]), y=float(xy[1]))
 
 
 def _looks_like_code(query: str) -> bool:

@@ -1,4 +1,4 @@
-"""Around the app: who may ask, a bounded body, security headers on every answer, and counts."""
+"""Middleware of the app: access, a bounded body, security headers, and metrics."""
 
 import asyncio
 import time

@@ -13,18 +13,18 @@ bundle, and some connections are accepted before those they replace are closed."
 LEAST = 16
 
 
-def connection_limit(wanted: int) -> int:
+def connection_limit(requested: int) -> int:
     """Return how many connections are possible, and raise the soft limit of open files for them.
 
     Args:
-        wanted: most connections.
+        requested: most connections.
 
     Raises:
         UserError: the process may open so few files that hardly a connection is left.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
-    needed = wanted + RESERVE
+    needed = requested + RESERVE
     if soft != unlimited and soft < needed:
         # No further than needed: with a limit of a million some programs are slow to start others.
         raised = needed if hard == unlimited else min(needed, hard)
@@ -34,17 +34,17 @@ def connection_limit(wanted: int) -> int:
                 soft = raised
             except (OSError, ValueError) as error:
                 log.warning('the limit of open files stays at %d: %s', soft, error)
-    limit = wanted if soft == unlimited else min(wanted, soft - RESERVE)
-    if limit < min(wanted, LEAST):
+    limit = requested if soft == unlimited else min(requested, soft - RESERVE)
+    if limit < min(requested, LEAST):
         raise UserError(
             f'the process may open only {soft} files, of which {RESERVE} are kept for other than '
             f'connections; raise it: ulimit -n {needed}'
         )
-    if limit < wanted:
+    if limit < requested:
         log.warning(
             'at most %d connections instead of service.max_connections=%d, since the process may '
             'open only %d files; raise that: ulimit -n %d',
-            *(limit, wanted, soft, needed),
+            *(limit, requested, soft, needed),
         )
     else:
         log.info('at most %d connections (service.max_connections)', limit)

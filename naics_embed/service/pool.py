@@ -1,7 +1,7 @@
-"""A bounded pool of threads: so much runs, so much waits, the rest is refused at once.
+"""A bounded pool of threads: some calls run, some wait, the rest is refused at once.
 
 Calls of one kind that wait at the same time share one pass of the model (dynamic batching): a pass
-reads all weights once, however many texts it is for. Nobody waits for company.
+reads all weights once, however many texts it is for. No call waits for others to join it.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ class _Call:
     finish: Callable[[list[Any]], Any]
     future: Future[Any] = field(default_factory=Future)
 
-    def answer(self, found: list[Any]) -> None:
-        self.future.set_result(self.finish(found))
+    def answer(self, results: list[Any]) -> None:
+        self.future.set_result(self.finish(results))
 
     def alone(self) -> None:
-        """Answer this call, or hand over what is wrong with it."""
+        """Answer this call, or set its error."""
         try:
             self.answer(self.work(list(self.items)))
         except UserError as error:
@@ -68,7 +68,7 @@ class WorkerPool:
         self.workers = workers or max(1, (os.cpu_count() or 1) // 2)
         self.timeout_s = timeout_s
         self.most = most
-        self._room = threading.BoundedSemaphore(self.workers + queue)
+        self._free = threading.BoundedSemaphore(self.workers + queue)
         self._executor = ThreadPoolExecutor(
             self.workers, 'naics-model', torch.set_num_threads, (threads,)
         )
@@ -79,8 +79,8 @@ class WorkerPool:
         """Return ``work(*arguments)`` from a thread.
 
         Raises:
-            BusyError: there is no room.
-            SlowError: the time is over. A call that runs already keeps its place until it ends.
+            BusyError: the queue is full.
+            SlowError: the time is over. A call that is running counts until it ends.
         """
         self._enter()
         return await self._answer(self._executor.submit(work, *arguments))
@@ -98,7 +98,7 @@ class WorkerPool:
             kind: calls with an equal one do the same work and may be joined.
             items: what the work is for, each item by itself.
             work: returns one result an item, in order. Where it raises a UserError, joined calls
-                are worked for one by one, so that each hears of its own fault only.
+                are answered one by one, so that each gets only its own error.
             finish: makes the answer of this call from the results of its items.
 
         Raises:
@@ -122,11 +122,11 @@ class WorkerPool:
                 call.future.cancel()
 
     def _enter(self) -> None:
-        if not self._room.acquire(blocking=False):
+        if not self._free.acquire(blocking=False):
             raise BusyError
 
     async def _answer(self, future: Future[T]) -> T:
-        future.add_done_callback(lambda _: self._room.release())
+        future.add_done_callback(lambda _: self._free.release())
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self.timeout_s)
         except TimeoutError as error:
@@ -141,13 +141,13 @@ class WorkerPool:
             taken += self._next()
         if len(taken) > 1:
             try:
-                found = taken[0].work([item for call in taken for item in call.items])
+                results = taken[0].work([item for call in taken for item in call.items])
             except UserError:
-                found = None
-            if found is not None:
+                results = None
+            if results is not None:
                 start = 0
                 for call in taken:
-                    call.answer(found[start : start + len(call.items)])
+                    call.answer(results[start : start + len(call.items)])
                     start += len(call.items)
                 return
         for call in taken:
@@ -156,20 +156,20 @@ class WorkerPool:
     def _next(self) -> list[_Call]:
         taken: list[_Call] = []
         left: list[_Call] = []
-        room = 0
+        space = 0
         for call in self._waiting:
-            fits = not taken or (call.kind == taken[0].kind and len(call.items) <= room)
+            fits = not taken or (call.kind == taken[0].kind and len(call.items) <= space)
             if not fits:
                 left.append(call)
             elif call.future.set_running_or_notify_cancel():
-                room = (room if taken else self.most) - len(call.items)
+                space = (space if taken else self.most) - len(call.items)
                 taken.append(call)
         self._waiting = deque(left)
         return taken
 
 
 def _hand_over(job: Future[None], taken: list[_Call]) -> None:
-    """Tell the calls of a job what it died of."""
+    """Set the error of a job on its calls."""
     error = None if job.cancelled() else job.exception()
     if error is not None:
         for call in taken:

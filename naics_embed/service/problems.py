@@ -27,7 +27,7 @@ class ProblemError(Exception):
         Args:
             status: HTTP status.
             detail: what is wrong and what to do.
-            faults: places in the request and what is wrong there.
+            faults: fields of the request and what is wrong with each.
             headers: more headers.
         """
         super().__init__(detail)

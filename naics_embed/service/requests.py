@@ -1,4 +1,4 @@
-"""What may be asked: the schema of a coding request, with the limits of the configuration."""
+"""The schema of a coding request, with the limits of the configuration."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -22,8 +22,18 @@ TOO_MANY = 'too_many_texts'
 MOST_KEYS = 32
 
 
-def code_request(config: ServiceConfig) -> type[BaseModel]:
-    """Return the model of the body of ``POST /v1/code``."""
+class CodeRequestFields(BaseModel):
+    """The body of ``POST /v1/code``, without limits."""
+
+    texts: list[str]
+    k: int
+    level: int
+    confidence: float
+    evidence: int
+
+
+def code_request(config: ServiceConfig) -> type[CodeRequestFields]:
+    """Return the model of the body of ``POST /v1/code``, with the limits of a configuration."""
     most = config.max_texts
 
     def counted(value: Any) -> Any:
@@ -39,8 +49,8 @@ def code_request(config: ServiceConfig) -> type[BaseModel]:
     text = {'type': 'string', 'minLength': 1, 'maxLength': config.max_characters}
     batch = {'type': 'array', 'items': text, 'minItems': 1, 'maxItems': most}
 
-    class CodeRequest(BaseModel):
-        """Descriptions of businesses, and what is wanted of each."""
+    class CodeRequest(CodeRequestFields):
+        """Descriptions of businesses, and how to code them."""
 
         model_config = ConfigDict(strict=True, extra='forbid')
 
@@ -68,13 +78,13 @@ def code_request(config: ServiceConfig) -> type[BaseModel]:
             config.confidence,
             gt=0,
             le=1,
-            description='Least probability of the back-off code.',
+            description='Least probability of the confident code.',
         )
         evidence: int = Field(
             0,
             ge=0,
             le=config.max_evidence,
-            description='Known texts and words for each code; six-digit codes only.',
+            description='Training texts and matching terms for each code; six-digit codes only.',
         )
 
     return CodeRequest
@@ -97,12 +107,12 @@ def code_request_examples() -> dict[str, Any]:
 
 
 def text_problem(
-    texts: Sequence[str], config: ServiceConfig, place: str = 'body.texts'
+    texts: Sequence[str], config: ServiceConfig, field: str = 'body.texts'
 ) -> ProblemError | None:
     """Return what is wrong with texts, each named by its position; None for good ones."""
     faults = []
     for position, text in enumerate(texts):
-        where = f'{place}.{position}' if len(texts) > 1 else place
+        where = f'{field}.{position}' if len(texts) > 1 else field
         if len(text) > config.max_characters:
             faults.append(
                 (where, f'has {len(text)} characters, at most {config.max_characters} are read')

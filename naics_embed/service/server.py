@@ -24,12 +24,12 @@ CHATTY = ('asyncio', 'uvicorn.error', 'naics_embed.service.accepting')
 
 
 def run_server(config: ServiceConfig, bundle: Path, root_path: str = '') -> None:
-    """Serve a bundle until the process is told to stop.
+    """Serve a bundle until a signal stops the process.
 
     Args:
         config: address and limits.
         bundle: directory of the bundle.
-        root_path: prefix under which a proxy shows the service.
+        root_path: path prefix under which a proxy serves it.
 
     Raises:
         UserError: the address is not free or not of this machine, or the bundle is damaged.
@@ -51,8 +51,8 @@ def run_server(config: ServiceConfig, bundle: Path, root_path: str = '') -> None
 
     app = create_app(config, lambda: Engine.load(bundle, config.map_stretch), stop)
     with listen(config.host, config.port) as listening:
-        shown = f'[{config.host}]' if ':' in config.host else config.host
-        log.info('listening on http://%s:%d', shown, listening.getsockname()[1])
+        host = f'[{config.host}]' if ':' in config.host else config.host
+        log.info('listening on http://%s:%d', host, listening.getsockname()[1])
         server = make_server(app, config, listening, limit, root_path)
         server.run()
     if failures:
@@ -69,7 +69,7 @@ def make_server(
         config: how long clients may take.
         listening: the socket.
         limit: most connections.
-        root_path: prefix under which a proxy shows the service.
+        root_path: path prefix under which a proxy serves it.
     """
     settings = uvicorn.Config(
         app,
@@ -79,7 +79,7 @@ def make_server(
         ws='none',
         root_path=root_path,
         log_config=None,
-        # Queries are in the addresses of /v1/search, and may be nobody's business.
+        # Addresses of /v1/search contain queries, which may be private.
         access_log=False,
         server_header=False,
         timeout_keep_alive=config.keep_alive_s,  # type: ignore[arg-type]

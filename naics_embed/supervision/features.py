@@ -1,4 +1,4 @@
-"""Text features of every code, from the frozen backbone: what a family's directions follow."""
+"""Text features of every code, from the frozen backbone: they set the directions of a family."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def code_features(taxonomy: Taxonomy, embeddings: np.ndarray, targets: np.ndarra
     counts = np.zeros(len(taxonomy))
     np.add.at(sums, targets, embeddings)
     np.add.at(counts, targets, 1)
-    # A parent stands before its children, so going backwards completes each code first.
+    # A parent comes before its children, so going backwards completes each code first.
     for code in range(len(taxonomy) - 1, -1, -1):
         parent = int(taxonomy.parent[code])
         if parent >= 0:

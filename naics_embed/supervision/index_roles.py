@@ -29,10 +29,10 @@ def assign_roles(
 
     An entry that matches another text or entry (see `leakage`) is an example or a training
     query, never held out. The others are drawn code by code: m entries, in the order of a hash of
-    seed, code and normal form, are cut at m times the cumulated shares, offset by a hash of seed
-    and code. So each code is within one entry of its shares, the whole within a fraction of a
-    percent, and neither the order of rows nor a change in another code plays a part. A code
-    always keeps a training query, at the cost of an example first.
+    seed, code and normal form, are cut at m times the cumulated fractions, offset by a hash of seed
+    and code. So each code is within one entry of its fractions, the whole within a fraction of a
+    percent, and neither the order of rows nor a change in another code matters. A code always
+    keeps a training query, at the cost of an example first.
 
     Args:
         entries: at least ``id`` (unique), ``code``, ``text`` and ``normalised``.
@@ -47,7 +47,7 @@ def assign_roles(
         ``entries`` with ``leaks`` (bool) and ``role`` (str, one of `ROLES`).
 
     Raises:
-        ValueError: the shares are not those four, do not add up to 1 or leave nothing to train
+        ValueError: the fractions are not those four, do not add up to 1 or leave nothing to train
             on; an id occurs twice; or ``jaccard`` is out of range.
     """
     _check_fractions(fractions)

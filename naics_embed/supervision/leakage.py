@@ -1,4 +1,4 @@
-"""Which texts stand, whole or nearly, in other texts.
+"""Texts that occur, whole or nearly, in other texts.
 
 A held-out query leaks where its normal form occurs as whole words in a training text, or where
 its set of character trigrams inside word boundaries (``char_wb``) has a Jaccard similarity of at
@@ -55,7 +55,7 @@ def find_matches(
     Unlike there, held-out texts may match each other.
 
     Args:
-        held_out: queries that must not be known from training, ``n`` of them.
+        held_out: queries that must not occur in training, ``n`` of them.
         training_texts: everything that training sees, each also line by line.
         jaccard: similarity of trigram sets from which two texts count as the same, in (0, 1].
 
@@ -68,7 +68,7 @@ def find_matches(
     _check_jaccard(jaccard)
     queries = [normalise(text) for text in held_out]
     training = _normal_pieces(training_texts)
-    return _stands_in(queries, training) | _has_near_copy(queries, training, jaccard)
+    return _occurs_in(queries, training) | _has_near_copy(queries, training, jaccard)
 
 
 def count_leaks(held_out: Sequence[str], training_texts: Sequence[str], jaccard: float) -> int:
@@ -93,7 +93,7 @@ def _normal_pieces(texts: Iterable[str]) -> list[str]:
 
 
 def _contained(distinct: list[str], entries: list[str], others: list[str]) -> np.ndarray:
-    """Mark the distinct texts that stand in ``others``, or in two or more of ``entries``.
+    """Mark the distinct texts that occur in ``others``, or in two or more of ``entries``.
 
     All positions of all texts walk down a trie of the distinct texts together, a word at a step.
     """
@@ -115,8 +115,8 @@ def _contained(distinct: list[str], entries: list[str], others: list[str]) -> np
     stream = np.array([*tokens, *[-1] * depth], dtype=np.int64)
     text_of = np.array(owner, dtype=np.int64)
 
-    found_in: list[np.ndarray] = []
-    found: list[np.ndarray] = []
+    hit_texts: list[np.ndarray] = []
+    hits: list[np.ndarray] = []
     entry_node = np.zeros(len(distinct), dtype=np.int64)
     start = np.flatnonzero(stream >= 0)
     node = np.zeros(len(start), dtype=np.int64)
@@ -135,11 +135,11 @@ def _contained(distinct: list[str], entries: list[str], others: list[str]) -> np
         ends_at = np.full(len(edges), -1, dtype=np.int64)
         ends_at[entry_node[ending]] = ending
         hit = ends_at[node]
-        found.append(hit[hit >= 0])
-        found_in.append(text_of[start[hit >= 0]])
-    if not found:
+        hits.append(hit[hit >= 0])
+        hit_texts.append(text_of[start[hit >= 0]])
+    if not hits:
         return np.zeros(len(distinct), dtype=bool)
-    pairs = np.unique(np.stack([np.concatenate(found), np.concatenate(found_in)]), axis=1)
+    pairs = np.unique(np.stack([np.concatenate(hits), np.concatenate(hit_texts)]), axis=1)
     in_entries = np.bincount(pairs[0, pairs[1] < len(entries)], minlength=len(distinct))
     in_others = np.bincount(pairs[0, pairs[1] >= len(entries)], minlength=len(distinct))
     return (in_entries >= 2) | (in_others >= 1)
@@ -215,21 +215,21 @@ def _prefixes(sets: 'csr_array', rows: np.ndarray, jaccard: float) -> 'csr_array
     return csr_array((sets.data[mask], sets.indices[mask], bounds), shape=sets.shape)
 
 
-def _stands_in(queries: list[str], training: list[str]) -> np.ndarray:
+def _occurs_in(queries: list[str], training: list[str]) -> np.ndarray:
     """Mark the queries that occur as whole words in a training text."""
     lengths: defaultdict[str, set[int]] = defaultdict(set)
     for query in queries:
         words = query.split()
         if words:
             lengths[words[0]].add(len(words))
-    wanted = set(queries)
+    distinct = set(queries)
     present: set[str] = set()
     for text in training:
         words = text.split()
         for at, word in enumerate(words):
             for length in lengths.get(word, ()):
                 phrase = ' '.join(words[at : at + length])
-                if phrase in wanted:
+                if phrase in distinct:
                     present.add(phrase)
     return np.array([query in present for query in queries], dtype=bool)
 
@@ -239,26 +239,27 @@ def _has_near_copy(queries: list[str], training: list[str], jaccard: float) -> n
     from sklearn.feature_extraction.text import CountVectorizer
 
     marked = np.zeros(len(queries), dtype=bool)
-    asked = [i for i, query in enumerate(queries) if query]
-    if not asked or not training:
+    rows = [i for i, query in enumerate(queries) if query]
+    if not rows or not training:
         return marked
     vectoriser = CountVectorizer(
         analyzer='char_wb', ngram_range=(3, 3), binary=True, lowercase=False, dtype=np.int32
     )
-    known = vectoriser.fit_transform(training)
-    sought = vectoriser.transform([queries[i] for i in asked])
-    known_size = np.asarray(known.sum(axis=1)).ravel()
+    training_sets = vectoriser.fit_transform(training)
+    query_sets = vectoriser.transform([queries[i] for i in rows])
+    training_size = np.asarray(training_sets.sum(axis=1)).ravel()
     # Trigrams that no training text has are not in the vocabulary, but count in the union.
     analyse = vectoriser.build_analyzer()
-    sought_size = np.array([len(set(analyse(queries[i]))) for i in asked])
-    for size in np.unique(sought_size):
-        block = np.flatnonzero(sought_size == size)
+    query_size = np.array([len(set(analyse(queries[i]))) for i in rows])
+    for size in np.unique(query_size):
+        block = np.flatnonzero(query_size == size)
         # Sets whose sizes differ more cannot reach the threshold.
         near = np.flatnonzero(
-            (known_size >= jaccard * size - _ROUNDING) & (known_size <= size / jaccard + _ROUNDING)
+            (training_size >= jaccard * size - _ROUNDING)
+            & (training_size <= size / jaccard + _ROUNDING)
         )
-        overlap = (sought[block] @ known[near].T).toarray()
-        union = size + known_size[near][None, :] - overlap
+        overlap = (query_sets[block] @ training_sets[near].T).toarray()
+        union = size + training_size[near][None, :] - overlap
         alike = (overlap >= jaccard * union - _ROUNDING).any(axis=1)
-        marked[np.array(asked)[block[alike]]] = True
+        marked[np.array(rows)[block[alike]]] = True
     return marked

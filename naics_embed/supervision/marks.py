@@ -1,6 +1,6 @@
 """Pairs of codes that must never be pushed apart.
 
-An ancestor is not the opposite of its descendant. And a cross reference between two codes says
+An ancestor is not the opposite of its descendant. And a cross-reference between two codes means
 that an activity moves from one to the other, not that they are far apart: 474 of the 2,394
 sibling pairs are such pairs.
 """
@@ -20,7 +20,7 @@ def pair_marks(taxonomy: Taxonomy, redirect_pairs: np.ndarray | set[tuple[int, i
 
     Args:
         taxonomy: the tree.
-        redirect_pairs: positions ``(m, 2)`` of codes joined by a cross reference, in any
+        redirect_pairs: positions ``(m, 2)`` of codes joined by a cross-reference, in any
             direction and order; repeats are allowed, a pair of equal codes is ignored.
 
     Raises:
@@ -58,11 +58,11 @@ def marked_pairs(
     """
     marks = pair_marks(taxonomy, redirect_pairs)
     i, j = np.nonzero(np.triu(marks))
-    found = marks[i, j]
+    kinds = marks[i, j]
     return pl.DataFrame(
         [
             *pair_columns(i, j, taxonomy),
-            pl.Series('lineal', (found & LINEAL) > 0),
-            pl.Series('redirect', (found & REDIRECT) > 0),
+            pl.Series('lineal', (kinds & LINEAL) > 0),
+            pl.Series('redirect', (kinds & REDIRECT) > 0),
         ]
     )

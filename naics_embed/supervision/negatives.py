@@ -1,10 +1,10 @@
-"""Which negatives count, and how much: the mechanisms of the structure-aware curriculum.
+"""Weights of the negatives: the mechanisms of the structure-aware curriculum.
 
 All are weights on one table of anchors and candidates, never a reordered list, so that codes,
 distances and masks cannot fall out of step.
 
 - structural initialisation: a negative weighs D*^(−exponent); siblings may be left out, since they
-  are the last to be told apart.
+  are the hardest to separate.
 - geometric refinement: the nearest negatives by geodesic distance are kept, out of all candidates,
   and beside them those that the gate of the experts confuses with the anchor.
 - false-negative mitigation: a negative that lies in the anchor's cluster is left out, or attracted,
@@ -48,7 +48,7 @@ class NegativePlan:
     Attributes:
         weights: float64 ``(a, k)``, 0 where a candidate is no negative.
         attracted: bool ``(a, k)``, false negatives that are attracted; None where none are.
-        shares: name of a mechanism → fraction of the eligible negatives that it changed or kept.
+        fractions: name of a mechanism → fraction of the eligible negatives that it changed or kept.
     """
 
     weights: Tensor

@@ -1,4 +1,4 @@
-"""Labelled texts: everything that says that a text belongs to a code, and in which split."""
+"""Labelled texts: every text that belongs to a code, with its split."""
 
 import re
 
@@ -29,14 +29,14 @@ def build_queries(
         codebook: ``code``, ``title``, ``description`` and ``description_origin``.
         redirections: ``phrase`` and ``targets``; rows with one target label their phrase with it.
         entries: index entries with ``text``, ``code`` and ``role``; those of the role ``examples``
-            are texts of a channel, and training queries of a kind of their own.
+            are texts of a channel, and training queries of the kind ``example``.
         plain_language: ``text``, ``code``, ``kind`` and ``split``.
 
     Returns:
         `QUERY_SCHEMA`: kind is ``index``, ``example``, ``title``, ``description`` (first sentences
-        of a code's own description), ``redirection``, or what ``plain_language`` says. Only
-        index entries and plain language have validation and test rows. A text that two sources
-        label alike in training stands once; one that they label differently stands with each.
+        of a code's own description), ``redirection``, or the kind in ``plain_language``. Only
+        index entries and plain language have validation and test rows. A text with the same
+        label in two sources of training texts occurs once; with two labels, once with each.
     """
     titles = codebook.select(pl.col('title').alias('text'), 'code', kind=pl.lit('title'))
     described = codebook.filter(pl.col('description_origin').is_in(['own', 'pointer']))
@@ -64,6 +64,6 @@ def build_queries(
     plain = plain_language.select('text', 'code', 'kind', 'split')
     columns = list(QUERY_SCHEMA)
     everything = pl.concat([part.select(columns) for part in (index, plain, supervision)])
-    return everything.cast(dict(QUERY_SCHEMA)).unique(
+    return everything.cast(QUERY_SCHEMA).unique(
         ['text', 'code', 'split'], keep='first', maintain_order=True
     )

@@ -1,7 +1,7 @@
 """Sampling of triplets by the structure of the tree, one anchor at a time.
 
 Positives come from rings around the anchor: one from each distance 1, 2, 3 … in turn, so that a
-parent is never drowned by forty cousins. Negatives come from four kinds, by the levels up from
+parent is not outnumbered by forty cousins. Negatives come from four kinds, by the levels up from
 the anchor and down to the negative:
 
 - *sibling*: another child of the same parent (1 up, 1 down);

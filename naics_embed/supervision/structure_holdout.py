@@ -1,4 +1,4 @@
-"""Leaf codes hidden from every loss, so that their placement from text can be measured."""
+"""Leaf codes hidden from every loss, to measure how well text alone embeds them."""
 
 import logging
 from collections import Counter
@@ -31,7 +31,7 @@ def structure_holdout(taxonomy: Taxonomy, *, fraction: float, seed: int) -> pl.D
         Fewer leaves are hidden, with a warning, where the tree does not allow the fraction.
 
     Raises:
-        ValueError: ``share`` is out of range.
+        ValueError: ``fraction`` is out of range.
     """
     if not 0 <= fraction < 1:
         raise ValueError(f'fraction must lie in [0, 1), not {fraction}')
@@ -41,17 +41,17 @@ def structure_holdout(taxonomy: Taxonomy, *, fraction: float, seed: int) -> pl.D
         if taxonomy.level[leaf] == LEVELS[-1] and taxonomy.parent[taxonomy.chain[leaf]] >= 0
     ]
     tops.sort(key=lambda top: (unit_hash(str(seed), taxonomy.codes[top]), top))
-    wanted = round(fraction * len(taxonomy.leaves))
+    count = round(fraction * len(taxonomy.leaves))
     left = Counter(int(parent) for parent in taxonomy.parent if parent >= 0)
     split_of: dict[int, str] = {}
     for top in tops:
         parent = int(taxonomy.parent[top])
-        if len(split_of) < wanted and left[parent] > 1:
+        if len(split_of) < count and left[parent] > 1:
             left[parent] -= 1
             split_of[top] = TEST if len(split_of) % 2 else VALIDATION
-    if len(split_of) < wanted:
+    if len(split_of) < count:
         log.warning(
-            'only %d of %d leaves can be hidden without emptying a parent', len(split_of), wanted
+            'only %d of %d leaves can be hidden without emptying a parent', len(split_of), count
         )
     splits = [split_of.get(int(top), SUPERVISED) for top in taxonomy.chain]
     return pl.DataFrame({'code': taxonomy.codes, 'split': splits}, schema=HOLDOUT_SCHEMA)

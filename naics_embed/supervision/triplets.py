@@ -56,7 +56,7 @@ def write_triplets(
 
     Args:
         taxonomy: the tree.
-        redirect_pairs: positions ``(m, 2)`` of codes joined by a cross reference, any direction.
+        redirect_pairs: positions ``(m, 2)`` of codes joined by a cross-reference, any direction.
         hidden: bool ``(n,)``, codes that must not occur in any triplet.
         settings: counts, margin, seed.
         directory: where to write; the layout is described above.
@@ -119,9 +119,9 @@ def iterate_triplets(
     """Stream triplets in batches, holding at most ``buffer_groups`` row groups in memory.
 
     Args:
-        directory: what `write_triplets` wrote.
+        directory: directory that `write_triplets` wrote.
         batch_size: triplets a batch; the last batch may be smaller.
-        levels: levels of the anchors that are wanted.
+        levels: levels of the anchors.
         seed: None gives the stored order, level by level. Otherwise the row groups of all levels
             are visited in a random order and shuffled together, ``buffer_groups`` at a time; give
             another seed each epoch.
@@ -163,7 +163,7 @@ def _iterate(
 
 
 def _row_groups(directory: Path, levels: Iterable[int]) -> list[tuple[Path, int]]:
-    found: list[tuple[Path, int]] = []
+    groups: list[tuple[Path, int]] = []
     for level in levels:
         part = directory / TRIPLETS / f'anchor_level={level}' / 'part-0.parquet'
         if not part.is_file():
@@ -172,8 +172,8 @@ def _row_groups(directory: Path, levels: Iterable[int]) -> list[tuple[Path, int]
             count = pq.read_metadata(part).num_row_groups
         except pa.ArrowInvalid as error:
             raise ArtifactError(f'{part} is damaged ({error}); run the triplets stage') from error
-        found.extend((part, number) for number in range(count))
-    return found
+        groups.extend((part, number) for number in range(count))
+    return groups
 
 
 def _read_group(path: Path, number: int) -> Triplets:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from naics_embed.artifacts import checksum
 from naics_embed.errors import SourceError
@@ -46,7 +47,7 @@ def locate_backbone(name: str, revision: str | None = None) -> BackboneFiles:
 
     Args:
         name: path of a folder, or a hub name such as ``sentence-transformers/all-MiniLM-L6-v2``.
-        revision: commit hash; required where the hub is asked.
+        revision: commit hash; required for the hub.
 
     Raises:
         SourceError: the folder lacks a file, a hub name has no pinned revision, or the hub has
@@ -96,6 +97,22 @@ def load_transformer(folder: Path) -> 'PreTrainedModel':
     finally:
         transformers_logging.set_verbosity(verbosity)
     return model.eval()
+
+
+def layers_of(transformer: nn.Module) -> nn.ModuleList:
+    """Return the layers of a transformer of the BERT family, lowest first."""
+    encoder = transformer.encoder
+    assert isinstance(encoder, nn.Module)
+    layers = encoder.layer
+    assert isinstance(layers, nn.ModuleList)
+    return layers
+
+
+def embeddings_of(transformer: nn.Module) -> nn.Module:
+    """Return the part of a transformer of the BERT family that embeds tokens and positions."""
+    embeddings = transformer.embeddings
+    assert isinstance(embeddings, nn.Module)
+    return embeddings
 
 
 def _from_hub(name: str, revision: str) -> Path:

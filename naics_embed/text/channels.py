@@ -40,4 +40,4 @@ def channel_texts(codebook: pl.DataFrame, examples: pl.DataFrame) -> pl.DataFram
         .replace('', None)
         .alias('examples'),
         pl.col('excluded').str.replace_all('\n', ' ', literal=True),
-    ).cast(dict(CHANNEL_SCHEMA))
+    ).cast(CHANNEL_SCHEMA)

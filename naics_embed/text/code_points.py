@@ -70,8 +70,8 @@ def encode_all_channels(
         lengths = np.minimum(corpus.tokens.lengths[texts], limit)
         for part in length_batches(lengths, batch_tokens):
             hidden, mask = corpus.hidden(texts[part], limit)
-            place = torch.from_numpy(codes[part]).to(device)
-            result[place, column] = encoder.upper(
+            index = torch.from_numpy(codes[part]).to(device)
+            result[index, column] = encoder.upper(
                 hidden.to(device), mask.to(device), channel_adapter(name)
             ).float()
     encoder.train(training)

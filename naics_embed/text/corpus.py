@@ -17,7 +17,7 @@ class QuerySet:
         rows: int64 ``(m,)``, rows of the token table.
         targets: int64 ``(m,)``, positions of the codes.
         against: int64 ``(m, r)``, positions of codes that a text was redirected from, so that they
-            are wrong answers; −1 where there are fewer. None where nothing is known.
+            are wrong answers; −1 where there are fewer. None where there are none.
     """
 
     rows: np.ndarray
@@ -33,12 +33,12 @@ class TextPart:
     """Texts of a batch that are padded to the longest of them.
 
     Attributes:
-        places: int64 ``(p,)``, their places in the batch.
+        positions: int64 ``(p,)``, their positions in the batch.
         hidden: float16 ``(p, t, width)``, states after the frozen layers, as they are kept.
         mask: bool ``(p, t)``.
     """
 
-    places: Tensor
+    positions: Tensor
     hidden: Tensor
     mask: Tensor
 
@@ -50,7 +50,7 @@ class TextBatch:
     Attributes:
         frozen: float32 ``(b, width)``, their embeddings by the frozen backbone.
         parts: the d distinct ones of them to be encoded, each in one part; none where frozen
-            embeddings are all that is wanted.
+            embeddings are enough.
         copies: int64 ``(b,)``, which of the distinct texts each is; None where all are.
     """
 
@@ -69,7 +69,7 @@ class TextBatch:
 
 @dataclass(frozen=True)
 class TextCorpus:
-    """The texts of a run: tokens and what the frozen backbone makes of them.
+    """The texts of a run: tokens and their encodings by the frozen backbone.
 
     Attributes:
         tokens: every text, tokenised.
@@ -108,8 +108,8 @@ class TextCorpus:
         return TextBatch(
             frozen,
             [
-                TextPart(torch.from_numpy(places), *self.hidden(rows[places], limit))
-                for places in length_parts(lengths, part_cost)
+                TextPart(torch.from_numpy(positions), *self.hidden(rows[positions], limit))
+                for positions in length_parts(lengths, part_cost)
             ],
             copies,
         )
@@ -122,9 +122,9 @@ class TextCorpus:
             ``(codes, channels)``.
         """
         present = self.channels >= 0
-        found = np.zeros((*present.shape, self.embeddings.shape[1]), dtype=np.float32)
-        found[present] = self.embeddings[self.channels[present]]
-        return torch.from_numpy(found), torch.from_numpy(present)
+        embeddings = np.zeros((*present.shape, self.embeddings.shape[1]), dtype=np.float32)
+        embeddings[present] = self.embeddings[self.channels[present]]
+        return torch.from_numpy(embeddings), torch.from_numpy(present)
 
     def hidden(self, rows: np.ndarray, limit: int | None = None) -> tuple[Tensor, Tensor]:
         """Return the hidden states of some texts, padded to the longest, and which are theirs.
@@ -141,7 +141,7 @@ class TextCorpus:
             lengths = np.minimum(lengths, limit)
         columns = np.arange(int(lengths.max()))
         mask = columns[None, :] < lengths[:, None]
-        places = self.tokens.offsets[rows][:, None] + columns[None, :]
+        token_rows = self.tokens.offsets[rows][:, None] + columns[None, :]
         hidden = np.zeros((*mask.shape, self.states.shape[1]), dtype=self.states.dtype)
-        hidden[mask] = self.states[places[mask]]
+        hidden[mask] = self.states[token_rows[mask]]
         return torch.from_numpy(hidden), torch.from_numpy(mask)

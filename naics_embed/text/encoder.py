@@ -1,14 +1,16 @@
 """The sentence encoder: one backbone with frozen lower layers, and what is trained above them.
 
-What the frozen layers make of a text never changes, so it is computed once and kept; a training
-step runs the upper layers only. Queries and each channel of a code have a LoRA adapter of their own
-on the one backbone (LoRA: Hu et al., ICLR 2022), or the upper layers are trained as a whole.
+The output of the frozen layers for a text never changes, so it is computed once and kept; a
+training step runs the upper layers only. Queries and each channel of a code have a LoRA adapter of
+their own on the one backbone (LoRA: Hu et al., ICLR 2022), or the upper layers are trained as a
+whole.
 """
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from naics_embed.errors import ConfigError
+from naics_embed.text.backbone import embeddings_of, layers_of
 from naics_embed.text.corpus import TextBatch
 from naics_embed.text.inference.packed import PackedEncoder, encode_table
 from naics_embed.text.pooling import mean_pool
@@ -37,7 +40,7 @@ def channel_adapter(channel: str) -> str:
 
 @dataclass(frozen=True)
 class AdapterSettings:
-    """What is trained on top of the backbone.
+    """Settings of the part of the backbone that is trained.
 
     Attributes:
         rank: rank of a LoRA update.
@@ -45,7 +48,7 @@ class AdapterSettings:
         dropout: dropout on its input.
         frozen_layers: lower layers that have none.
         backbone_dropout: dropout of the layers above them; None for the backbone's own.
-        names: adapters, the first of which serves texts that have none of their own.
+        names: adapters; texts without an adapter of their own use the first.
         mode: ``adapters``; ``full`` trains the upper layers themselves, and ``frozen`` nothing.
         checkpointing: recompute the upper layers in the backward pass.
     """
@@ -68,6 +71,8 @@ class SentenceEncoder(nn.Module):
         frozen_layers: lower layers whose output never changes.
         mode: see `AdapterSettings`.
     """
+
+    wrapped: PeftModel | PreTrainedModel
 
     def __init__(self, backbone: PreTrainedModel, adapter: AdapterSettings) -> None:
         """Wrap ``backbone``; the updates of new adapters start at zero.
@@ -100,14 +105,14 @@ class SentenceEncoder(nn.Module):
         self.names = adapter.names if adapter.mode == 'adapters' else ()
         backbone.requires_grad_(False)
         if adapter.mode == 'adapters':
-            self.wrapped: nn.Module = _with_adapters(backbone, adapter, len(layers))
+            self.wrapped = _with_adapters(backbone, adapter, len(layers))
         else:
             self.wrapped = backbone
             upper.requires_grad_(adapter.mode == 'full')
         # Outside the module tree, where the layers already are.
         self._adapted = [
             [module for module in layer.modules() if isinstance(module, LoraLayer)]
-            for layer in self.backbone.encoder.layer
+            for layer in layers_of(self.backbone)
         ]
         self._free_adapters()
 
@@ -115,7 +120,9 @@ class SentenceEncoder(nn.Module):
     def backbone(self) -> PreTrainedModel:
         """The transformer inside the adapters."""
         wrapped = self.wrapped
-        return wrapped.base_model.model if isinstance(wrapped, PeftModel) else wrapped
+        if isinstance(wrapped, PeftModel):
+            return cast(PreTrainedModel, wrapped.base_model.model)
+        return wrapped
 
     @torch.no_grad()
     def lower(self, input_ids: Tensor, mask: Tensor) -> Tensor:
@@ -130,8 +137,8 @@ class SentenceEncoder(nn.Module):
         """
         training = self.backbone.training
         self.backbone.eval()
-        hidden = self.backbone.embeddings(input_ids=input_ids)
-        for layer in self.backbone.encoder.layer[: self.frozen_layers]:
+        hidden = embeddings_of(self.backbone)(input_ids=input_ids)
+        for layer in layers_of(self.backbone)[: self.frozen_layers]:
             hidden = layer(hidden, mask[:, None, None, :])
         self.backbone.train(training)
         return hidden
@@ -148,7 +155,7 @@ class SentenceEncoder(nn.Module):
         hidden = hidden.float()
         attention_mask = None if bool(mask.all()) else mask[:, None, None, :]
         recompute = self.checkpointing and self.training and torch.is_grad_enabled()
-        for number in range(self.frozen_layers, len(self.backbone.encoder.layer)):
+        for number in range(self.frozen_layers, len(layers_of(self.backbone))):
             if recompute:
                 hidden = checkpoint(
                     self._layer, number, hidden, attention_mask, adapter, use_reentrant=False
@@ -162,7 +169,7 @@ class SentenceEncoder(nn.Module):
         if not texts.parts:
             return texts.frozen
         encoded = [self.upper(part.hidden, part.mask, adapter) for part in texts.parts]
-        order = torch.cat([part.places for part in texts.parts]).argsort()
+        order = torch.cat([part.positions for part in texts.parts]).argsort()
         return torch.cat(encoded)[order if texts.copies is None else order[texts.copies]]
 
     def forward(self, input_ids: Tensor, mask: Tensor, adapter: str | None = None) -> Tensor:
@@ -204,7 +211,7 @@ class SentenceEncoder(nn.Module):
                 if module.active_adapters != [name]:
                     module.set_adapter(name)
                     _free(module)
-        return self.backbone.encoder.layer[number](hidden, mask)
+        return layers_of(self.backbone)[number](hidden, mask)
 
     def _free_adapters(self) -> None:
         for layer in self._adapted:
@@ -215,7 +222,7 @@ class SentenceEncoder(nn.Module):
 def _with_adapters(backbone: PreTrainedModel, adapter: AdapterSettings, layers: int) -> PeftModel:
     settings = LoraConfig(
         r=adapter.rank,
-        lora_alpha=adapter.alpha,
+        lora_alpha=adapter.alpha,  # type: ignore[arg-type]  # peft says int; it only divides by it
         lora_dropout=adapter.dropout,
         target_modules=list(ADAPTED_MODULES),
         layers_to_transform=list(range(adapter.frozen_layers, layers)),
@@ -223,7 +230,7 @@ def _with_adapters(backbone: PreTrainedModel, adapter: AdapterSettings, layers: 
     )
     first, *others = adapter.names
     with warnings.catch_warnings():
-        # peft asks the transformer under a name that it is about to drop.
+        # peft reads an attribute of the transformer that is deprecated.
         warnings.filterwarnings('ignore', message='.*is_gradient_checkpointing.*')
         wrapped = get_peft_model(backbone, settings, adapter_name=first)
         for name in others:
@@ -232,7 +239,7 @@ def _with_adapters(backbone: PreTrainedModel, adapter: AdapterSettings, layers: 
 
 
 def _free(module: LoraLayer) -> None:
-    """Let all adapters of a module learn: peft freezes those that are not in use just now."""
+    """Make all adapters of a module trainable: peft freezes those that are not active."""
     for part in (module.lora_A, module.lora_B):
         part.requires_grad_(True)
 
@@ -262,8 +269,8 @@ def encode_frozen(
             hidden = encoder.lower(torch.from_numpy(ids), mask_t)
             embeddings[rows] = encoder.upper(hidden, mask_t).numpy()
             columns = np.arange(mask.shape[1])
-            places = (tokens.offsets[rows][:, None] + columns[None, :])[mask]
-            states[places] = hidden[mask_t].to(torch.float16).numpy()
+            token_rows = (tokens.offsets[rows][:, None] + columns[None, :])[mask]
+            states[token_rows] = hidden[mask_t].to(torch.float16).numpy()
     return embeddings, states
 
 

@@ -1,4 +1,4 @@
-"""Storage of what the frozen backbone makes of every text."""
+"""Storage of the encodings of every text by the frozen backbone."""
 
 from pathlib import Path
 
@@ -18,15 +18,15 @@ def write_encoding(path: Path, embeddings: np.ndarray, states: np.ndarray) -> No
 
 
 def read_encoding(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read what `write_encoding` wrote: arrays that lie in the file until something touches them.
+    """Read what `write_encoding` wrote: arrays mapped from the file and read on access.
 
     Raises:
         ArtifactError: the file is damaged.
     """
     try:
-        found = load_file(path)
+        tensors = load_file(path)
     except SafetensorError as error:
         raise ArtifactError(f'{path} is damaged ({error}); delete it and run again') from error
-    if set(found) != set(NAMES):
-        raise ArtifactError(f'{path} holds {sorted(found)}, not {", ".join(NAMES)}')
-    return found['embeddings'].numpy(), found['states'].numpy()
+    if set(tensors) != set(NAMES):
+        raise ArtifactError(f'{path} holds {sorted(tensors)}, not {", ".join(NAMES)}')
+    return tensors['embeddings'].numpy(), tensors['states'].numpy()

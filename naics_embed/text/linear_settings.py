@@ -1,4 +1,4 @@
-"""How the classifier that distillation asks is fitted; free of torch, for the configuration."""
+"""Settings of the classifier that distillation uses; without torch, for the configuration."""
 
 from dataclasses import dataclass
 

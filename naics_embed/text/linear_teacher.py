@@ -15,6 +15,10 @@ class LinearTeacher(nn.Module):
         codes: int64 ``(k,)``, position of the code of each logit.
     """
 
+    weight: Tensor
+    bias: Tensor
+    codes: Tensor
+
     def __init__(self, weight: Tensor, bias: Tensor, codes: Tensor) -> None:
         super().__init__()
         self.register_buffer('weight', weight, persistent=False)
@@ -32,20 +36,20 @@ def fit_linear_teacher(
 ) -> LinearTeacher:
     """Fit by cross-entropy with Adam, from the class means: a few seconds for 30,000 texts.
 
-    Started there and stopped early it keeps what the frozen embeddings know of ways of writing that
-    the labelled texts lack, which a regression fitted to its optimum forgets.
+    Started there and stopped early, it generalises to ways of writing that the labelled texts lack;
+    a regression fitted to its optimum does not.
 
     Args:
         embeddings: float32 ``(m, width)``, unit.
         target: int64 ``(m,)``, position of each text's code.
-        codes: int64 ``(k,)``, the codes to tell apart; texts of others are left out.
+        codes: int64 ``(k,)``, the classes; texts of other codes are left out.
         settings: how it is fitted.
         seed: of order and dropout.
     """
-    place = torch.full((int(max(target.max(), codes.max())) + 1,), -1)
-    place[codes] = torch.arange(len(codes))
-    known = place[target] >= 0
-    texts, label = embeddings[known], place[target][known]
+    column = torch.full((int(max(target.max(), codes.max())) + 1,), -1)
+    column[codes] = torch.arange(len(codes))
+    labelled = column[target] >= 0
+    texts, label = embeddings[labelled], column[target][labelled]
     means = torch.zeros(len(codes), embeddings.shape[1]).index_add_(0, label, texts)
     weight = nn.Parameter(nn.functional.normalize(means, dim=-1))
     bias = nn.Parameter(torch.zeros(len(codes)))
@@ -56,10 +60,10 @@ def fit_linear_teacher(
         for group in optimiser.param_groups:
             group['lr'] = settings.lr * (1 - epoch / settings.epochs)
         for rows in torch.randperm(len(texts), generator=generator).split(settings.batch):
-            seen = texts[rows]
-            kept = torch.rand(seen.shape, generator=generator) >= settings.dropout
-            seen = nn.functional.normalize(seen * kept, dim=-1)
-            logits = nn.functional.linear(seen, log_scale.exp() * weight, bias)
+            batch = texts[rows]
+            kept = torch.rand(batch.shape, generator=generator) >= settings.dropout
+            batch = nn.functional.normalize(batch * kept, dim=-1)
+            logits = nn.functional.linear(batch, log_scale.exp() * weight, bias)
             loss = nn.functional.cross_entropy(logits, label[rows])
             optimiser.zero_grad()
             loss.backward()

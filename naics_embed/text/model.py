@@ -25,19 +25,22 @@ class TextModel(nn.Module):
     A code's point is a free one (``table``), what its channels give (``text``), or that moved by an
     offset of its own (``text+offset``). For the last two a cache holds the embeddings of all
     channels of all codes, without gradient, so that every code is a candidate in every step; those
-    that a step encodes take their place in it with gradient.
+    that a step encodes replace their rows in it, with gradient.
 
     Attributes:
         encoder: token ids → sentence embeddings.
         head: sentence embeddings → tangent vectors.
         fusion: channels of a code → one embedding.
-        learned_curvature: what gives c where it is learned, or None.
+        learned_curvature: the module that gives c where it is learned, or None.
         table: ``(n, dim)`` learned tangents of the codes before their bound, or None.
         offset: ``(n, dim)`` offsets of the codes before the bound, or None.
         log_temperature: log of the factor on the distance in the cross-entropy.
         channels: ``(n, channels, width)``, the cache.
         present: bool ``(n, channels)``.
     """
+
+    channels: Tensor
+    present: Tensor
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class TextModel(nn.Module):
             fusion: masked mean where None.
             space: the Lorentz space of the head where None.
             channels: embeddings and presence of all channels; required unless codes are a table.
-            noise: what training adds to the embeddings of texts; nothing where None.
+            noise: perturbation of the embeddings of texts in training; none where None.
             learn_curvature: whether c is learned, from the head's on; in a Lorentz space only.
         """
         super().__init__()
@@ -94,14 +97,14 @@ class TextModel(nn.Module):
     @property
     def space(self) -> Space:
         """Geometry of the points, at the curvature of this moment."""
-        learned = self.learned_curvature
-        return self._space if learned is None else LorentzSpace(learned())
+        module = self.learned_curvature
+        return self._space if module is None else LorentzSpace(module())
 
     @property
     def curvature(self) -> float:
         """c of this moment."""
-        learned = self.learned_curvature
-        return self.head.c if learned is None else float(learned().detach())
+        module = self.learned_curvature
+        return self.head.c if module is None else float(module().detach())
 
     @property
     def dim(self) -> int:
@@ -158,7 +161,7 @@ class TextModel(nn.Module):
         return self.space.exp0(self.head.tangent(self.noise(embeddings)).double())
 
     def place(self, embeddings: Tensor, present: Tensor) -> Tensor:
-        """Points of codes placed by text alone: what their channels' fusion gives.
+        """Embed codes by text alone: return the points of their fused channels.
 
         Args:
             embeddings: ``(b, channels, width)`` unit embeddings; absent ones are ignored.
@@ -174,8 +177,8 @@ class TextModel(nn.Module):
         """Set the offsets of chosen codes, bool ``(n,)``, so that they begin at ``start``."""
         if self.offset is not None:
             free = self.head.free(self.fuse_codes().embedding)
-            wanted = unbound_radius(start, r_max=self.head.r_max).to(free)
-            self.offset.copy_((wanted - free) * chosen[:, None])
+            target = unbound_radius(start, r_max=self.head.r_max).to(free)
+            self.offset.copy_((target - free) * chosen[:, None])
 
     def light_state(self) -> dict[str, Tensor]:
         """Return copies of all weights but the encoder's: head, fusion, codes, temperature."""
@@ -191,11 +194,13 @@ class TextModel(nn.Module):
         Raises:
             ConfigError: a weight is missing, or has another name or shape.
         """
-        own = self.light_state()
+        expected = self.light_state()
         wrong = [
             name
-            for name in sorted(set(own) | set(state))
-            if name not in own or name not in state or own[name].shape != state[name].shape
+            for name in sorted(set(expected) | set(state))
+            if name not in expected
+            or name not in state
+            or expected[name].shape != state[name].shape
         ]
         if wrong:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Where a code lies that only its texts place."""
+"""Points of codes that have texts but no supervision."""
 
 import torch
 from torch import Tensor
@@ -7,59 +7,59 @@ from naics_embed.text.ridge import ridge_weights
 
 
 def follow_known_codes(
-    by_text: Tensor, tangents: Tensor, level: Tensor, known: Tensor, *, ridge: float
+    by_text: Tensor, tangents: Tensor, level: Tensor, supervised: Tensor, *, ridge: float
 ) -> Tensor:
-    """Place codes as the texts of known codes of their level say that they lie.
+    """Move unsupervised codes by the shift between text and trained point of supervised codes.
 
-    The head puts a text where queries like it lie. A learned code does not lie among its queries:
-    its kin and the tree hold it. A code left where its own text puts it is thus nearer to queries
-    of its family than any learned code can be. A ridge regression from the known codes' own texts
-    to where they were learned carries the difference over.
+    The head maps a text to where similar queries lie. A supervised code does not lie among its
+    queries: its siblings and the tree hold it. An unsupervised code at the point of its own text is
+    thus nearer to queries of its family than any supervised code can be. A ridge regression from
+    the supervised codes' texts to their trained tangents corrects for that.
 
     Args:
-        by_text: ``(n, dim)`` tangents at the origin where the head puts the texts of each code.
-        tangents: ``(n, dim)`` learned ones.
+        by_text: ``(n, dim)`` tangents at the origin of the texts of each code, by the head.
+        tangents: ``(n, dim)`` trained ones.
         level: int64 ``(n,)``.
-        known: bool ``(n,)``, codes whose tangents were learned.
+        supervised: bool ``(n,)``, codes whose tangents were trained.
         ridge: penalty relative to the mean squared coordinate.
 
     Returns:
-        ``(n, dim)``: known codes as they are; others where the regression of their level puts them,
-        or by their text where no code of the level is known.
+        ``(n, dim)``: supervised codes as they are; others by the regression of their level, or by
+        their text where no code of the level is supervised.
     """
-    result = torch.where(known[:, None], tangents, by_text.to(tangents.dtype))
-    for value in level[~known].unique().tolist():
-        own, learned = (level == value) & ~known, (level == value) & known
-        if not bool(learned.any()):
+    result = torch.where(supervised[:, None], tangents, by_text.to(tangents.dtype))
+    for value in level[~supervised].unique().tolist():
+        others, fitted = (level == value) & ~supervised, (level == value) & supervised
+        if not bool(fitted.any()):
             continue
-        x, y = by_text[learned].to(tangents.dtype), tangents[learned]
+        x, y = by_text[fitted].to(tangents.dtype), tangents[fitted]
         weight = ridge_weights(x - x.mean(0), y - y.mean(0), ridge)
-        result[own] = (result[own] - x.mean(0)) @ weight + y.mean(0)
+        result[others] = (result[others] - x.mean(0)) @ weight + y.mean(0)
     return result
 
 
-def at_level_radius(tangents: Tensor, level: Tensor, known: Tensor) -> Tensor:
-    """Put codes that were placed by text alone at the usual radius of their level.
+def at_level_radius(tangents: Tensor, level: Tensor, supervised: Tensor) -> Tensor:
+    """Move codes that were embedded by text alone to the usual radius of their level.
 
-    A text says in which direction a code lies; how deep, its digits say. Left where its text puts
-    it, such a code lies farther in than learned ones, nearer to every query of its family, and
-    takes the place of the right answer.
+    A text gives the direction of a code; its digits give the depth. At the radius of its text, such
+    a code lies farther in than supervised ones, nearer to every query of its family, and ranks
+    above the right answer.
 
     Args:
         tangents: ``(n, dim)`` at the origin.
         level: int64 ``(n,)``.
-        known: bool ``(n,)``, codes whose radius was learned.
+        supervised: bool ``(n,)``, codes whose radius was trained.
 
     Returns:
-        ``(n, dim)``: known codes as they are; the others with the median radius of the known codes
-        of their level, or as they are where there is none.
+        ``(n, dim)``: supervised codes as they are; the others with the median radius of the
+        supervised codes of their level, or as they are where there is none.
     """
     result = tangents.clone()
     radius = tangents.norm(dim=-1)
-    for value in level[~known].unique().tolist():
-        own = level == value
-        if bool((own & known).any()):
-            usual = radius[own & known].median()
-            moved = own & ~known & (radius > 0)
+    for value in level[~supervised].unique().tolist():
+        at_level = level == value
+        if bool((at_level & supervised).any()):
+            usual = radius[at_level & supervised].median()
+            moved = at_level & ~supervised & (radius > 0)
             result[moved] = tangents[moved] * (usual / radius[moved])[:, None]
     return result

@@ -6,10 +6,10 @@ from torch import Tensor, nn, randn_like
 
 
 class EmbeddingNoise(nn.Module):
-    """Perturbs unit embeddings in training, so that the head does not learn them by heart.
+    """Perturbs unit embeddings in training, so that the head does not memorise them.
 
-    A thousand industries with a dozen texts each are learned without fault in a few epochs; what
-    keeps the head right on texts that are written otherwise is not to see the same vector twice.
+    A thousand industries with a dozen texts each are memorised in a few epochs. A head that never
+    sees the same vector twice generalises better to texts that are written otherwise.
 
     Args:
         dropout: fraction of coordinates that are dropped, in [0, 1).
@@ -25,8 +25,8 @@ class EmbeddingNoise(nn.Module):
         """``(..., width)`` unit embeddings → the same shape and length; in evaluation as given."""
         if not self.training or not (self.dropout or self.noise):
             return embeddings
-        found = embeddings
+        perturbed = embeddings
         if self.noise:
             spread = self.noise / math.sqrt(embeddings.shape[-1])
-            found = found + spread * randn_like(found)
-        return nn.functional.normalize(nn.functional.dropout(found, self.dropout), dim=-1)
+            perturbed = perturbed + spread * randn_like(perturbed)
+        return nn.functional.normalize(nn.functional.dropout(perturbed, self.dropout), dim=-1)

@@ -40,7 +40,7 @@ class TokenTable:
 
         Args:
             texts: the n distinct texts.
-            ids: int32 ``(tokens,)``, or what reads them when they are first wanted.
+            ids: int32 ``(tokens,)``, or a function that reads them when they are first needed.
             offsets: int64 ``(n + 1,)``.
         """
         self.offsets = offsets
@@ -63,15 +63,15 @@ class TokenTable:
 
     def rows(self, texts: Sequence[str] | pl.Series) -> np.ndarray:
         """Return the row of each text as int64. Raises ArtifactError for an unknown text."""
-        wanted = texts.to_arrow() if isinstance(texts, pl.Series) else pa.array(texts)
-        wanted = wanted.cast(pa.large_string())
-        found = pc.index_in(wanted, value_set=self._texts)
-        if found.null_count:
-            missing = wanted[pc.index(found.is_null(), True).as_py()].as_py()
+        requested = texts.to_arrow() if isinstance(texts, pl.Series) else pa.array(texts)
+        requested = requested.cast(pa.large_string())
+        rows = pc.index_in(requested, value_set=self._texts)
+        if rows.null_count:
+            missing = requested[pc.index(rows.is_null(), True).as_py()].as_py()
             raise ArtifactError(
                 f'text {missing!r} is not in the token cache; run the tokens stage again'
             )
-        return found.to_numpy().astype(np.int64)
+        return rows.to_numpy().astype(np.int64)
 
     def padded(self, rows: np.ndarray, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return ids and mask of some texts, padded to the longest of them.
@@ -117,8 +117,8 @@ class TokenTable:
     def read(cls, path: Path) -> 'TokenTable':
         """Read what `write` wrote: texts and lengths, row group by row group.
 
-        The ids themselves are read when they are first wanted; a training that reads hidden states
-        never does. Raises ArtifactError for another schema.
+        The ids themselves are read when they are first needed; a training that uses hidden states
+        never reads them. Raises ArtifactError for another schema.
         """
         file = pq.ParquetFile(path)
         if file.schema_arrow.names != SCHEMA.names:

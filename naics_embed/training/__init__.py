@@ -1,1 +1,1 @@
-"""Training on Lightning; the only room that imports it."""
+"""Training on Lightning; the only package that imports it."""

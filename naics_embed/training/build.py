@@ -19,7 +19,7 @@ from naics_embed.text.model import TextModel
 from naics_embed.text.regularise import EmbeddingNoise
 from naics_embed.training.data import BatchSettings, Neighbours, TextDataModule
 from naics_embed.training.inputs import TextInputs, TextSettings
-from naics_embed.training.module import Course, Rates, TextModule
+from naics_embed.training.module import Rates, TextModule, TrainingSchedule
 from naics_embed.training.objective import Objective
 from naics_embed.training.tree import TreeTargets
 from naics_embed.training.validation import Validator
@@ -89,18 +89,24 @@ def make_data(inputs: TextInputs, settings: TextSettings) -> TextDataModule:
         np.concatenate([part.rows for part in inputs.validation.values()]),
         np.concatenate([part.targets for part in inputs.validation.values()]),
     )
-    known = np.flatnonzero(inputs.supervised)
+    supervised = np.flatnonzero(inputs.supervised)
     dcl = settings.objective.dcl
     neighbours = None
     if dcl.weight > 0:
-        neighbours = Neighbours(inputs.taxonomy.tree_distance, known, dcl.positive_distance)
+        neighbours = Neighbours(inputs.taxonomy.tree_distance, supervised, dcl.positive_distance)
     return TextDataModule(
-        inputs.corpus, inputs.train, validation, known, sizes, settings.batch_tokens, neighbours
+        inputs.corpus,
+        inputs.train,
+        validation,
+        supervised,
+        sizes,
+        settings.batch_tokens,
+        neighbours,
     )
 
 
 def make_classifier(inputs: TextInputs, settings: TextSettings) -> LinearTeacher | None:
-    """Fit the classifier that distillation asks, on frozen embeddings; None where it is off."""
+    """Fit the classifier of distillation on frozen embeddings; None where it is off."""
     term = settings.objective.distillation
     if term.weight == 0 or not inputs.teaches_leaves:
         return None
@@ -118,17 +124,17 @@ def make_module(
     inputs: TextInputs,
     settings: TextSettings,
     steps: int,
-    course: Course,
+    schedule: TrainingSchedule,
     classifier: LinearTeacher | None = None,
 ) -> TextModule:
     """Build the Lightning module.
 
     Args:
         model: from `make_model`.
-        inputs: what the stage starts from.
+        inputs: inputs of the stage.
         settings: how it trains.
         steps: optimiser steps in all.
-        course: where in the whole run this training lies.
+        schedule: where in the whole run this training lies.
         classifier: from `make_classifier`; without one there is no distillation.
     """
     taxonomy, training = inputs.taxonomy, settings.training
@@ -166,7 +172,7 @@ def make_module(
         rates,
         validator,
         sum(len(part) for part in inputs.validation.values()),
-        course,
+        schedule,
         _refresh(model, inputs, settings),
     )
 

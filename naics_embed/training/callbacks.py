@@ -1,4 +1,4 @@
-"""Callbacks of the text stage: health, history, reports to the caller."""
+"""Callbacks of the text stage: health, history, progress."""
 
 import logging
 from collections.abc import Callable
@@ -38,7 +38,7 @@ HEALTH_METRICS = (
 
 
 class HealthGuard(L.Callback):
-    """Stops training when its numbers can no longer be trusted, keeping the last good checkpoint.
+    """Stops training when its metrics can no longer be trusted, keeping the last good checkpoint.
 
     The loss is watched in each step; before an epoch is validated, what was trained must be
     finite, and after that the table must keep its limits. Radii, also by level, the fraction at the
@@ -81,23 +81,23 @@ class HealthGuard(L.Callback):
         if trainer.sanity_checking or not isinstance(pl_module, TextModule):
             return
         model, objective = pl_module.model, pl_module.objective
-        known = objective.supervised.cpu()
+        supervised = objective.supervised.cpu()
         # As points of the Lorentz space: its limits of radius and rank suit any tangents.
         tangents = model.code_tangents().detach().cpu()
         c = model.curvature
-        points = exp0(tangents[known], c=c)
-        level = objective.level.cpu()[known]
+        points = exp0(tangents[supervised], c=c)
+        level = objective.level.cpu()[supervised]
         report = health_report(points, c=c, level=level, r_max=model.head.r_max)
         names = [*HEALTH_METRICS, *(f'radius_level_{at}_median' for at in level.unique().tolist())]
         pl_module.log_dict({f'{HEALTH}{name}': report[name] for name in names})
-        found = violations(report, self.limits)
-        if found:
-            self._stop(trainer, '; '.join(found))
+        broken = violations(report, self.limits)
+        if broken:
+            self._stop(trainer, '; '.join(broken))
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Note that this training has a checkpoint of its own."""
+        """Record that this training has a checkpoint."""
         self.kept = self.last
 
     def _stop(self, trainer: L.Trainer, reason: str) -> NoReturn:
@@ -138,7 +138,7 @@ class History(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Record what was logged in this epoch."""
-        validated = (trainer.current_epoch + 1) % trainer.check_val_every_n_epoch == 0
+        validated = (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0
         ended = pl_module.ended if isinstance(pl_module, TextModule) else set()
         metrics = {
             name: float(value)

@@ -29,7 +29,7 @@ REQUIRED = frozenset(
         'state_dict',
     }
 )
-"""What a training goes on from; a file without all of it is not a checkpoint of one."""
+"""Keys of a checkpoint; a file that lacks one is not a checkpoint of a training."""
 
 _UNFINISHED = re.compile(r'\.(last|best-.+)\.ckpt\.[a-z0-9_]{8}\.ckpt')
 """Temporary names that `atomic_file` gives to checkpoints."""
@@ -43,7 +43,7 @@ _DAMAGE = (
     ValueError,
     OverflowError,
 )
-"""What zipfile and torch raise for a damaged file, found by damaging many."""
+"""What zipfile and torch raise for a damaged file, by experiment."""
 
 
 class UnreadableCheckpointError(ArtifactError):
@@ -54,8 +54,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint beside its target and moves it there when it is on the disk as a whole.
 
     Lightning's own writes to the temporary directory and moves from there, which is a plain copy
-    where that is another file system: a full disk or a killed process leaves a part of the file in
-    the place of the checkpoint before.
+    where that is another file system: a full disk or a killed process leaves a part of the file
+    instead of the checkpoint before.
     """
 
     def save_checkpoint(
@@ -64,7 +64,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint.
 
         Args:
-            checkpoint: what Lightning wants kept.
+            checkpoint: the state that Lightning collects.
             path: its file, replaced when the new one is complete.
             storage_options: not supported, as in the class above.
 
@@ -130,7 +130,7 @@ def discard_unfinished(folder: Path) -> None:
 
 @contextmanager
 def _written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Yield a stream whose content takes the place of ``path`` once it is on the disk."""
+    """Yield a stream whose content replaces ``path`` once it is on the disk."""
     try:
         with atomic_file(path) as temporary, temporary.open('wb') as stream:
             yield stream

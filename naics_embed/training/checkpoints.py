@@ -48,26 +48,26 @@ class BestCheckpoint(ModelCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the best epoch so far. Raises ArtifactError where its checkpoint is gone."""
         name = Path(state_dict['best_model_path']).name
-        own = self.folder / name
-        found = best_file(name, self.resume_from, self.folder)
-        if found is None:
+        target = self.folder / name
+        source = best_file(name, self.resume_from, self.folder)
+        if source is None:
             self._train_better_again(name)
             return
-        if found.parent.resolve() != self.folder.resolve():
-            copy_checkpoint(found, own)
+        if source.parent.resolve() != self.folder.resolve():
+            copy_checkpoint(source, target)
         here = {
             'dirpath': str(self.dirpath),
-            'best_model_path': str(own),
-            'kth_best_model_path': str(own),
-            'best_k_models': {str(own): state_dict['best_model_score']},
+            'best_model_path': str(target),
+            'kth_best_model_path': str(target),
+            'best_k_models': {str(target): state_dict['best_model_score']},
         }
         super().load_state_dict({**state_dict, **here})
 
     def _train_better_again(self, name: str) -> None:
-        """Forget a best epoch whose place a better one took before the last checkpoint was written.
+        """Forget a best epoch that a better one replaced before the last checkpoint was written.
 
-        That one was written after it, is trained once more, and so found again. Its file stays
-        until then: a training that is killed before that must still find one.
+        The better one was written after it, and is trained and found once more. Its file stays
+        until then: a training that is killed before that needs it.
         """
         last = self.resume_from
         better: list[Path] = []
@@ -83,7 +83,7 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 def best_name(kept: Mapping[str, Any]) -> str | None:
-    """Return the name of the best checkpoint that a checkpoint knows of; None for no such name."""
+    """Return the name of the best checkpoint that a checkpoint records, or None."""
     for key, state in kept['callbacks'].items():
         if key.startswith(BestCheckpoint.__name__):
             return Path(state['best_model_path']).name or None
@@ -91,7 +91,7 @@ def best_name(kept: Mapping[str, Any]) -> str | None:
 
 
 def best_file(name: str, resume_from: Path, folder: Path) -> Path | None:
-    """Return where a best checkpoint is: beside the one to resume from, or in the own folder."""
+    """Return where a best checkpoint is: beside the one to resume from, or in ``folder``."""
     for path in (resume_from.with_name(name), folder / name):
         if path.is_file():
             return path
@@ -127,12 +127,12 @@ def epochs_to_train(checkpoint: Path, module: nn.Module, epochs: int, patience: 
         ConfigError: it is of a training with other settings.
     """
     kept = read_checkpoint(checkpoint)
-    own = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     for name, value in kept['state_dict'].items():
-        if own.get(name) != tuple(value.shape):
+        if shapes.get(name) != tuple(value.shape):
             raise ConfigError(
                 f'{checkpoint} is of a training with other settings: it holds {name} of shape '
-                f'{tuple(value.shape)}, here it is {own.get(name, "absent")}'
+                f'{tuple(value.shape)}, here it is {shapes.get(name, "absent")}'
             )
     waited = [
         state['wait_count']

@@ -87,10 +87,10 @@ class Curriculum(L.Callback):
         self.waited += 1
         if self.waited >= self.config.plateau and self.phase < MITIGATION:
             self.early, self.waited = self.phase - STRUCTURAL + 1, 0
-            log.info('validation stands still: phase %d ends early', self.phase)
+            log.info('validation no longer improves: phase %d ends early', self.phase)
 
     def state_dict(self) -> dict[str, float]:
-        """Keep what a resumed run must know."""
+        """Return the state that a resumed run needs."""
         return {'early': self.early, 'best': self.best, 'waited': self.waited}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
@@ -116,10 +116,10 @@ class Curriculum(L.Callback):
         module.negatives = Negatives(rules, self.config.retrieval, cluster, routes)
 
     def _clusters(self, module: TextModule) -> torch.Tensor:
-        known = module.objective.supervised.nonzero().squeeze(1)
+        supervised = module.objective.supervised.nonzero().squeeze(1)
         c = module.model.curvature
-        points = exp0(module.model.code_tangents()[known], c=c)
-        found = lorentz_kmeans(
+        points = exp0(module.model.code_tangents()[supervised], c=c)
+        clusters = lorentz_kmeans(
             points,
             self.config.clusters,
             c=c,
@@ -127,7 +127,7 @@ class Curriculum(L.Callback):
             iterations=self.config.iterations,
         )
         cluster = torch.full_like(module.objective.level, -1)
-        cluster[known] = found.label
+        cluster[supervised] = clusters.label
         return cluster
 
 
@@ -161,7 +161,7 @@ class PlateauRate(L.Callback):
             pl_module.rate_scale = self.scale
 
     def state_dict(self) -> dict[str, float]:
-        """Keep what a resumed run must know."""
+        """Return the state that a resumed run needs."""
         return {'scale': self.scale, 'best': self.best, 'waited': self.waited}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What a training step reads: queries of similar length, codes to place, pairs of the tree."""
+"""Batches of a training step: queries of similar length, codes to encode, pairs of the tree."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class Batch:
         present: bool ``(p, channels)``, which have it.
         drawn: int64 ``(k,)``, codes all pairs of which enter the terms of the tree; the same in all
             processes.
-        partner: int64 ``(a,)``, for each of the first a drawn codes the place in ``drawn`` of a
-            code near it; empty where no term asks for it.
+        partner: int64 ``(a,)``, for each of the first a drawn codes the index in ``drawn`` of a
+            code near it; empty where no term needs it.
     """
 
     queries: TextBatch
@@ -125,7 +125,7 @@ class StepSampler(Sampler[Step]):
             lengths: token counts of the queries.
             supervised: positions of supervised codes.
             settings: sizes.
-            neighbours: near codes, where terms ask for a partner of each anchor.
+            neighbours: near codes, where a term needs a partner of each anchor.
             targets: right answers of the queries, for ``settings.place_targets``.
         """
         self.lengths = lengths
@@ -153,15 +153,17 @@ class StepSampler(Sampler[Step]):
             steps.extend(
                 part[i : i + self.settings.batch] for i in range(0, len(part), self.settings.batch)
             )
-        places = np.concatenate(
+        order_of_codes = np.concatenate(
             [random.permutation(self.supervised) for _ in range(self._rounds(len(steps)))]
         )
         rank, size = world()
         for number in random.permutation(len(steps)):
-            placed = places[number * self.settings.placed : (number + 1) * self.settings.placed]
+            placed = order_of_codes[
+                number * self.settings.placed : (number + 1) * self.settings.placed
+            ]
             if self.settings.place_targets and self.targets is not None:
-                own = self.targets[random.choice(steps[number], len(placed) // 2)]
-                placed = np.concatenate([own, placed[len(own) :]])
+                right = self.targets[random.choice(steps[number], len(placed) // 2)]
+                placed = np.concatenate([right, placed[len(right) :]])
             placed = np.array(list(dict.fromkeys(placed.tolist())), dtype=np.int64)
             drawn, partner = self._drawn(random)
             yield Step(steps[number][rank::size], placed[rank::size], drawn, partner)
@@ -173,11 +175,11 @@ class StepSampler(Sampler[Step]):
             return drawn, np.empty(0, dtype=np.int64)
         anchors = drawn[: max(1, count // 2)]
         near = [self.neighbours.draw(code, random) for code in anchors.tolist()]
-        # Anchors first, then their partners, then as many of the others as there is room for.
+        # Anchors first, then their partners, then others up to the count.
         codes = list(dict.fromkeys([*anchors.tolist(), *near, *drawn.tolist()]))
         codes = codes[: max(count, len(dict.fromkeys([*anchors.tolist(), *near])))]
-        place = {code: i for i, code in enumerate(codes)}
-        return np.array(codes), np.array([place[code] for code in near], dtype=np.int64)
+        index = {code: i for i, code in enumerate(codes)}
+        return np.array(codes), np.array([index[code] for code in near], dtype=np.int64)
 
     def _rounds(self, steps: int) -> int:
         return max(1, -(-steps * self.settings.placed // len(self.supervised)))
@@ -192,23 +194,26 @@ class StepDataset(Dataset[Batch]):
         self.settings = settings
 
     def __getitem__(self, step: Step) -> Batch:
-        options = {'states': self.settings.states, 'part_cost': self.settings.part_cost}
         rows = self.queries.rows[step.queries]
         against = self.queries.against
         channels = self.corpus.channels[step.placed]
         limit = self.settings.channel_tokens
         return Batch(
-            self.corpus.batch(rows, **options),
+            self._texts(rows),
             torch.from_numpy(self.queries.targets[step.queries]),
             torch.from_numpy(
                 np.full((len(rows), 1), -1) if against is None else against[step.queries]
             ),
             torch.from_numpy(step.placed),
-            [self.corpus.batch(texts[texts >= 0], limit, **options) for texts in channels.T],
+            [self._texts(texts[texts >= 0], limit) for texts in channels.T],
             torch.from_numpy(channels >= 0),
             torch.from_numpy(step.drawn),
             torch.from_numpy(step.partner),
         )
+
+    def _texts(self, rows: np.ndarray, limit: int | None = None) -> TextBatch:
+        states, part_cost = self.settings.states, self.settings.part_cost
+        return self.corpus.batch(rows, limit, states=states, part_cost=part_cost)
 
 
 class TextDataModule(L.LightningDataModule):

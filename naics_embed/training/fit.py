@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import lightning as L
 import numpy as np
@@ -31,10 +32,13 @@ from naics_embed.training.head_only import (
     heads_only,
 )
 from naics_embed.training.inputs import TextInputs, TextSettings, TrainedText
-from naics_embed.training.module import SELECTION, Course, count_parameters
+from naics_embed.training.module import SELECTION, TrainingSchedule, count_parameters
 from naics_embed.training.preconditions import check_training
 from naics_embed.training.recovery import checkpoint_to_resume, has_checkpoints
 from naics_embed.training.resume import LAST_CHECKPOINT, RESUME_AUTO, RESUME_LAST, RESUME_NEVER
+
+if TYPE_CHECKING:
+    from lightning.fabric.plugins.precision.precision import _PRECISION_INPUT
 
 log = logging.getLogger(__name__)
 
@@ -85,15 +89,14 @@ def train_text(
 ) -> TrainedText:
     """Train query encoder and codes, and return the best epoch by validation.
 
-    With ``training.head_only.epochs``, heads and codes are trained on frozen embeddings first,
-    which
-    takes a small part of the time, and the best of that is where the adapters' training begins.
-    With fewer training queries than ``training.head_only.only_below`` that is all of it: so few
-    texts are learned by heart by adapters, and validation queries get worse.
+    With ``training.head_only.epochs``, heads and codes are trained on frozen embeddings first. That
+    takes a small part of the time, and the adapters' training starts from the best of those epochs.
+    With fewer training queries than ``training.head_only.only_below`` there are no other epochs:
+    adapters memorise so few texts, and validation queries get worse.
 
     Args:
-        inputs: what to start from.
-        settings: how to train.
+        inputs: inputs of the stage.
+        settings: settings of the stage.
         checkpoints: directory for ``last.ckpt``, the best checkpoint, which has its validation
             metric in its name, and the settings; the head-only epochs have a directory in it.
         resume: ``auto`` continues from ``last.ckpt``, or from the best checkpoint where there is
@@ -124,7 +127,7 @@ def train_text(
     begun = head_only > 0 and has_checkpoints(head_only_folder)
     main_resume, head_only_resume = _resume_of_parts(resume, checkpoints, head_only > 0)
     resume_from = checkpoint_to_resume(checkpoints, main_resume)
-    # Lightning's notices of hardware and tips are no news to the caller, who logs the epochs.
+    # Lightning's notices of hardware and tips repeat what the caller logs.
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     history: list[dict[str, float]] = []
     curriculum, kept = None, resume_from
@@ -148,7 +151,7 @@ def train_text(
 
 
 def _resume_of_parts(resume: str, checkpoints: Path, head_only: bool) -> tuple[str, str]:
-    """Return what the main epochs and the head-only ones do about their checkpoints.
+    """Return how the main epochs and the head-only ones resume.
 
     Those that ``last`` insists on may be of the head-only epochs alone; one that is there counts,
     also where it cannot be read.
@@ -157,16 +160,16 @@ def _resume_of_parts(resume: str, checkpoints: Path, head_only: bool) -> tuple[s
         return RESUME_NEVER, RESUME_NEVER
     if resume != RESUME_LAST:
         return resume, RESUME_AUTO
-    own = (checkpoints / LAST_CHECKPOINT).is_file()
+    of_main = (checkpoints / LAST_CHECKPOINT).is_file()
     of_head_only = head_only and (checkpoints / HEAD_ONLY / LAST_CHECKPOINT).is_file()
     return (
-        RESUME_AUTO if of_head_only and not own else RESUME_LAST,
+        RESUME_AUTO if of_head_only and not of_main else RESUME_LAST,
         RESUME_LAST if of_head_only else RESUME_AUTO,
     )
 
 
 def _for_this_machine(settings: TextSettings) -> TextSettings:
-    """Leave out what several processes cannot do: one without rows has no gradients to share."""
+    """Switch off what several processes cannot do: one without rows has no gradients."""
     if processes() == 1 or not settings.training.gradient_norms:
         return settings
     log.info('training.gradient_norms is for one process; it is off')
@@ -190,9 +193,9 @@ def _fit(
     data = make_data(inputs, settings)
     batches = -(-len(inputs.train) // training.batch)
     steps = training.epochs * -(-batches // training.accumulate)
-    course = Course(*part.span, training.gradient_norms, training.refresh_steps)
+    schedule = TrainingSchedule(*part.span, training.gradient_norms, training.refresh_steps)
     classifier = make_classifier(inputs, settings)
-    module = make_module(model, inputs, settings, steps, course, classifier)
+    module = make_module(model, inputs, settings, steps, schedule, classifier)
 
     def shifted(epoch: int, metrics: dict[str, float]) -> None:
         if report is not None:
@@ -212,17 +215,19 @@ def _fit(
         warnings.filterwarnings('ignore', message='.*does not have many workers.*')
         warnings.filterwarnings('ignore', message='.*LeafSpec.*')
         warnings.filterwarnings('ignore', message='.*exists and is not empty.*')
-        # Only of last.ckpt, which is written anew; the best is found again.
+        # Only of last.ckpt, which is written anew; `BestCheckpoint` locates the best one.
         warnings.filterwarnings('ignore', message='The dirpath has changed.*')
         if part.resume_from is not None:
             trainer.fit_loop.max_epochs = epochs_to_train(
                 part.resume_from, module, training.epochs, training.patience
             )
         trainer.fit(module, datamodule=data, ckpt_path=part.resume_from, weights_only=True)
-    found = torch.load(best.best_model_path, map_location='cpu', weights_only=True)
-    module.cpu().load_state_dict(found['state_dict'], strict=False)
+    checkpoint = torch.load(best.best_model_path, map_location='cpu', weights_only=True)
+    module.cpu().load_state_dict(checkpoint['state_dict'], strict=False)
     refreshed = module.refresh() if module.refresh is not None else None
-    return _Fitted(module.model.eval(), history.epochs, int(found['epoch']), refreshed, curriculum)
+    return _Fitted(
+        module.model.eval(), history.epochs, int(checkpoint['epoch']), refreshed, curriculum
+    )
 
 
 def _trainer(training: TrainingConfig, part: _Part, callbacks: list[L.Callback]) -> L.Trainer:
@@ -235,13 +240,13 @@ def _trainer(training: TrainingConfig, part: _Part, callbacks: list[L.Callback])
     )
     guard = HealthGuard(limits, part.checkpoints / LAST_CHECKPOINT, part.kept)
     stop = EarlyStopping(monitor=SELECTION, mode='max', patience=training.patience)
-    # torchrun starts the processes and says how many there are; alone, there is one.
+    # torchrun starts the processes and sets how many there are; without it, there is one.
     here = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
     return L.Trainer(
         accelerator=training.accelerator,
         devices=here,
         strategy='auto' if here == 1 else 'ddp_find_unused_parameters_true',
-        precision=training.precision,
+        precision=cast('_PRECISION_INPUT', training.precision),
         max_epochs=training.epochs,
         check_val_every_n_epoch=part.every,
         gradient_clip_val=training.clip,
@@ -271,20 +276,20 @@ def _finish(
     model.head.c = model.curvature
     tangents = model.code_tangents().clone()
     level = torch.from_numpy(inputs.taxonomy.level.astype(np.int64))
-    known = torch.from_numpy(inputs.supervised.copy())
-    if not model.from_text and not bool(known.all()):
-        # By the frozen embeddings, which are at hand; the regression takes their shift along.
+    supervised = torch.from_numpy(inputs.supervised.copy())
+    if not model.from_text and not bool(supervised.all()):
+        # By the frozen embeddings, which are available; the regression corrects their shift.
         fused = model.fuse(model.channels, model.present).embedding
         by_text = model.head.tangent(fused).double()
         ridge = settings.model.placement_ridge
-        tangents = follow_known_codes(by_text, tangents, level, known, ridge=ridge)
+        tangents = follow_known_codes(by_text, tangents, level, supervised, ridge=ridge)
     state = model.light_state()
     adapters = {
         name: {key: value.clone() for key, value in weights.items()}
         for name, weights in model.encoder.adapter_states().items()
     }
     return TrainedText(
-        tangents=at_level_radius(tangents, level, known),
+        tangents=at_level_radius(tangents, level, supervised),
         backbone=model.encoder.merged_backbone(),
         head=model.head,
         temperature=float(model.temperature),

@@ -40,18 +40,24 @@ class _OwnGroup:
 _own_group = _OwnGroup()
 
 
+class _RowCount(FunctionCtx):
+    """What the backward pass of `_GatherRows` needs: the rows of this process."""
+
+    size: int
+
+
 class _GatherRows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, rows: Tensor) -> Tensor:
+    def forward(ctx: _RowCount, rows: Tensor) -> Tensor:
         ctx.size = len(rows)
         parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, rows.contiguous(), group=_own_group())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
-        # Each process holds the whole loss; what all of them ask of these rows adds up, and the
-        # mean over processes that data-parallel training takes then gives the gradient once.
+    def backward(ctx: _RowCount, gradient: Tensor) -> Tensor:
+        # Each process holds the whole loss; the gradients of all of them for these rows add up, and
+        # the mean over processes that data-parallel training takes then gives the gradient once.
         total = gradient.contiguous()
         dist.all_reduce(total, group=_own_group())
         start = dist.get_rank() * ctx.size
@@ -66,16 +72,16 @@ def gather_rows(rows: Tensor) -> Tensor:
     _, size = world()
     if size == 1:
         return rows
-    own = torch.tensor([len(rows), int(rows.requires_grad)], device=rows.device)
-    every = [torch.zeros_like(own) for _ in range(size)]
-    dist.all_gather(every, own, group=_own_group())
-    fractions = torch.stack(every).tolist()
-    counts = [count for count, _ in fractions]
+    local = torch.tensor([len(rows), int(rows.requires_grad)], device=rows.device)
+    every = [torch.zeros_like(local) for _ in range(size)]
+    dist.all_gather(every, local, group=_own_group())
+    flags = torch.stack(every).tolist()
+    counts = [count for count, _ in flags]
     longest = max(counts)
     padding = rows.new_zeros((longest - len(rows), *rows.shape[1:]))
     padded = torch.cat([rows, padding])
     if rows.is_floating_point():
-        if any(learned for _, learned in fractions) and not padded.requires_grad:
+        if any(trained for _, trained in flags) and not padded.requires_grad:
             # A process without rows of its own must take part in the backward pass all the same.
             padded.requires_grad_()
         gathered = _GatherRows.apply(padded)

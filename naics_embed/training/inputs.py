@@ -1,4 +1,4 @@
-"""What the text stage starts from, how it trains, and what it yields."""
+"""Inputs, settings and result of the text stage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from naics_embed.text.head import LorentzHead
 
 @dataclass(frozen=True)
 class TextInputs:
-    """What the text stage starts from.
+    """Inputs of the text stage.
 
     Attributes:
         taxonomy: the tree.
@@ -27,8 +27,8 @@ class TextInputs:
         validation: validation queries by kind, each of supervised leaf codes.
         start: float64 ``(n, dim)`` tangents that the table starts at.
         backbone: the transformer, as published.
-        redirect_pairs: int64 ``(m, 2)``, codes joined by a cross reference; they are never pushed
-            apart. None where nothing is known of any.
+        redirect_pairs: int64 ``(m, 2)``, codes joined by a cross-reference; they are never pushed
+            apart. None where there are none.
     """
 
     taxonomy: Taxonomy
@@ -76,17 +76,17 @@ class TextSettings:
 
 @dataclass(frozen=True)
 class TrainedText:
-    """What the text stage yields: the best epoch by validation, not the last.
+    """Result of the text stage: the best epoch by validation, not the last.
 
     Attributes:
-        tangents: float64 ``(n, dim)``, all codes; hidden ones lie where their texts alone place
-            them, at the usual radius of their level.
+        tangents: float64 ``(n, dim)``, all codes; hidden ones are embedded by text alone,
+            at the usual radius of their level.
         backbone: the transformer with the adapter of queries folded in.
         head: the Lorentz head.
         temperature: factor on the distance in the cross-entropy.
         curvature: c of the space, as configured or as learned.
         history: metrics of each epoch, the head-only ones first.
-        best_epoch: the epoch that was kept, as a place in ``history``.
+        best_epoch: the epoch that was kept, as an index of ``history``.
         head_only_epochs: how many epochs of ``history`` trained on frozen embeddings, before the
             others.
         parameters: numbers of all and of trainable parameters.

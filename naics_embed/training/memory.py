@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from naics_embed.errors import ConfigError
+from naics_embed.text.backbone import layers_of
 from naics_embed.text.encoder import SentenceEncoder
 
 OPTIMISER_COPIES = 4
@@ -56,7 +57,7 @@ def plan_batch(
         measured: see `BatchPlan`.
 
     Raises:
-        ConfigError: not even one ``step`` fits, or memory or share make no sense.
+        ConfigError: not even one ``step`` fits, or memory or fraction are out of range.
     """
     if not (memory > 0 and 0 < fraction <= 1):
         raise ConfigError(
@@ -65,8 +66,8 @@ def plan_batch(
         )
     per_query = (large[1] - small[1]) / (large[0] - small[0])
     fixed = max(0.0, small[1] - per_query * small[0])
-    room = fraction * memory - fixed
-    batch = int(room / per_query) // step * step if per_query > 0 else 0
+    available = fraction * memory - fixed
+    batch = int(available / per_query) // step * step if per_query > 0 else 0
     if batch < step:
         raise ConfigError(
             f'a batch of {step} needs {(fixed + step * per_query) / 2**30:.1f} GiB, and '
@@ -116,7 +117,7 @@ def layer_step(
 ) -> Callable[[], Tensor]:
     """Return a step through the last layer alone: what recomputation holds at a time."""
     hidden = torch.randn(batch, tokens, encoder.width, device=device)
-    layer = encoder.backbone.encoder.layer[-1]
+    layer = layers_of(encoder.backbone)[-1]
     return lambda: layer(hidden.requires_grad_(), None).float().sum()
 
 
@@ -151,7 +152,7 @@ def measure_batch(
     total = memory if memory is not None else torch.cuda.get_device_properties(0).total_memory
     halves = {'bf16-mixed': torch.bfloat16, '16-mixed': torch.float16}
     encoder = encoder.to(device).train()
-    found = []
+    measured = []
     for size in sizes:
         run = encoder_step(encoder, size, tokens, device)
         with torch.autocast(device.type, halves.get(precision), enabled=precision in halves):
@@ -166,5 +167,7 @@ def measure_batch(
                 bytes_used = float(saved_bytes(run) + weight_bytes(encoder))
                 if encoder.checkpointing:
                     bytes_used += saved_bytes(layer_step(encoder, size, tokens, device))
-        found.append((size, bytes_used))
-    return plan_batch(found[0], found[1], total, fraction=fraction, step=step, measured=on_gpu)
+        measured.append((size, bytes_used))
+    return plan_batch(
+        measured[0], measured[1], total, fraction=fraction, step=step, measured=on_gpu
+    )

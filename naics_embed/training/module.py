@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -23,7 +24,7 @@ SELECTION = 'validation/selection'
 
 @dataclass(frozen=True)
 class Rates:
-    """Peak learning rates and their course.
+    """Peak learning rates and their schedule.
 
     Attributes:
         adapter: of the adapters, or of the layers trained as a whole.
@@ -47,8 +48,8 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Course:
-    """Where in the whole run this training lies, and what it does by step.
+class TrainingSchedule:
+    """Where in the whole run this training lies, and what it does every so many steps.
 
     Attributes:
         begin: fraction of the run at its first step.
@@ -73,7 +74,7 @@ class TextModule(L.LightningModule):
         validate: maps (query points ``(m, ·)``, code points ``(n, ·)``) on the CPU to metrics;
             it must contain `SELECTION`.
         validation_size: number of validation queries.
-        course: where in the run this training lies.
+        schedule: where in the run this training lies.
         refresh: encodes the channels of all codes anew, ``(n, channels, width)``; None where they
             never change or nothing reads them.
 
@@ -89,7 +90,7 @@ class TextModule(L.LightningModule):
         rates: Rates,
         validate: Callable[[Tensor, Tensor], dict[str, float]],
         validation_size: int,
-        course: Course | None = None,
+        schedule: TrainingSchedule | None = None,
         refresh: Callable[[], Tensor] | None = None,
     ) -> None:
         super().__init__()
@@ -98,7 +99,7 @@ class TextModule(L.LightningModule):
         self.rates = rates
         self.validate = validate
         self.validation_size = validation_size
-        self.course = course or Course()
+        self.schedule = schedule or TrainingSchedule()
         self.refresh = refresh
         self.negatives = Negatives()
         self.rate_scale = 1.0
@@ -110,9 +111,9 @@ class TextModule(L.LightningModule):
 
     @property
     def progress(self) -> float:
-        """Share of the whole run that is done."""
+        """Fraction of the whole run that is done."""
         done = min(1.0, self.global_step / self.rates.steps)
-        return self.course.begin + done * (self.course.end - self.course.begin)
+        return self.schedule.begin + done * (self.schedule.end - self.schedule.begin)
 
     @property
     def ended(self) -> set[str]:
@@ -134,11 +135,11 @@ class TextModule(L.LightningModule):
         checkpoint['state_dict'] = {k: v for k, v in state.items() if k not in frozen}
 
     def on_train_start(self) -> None:
-        """Encode the channels with the weights that training starts or goes on from."""
+        """Encode the channels with the weights that training starts or resumes from."""
         self.refresh_channels()
 
     def on_train_epoch_start(self) -> None:
-        """Begin to note what this epoch logs."""
+        """Begin to record what this epoch logs."""
         self._logged_before |= self._logged
         self._logged.clear()
 
@@ -154,7 +155,7 @@ class TextModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step; logs each term."""
-        every = self.course.refresh_steps
+        every = self.schedule.refresh_steps
         if every and batch_idx and batch_idx % every == 0:
             self.refresh_channels()
         terms = self.terms(batch)
@@ -162,7 +163,7 @@ class TextModule(L.LightningModule):
         if self.refresh is not None and terms.live is not None:
             codes, live = terms.live
             self.model.channels[codes] = live.to(self.model.channels.dtype)
-        every = self.course.gradient_norms
+        every = self.schedule.gradient_norms
         if every and batch_idx % every == 0:
             norms = gradient_norms(terms, self.model)
             self._log({f'gradient/{name}': norm for name, norm in norms.items()}, terms.queries)
@@ -182,13 +183,13 @@ class TextModule(L.LightningModule):
             self.model.learned_curvature.hold()
 
     def on_validation_epoch_start(self) -> None:
-        """Make room for the validation points, and place codes by the weights as they are now."""
+        """Allocate the validation points, and encode codes with the current weights."""
         self.refresh_channels()
         width = self.model.code_points().shape[1]
         self._points = torch.empty(self.validation_size, width, dtype=torch.float64)
 
     def validation_step(self, batch: tuple[TextBatch, Tensor], batch_idx: int) -> None:
-        """Place one batch of validation queries."""
+        """Embed one batch of validation queries."""
         texts, positions = batch
         points = self.model.points(self.model.encoder.encode(texts))
         if self._points is not None:
@@ -201,12 +202,12 @@ class TextModule(L.LightningModule):
             self.log_dict(metrics, batch_size=1)
         self._points = None
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a rate for each part, linear warm-up and decay by step."""
         model, rates = self.model, self.rates
         free = [p for p in (model.table, model.offset) if p is not None]
-        learned = model.learned_curvature
-        curvature = [] if learned is None else list(learned.parameters())
+        learned_curvature = model.learned_curvature
+        curvature = [] if learned_curvature is None else list(learned_curvature.parameters())
         parts = [
             ([p for p in model.encoder.parameters() if p.requires_grad], rates.adapter, True),
             ([*model.head.parameters(), *model.fusion.parameters()], rates.head, True),

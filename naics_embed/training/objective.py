@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from naics_embed.config.objective import ObjectiveConfig, ScheduleConfig, TermConfig
+from naics_embed.geometry.spaces import LorentzSpace
 from naics_embed.losses.anchor import embedding_anchor
 from naics_embed.losses.cone import entailment
 from naics_embed.losses.contrastive import decoupled_contrast
@@ -56,12 +57,23 @@ class Objective(nn.Module):
     codes with each other) come from one matrix product.
 
     Args:
-        tree: what the losses know of the tree.
+        tree: the tree, as the losses read it.
         config: weights and schedules.
         channels: names of the channels.
         teacher_tangents: ``(n, dim)``, the construction.
-        classifier: what ``distillation`` asks; that term does not act without one.
+        classifier: the teacher of ``distillation``; that term does not act without one.
     """
+
+    level: Tensor
+    supervised: Tensor
+    tree_distance: Tensor
+    near: Tensor
+    parent: Tensor
+    ancestors: Tensor
+    marks: Tensor
+    edges: Tensor
+    level_radius: Tensor
+    teacher: Tensor
 
     def __init__(
         self,
@@ -86,21 +98,21 @@ class Objective(nn.Module):
         def at(weight: float, schedule: ScheduleConfig) -> float:
             return weight * schedule_factor(schedule, progress)
 
-        found = {
+        weights = {
             'retrieval': at(config.retrieval.weight, config.retrieval),
             'ancestors': at(config.retrieval.ancestor_credit, config.retrieval),
             'placement': at(config.placement, config.placement_schedule),
             'stress': at(config.stress, config.stress_schedule),
         }
-        found['near'] = config.near_weight * found['stress']
+        weights['near'] = config.near_weight * weights['stress']
         for name in SCHEDULED:
             term: TermConfig = getattr(config, name)
-            found[name] = at(term.weight, term)
+            weights[name] = at(term.weight, term)
         if model.offset is None:
-            del found['offset']
+            del weights['offset']
         if self.classifier is None:
-            del found['distillation']
-        return {name: weight for name, weight in found.items() if weight > 0}
+            del weights['distillation']
+        return {name: weight for name, weight in weights.items() if weight > 0}
 
     def forward(
         self, model: TextModel, batch: Batch, progress: float, negatives: Negatives
@@ -139,11 +151,13 @@ class Objective(nn.Module):
             if 'anchor' in weights:
                 values['anchor'] = embedding_anchor(embeddings, frozen)
             if 'distillation' in weights and self.classifier is not None:
-                values['distillation'] = self._distillation(model, embeddings, frozen, codes)
+                values['distillation'] = self._distillation(
+                    model, self.classifier, embeddings, frozen, codes
+                )
         values |= self._of_codes(model, tangents, codes, weights)
         values |= self._of_pairs(model, codes, batch, weights, negatives, metrics)
         used = {name: weights[name] for name in values}
-        kept = None if live is None else (placed, live.detach())
+        kept = None if placed is None or live is None else (placed, live.detach())
         return Terms(values, used, metrics, kept, len(target))
 
     def _live(self, model: TextModel, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
@@ -151,12 +165,14 @@ class Objective(nn.Module):
         codes = gather_rows(batch.placed)
         if not len(codes):
             return None, None
-        own = encode_channels(model.encoder, self.names, batch.channels, batch.present)
-        live = gather_rows(own)
+        encoded = encode_channels(model.encoder, self.names, batch.channels, batch.present)
+        live = gather_rows(encoded)
         distinct, inverse = codes.unique(return_inverse=True)
         if len(distinct) < len(codes):
-            places = torch.arange(len(codes), device=codes.device)
-            first = torch.full_like(distinct, len(codes)).scatter_reduce(0, inverse, places, 'amin')
+            positions = torch.arange(len(codes), device=codes.device)
+            first = torch.full_like(distinct, len(codes)).scatter_reduce(
+                0, inverse, positions, 'amin'
+            )
             codes, live = codes[first], live[first]
         return codes, live
 
@@ -185,10 +201,12 @@ class Objective(nn.Module):
             if weighted
             else None
         )
-        found = {'retrieval': level_cross_entropy(distances, target, *options, log_weight)}
+        losses = {'retrieval': level_cross_entropy(distances, target, *options, log_weight)}
         if 'ancestors' in weights:
-            found['ancestors'] = ancestor_cross_entropy(distances, target, self.ancestors, *options)
-        return found
+            losses['ancestors'] = ancestor_cross_entropy(
+                distances, target, self.ancestors, *options
+            )
+        return losses
 
     def _by_level(self, model: TextModel, points: Tensor, codes: Tensor, target: Tensor) -> Tensor:
         return level_losses(
@@ -216,7 +234,7 @@ class Objective(nn.Module):
         if negatives.rules is not None and negatives.retrieval:
             wrong = (weights > 0).scatter(1, target[:, None], False)
             if forced > 0:
-                # What a cross-reference calls wrong is neither masked nor left out as too easy.
+                # A code that a cross-reference marks as wrong is not masked, nor left out as easy.
                 wrong &= ~named
             plan = plan_negatives(
                 wrong,
@@ -230,41 +248,50 @@ class Objective(nn.Module):
         return weights.log()
 
     def _distillation(
-        self, model: TextModel, embeddings: Tensor, frozen: Tensor, codes: Tensor
+        self,
+        model: TextModel,
+        classifier: LinearTeacher,
+        embeddings: Tensor,
+        frozen: Tensor,
+        codes: Tensor,
     ) -> Tensor:
         config = self.config.distillation
-        own, asked = mix_texts(embeddings, frozen, config.mix, config.noise)
-        points = model.space.exp0(model.head.tangent(own).double())
-        distances = model.space.pairwise(points, codes[self.classifier.codes])
-        return distillation(distances, self.classifier(asked), model.temperature)
+        mixed, mixed_frozen = mix_texts(embeddings, frozen, config.mix, config.noise)
+        points = model.space.exp0(model.head.tangent(mixed).double())
+        distances = model.space.pairwise(points, codes[classifier.codes])
+        return distillation(distances, classifier(mixed_frozen), model.temperature)
 
     def _of_codes(
         self, model: TextModel, tangents: Tensor, codes: Tensor, weights: dict[str, float]
     ) -> dict[str, Tensor]:
         """Terms of single codes and of edges."""
-        config, known = self.config, self.supervised
-        found: dict[str, Tensor] = {}
+        config, supervised = self.config, self.supervised
+        losses: dict[str, Tensor] = {}
         if 'near' in weights:
             a, b = self._near_pairs()
             away = model.space.distance(codes[a], codes[b])
-            found['near'] = tree_stress(away, self.tree_distance[a, b].double())
+            losses['near'] = tree_stress(away, self.tree_distance[a, b].double())
         if 'radial' in weights:
-            radius = tangents[known].norm(dim=-1)
-            found['radial'] = radial(radius, self.level_radius[known], config.radial.delta)
+            radius = tangents[supervised].norm(dim=-1)
+            losses['radial'] = radial(radius, self.level_radius[supervised], config.radial.delta)
         if 'cone' in weights:
             parent, child = self.edges
-            found['cone'] = entailment(
-                codes[parent], codes[child], c=model.space.c, aperture=config.cone.aperture
+            space = model.space
+            assert isinstance(space, LorentzSpace)
+            losses['cone'] = entailment(
+                codes[parent], codes[child], c=space.c, aperture=config.cone.aperture
             )
         if 'offset' in weights and model.offset is not None:
-            found['offset'] = offset_penalty(model.offset, known)
+            losses['offset'] = offset_penalty(model.offset, supervised)
         if 'teacher' in weights:
-            away = model.space.distance(codes[known], model.space.exp0(self.teacher[known]))
-            found['teacher'] = teacher(away, config.teacher.delta)
-        return found
+            away = model.space.distance(
+                codes[supervised], model.space.exp0(self.teacher[supervised])
+            )
+            losses['teacher'] = teacher(away, config.teacher.delta)
+        return losses
 
     def _near_pairs(self) -> Tensor:
-        """Return ``(2, m)``, the near pairs of this step: all, or as many as are wanted, drawn."""
+        """Return ``(2, m)``, the near pairs of this step: all, or `near_pairs` of them, drawn."""
         most = self.config.near_pairs
         if most is None or self.near.shape[1] <= most:
             return self.near
@@ -280,28 +307,28 @@ class Objective(nn.Module):
         metrics: dict[str, Tensor],
     ) -> dict[str, Tensor]:
         """Terms of pairs of the drawn codes, from one table of their distances."""
-        wanted = {'stress', 'dcl', 'hierarchy', 'rank'} & set(weights)
-        if not wanted:
+        active = {'stress', 'dcl', 'hierarchy', 'rank'} & set(weights)
+        if not active:
             return {}
         config, drawn = self.config, batch.drawn
         points = codes[drawn]
         away = model.space.pairwise(points, points)
         tree = self.tree_distance[drawn][:, drawn]
-        found: dict[str, Tensor] = {}
-        if 'stress' in wanted:
+        losses: dict[str, Tensor] = {}
+        if 'stress' in active:
             rows, columns = torch.triu_indices(
                 len(drawn), len(drawn), offset=1, device=drawn.device
             ).unbind()
-            found['stress'] = tree_stress(away[rows, columns], tree[rows, columns].double())
-        if 'hierarchy' in wanted:
-            found['hierarchy'] = hierarchy_preservation(away, tree)
-        if 'rank' in wanted:
+            losses['stress'] = tree_stress(away[rows, columns], tree[rows, columns].double())
+        if 'hierarchy' in active:
+            losses['hierarchy'] = hierarchy_preservation(away, tree)
+        if 'rank' in active:
             # The last ones drawn: where anchors bring partners, these are not among the anchors.
             a, listed = config.rank.anchors, config.rank.listed
-            found['rank'] = rank_order(
+            losses['rank'] = rank_order(
                 away[:a, -listed:], tree[:a, -listed:], config.rank.temperature
             )
-        if 'dcl' in wanted:
+        if 'dcl' in active:
             a = len(batch.partner)
             anchors = drawn[:a]
             farther = tree[:a] > tree[torch.arange(a, device=drawn.device), batch.partner][:, None]
@@ -313,7 +340,7 @@ class Objective(nn.Module):
                 **negatives.kinship(self.parent, anchors, drawn),
             )
             metrics |= {f'dcl_{name}': fraction for name, fraction in plan.fractions.items()}
-            found['dcl'] = decoupled_contrast(
+            losses['dcl'] = decoupled_contrast(
                 away[:a], batch.partner, plan.weights, config.dcl.temperature, plan.attracted
             )
-        return found
+        return losses

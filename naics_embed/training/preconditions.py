@@ -1,4 +1,4 @@
-"""Whether a text training can do what its settings ask: errors before anything is computed."""
+"""Checks that a text training can run with its settings, before anything is computed."""
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ def check_training(inputs: TextInputs, settings: TextSettings) -> None:
     taught = inputs.teaches_leaves
     if settings.objective.distillation.weight > 0 and not taught:
         raise ConfigError(
-            'objective.distillation asks a classifier of six-digit codes, and no training query '
-            'has one: set its weight to 0'
+            'objective.distillation needs training queries of six-digit codes, and there are none: '
+            'set its weight to 0'
         )
     _check_always(settings, len(inputs.train), taught)
     against = inputs.train.against
@@ -76,5 +76,5 @@ def _check_texts(inputs: TextInputs) -> None:
     if len(bare):
         raise ConfigError(
             f'code {inputs.taxonomy.codes[bare[0]]} and {len(bare) - 1} others have no text in '
-            'model.channels, so they cannot be placed; add the channel title, which every code has'
+            'model.channels and cannot be embedded; add the channel title, which every code has'
         )

@@ -1,4 +1,4 @@
-"""Which checkpoint a training goes on from, and what is done with those that cannot be read."""
+"""The checkpoint that a training resumes from, and the handling of those that cannot be read."""
 
 import logging
 import os
@@ -35,16 +35,16 @@ def checkpoint_to_resume(folder: Path, resume: str) -> Path | None:
     """Return the checkpoint that training goes on from; None where it begins.
 
     With ``auto``, that is ``last.ckpt``, or where there is none that can be used the newest best
-    one. A checkpoint that cannot be read gets another name, and is reported. Any other choice is
-    the user's, and taken or refused. What killed processes left of checkpoints is removed.
+    one. A checkpoint that cannot be read gets another name, and is reported. Any other
+    checkpoint is used, or refused with an error. Files that killed processes left are removed.
 
     Args:
-        folder: the training's own.
+        folder: the folder of the training.
         resume: ``auto``, ``last`` or ``never``, or the path of a checkpoint.
 
     Raises:
-        ArtifactError: there is none where one is wanted, or the one that is wanted, or its best
-            checkpoint, cannot be read.
+        ArtifactError: the requested checkpoint does not exist, or it or its best checkpoint cannot
+            be read.
     """
     check_resume(resume)
     if _first_process():
@@ -146,7 +146,7 @@ def _usable(path: Path, kept: dict[str, Any]) -> bool:
 
 
 def _set_aside(path: Path, ending: str, reason: str) -> None:
-    """Give a file a name that nothing looks for, and report it."""
+    """Rename a file so that no training reads it, and log that."""
     if not _first_process() or not path.exists():
         return
     aside = path.with_name(f'{path.name}.{ending}')
@@ -169,7 +169,7 @@ def _written(path: Path) -> int:
 def _first_process() -> bool:
     """Whether this process changes files: the others choose the same without that.
 
-    They have not met yet, so that what each of them finds must not depend on how far the first
-    one is.
+    They do not communicate yet, so the choice of each must not depend on how far the first one
+    is.
     """
     return int(os.environ.get('RANK', '0')) == 0

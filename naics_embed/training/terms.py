@@ -1,4 +1,4 @@
-"""What the terms of a step are, and what the curriculum tells them."""
+"""The terms of a step, and the state of the curriculum that they read."""
 
 from dataclasses import dataclass, field
 
@@ -25,7 +25,7 @@ class Negatives:
     routes: Tensor | None = None
 
     def kinship(self, parent: Tensor, anchors: Tensor, codes: Tensor) -> dict[str, Tensor | None]:
-        """Return what `plan_negatives` asks of pairs, ``(a, k)`` each.
+        """Return the inputs of `plan_negatives` about pairs, ``(a, k)`` each.
 
         Args:
             parent: int64 ``(n,)``, −1 for a sector.
@@ -33,8 +33,8 @@ class Negatives:
             codes: int64 ``(k,)``, positions of codes.
 
         Returns:
-            who are siblings; who share a cluster, and how alike the gate treats both, where that
-            is known.
+            which pairs are siblings; which share a cluster, and how similar their gates are, each
+            None where the step has none.
         """
         codes = codes.to(anchors.device)
         siblings = (parent[anchors][:, None] == parent[codes][None, :]) & (
@@ -42,8 +42,8 @@ class Negatives:
         )
         same, affinity = None, None
         if self.cluster is not None:
-            own = self.cluster[anchors][:, None]
-            same = (own == self.cluster[codes][None, :]) & (own >= 0)
+            cluster = self.cluster[anchors][:, None]
+            same = (cluster == self.cluster[codes][None, :]) & (cluster >= 0)
         if self.routes is not None:
             routes = nn.functional.normalize(self.routes, dim=-1).double()
             affinity = routes[anchors] @ routes[codes].T
@@ -81,14 +81,14 @@ def gradient_norms(terms: Terms, module: nn.Module) -> dict[str, Tensor]:
     For one process: of several, one without rows of its own would not take part.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    found: dict[str, Tensor] = {}
+    norms: dict[str, Tensor] = {}
     for name, value in terms.values.items():
         if not value.requires_grad:
-            found[name] = value.new_zeros(())
+            norms[name] = value.new_zeros(())
             continue
         gradients = torch.autograd.grad(
             terms.weights[name] * value, parameters, retain_graph=True, allow_unused=True
         )
         squares = [g.double().square().sum() for g in gradients if g is not None]
-        found[name] = torch.stack(squares).sum().sqrt()
-    return found
+        norms[name] = torch.stack(squares).sum().sqrt()
+    return norms

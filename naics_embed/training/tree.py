@@ -1,4 +1,4 @@
-"""What the losses know of the tree."""
+"""The tree, as the losses read it."""
 
 from dataclasses import dataclass
 
@@ -49,17 +49,17 @@ class TreeTargets:
         """Return all that losses read, with the supervised edges and the radius of each level.
 
         Args:
-            start: ``(n, dim)``, the construction; the median radius of its supervised codes is what
-                their level asks for.
+            start: ``(n, dim)``, the construction; the median radius of the supervised codes of a
+                level is the target of that level.
         """
         child = ((self.parent >= 0) & self.supervised).nonzero().squeeze(1)
         child = child[self.supervised[self.parent[child]]]
         radius = start.double().norm(dim=-1)
-        wanted = torch.zeros_like(radius)
+        level_radius = torch.zeros_like(radius)
         for value in self.level.unique().tolist():
-            own = self.level == value
-            if bool((own & self.supervised).any()):
-                wanted[own] = radius[own & self.supervised].median()
+            at_level = self.level == value
+            if bool((at_level & self.supervised).any()):
+                level_radius[at_level] = radius[at_level & self.supervised].median()
         return {
             'level': self.level,
             'supervised': self.supervised,
@@ -69,5 +69,5 @@ class TreeTargets:
             'ancestors': self.ancestors,
             'marks': self.marks,
             'edges': torch.stack([self.parent[child], child]),
-            'level_radius': wanted,
+            'level_radius': level_radius,
         }

@@ -19,8 +19,8 @@ class Validator:
     """Scores the validation queries of each kind, and the tree on a sample of codes.
 
     Args:
-        targets: kind → int64 ``(m,)``, codes of its queries; the kinds follow each other in what
-            is scored.
+        targets: kind → int64 ``(m,)``, codes of its queries; the queries to score are in the
+            same order, kind after kind.
         taxonomy: the tree.
         supervised: bool ``(n,)``; the supervised leaf codes are the candidates.
         space: returns the geometry of the points; its curvature may change in training.
@@ -53,7 +53,7 @@ class Validator:
         self.edges = edges[self.pairs].double()
 
     def __call__(self, queries: Tensor, codes: Tensor) -> dict[str, float]:
-        """Return top-1 and MRR by kind, what selects, and the Spearman.
+        """Return top-1 and MRR by kind, the metric of selection, and the Spearman.
 
         `SELECTION` is the mean of two MRRs, over index entries and over all plain language, so
         that neither the many entries nor a kind of few queries decides alone.
@@ -69,8 +69,8 @@ class Validator:
             points = queries[start : start + size]
             start += size
             scores = -space.pairwise(points, codes[self.candidates])
-            found = retrieval_metrics(score_queries(scores, self.truth[kind]))
-            metrics |= {f'validation/{kind}_{name}': found[name] for name in ('top1', 'mrr')}
+            scored = retrieval_metrics(score_queries(scores, self.truth[kind]))
+            metrics |= {f'validation/{kind}_{name}': scored[name] for name in ('top1', 'mrr')}
         registers = [
             {kind: size for kind, size in self.sizes.items() if (kind == INDEX) is index}
             for index in (True, False)

@@ -1,4 +1,4 @@
-"""How far a sheet reaches and how much text its cells hold, from the cells themselves."""
+"""Extent of a sheet and size of the text in its cells, measured from the cells."""
 
 import re
 from array import array
@@ -20,7 +20,7 @@ _LONGEST_NUMBER = 330
 
 
 class Budget:
-    """What all sheets of a workbook have used up so far."""
+    """Cells and text of all sheets of a workbook so far."""
 
     def __init__(self, limits: WorkbookLimits, name: str) -> None:
         self.limits = limits
@@ -80,8 +80,8 @@ class StringsReader(ElementReader):
 class SheetReader(ElementReader):
     """Rows and columns of one sheet.
 
-    What the sheet says of its own extent (``dimension``) and merged ranges do not count: readers
-    go by the cells. A cell without content does not count either, since spreadsheet programs keep
+    The extent that the sheet declares (``dimension``) and merged ranges do not count: readers use
+    the cells. A cell without content does not count either, since spreadsheet programs keep
     many that have only a format.
 
     Attributes:
@@ -114,7 +114,7 @@ class SheetReader(ElementReader):
             if name == 'sheetData':
                 self._data_depth = self.depth
         elif name == 'c':
-            self._place(attributes.get('r'))
+            self._locate(attributes.get('r'))
             self._kind = attributes.get('t')
             self._counted = False
         elif name == 'row':
@@ -171,26 +171,26 @@ class SheetReader(ElementReader):
                 f'rows are numbered from 1 to {ROWS:,}. {_REPAIR}'
             )
 
-    def _place(self, reference: str | None) -> None:
+    def _locate(self, reference: str | None) -> None:
         column = self._column + 1
         if reference is None:
             self._row = max(self._row, 1)
         else:
             # Nearly all cells repeat the number of their row after a letter.
-            placed = 0
+            named = 0
             if reference.endswith(self._row_digits):
-                placed = _LETTERS.get(reference.removesuffix(self._row_digits), 0)
-            if not placed:
-                row, placed = self._parsed(reference)
+                named = _LETTERS.get(reference.removesuffix(self._row_digits), 0)
+            if not named:
+                row, named = self._parsed(reference)
                 # A reader may count on from either; the larger one bounds both.
                 self._row = max(self._row, row)
-            if placed > column:
-                column = placed
+            if named > column:
+                column = named
         self._column = column
 
     def _parsed(self, reference: str) -> tuple[int, int]:
-        found = _REFERENCE.fullmatch(reference)
-        row, column = (int(found[2]), _number(found[1])) if found else (0, 0)
+        match = _REFERENCE.fullmatch(reference)
+        row, column = (int(match[2]), _number(match[1])) if match else (0, 0)
         if not 1 <= row <= ROWS or not 1 <= column <= COLUMNS:
             raise SourceError(
                 f'{self._where}: a cell has the reference {reference[:_KEPT]!r}; '

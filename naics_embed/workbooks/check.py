@@ -1,8 +1,8 @@
-"""Whether a workbook can be given to a reader: intact, and of a size that was bounded before.
+"""Whether a workbook is safe to give to a reader: intact, and of bounded size.
 
 A reader of spreadsheets reserves memory for every cell between A1 and the last one, so that a file
 of one kilobyte can end the process. All parts are therefore streamed once, in little memory, and
-what they hold is measured: nothing that the file says of its own size is believed.
+their content is measured: no size that the file declares is trusted.
 """
 
 import logging
@@ -31,7 +31,7 @@ _QUOTED = 80
 
 @dataclass(frozen=True)
 class SheetSize:
-    """How far the cells of a sheet reach, from A1.
+    """The extent of the cells of a sheet, from A1.
 
     Attributes:
         name: name of the sheet.
@@ -57,7 +57,7 @@ def check_workbook(
     Args:
         path: file to check.
         limits: how large it may be.
-        name: what messages call it; None for its file name.
+        name: name in messages; None for its file name.
 
     Returns:
         The size of each sheet, in the workbook's order.
@@ -158,7 +158,7 @@ class _BookReader(ElementReader):
         self._name = name
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Note a sheet."""
+        """Record a sheet."""
         super().start(name, attributes)
         if local_name(name) != 'sheet':
             return
@@ -172,7 +172,7 @@ class _BookReader(ElementReader):
 
 
 class _RelationsReader(ElementReader):
-    """Where the relations of a part lead.
+    """Targets of the relations of a part.
 
     Attributes:
         targets: identifier → target inside the workbook.
@@ -187,7 +187,7 @@ class _RelationsReader(ElementReader):
         self._name = name
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Note a relation."""
+        """Record a relation."""
         super().start(name, attributes)
         if local_name(name) != 'Relationship':
             return

@@ -17,7 +17,7 @@ _SAVE_AGAIN = 'save the workbook again with Excel or LibreOffice'
 
 
 class ElementReader:
-    """Called for the elements of a part; this one wants nothing but that they can be parsed.
+    """Called for the elements of a part; this one only checks that they can be parsed.
 
     The parser calls the methods directly, several times for each cell, so that a subclass counts
     ``depth`` itself and takes the prefix off a name itself.

@@ -1,4 +1,4 @@
-"""The zip archive that a workbook is: its parts as streams, and no header of it believed."""
+"""The zip archive of a workbook: its parts as streams. Sizes in its headers are not trusted."""
 
 import copy
 import logging
@@ -23,7 +23,7 @@ _QUOTED_BYTES = 40
 _ENCRYPTED = 1
 """Bit of a part's flags."""
 _END = struct.Struct('<4s4H2LH')
-"""End of a zip archive: signature, disks, numbers of parts, size and place of the directory."""
+"""End of a zip archive: signature, disks, numbers of parts, size and offset of the directory."""
 _END_SIGNATURE = b'PK\x05\x06'
 _LOCATOR_BYTES = 20
 _LOCATOR_SIGNATURE = b'PK\x06\x07'
@@ -43,7 +43,7 @@ class Package:
     """An open workbook. Each part is to be streamed once, since all bytes are added up.
 
     Attributes:
-        name: what messages call the file.
+        name: name of the file in messages.
         limits: how large it may be.
         parts: normalised name → entry of the archive.
     """
@@ -136,9 +136,8 @@ def open_package(path: Path, limits: WorkbookLimits, name: str) -> Iterator[Pack
 def _archive_errors(name: str) -> Iterator[None]:
     try:
         yield
-    # NotImplementedError is what zipfile says of a version, packing or flag that it does not know,
-    # which is what a damaged header looks like; the others come of names and sizes that make no
-    # sense.
+    # zipfile raises NotImplementedError for a version, packing or flag that it does not support,
+    # as a damaged header may hold; the others are raised for invalid names and sizes.
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -156,7 +155,7 @@ def _check_end(tail: bytes, length: int, name: str, limits: WorkbookLimits) -> N
     Args:
         tail: its last bytes.
         length: all of its bytes.
-        name: what messages call it.
+        name: name in messages.
         limits: how many parts it may have.
     """
     end = tail[-_END.size :]

@@ -9,9 +9,8 @@ from uuid import UUID
 from prefect import task
 from prefect.assets import Asset, materialize
 from prefect.cache_policies import CachePolicy
-from prefect.client.schemas.objects import TaskRunResult
+from prefect.client.schemas.objects import State, TaskRunResult
 from prefect.context import TaskRunContext
-from prefect.states import State
 from prefect.task_engine import run_task
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
@@ -58,11 +57,10 @@ def call_cached(
         name: of the task.
         key: what the result is stored and locked under, together with the name.
         root: artifact root, which holds keys, results and locks.
-        upstream: task runs that it stands on, for Prefect's graph.
+        upstream: task runs that it depends on, for Prefect's graph.
         refresh: run it although a result is there.
         timeout_s: seconds after which it is stopped; None for no limit.
-        asset: what it computes, for Prefect's lineage; a result that was found is no new version
-            of it.
+        asset: what it computes, for Prefect's lineage; a cached result is no new version of it.
 
     Returns:
         The state in which it ended, ``Cached`` where a result was found.
@@ -99,7 +97,7 @@ def call_cached(
     computed.result_storage = results
 
     # Prefect would look for upstream tasks in the parameters, by the addresses of objects, which
-    # others get once they are free. It is to search nothing, and is told.
+    # are reused once an object is freed. So it searches nothing: the upstream tasks are given.
     return run_task(
         computed,
         parameters={'key': quote(key)},
@@ -109,5 +107,5 @@ def call_cached(
 
 
 def key_file(root: Path, name: str, key: str) -> Path:
-    """Return the file that says of a task's key where its result lies."""
+    """Return the file that names the result of a task's key."""
     return root / KEYS / f'{name}-{key}'

@@ -67,9 +67,10 @@ class Declaration:
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
                 raise DeclarationError(f'stage {self.name} {attribute} {repeated[0]} twice')
-        if not isinstance(self.settings, Mapping):
+        if isinstance(self.settings, str):
             pairs = (pair.partition('=') for pair in self.settings.split())
             object.__setattr__(self, 'settings', {name: key for name, _, key in pairs})
+        assert isinstance(self.settings, Mapping)
         for name, setting in self.settings.items():
             if not _is_key(setting):
                 raise DeclarationError(
@@ -105,6 +106,7 @@ class Declaration:
 
     def configured(self, config: Config) -> dict[str, Any]:
         """Return the values of the settings."""
+        assert isinstance(self.settings, Mapping)
         values = {n: reduce(getattr, key.split('.'), config) for n, key in self.settings.items()}
         return {**values, **self.constants}
 

@@ -1,4 +1,4 @@
-"""Computes stages of a graph, each at most once, side by side where that is wanted."""
+"""Computes stages of a graph, each at most once, several at a time where configured."""
 
 import queue
 import threading
@@ -63,7 +63,7 @@ class Execution:
         Args:
             graph: its stages.
             config: its configuration.
-            keep: stages whose records are taken over, whatever the configuration says.
+            keep: stages whose records are reused, whatever the configuration says.
         """
         other = Execution(graph, config, self.run, self._finders, self.parallel)
         other._given = self._given

@@ -1,11 +1,11 @@
-"""Failures of stages: which may pass by themselves, and what to say of some that do not."""
+"""Failures of stages: which are transient, and clear messages for some that are not."""
 
 from pathlib import Path
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 from prefect import Task
-from prefect.states import State
+from prefect.client.schemas.objects import State
 from prefect.task_engine import TaskRunTimeoutError
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import Timeout as RequestsTimeout
@@ -29,7 +29,7 @@ class StageTimeoutError(UserError):
 
 
 def is_transient(task: Task[..., Any], task_run: Any, state: State[Any]) -> bool:
-    """Whether a failure may pass by itself: network, time-out, a locked or absent database.
+    """Whether a failure may be transient: network, time-out, a locked or missing database.
 
     A stage that reached its own limit is not tried again: it would take as long. Nor is one that
     found a disk full or a database damaged.
@@ -45,15 +45,15 @@ def is_transient(task: Task[..., Any], task_run: Any, state: State[Any]) -> bool
 
 
 def explained(error: object, stage: str, root: Path, timeout_s: float | None) -> UserError | None:
-    """Return what to tell a user of a stage's failure in place of it; None where it stands."""
+    """Return a clear error for a stage's failure; None where the failure itself is raised."""
     if isinstance(error, TaskRunTimeoutError):
         return StageTimeoutError(
             f'{stage}: stopped after {timeout_s:.0f} s, the limit of platform.stage_timeout_s'
         )
-    found = disk_error(error, root) if isinstance(error, BaseException) else None
-    if isinstance(found, DiskFullError):
+    on_disk = disk_error(error, root) if isinstance(error, BaseException) else None
+    if isinstance(on_disk, DiskFullError):
         return DiskFullError(
             f'{stage}: no space left on the disk of {root}, or on that of the temporary files or '
-            'the tracking database; make room and run again: finished stages are kept'
+            'the tracking database; free some space and run again: finished stages are kept'
         )
-    return None if found is None else DiskError(f'{stage}: {found}')
+    return None if on_disk is None else DiskError(f'{stage}: {on_disk}')

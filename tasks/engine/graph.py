@@ -104,22 +104,22 @@ class Graph(Generic[S]):
 
     def upstream(self, stage: str) -> tuple[str, ...]:
         """Return the stages whose outputs a stage reads, in the order in which it reads them."""
-        found = (self._writer.get(name) for name in self._stages[stage].reads)
-        return tuple(dict.fromkeys(name for name in found if name is not None))
+        writers = (self._writer.get(name) for name in self._stages[stage].reads)
+        return tuple(dict.fromkeys(name for name in writers if name is not None))
 
     def needed(self, targets: Iterable[str]) -> tuple[str, ...]:
         """Return the targets and all stages that they depend on, in order."""
-        found: set[str] = set()
+        needed: set[str] = set()
         waiting = list(targets)
         while waiting:
             name = waiting.pop()
-            if name not in found:
-                found.add(name)
+            if name not in needed:
+                needed.add(name)
                 waiting.extend(self.upstream(name))
-        return tuple(name for name in self._stages if name in found)
+        return tuple(name for name in self._stages if name in needed)
 
     def replaced(self, *stages: S) -> 'Graph[S]':
-        """Return a graph in which stages take the place of those of the same name."""
+        """Return a graph in which stages replace those of the same name."""
         others = {stage.name: stage for stage in stages}
         unknown = sorted(set(others) - set(self._stages))
         if unknown:

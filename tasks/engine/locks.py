@@ -6,9 +6,9 @@ drops an ``flock`` with the process.
 They reach the processes of one host, on a local disk. NFS passes them on where both hosts mount it
 without ``nolock`` or ``local_lock``; other network file systems may keep them to one host, and a
 bucket (``platform.remote_cache``) knows none. Where a lock does not reach, both hosts compute the
-stage. That is waste and no damage: each writes into a directory of its own, which is moved into
-place whole; outputs of one key have the same content, the last move stays, and a record that does
-not fit the files beside it is computed again (docs/platform.md, Where locks do not reach).
+stage. That wastes time and damages nothing: each writes into a directory of its own and renames it;
+outputs of one key have the same content, the last one stays, and a record that does not match its
+files is computed again (docs/platform.md, Where locks do not reach).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""An MLflow database in an artifact root that lies elsewhere now: it follows the root.
+"""An MLflow database in an artifact root that was moved: its addresses are corrected.
 
 MLflow stores where the files of runs and models lie as absolute addresses and has no call to change
-them. It would go on writing to the old place, make it anew, or fail where it may not.
+them. It would keep writing to the old folder, make it again, or fail where it may not.
 """
 
 import logging
@@ -37,9 +37,9 @@ def follow_root(database: Path, stored: str, artifacts: Path) -> None:
         stored: address of the files in it.
         artifacts: folder of the files beside it.
     """
-    wanted = artifacts.resolve().as_uri()
+    current = artifacts.resolve().as_uri()
     beside = database.resolve().parent == artifacts.resolve().parent
-    if stored == wanted or not beside or stored.rpartition('/')[2] != wanted.rpartition('/')[2]:
+    if stored == current or not beside or stored.rpartition('/')[2] != current.rpartition('/')[2]:
         return
     with closing(sqlite3.connect(database, timeout=WAIT_S)) as connection, connection:
         known = {name for (name,) in connection.execute('SELECT name FROM sqlite_master')}
@@ -49,9 +49,9 @@ def follow_root(database: Path, stored: str, artifacts: Path) -> None:
                     f'UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) '
                     f'WHERE {column} = :old '
                     f"OR substr({column}, 1, length(:old) + 1) = :old || '/'",
-                    {'old': stored, 'new': wanted},
+                    {'old': stored, 'new': current},
                 )
-    log.warning('%s lay beside %s before; its runs are found at %s now', database, stored, wanted)
+    log.warning('%s lay beside %s before; its runs are found at %s now', database, stored, current)
 
 
 def stored_registry(registry: Mapping[str, str], root: Path) -> dict[str, str]:
@@ -77,13 +77,15 @@ def promotion_record(root: Path) -> dict[str, Any] | None:
 
 
 def _with_registry(record: dict[str, Any], root: Path) -> dict[str, Any]:
-    found = dict(record)
+    result = dict(record)
     if record.get(promotion.PREVIOUS):
-        found[promotion.PREVIOUS] = _with_registry(record[promotion.PREVIOUS], root)
+        result[promotion.PREVIOUS] = _with_registry(record[promotion.PREVIOUS], root)
     registry = record.get('registry')
-    file = database_file(registry['uri']) if registry else None
+    if not registry:
+        return result
+    file = database_file(registry['uri'])
     if file is not None and not (file.is_absolute() and file.exists()):
         here = root.resolve() / (file.name if file.is_absolute() else file)
         if here.exists():
-            found['registry'] = {**registry, 'uri': f'{SQLITE}{here}'}
-    return found
+            result['registry'] = {**registry, 'uri': f'{SQLITE}{here}'}
+    return result

@@ -73,8 +73,8 @@ class Record:
                     'writes into the folder that it is given only'
                 )
             inner = path.relative_to(folder)
-            place = PurePosixPath(self.stage, self.key, *inner.parts).as_posix()
-            files[name] = replace(artifact, path=place)
+            relative = PurePosixPath(self.stage, self.key, *inner.parts).as_posix()
+            files[name] = replace(artifact, path=relative)
         return replace(self, files=files).to_dict()
 
     @classmethod
@@ -120,7 +120,7 @@ def _under(folder: Path, stage: str, key: str, path: str) -> Path:
     absolute = path.startswith('/')
     if start < 0 or (start > 0 and not absolute):
         raise ArtifactError(f'{stage}: its stored record names {path}, which is not its own')
-    found = folder.joinpath(*parts[start + 2 :]).resolve()
-    if not found.is_relative_to(folder):
+    resolved = folder.joinpath(*parts[start + 2 :]).resolve()
+    if not resolved.is_relative_to(folder):
         raise ArtifactError(f'{stage}: its stored record names {path}, which lies outside {folder}')
-    return found
+    return resolved

@@ -1,7 +1,7 @@
 """Where Prefect keeps the records of stages: in two folders of the artifact root.
 
 Prefect's own storage of local files has to be registered on its server together with its absolute
-path, writes in place, and lets a stored file name the serializer that reads it: whoever can write
+path, overwrites files, and lets a stored file name the serializer that reads it: whoever can write
 such a file then chooses between JSON and pickle. Its storage of remote files reads an unreachable
 bucket as an empty one, so that everything is computed again in silence. Records of several hosts
 therefore go through `tasks.engine.remote_cache`.
@@ -36,23 +36,25 @@ class RecordFolder(WritableFileSystem):
     def _resolve_path(self, path: str) -> None:
         """Tell Prefect to keep names as they are: with a path it would store absolute ones."""
 
-    def read_path(self, path: str, **_options: Any) -> bytes:
+    def read_path(self, path: str, **_options: Any) -> bytes:  # type: ignore[override]  # may be sync
         """Return the content of a file. Raises OSError where there is none."""
-        return self._place(path).read_bytes()
+        return self._file(path).read_bytes()
 
-    def write_path(self, path: str, content: bytes, **_options: Any) -> None:
+    def write_path(  # type: ignore[override]  # may be sync
+        self, path: str, content: bytes, **_options: Any
+    ) -> None:
         """Write a file, or leave the old one as it is."""
-        with atomic_file(self._place(path)) as temporary:
+        with atomic_file(self._file(path)) as temporary:
             temporary.write_bytes(content)
 
-    def _place(self, name: str) -> Path:
+    def _file(self, name: str) -> Path:
         if name in ('', '.', '..') or '/' in name:
             raise ValueError(f'{name!r} is no name of a record')
         return self.folder / name
 
 
 class KeyFolder(RecordFolder):
-    """Files that say of a key where its result lies; one counts only if that can be read.
+    """Files that name the result of a key; one counts only if its result can be read.
 
     Attributes:
         results: where results lie.
@@ -62,7 +64,7 @@ class KeyFolder(RecordFolder):
 
     results: RecordFolder
 
-    def read_path(self, path: str, **_options: Any) -> bytes:
+    def read_path(self, path: str, **_options: Any) -> bytes:  # type: ignore[override]  # may be sync
         """Return what Prefect needs to read a result, always as plain JSON.
 
         Raises:

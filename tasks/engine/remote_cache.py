@@ -1,14 +1,13 @@
-"""Outputs of stages in a place that several hosts reach: a bucket, or whatever fsspec knows.
+"""Outputs of stages in storage that several hosts share: a bucket, or another fsspec system.
 
 Under the address, ``<stage>/<key>.json`` is the record of a stage and ``<stage>/<key>/<run>/`` has
 its files, where the run is the MLflow run that computed them. The record is written last and names
-checksums; everything fetched is checked against them, so that half an upload is never believed.
+checksums; everything fetched is checked against them, so that a partial upload is never used.
 
-Checksums guard against accidents. Who may write to the remote cache is trusted with what stages
-compute:
-they can replace outputs together with the record. They are not trusted with this host: nothing is
-written outside of the stage's folder, nothing is read from the remote cache beyond the recorded
-sizes, and no output is ever unpickled (docs/platform.md).
+Checksums guard against accidents. Whoever may write to the remote cache is trusted with what stages
+compute: they can replace outputs together with the record. They are not trusted with this host:
+nothing is written outside of the stage's folder, nothing is read from the remote cache beyond the
+recorded sizes, and no output is ever unpickled (docs/platform.md).
 """
 
 import json
@@ -108,9 +107,9 @@ class RemoteCache:
             self._put(Path(entry['path']), f'{self._outputs(stage, key, record["run_id"])}/{path}')
             files[name] = {**entry, 'path': path}
         content = json.dumps({**record, 'files': files, 'cached': False}, sort_keys=True)
-        self.files.pipe_file(self._place(stage, key), content.encode())
+        self.files.pipe_file(self._record_path(stage, key), content.encode())
 
-    def _place(self, stage: str, key: str) -> str:
+    def _record_path(self, stage: str, key: str) -> str:
         return f'{self.folder}/{stage}/{key}.json'
 
     def _outputs(self, stage: str, key: str, run_id: str) -> str:
@@ -122,9 +121,9 @@ class RemoteCache:
     def _record(self, stage: str, key: str) -> dict[str, Any] | None:
         # Another host writes it: a listing of a moment ago may be out of date.
         self.files.invalidate_cache()
-        place = self._place(stage, key)
+        path = self._record_path(stage, key)
         try:
-            content = b''.join(self._stream(self.files.info(place), MAX_RECORD_BYTES))
+            content = b''.join(self._stream(self.files.info(path), MAX_RECORD_BYTES))
         except FileNotFoundError:
             return None
         return parse_record(content, stage, key)
@@ -152,7 +151,7 @@ class RemoteCache:
                     raise DamagedCacheError(f'its output {name} is not as recorded')
 
     def _get(self, remote: str, local: Path, size: int) -> None:
-        """Copy a file or directory of at most ``size`` bytes to a place where nothing lies."""
+        """Copy a file or directory of at most ``size`` bytes to a path that does not exist."""
         info = self.files.info(remote)
         if info['type'] != 'directory':
             self._write(info, local, size)
@@ -211,9 +210,9 @@ class RemoteCache:
     def _put(self, local: Path, remote: str) -> None:
         for path in sorted(local.rglob('*')) if local.is_dir() else [local]:
             if path.is_file():
-                place = f'{remote}/{path.relative_to(local).as_posix()}'.removesuffix('/.')
-                self.files.makedirs(place.rpartition('/')[0], exist_ok=True)
-                self.files.put_file(str(path), place)
+                target = f'{remote}/{path.relative_to(local).as_posix()}'.removesuffix('/.')
+                self.files.makedirs(target.rpartition('/')[0], exist_ok=True)
+                self.files.put_file(str(path), target)
 
 
 def _inner(entry: dict[str, Any], folder: str) -> str:

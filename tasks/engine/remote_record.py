@@ -21,7 +21,7 @@ _FORBIDDEN = frozenset('\\:') | {chr(code) for code in (*range(32), 127)}
 
 
 class DamagedCacheError(Exception):
-    """What the remote cache holds of a stage is not as its record says, or the record is none."""
+    """What the remote cache has of a stage does not match its record, or the record is invalid."""
 
 
 class _Output(BaseModel):
@@ -52,8 +52,8 @@ def parse_record(content: bytes, stage: str, key: str) -> dict[str, Any]:
 
     Args:
         content: JSON as it lies in the remote cache, at most `MAX_RECORD_BYTES`.
-        stage: the stage that was asked for.
-        key: the key that was asked for.
+        stage: the requested stage.
+        key: the requested key.
 
     Raises:
         DamagedCacheError: it is no record, is that of another stage or key, or names a path that is
@@ -63,9 +63,9 @@ def parse_record(content: bytes, stage: str, key: str) -> dict[str, Any]:
         record = _Record.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = '.'.join(str(part) for part in first['loc'])[:_QUOTED]
+        field = '.'.join(str(part) for part in first['loc'])[:_QUOTED]
         raise DamagedCacheError(
-            f'its record is damaged: {place}{place and ": "}{first["msg"][:200]}'
+            f'its record is damaged: {field}{field and ": "}{first["msg"][:200]}'
         ) from error
     if (record.stage, record.key) != (stage, key):
         raise DamagedCacheError(

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from naics_embed.artifacts import (
     Artifact,
@@ -91,12 +91,12 @@ class Run:
     Attributes:
         root: directory under which stages write.
         tracker: where runs are logged.
-        refresh: stages to compute again although they are cached, and all that stands on them.
+        refresh: stages to compute again although they are cached, and all that depend on them.
         resume: what training does about checkpoints of its key: see `training.fit.train_text`.
         experiment: name of the MLflow experiment; checkpoints lie in a folder of that name.
         renewed: outputs that were computed again because of ``refresh``, so far.
         done: stage → its record, of the stages called so far.
-        made: path of an output → the task run that returned it.
+        task_runs: path of an output → the task run that returned it.
         remote_cache: where other hosts find outputs and leave theirs.
         timeout_s: seconds after which a stage is stopped; None for no limit.
         config: the resolved configuration, for the record; empty where there is none.
@@ -110,7 +110,7 @@ class Run:
     experiment: str = 'default'
     renewed: set[str] = field(default_factory=set)
     done: dict[str, Record] = field(default_factory=dict)
-    made: dict[str, UUID] = field(default_factory=dict)
+    task_runs: dict[str, UUID] = field(default_factory=dict)
     remote_cache: RemoteCache | None = None
     timeout_s: float | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -154,7 +154,7 @@ class Stage(Declaration):
     def __call__(
         self, run: Run, inputs: Mapping[str, Given] | None = None, **settings: Any
     ) -> Record:
-        """Return the record of the stage, computing it only where it is not at hand.
+        """Return the record of the stage, computing it only where it is not stored.
 
         Raises:
             DeclarationError: the inputs are not those that the stage reads.
@@ -170,13 +170,13 @@ class Stage(Declaration):
         key = self.key(inputs, settings)
         renewed = self.renewed(run, inputs)
         state = self._state(run, key, inputs, settings, refresh=renewed)
-        record = self._found(run, key, state)
+        record = self._usable_record(run, key, state)
         if record is None:
             state = self._state(run, key, inputs, settings, refresh=True)
             record = self._record(run, key, state)
-        made = state.state_details.task_run_id
-        if made is not None:
-            run.made.update((artifact.path, made) for artifact in record.files.values())
+        task_run = state.state_details.task_run_id
+        if task_run is not None:
+            run.task_runs.update((artifact.path, task_run) for artifact in record.files.values())
         if renewed:
             run.renewed.update(artifact.path for artifact in record.files.values())
         if run.remote_cache is not None and not (
@@ -202,20 +202,20 @@ class Stage(Declaration):
         *,
         refresh: bool,
     ) -> State[Any]:
-        made = {run.made.get(path) for path in origins_of(inputs)}
+        upstream = {run.task_runs[path] for path in origins_of(inputs) if path in run.task_runs}
         return call_cached(
             partial(self._compute, key, inputs, run, settings),
             self.name,
             key,
             run.root,
-            upstream=made - {None},
+            upstream=upstream,
             refresh=refresh,
             timeout_s=run.timeout_s,
             asset=OF_STAGE.get(self.name),
         )
 
     def renewed(self, run: Run, inputs: Mapping[str, Given]) -> bool:
-        """Whether this run wants the stage computed again: itself, or one that it depends on."""
+        """Whether the stage, or one that it depends on, is to be computed again in this run."""
         return self.name in run.refresh or any(path in run.renewed for path in origins_of(inputs))
 
     def at_hand(self, run: Run, inputs: Mapping[str, Given], settings: Mapping[str, Any]) -> bool:
@@ -232,8 +232,8 @@ class Stage(Declaration):
     def _stored(self, run: Run, key: str) -> Path:
         return key_file(run.root, self.name, key)
 
-    def _found(self, run: Run, key: str, state: State[Any]) -> Record | None:
-        """Return the record of a state; None where it was stored and is not to be believed."""
+    def _usable_record(self, run: Run, key: str, state: State[Any]) -> Record | None:
+        """Return the record of a state; None where a stored one is damaged."""
         try:
             record = self._record(run, key, state)
         except ArtifactError as error:
@@ -248,13 +248,13 @@ class Stage(Declaration):
 
     def _record(self, run: Run, key: str, state: State[Any]) -> Record:
         error = state.result(raise_on_failure=False) if state.is_failed() else None
-        told = explained(error, self.name, run.root, run.timeout_s)
-        if told is not None:
-            raise told from error
+        failure = explained(error, self.name, run.root, run.timeout_s)
+        if failure is not None:
+            raise failure from error
         values = state.result(raise_on_failure=True)
-        found = state.name == 'Cached'
-        record = Record.from_stored(values, self.name, key, run.root, cached=found)
-        return replace(record, cached=found or values['cached'])
+        cached = state.name == 'Cached'
+        record = Record.from_stored(values, self.name, key, run.root, cached=cached)
+        return replace(record, cached=cached or values['cached'])
 
     def _compute(
         self, key: str, inputs: dict[str, Given], run: Run, settings: dict[str, Any]
@@ -266,13 +266,13 @@ class Stage(Declaration):
                     'run again to compute it'
                 )
         target = run.root / self.name / key
-        # The lock of the key is held: whoever began to write here is dead.
+        # The lock of the key is held: a process that began to write here has died.
         discard_leftovers(target)
         renewed = self.renewed(run, inputs)
         if run.remote_cache is not None and not renewed:
-            found = run.remote_cache.fetch(self.name, key, target)
-            if found is not None:
-                return Record.from_dict(found, cached=True).stored(run.root)
+            fetched = run.remote_cache.fetch(self.name, key, target)
+            if fetched is not None:
+                return Record.from_dict(fetched, cached=True).stored(run.root)
         start = time.perf_counter()
         attempt = {'stage': self.name, 'key': key, 'root': quote(str(run.root))}
         with run.tracker.stage(self.name, {'cached': 'false'}, resume=attempt) as stage_run:
@@ -301,7 +301,7 @@ class StageContext:
         run: the pipeline run.
         tracking: the open MLflow run of the stage.
         key: the stage's content key, for files that outlive an attempt (checkpoints).
-        renewed: whether it is computed again on purpose, and must not take up what is there.
+        renewed: whether it is computed again on purpose, and must not reuse what is there.
     """
 
     run: Run

@@ -1,4 +1,6 @@
-"""A storage block of Prefect's server as a file system: its address is kept in one place."""
+"""A storage block of Prefect's server as a file system: its address is configured once."""
+
+from typing import cast
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
@@ -30,10 +32,12 @@ def file_system(slug: str) -> tuple[AbstractFileSystem, str]:
             f'the kind {KIND}, with the address of the bucket as its basepath'
         )
     try:
-        block = RemoteFileSystem.load(name, _sync=True)
+        # Prefect's decorator adds `_sync`, and its annotation does not.
+        loaded = RemoteFileSystem.load(name, _sync=True)  # type: ignore[call-arg]
     except ValueError as error:
         raise ConfigError(
             f"platform.remote_cache={slug}: Prefect's server has no such block; save it there, or "
             'name the address itself, such as s3://bucket/folder (docs/platform.md)'
         ) from error
+    block = cast(RemoteFileSystem, loaded)
     return url_to_fs(block.basepath, **block.settings)

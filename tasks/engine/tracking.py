@@ -78,13 +78,14 @@ class Tracker:
             name: the stage.
             tags: tags of the run.
             resume: tags that name an attempt. One with these tags that never ended, because its
-                process was killed, is taken up again in place of a new run.
+                process was killed, is resumed instead of a new run.
         """
         client = self.client
         tags = {PARENT: self.parent_run_id, 'stage': name, **tags, **(resume or {})}
         killed = _unfinished(client, self.experiment_id, resume) if resume else None
         run_id = (
-            killed or client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id
+            killed
+            or client.create_run(self.experiment_id, run_name=name, tags=dict(tags)).info.run_id
         )
         if killed is not None:
             # It belongs to the pipeline run that finishes it.
@@ -158,8 +159,8 @@ def pipeline_run(
 ) -> Iterator[Tracker]:
     """Open the run of a pipeline, making the experiment where it is missing.
 
-    A flow run that Prefect retries goes on in the MLflow run that it began, unless its parameters
-    are others now: those of a run are final, so it gets a new one.
+    A flow run that Prefect retries continues in the MLflow run that it began, unless its parameters
+    changed: those of a run are final, so it gets a new one.
 
     Args:
         uri: MLflow tracking URI.
@@ -188,7 +189,7 @@ def pipeline_run(
         if run_id is not None and not _same_params(client, run_id, params):
             run_id = None
         if run_id is None:
-            run_id = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
+            run_id = client.create_run(experiment_id, run_name=name, tags=dict(tags)).info.run_id
         else:
             client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         with _ending(client, run_id):
@@ -199,8 +200,8 @@ def pipeline_run(
 def use_uri(uri: str) -> None:
     """Make a tracking URI MLflow's own in this process.
 
-    MLflow would also put it into the environment, where it would pass for the user's in the next
-    flow, and in every process that is started.
+    MLflow would also put it into the environment, where the next flow and every
+    child process would take it for the user's.
     """
     given = os.environ.get(URI_VARIABLE)
     mlflow.set_tracking_uri(uri)
@@ -246,42 +247,42 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path, uri: str) -> str:
     try:
-        found = client.get_experiment_by_name(name)
+        experiment = client.get_experiment_by_name(name)
     except MlflowException as error:
         if error.get_http_status_code() not in REFUSED:
             raise
         raise refused(uri) from error
-    if found is not None:
+    if experiment is not None:
         database = database_file(uri)
         if database is not None:
-            follow_root(database, found.artifact_location, artifacts)
-        return found.experiment_id
+            follow_root(database, experiment.artifact_location, artifacts)
+        return experiment.experiment_id
     location = None if uri.startswith('http') else artifacts.resolve().as_uri()
     try:
         return client.create_experiment(name, artifact_location=location)
     except MlflowException:
         # Another run may have made it in between.
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
             raise
-        return found.experiment_id
+        return experiment.experiment_id
 
 
 def _unfinished(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str | None:
-    """Return the run with these tags that says it is running, or None."""
-    wanted = [f"tags.{name} = '{value}'" for name, value in tags.items()]
-    found = client.search_runs(
-        [experiment_id], ' and '.join([*wanted, "attributes.status = 'RUNNING'"]), max_results=1
+    """Return the run with these tags and the status RUNNING, or None."""
+    conditions = [f"tags.{name} = '{value}'" for name, value in tags.items()]
+    runs = client.search_runs(
+        [experiment_id], ' and '.join([*conditions, "attributes.status = 'RUNNING'"]), max_results=1
     )
-    return found[0].info.run_id if found else None
+    return runs[0].info.run_id if runs else None
 
 
 def run_of_flow(client: MlflowClient, experiment_id: str, flow_run: str) -> str | None:
     """Return the MLflow run that a Prefect flow run began, or None."""
     if flow_run == NO_FLOW_RUN:
         return None
-    found = client.search_runs([experiment_id], f"tags.`{FLOW_RUN}` = '{flow_run}'", max_results=1)
-    return found[0].info.run_id if found else None
+    runs = client.search_runs([experiment_id], f"tags.`{FLOW_RUN}` = '{flow_run}'", max_results=1)
+    return runs[0].info.run_id if runs else None
 
 
 def set_tags(tracker: Tracker, tags: Mapping[str, str]) -> None:

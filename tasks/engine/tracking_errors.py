@@ -1,4 +1,4 @@
-"""A tracking database or server that cannot be used: found early, and told in one sentence."""
+"""A tracking database or server that cannot be used: found early, reported in one sentence."""
 
 import sqlite3
 import time
@@ -55,18 +55,18 @@ def database_file(uri: str) -> Path | None:
 
 @contextmanager
 def clear_tracking_errors(uri: str) -> Iterator[None]:
-    """Raise a user's error in place of one that the tracker's disk, file or server explains."""
+    """Raise a clear error where the tracker's disk, file or server explains a failure."""
     try:
         yield
     except ERRORS as error:
-        told = tracking_error(error, uri)
-        if told is None:
+        explained = tracking_error(error, uri)
+        if explained is None:
             raise
-        raise told from error
+        raise explained from error
 
 
 def tracking_error(error: BaseException, uri: str) -> UserError | None:
-    """Return what to tell a user in place of an error of a tracker; None where it is not known."""
+    """Return a clear error for an error of a tracker; None where the cause is not known."""
     file = database_file(uri)
     on_disk = disk_error(error, file)
     if on_disk is not None:
@@ -103,9 +103,9 @@ def is_damaged(error: BaseException) -> bool:
 
 
 def refused(uri: str) -> TrackingError:
-    """Return the error of a server that wants to know who asks."""
+    """Return the error of a server that asks for a user and a password."""
     return TrackingError(
-        f'the MLflow server {uri} wants a user and a password, or refuses those given: set '
+        f'the MLflow server {uri} asks for a user and a password, or refuses those given: set '
         'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD'
     )
 

@@ -65,8 +65,8 @@ def register(uri: str, run_id: str, model: str, bundle: Path, tags: dict[str, An
     """
     client = MlflowClient(tracking_uri=uri)
     digest = checksum(bundle / MANIFEST)[0]
-    known = find_version(client, model, digest)
-    if known is None:
+    existing = find_version(client, model, digest)
+    if existing is None:
         logged = _log(uri, run_id, bundle)
         if not _exists(client, model):
             client.create_registered_model(model)
@@ -78,26 +78,26 @@ def register(uri: str, run_id: str, model: str, bundle: Path, tags: dict[str, An
             model_id=logged.model_id,
             tags={BUNDLE_TAG: digest, **{name: str(value) for name, value in tags.items()}},
         )
-        known = str(version.version)
-        log.info('registered %s version %s', model, known)
-    return Registered(uri, model, known)
+        existing = str(version.version)
+        log.info('registered %s version %s', model, existing)
+    return Registered(uri, model, existing)
 
 
 def find_version(client: MlflowClient, model: str, digest: str) -> str | None:
     """Return the newest version made of the bundle whose manifest has this checksum."""
-    found = client.search_model_versions(f"name = '{model}' and tags.{BUNDLE_TAG} = '{digest}'")
-    return max((str(each.version) for each in found), key=int, default=None)
+    versions = client.search_model_versions(f"name = '{model}' and tags.{BUNDLE_TAG} = '{digest}'")
+    return max((str(each.version) for each in versions), key=int, default=None)
 
 
-def crown(registered: Registered) -> None:
-    """Give a version the alias champion; the champion so far becomes the previous one.
+def set_champion(registered: Registered) -> None:
+    """Set the alias ``champion`` to a version, and ``previous`` to the champion before it.
 
-    A version that the registry does not have, as after its database was moved away, gets none.
+    Where the registry lacks the version, as after its database was moved away, no alias is set.
     """
     client = MlflowClient(tracking_uri=registered.uri)
     if not _is_there(lambda: client.get_model_version(registered.model, registered.version)):
         log.warning(
-            '%s has no version %s of the model %s; its aliases are left as they are',
+            '%s has no version %s of the model %s; its aliases are unchanged',
             redacted(registered.uri),
             registered.version,
             registered.model,
@@ -117,8 +117,8 @@ def alias(client: MlflowClient, model: str, name: str) -> str | None:
     """Return the version that an alias names, None where there is none."""
     if not _exists(client, model):
         return None
-    found = client.get_registered_model(model).aliases.get(name)
-    return None if found is None else str(found)
+    version = client.get_registered_model(model).aliases.get(name)
+    return None if version is None else str(version)
 
 
 def _exists(client: MlflowClient, model: str) -> bool:
@@ -138,7 +138,7 @@ def _is_there(read: Callable[[], object]) -> bool:
 def signature() -> ModelSignature:
     """Return what the registered model takes and gives; see `tasks.registry.served_model`."""
     text, whole, real = DataType.string, DataType.long, DataType.double
-    given = {
+    columns: dict[str, DataType | Array] = {
         'row': whole,
         'query': text,
         'kind': text,
@@ -157,7 +157,7 @@ def signature() -> ModelSignature:
     return ModelSignature(
         inputs=Schema([ColSpec(text, name, required=False) for name in ('text', 'code')]),
         outputs=Schema(
-            [ColSpec(kind, name, required=name == 'row') for name, kind in given.items()]
+            [ColSpec(kind, name, required=name == 'row') for name, kind in columns.items()]
         ),
         params=ParamSchema(
             [

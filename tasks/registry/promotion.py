@@ -1,4 +1,4 @@
-"""Promotion between runs: the bundle in use gives way to a better one only, unless told otherwise.
+"""Promotion between runs: only a better bundle replaces the one in use, unless it is forced.
 
 This is no stage: it depends on what was promoted before, so nothing of it is cached.
 """
@@ -20,7 +20,7 @@ from tasks.engine.file_lock import file_lock
 from tasks.engine.moved_database import promotion_record, stored_registry
 from tasks.engine.tracking import Tracker
 from tasks.engine.tracking_errors import check_tracking, clear_tracking_errors
-from tasks.registry.models import Registered, crown, find_version, register
+from tasks.registry.models import Registered, find_version, register, set_champion
 
 log = logging.getLogger('naics_embed.pipeline')
 
@@ -49,7 +49,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of it.
+    """The outcome of a promotion.
 
     Attributes:
         promoted: whether the bundle is the one in use now.
@@ -86,11 +86,11 @@ def promote_run(
     # Of two runs that end at once, the second is compared with what the first has put in use.
     with _alone(root):
         record = promotion_record(root)
-        standing = record is not None and (root / record['bundle'] / MANIFEST).is_file()
-        if record is not None and standing:
+        exists = record is not None and (root / record['bundle'] / MANIFEST).is_file()
+        if record is not None and exists:
             if (root / record['bundle']).resolve() == contender.bundle.resolve():
                 # An attempt before this one may have ended between pointer and registry.
-                _crown(record)
+                _set_champion(record)
                 return Outcome(True, 'it is in use already')
             outcome = _against(record, contender, rule)
             if not outcome.promoted and not force:
@@ -98,7 +98,7 @@ def promote_run(
                 return outcome
             if not outcome.promoted:
                 outcome = Outcome(
-                    True, f'told to (promotion.force), although {outcome.reason}', outcome.rows
+                    True, f'forced (promotion.force), although {outcome.reason}', outcome.rows
                 )
         else:
             outcome = Outcome(True, 'nothing was in use before')
@@ -121,7 +121,7 @@ def promote_run(
                 'registry': stored_registry(registered.to_dict(), root),
             },
         )
-        crown(registered)
+        set_champion(registered)
         return outcome
 
 
@@ -140,11 +140,11 @@ def promote_bundle(root: Path, bundle: Path) -> dict[str, Any]:
         )
         promote(root, bundle, facts)
         if registered is not None:
-            crown(registered)
-        found = promotion_record(root)
-    if found is None:
+            set_champion(registered)
+        current = promotion_record(root)
+    if current is None:
         raise ArtifactError(f'{root} was changed meanwhile; promote again')
-    return found
+    return current
 
 
 def roll_back(root: Path) -> dict[str, Any]:
@@ -155,13 +155,13 @@ def roll_back(root: Path) -> dict[str, Any]:
     with _alone(root), _registry_of((promotion_record(root) or {}).get(PREVIOUS)):
         before = (promotion_record(root) or {}).get(PREVIOUS)
         if before is not None and (root / before['bundle'] / MANIFEST).is_file():
-            _crown(before)
+            _set_champion(before)
         return rollback(root)
 
 
 @contextmanager
 def _registry_of(record: Mapping[str, Any] | None) -> Iterator[None]:
-    """Tell in a sentence where the registry that a record names cannot be used."""
+    """Report in one sentence where the registry that a record names cannot be used."""
     uri = ((record or {}).get('registry') or {}).get('uri')
     if uri is None:
         yield
@@ -175,9 +175,9 @@ def _alone(root: Path) -> AbstractContextManager[None]:
     return file_lock(root / '.locks' / 'promotion.lock')
 
 
-def _crown(record: Mapping[str, Any]) -> None:
+def _set_champion(record: Mapping[str, Any]) -> None:
     if record.get('registry'):
-        crown(Registered(**record['registry']))
+        set_champion(Registered(**record['registry']))
 
 
 def _known(registry: dict[str, str] | None, bundle: Path) -> Registered | None:
@@ -189,14 +189,15 @@ def _known(registry: dict[str, str] | None, bundle: Path) -> Registered | None:
 
 
 def _against(record: dict[str, Any], contender: Contender, rule: PromotionRule) -> Outcome:
-    told = f'to use it all the same: naics-embed promote {contender.bundle}'
+    remedy = f'to use it anyway: naics-embed promote {contender.bundle}'
     if not record.get('metrics') or record.get('data') != contender.data:
         return Outcome(
             False,
-            'the table in use was validated on other data, so the two cannot be compared; ' + told,
+            'the table in use was validated on other data, so the two cannot be compared; '
+            + remedy,
         )
     verdict: Verdict = compare(
         Candidate(IN_USE, record['metrics']), Candidate(THIS_RUN, contender.metrics), rule
     )
-    reason = verdict.reason if verdict.wins else f'{verdict.reason}; {told}'
+    reason = verdict.reason if verdict.wins else f'{verdict.reason}; {remedy}'
     return Outcome(verdict.wins, reason, verdict.rows())

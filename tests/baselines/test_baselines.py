@@ -123,13 +123,17 @@ def test_a_reduced_class_mean_keeps_the_directions_of_largest_variance():
     rng = np.random.default_rng(5)
     x, queries = rng.standard_normal((40, 6)), rng.standard_normal((9, 6))
     labels = np.arange(40) % 4
-    unit, asked = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (x, queries))
+    unit, unit_queries = (
+        rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (x, queries)
+    )
     variance, axes = np.linalg.eigh(np.cov(unit.T))
     kept = axes[:, np.argsort(variance)[-3:]]
-    expected = class_mean((unit - unit.mean(0)) @ kept, labels, (asked - unit.mean(0)) @ kept, 4)
+    expected = class_mean(
+        (unit - unit.mean(0)) @ kept, labels, (unit_queries - unit.mean(0)) @ kept, 4
+    )
     np.testing.assert_allclose(reduced_class_mean(x, labels, queries, 4, 3), expected, atol=1e-5)
     whole = reduced_class_mean(x, labels, queries, 4, 99)
-    everything = class_mean(unit - unit.mean(0), labels, asked - unit.mean(0), 4)
+    everything = class_mean(unit - unit.mean(0), labels, unit_queries - unit.mean(0), 4)
     np.testing.assert_allclose(whole, everything, atol=1e-5)
 
 
@@ -151,8 +155,8 @@ def test_neighbours_vote_with_their_cosine():
     for query, row in zip(queries, scores, strict=True):
         cosine = unit @ query / np.linalg.norm(query)
         near = np.argsort(-cosine)[:7]
-        wanted = [cosine[near][labels[near] == label].sum() for label in range(4)]
-        np.testing.assert_allclose(row, [*wanted, -np.inf], atol=1e-5)
+        expected = [cosine[near][labels[near] == label].sum() for label in range(4)]
+        np.testing.assert_allclose(row, [*expected, -np.inf], atol=1e-5)
     few = nearest_neighbours(x[:3], labels[:3], queries, 5, 7)
     assert few.shape == (9, 5)
 

@@ -108,8 +108,8 @@ def test_illustrative_examples_are_apart(codebook):
 
 @pytest.mark.parametrize('cell', ['NULL', 'null', ' NULL ', '', '  \n', None, 'n/a'])
 def test_absent_cells(cell):
-    found = parse_description(cell)
-    assert (found.text, found.illustrative, found.pointer) == (None, None, None)
+    result = parse_description(cell)
+    assert (result.text, result.illustrative, result.pointer) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_pointers_in_a_circle_are_an_error(census, as_source):
 
 def test_repeated_missing_and_untitled_codes_are_errors(census, as_source):
     census.codes.append([24, 111110, 'Grain again'])
-    with pytest.raises(SourceError, match='row 26: code 111110 stands there a second time'):
+    with pytest.raises(SourceError, match='row 26: code 111110 is listed a second time'):
         build_codebook(as_source(census))
     census.codes[-1] = [24, 111130, None]
     with pytest.raises(SourceError, match='row 26: code 111130 has no title'):
@@ -199,5 +199,5 @@ def test_description_of_an_unknown_or_repeated_code_is_an_error(census, as_sourc
     with pytest.raises(SourceError, match=r"Descriptions.xlsx, column 'Code'.*row 25: '999'"):
         build_codebook(as_source(census))
     census.descriptions[-1] = [111, 'Plants', 'Y']
-    with pytest.raises(SourceError, match='row 25: code 111 stands there a second time'):
+    with pytest.raises(SourceError, match='row 25: code 111 is listed a second time'):
         build_codebook(as_source(census))

@@ -32,67 +32,67 @@ def test_one_row_a_distinct_cross_reference(redirections):
 
 
 def test_phrase_and_target(redirections):
-    found = row(redirections, '111110', 'Growing roots')
-    assert found['phrase'] == 'Growing roots'
-    assert found['targets'] == ['111211']
-    assert found['text'] == 'Growing roots--are classified in U.S. Industry 111211, Roots;'
-    assert not found['lineal']
+    result = row(redirections, '111110', 'Growing roots')
+    assert result['phrase'] == 'Growing roots'
+    assert result['targets'] == ['111211']
+    assert result['text'] == 'Growing roots--are classified in U.S. Industry 111211, Roots;'
+    assert not result['lineal']
 
 
 def test_several_targets_and_a_sector_range(redirections):
-    found = row(redirections, '111110', 'Establishments')
-    assert found['phrase'] == 'Selling grain'
-    assert found['targets'] == ['455110', '31']
+    result = row(redirections, '111110', 'Establishments')
+    assert result['phrase'] == 'Selling grain'
+    assert result['targets'] == ['455110', '31']
 
 
 def test_rows_that_name_no_code(redirections):
-    found = row(redirections, '111211', 'Growing anything')
-    assert found['targets'] == []
-    assert found['phrase'] == 'Growing anything else'
+    result = row(redirections, '111211', 'Growing anything')
+    assert result['targets'] == []
+    assert result['phrase'] == 'Growing anything else'
 
 
 def test_numbers_that_are_no_codes(redirections):
-    found = row(redirections, '111211', 'Growing for 10 years')
-    assert found['targets'] == ['1112']
-    assert found['also_named'] == []
+    result = row(redirections, '111211', 'Growing for 10 years')
+    assert result['targets'] == ['1112']
+    assert result['also_named'] == []
 
 
 def test_own_ancestor_is_lineal(redirections):
-    found = row(redirections, '32111', 'Government')
-    assert found['targets'] == ['321']
-    assert found['lineal']
-    assert found['phrase'] == 'Government establishments primarily engaged in sawing'
+    result = row(redirections, '32111', 'Government')
+    assert result['targets'] == ['321']
+    assert result['lineal']
+    assert result['phrase'] == 'Government establishments primarily engaged in sawing'
     assert row(redirections, '111211', 'Growing for')['lineal']
 
 
 def test_a_row_into_which_another_one_ran(redirections):
-    found = row(redirections, '321114', 'Industry')
-    assert found['phrase'] == 'Oiled pole makers'
-    assert found['targets'] == ['32111', '321113']
-    assert found['also_named'] == ['1111']
-    assert found['lineal']
+    result = row(redirections, '321114', 'Industry')
+    assert result['phrase'] == 'Oiled pole makers'
+    assert result['targets'] == ['32111', '321113']
+    assert result['also_named'] == ['1111']
+    assert result['lineal']
 
 
 def test_unknown_target_is_dropped_with_a_warning(census, as_source, caplog):
     source = as_source(census)
     with caplog.at_level(logging.WARNING):
-        found = row(build_redirections(source, read_taxonomy(source)), '455110', 'Corner')
-    assert found['targets'] == []
-    assert found['phrase'] == 'Corner shops'
+        result = row(build_redirections(source, read_taxonomy(source)), '455110', 'Corner')
+    assert result['targets'] == []
+    assert result['phrase'] == 'Corner shops'
     assert '1 targets are not among the codes' in caplog.text
 
 
 def test_a_row_without_the_clause_has_no_phrase(redirections):
-    found = row(redirections, '455210', 'See')
-    assert found['phrase'] is None
-    assert found['targets'] == ['455110']
+    result = row(redirections, '455210', 'See')
+    assert result['phrase'] is None
+    assert result['targets'] == ['455110']
 
 
 def test_same_code_is_marked(census, as_source):
     census.cross_references.append([111110, 'Oats--are classified in Industry 111110, Grain.'])
     source = as_source(census)
-    found = row(build_redirections(source, read_taxonomy(source)), '111110', 'Oats')
-    assert (found['same_code'], found['lineal']) == (True, False)
+    result = row(build_redirections(source, read_taxonomy(source)), '111110', 'Oats')
+    assert (result['same_code'], result['lineal']) == (True, False)
 
 
 def test_unknown_code_of_a_row_is_an_error(census, as_source):

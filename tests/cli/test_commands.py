@@ -20,7 +20,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 TEXTS = ['Soybean Farming', 'dog grooming salon']
 
 
-def told(outcome) -> str:
+def message_of(outcome) -> str:
     """The message of a user's error: one paragraph, nothing on stdout, status 2."""
     assert outcome.status == 2
     assert outcome.out == ''
@@ -69,7 +69,7 @@ def test_search_for_people(cli, bundle_path):
     lines = [line.rstrip() for line in done.out.splitlines()]
     for text in TEXTS:
         start = lines.index(text)
-        assert lines[start + 1].split() == ['code', 'title', 'distance', 'fraction']
+        assert lines[start + 1].split() == ['code', 'title', 'distance', 'probability']
         [hits] = Searcher.load(bundle_path).search([text])
         for hit, line in zip(hits, lines[start + 2 : start + 7], strict=True):
             assert line.startswith(f'{hit.official} ')
@@ -102,7 +102,7 @@ def test_search_takes_the_promoted_table(cli, bundle_path, tmp_path, monkeypatch
 )
 def test_no_table_is_a_message(cli, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
-    message = told(cli(*command))
+    message = message_of(cli(*command))
     assert '--bundle' in message
     assert 'make run' in message
     assert list(tmp_path.iterdir()) == []
@@ -113,7 +113,7 @@ def test_no_table_is_a_message(cli, tmp_path, monkeypatch, command):
 )
 def test_a_folder_that_is_no_bundle(cli, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
-    assert 'nowhere is no bundle' in told(cli(*command, '--bundle', 'nowhere'))
+    assert 'nowhere is no bundle' in message_of(cli(*command, '--bundle', 'nowhere'))
 
 
 @pytest.mark.parametrize(
@@ -127,18 +127,18 @@ def test_a_folder_that_is_no_bundle(cli, tmp_path, monkeypatch, command):
     ],
 )
 def test_what_a_search_refuses(cli, bundle_path, arguments, message):
-    assert message in told(cli(*arguments, '--bundle', bundle_path))
+    assert message in message_of(cli(*arguments, '--bundle', bundle_path))
 
 
 def test_an_altered_bundle(cli, copy):
     with (copy / 'encoder' / 'head.safetensors').open('ab') as stream:
         stream.write(b'\0')
-    assert 'head.safetensors was altered' in told(cli('search', 'farm', '--bundle', copy))
+    assert 'head.safetensors was altered' in message_of(cli('search', 'farm', '--bundle', copy))
 
 
 def test_a_bundle_of_another_version(cli, copy):
     change_manifest(copy, format=99)
-    assert 'format 99' in told(cli('metrics', '--bundle', copy))
+    assert 'format 99' in message_of(cli('metrics', '--bundle', copy))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_an_export_replaces_a_file(cli, bundle_path, tmp_path):
 def test_where_no_export_can_go(cli, bundle_path, tmp_path, monkeypatch, out, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'folder.csv').mkdir()
-    assert message in told(cli('export', '-o', out, '--bundle', bundle_path))
+    assert message in message_of(cli('export', '-o', out, '--bundle', bundle_path))
     assert [path.name for path in tmp_path.iterdir()] == ['folder.csv']
 
 
@@ -270,7 +270,7 @@ def test_config_of_another_folder(cli, tmp_path):
     ],
 )
 def test_what_config_refuses(cli, arguments, message):
-    assert message in told(cli('config', *arguments))
+    assert message in message_of(cli('config', *arguments))
 
 
 def test_version(cli):
@@ -314,7 +314,7 @@ def installed(monkeypatch):
 @pytest.mark.parametrize('command', entry.PIPELINE_COMMANDS)
 def test_outside_a_checkout_the_pipeline_says_so(cli, command):
     arguments = ['all', '--profile', 'smoke', 'model.dim=4'] if command == 'data' else ['--quiet']
-    assert 'works in a checkout' in told(cli(command, *arguments))
+    assert 'works in a checkout' in message_of(cli(command, *arguments))
 
 
 @pytest.mark.usefixtures('installed')

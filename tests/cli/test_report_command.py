@@ -44,7 +44,7 @@ def test_a_bundle_alone_tells_what_it_knows(cli, judged, tmp_path):
     done = cli('report', '--bundle', judged, '-o', out)
     assert done.status == 0, done.err
     html = out.read_text(encoding='utf-8')
-    assert 'a bundle alone does not hold it' in html
+    assert 'a bundle alone has none' in html
     assert 'Radius by level' in html
     assert 'test/index/mrr' in html
     assert '2,125 codes' in html

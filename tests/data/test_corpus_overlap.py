@@ -30,8 +30,8 @@ def compared():
 
 
 def test_equal_rows_and_contained_rows_are_found(compared):
-    found = compared.select('equal', 'same_code', 'contained').rows()
-    assert found == [row[3:] for row in ROWS]
+    result = compared.select('equal', 'same_code', 'contained').rows()
+    assert result == [row[3:] for row in ROWS]
 
 
 def test_shares_are_of_their_set(compared):

@@ -198,7 +198,7 @@ def test_every_industry_has_every_style(corpus):
     families: dict[str, set[str]] = defaultdict(set)
     for code, style in leaves.select('code', 'style').iter_rows():
         families[code].add(family(style))
-    assert {code: found for code, found in families.items() if found != set(FAMILIES)} == {}
+    assert {code: result for code, result in families.items() if result != set(FAMILIES)} == {}
 
 
 def test_every_style_is_in_every_split(corpus):
@@ -247,8 +247,8 @@ def test_the_panel_covers_all_sectors_in_two_halves(panel, taxonomy):
     assert set(panel['style']) == set(WORDS_BY_PANEL_STYLE)
     for split in ('validation', 'test'):
         part = panel.filter(pl.col('split') == split)
-        found = {taxonomy.codes[taxonomy.sector[taxonomy.index(code)]] for code in part['code']}
-        assert len(found) == 20, f'{split} lacks {sectors - found}'
+        result = {taxonomy.codes[taxonomy.sector[taxonomy.index(code)]] for code in part['code']}
+        assert len(result) == 20, f'{split} lacks {sectors - result}'
 
 
 def test_a_missing_file_is_named():

@@ -30,11 +30,11 @@ ROOT = Path(__file__).resolve().parents[2]
 @contextmanager
 def serving(status: int, body: bytes = b'"3.8.8"', password: str | None = None) -> Iterator[str]:
     """A server on loopback that gives every request one status, and one answer to who may ask."""
-    wanted = None if password is None else f'Basic {b64encode(password.encode()).decode()}'
+    expected = None if password is None else f'Basic {b64encode(password.encode()).decode()}'
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            refused = wanted is not None and self.headers['Authorization'] != wanted
+            refused = expected is not None and self.headers['Authorization'] != expected
             self.send_response(401 if refused else status)
             self.end_headers()
             self.wfile.write(body)
@@ -69,7 +69,7 @@ def test_servers_that_answer(status, level, tmp_path):
     for found in (prefect, mlflow):
         assert found.level is level
         assert str(status) in found.found
-        assert bool(found.mend) is (level is not Level.OK)
+        assert bool(found.remedy) is (level is not Level.OK)
     assert '/api/admin/version' in prefect.found
 
 
@@ -78,8 +78,8 @@ def test_the_password_of_prefect_is_given_and_asked_for():
         named = {'PREFECT_API_URL': f'{url}/api'}
         without = servers.check_prefect(named)
         assert without.level is Level.WARN
-        assert 'PREFECT_API_AUTH_STRING' in without.mend
-        assert 'source .platform/env' in without.mend
+        assert 'PREFECT_API_AUTH_STRING' in without.remedy
+        assert 'source .platform/env' in without.remedy
         wrong = servers.check_prefect({**named, 'PREFECT_API_AUTH_STRING': 'naics:other'})
         assert wrong.level is Level.WARN
         right = servers.check_prefect({**named, 'PREFECT_API_AUTH_STRING': 'naics:secret'})
@@ -94,7 +94,7 @@ def test_an_address_of_pages_is_not_that_of_the_api():
     with serving(200, b'<!DOCTYPE html>') as url:
         found = servers.check_prefect({'PREFECT_API_URL': url})
     assert found.level is Level.FAIL
-    assert 'ends in /api' in found.mend
+    assert 'ends in /api' in found.remedy
 
 
 @pytest.mark.parametrize('answer', [b'', b'HTTP/1.1 200 OK\r\n'])
@@ -146,7 +146,7 @@ def test_servers_that_do_not(tmp_path):
     url = f'http://127.0.0.1:{free_port()}'
     prefect = servers.check_prefect({'PREFECT_API_URL': url})
     assert prefect.level is Level.FAIL
-    assert 'PREFECT_API_URL' in prefect.mend
+    assert 'PREFECT_API_URL' in prefect.remedy
     assert servers.check_mlflow({'MLFLOW_TRACKING_URI': url}, tmp_path).level is Level.FAIL
     assert servers.check_prefect({'PREFECT_API_URL': 'nonsense'}).level is Level.FAIL
     assert servers.check_prefect({}).level is Level.OK
@@ -169,7 +169,7 @@ def test_the_tracking_database(tmp_path):
     locked = servers.check_mlflow({}, tmp_path, timeout=0.1)
     writer.close()
     assert locked.level is Level.WARN
-    assert 'make platform' in locked.mend
+    assert 'make platform' in locked.remedy
     other = servers.check_mlflow({'MLFLOW_TRACKING_URI': 'postgresql://x'}, tmp_path)
     assert 'not tried' in other.found
 
@@ -194,7 +194,7 @@ def test_packages_against_requirements(monkeypatch, tmp_path):
     good = {'numpy': '2.4.6', 'rich': '15.0'}
     found = levels(**good)
     assert found['packages'].level is Level.OK
-    assert (found['extra train'].level, found['extra train'].mend) == (Level.OK, '')
+    assert (found['extra train'].level, found['extra train'].remedy) == (Level.OK, '')
     assert levels(**good, prefect='3.8.8')['extra train'].level is Level.WARN
     assert levels(**good, prefect='3.8.8', mlflow='3')['extra train'].found == 'installed'
     old = levels(**good, prefect='2.0', mlflow='3')['extra train']
@@ -227,7 +227,7 @@ def test_the_artifact_root(tmp_path, monkeypatch):
     assert not (tmp_path / 'new').exists()
     assert storage.check_root(tmp_path).level is Level.OK
     tmp_path.chmod(0o777)
-    assert 'chmod o-w' in storage.check_root(tmp_path).mend
+    assert 'chmod o-w' in storage.check_root(tmp_path).remedy
     tmp_path.chmod(0o755)
     (tmp_path / 'file').write_text('')
     assert storage.check_root(tmp_path / 'file').level is Level.FAIL
@@ -241,7 +241,7 @@ def test_the_artifact_root(tmp_path, monkeypatch):
     assert 'Permission denied' in refused.found
 
 
-def test_room_on_the_disk(tmp_path):
+def test_free_space_on_the_disk(tmp_path):
     assert storage.check_disk(tmp_path, free=100 * 2**30).level is Level.OK
     full = storage.check_disk(tmp_path / 'none', free=10)
     assert full.level is Level.FAIL
@@ -281,7 +281,7 @@ def test_leftovers_of_killed_stages(tmp_path):
     (tmp_path / 'tokens' / '.key.x1y2').mkdir()
     left = storage.check_leftovers(tmp_path)
     assert left.level is Level.WARN
-    assert f'rm -r {tmp_path}/tokens/.key.x1y2' in left.mend
+    assert f'rm -r {tmp_path}/tokens/.key.x1y2' in left.remedy
 
 
 def test_the_promoted_bundle(tmp_path):
@@ -305,7 +305,7 @@ def test_threads_and_device():
     torch.set_num_threads(3)
     too_many = machine.check_threads({}, cores=2)
     torch.set_num_threads(threads)
-    assert too_many.mend == 'export OMP_NUM_THREADS=2'
+    assert too_many.remedy == 'export OMP_NUM_THREADS=2'
     assert machine.check_device().subject == 'device'
 
 
@@ -345,7 +345,7 @@ def test_everything_together(tmp_path):
     by_subject = {found.subject: found for found in findings}
     assert by_subject['configuration'].level is Level.FAIL
     assert 'did you mean model.dim?' in by_subject['configuration'].found
-    assert all(found.mend for found in findings if found.level is not Level.OK)
+    assert all(found.remedy for found in findings if found.level is not Level.OK)
 
 
 @pytest.mark.parametrize('broken', [False, True])
@@ -370,7 +370,7 @@ def test_the_command(tmp_path, monkeypatch, capsys, broken):
 def test_a_password_in_an_address_is_refused_and_never_shown(tmp_path):
     found = servers.check_mlflow({'MLFLOW_TRACKING_URI': 'http://me:Pl4nted@host:5000'}, tmp_path)
     assert found.level is Level.FAIL
-    assert 'MLFLOW_TRACKING_PASSWORD' in found.mend
+    assert 'MLFLOW_TRACKING_PASSWORD' in found.remedy
     prefect = servers.check_prefect(
         {'PREFECT_API_URL': f'http://me:Pl4nted@127.0.0.1:{free_port()}'}
     )

@@ -55,19 +55,18 @@ def test_the_subject_must_beat_the_other_control_not_only_the_text():
 
 
 def test_one_seed_supports_no_claim():
-    one = {control: {0: found[0]} for control, found in runs(D=0.2).items()}
+    one = {control: {0: result[0]} for control, result in runs(D=0.2).items()}
     table = summarise(one, METRICS)
     assert math.isnan(table['D']['mrr'].deviation)
     assert sentence(table, 'D', 'A', 2.0) == (
-        'Over 1 seed, HGCN (D) against text table as it is (A): '
-        'not to be told from it on any metric.'
+        'Over 1 seed, HGCN (D) against text table as it is (A): no difference on any metric.'
     )
 
 
 def test_missing_metrics_leave_a_cell_empty():
-    found = runs(D=0.1)
-    found['D'] = {seed: {'mrr': None, 'tree': math.nan} for seed in found['D']}
-    table = summarise(found, METRICS)
+    result = runs(D=0.1)
+    result['D'] = {seed: {'mrr': None, 'tree': math.nan} for seed in result['D']}
+    table = summarise(result, METRICS)
     assert table['D']['mrr'].seeds == 0
     assert math.isnan(table['D']['mrr'].mean)
     assert findings(table, 'D', 'A', 2.0)['level'] == ['mrr', 'tree']

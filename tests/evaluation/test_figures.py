@@ -74,23 +74,23 @@ def test_metrics_stand_beside_the_best_baseline(table, groups, tree):
 
 def test_tree_metrics_have_their_ceilings(table, tree):
     metrics = tree_metrics(table, tree, norm_weights=[0.5, 1.0], chunk=16)
-    shown = metrics['tree/spearman']
-    assert shown.reference_name == 'ceiling'
-    assert 0.8 < shown.value <= shown.reference + 0.05
+    metric = metrics['tree/spearman']
+    assert metric.reference_name == 'ceiling'
+    assert 0.8 < metric.value <= metric.reference + 0.05
     assert metrics['tree/map_neighbours'].value > 0.9
     assert metrics['tree/map_neighbours'].reference == 1
     assert {name.removeprefix('tree/supervised_') for name in metrics} >= {'spearman'}
     without = metrics['tree/supervised_spearman'].value
-    assert without != shown.value
+    assert without != metric.value
 
 
 def test_the_norm_weight_is_chosen_on_a_tenth_of_the_learned_codes(table, tree):
     weights = [0.0, 0.1, 1.0]
     metrics = tree_metrics(table, tree, norm_weights=weights, chunk=16)
     assert metrics['tree/norm_weight'].value == norm_weight_of(table, tree, weights, chunk=5) == 1
-    shown = metrics['tree/supervised_map_ancestors_norm_aware']
-    assert shown.value > 0.9
-    assert shown.reference == 1
+    metric = metrics['tree/supervised_map_ancestors_norm_aware']
+    assert metric.value > 0.9
+    assert metric.reference == 1
     # Codes that lie inside of their ancestors ask for no weight of the radius.
     known = [row for row, split in enumerate(table.structure_split) if split == 'supervised']
     inside = table.tangents.clone()
@@ -190,17 +190,17 @@ def test_every_baseline_is_scored_on_every_group(labelled, groups, tree):
     for group in groups:
         columns = torch.searchsorted(group.candidates, group.target)
         embeddings.append(np.eye(len(group.candidates), dtype=np.float32)[columns.numpy()])
-    found = baseline_metrics(
+    result = baseline_metrics(
         BASELINES, labelled, groups, embeddings, tree, BaselineSettings(svm_min_texts=1)
     )
-    assert list(found) == list(BASELINES)
-    for name, metrics in found.items():
+    assert list(result) == list(BASELINES)
+    for name, metrics in result.items():
         expected = {f'{group.split}/{group.prefix}mrr' for group in groups}
         assert expected <= set(metrics), name
         assert all(0 <= metrics[key] <= 1 for key in expected)
-    assert found['class_mean']['test/mrr'] == 1
+    assert result['class_mean']['test/mrr'] == 1
     # Every second leaf has a title: only of those can this baseline know.
-    assert found['title']['test/mrr'] <= 1
+    assert result['title']['test/mrr'] <= 1
 
 
 def test_an_unknown_baseline_is_named(labelled, groups, tree):
@@ -224,8 +224,8 @@ def _noisy_members(groups, seed):
         'other': 20 * right + 10 * rng.normal(size=shape),
         'noise': rng.normal(size=shape),
     }
-    found = {name: scores.astype(np.float32) for name, scores in members.items()}
-    return found, truth
+    result = {name: scores.astype(np.float32) for name, scores in members.items()}
+    return result, truth
 
 
 def _top1(scores, truth):

@@ -28,9 +28,9 @@ ROWS = (
 
 @pytest.fixture
 def groups(frame_of, taxonomy, structure) -> dict[tuple[str, str], QueryGroup]:
-    found = query_groups(frame_of(*ROWS), taxonomy, structure, jaccard=JACCARD)
-    assert len({(group.split, group.prefix) for group in found}) == len(found)
-    return {(group.split, group.prefix): group for group in found}
+    result = query_groups(frame_of(*ROWS), taxonomy, structure, jaccard=JACCARD)
+    assert len({(group.split, group.prefix) for group in result}) == len(result)
+    return {(group.split, group.prefix): group for group in result}
 
 
 def test_groups_are_split_kind_level_and_structure(groups):
@@ -96,10 +96,10 @@ def test_a_query_is_not_struck_out_for_resembling_another_held_out_one(
 
 
 def test_only_the_wanted_splits(frame_of, taxonomy, structure):
-    found = query_groups(
+    result = query_groups(
         frame_of(*ROWS), taxonomy, structure, jaccard=JACCARD, splits=('validation',)
     )
-    assert {group.split for group in found} == {'validation'}
+    assert {group.split for group in result} == {'validation'}
 
 
 def test_nothing_held_out_gives_no_group(frame_of, taxonomy, structure):
@@ -121,27 +121,27 @@ def scores_of(group: QueryGroup, ranks: list[int]) -> torch.Tensor:
 
 def test_metrics_by_hand(groups, tree):
     group = groups['validation', '']
-    found = group.metrics(scores_of(group, [1, 4]), tree)
-    assert found['validation/queries'] == 2
-    assert found['validation/top1'] == 0.5
-    assert found['validation/hit_at_5'] == 1
-    assert found['validation/mrr'] == pytest.approx((1 + 1 / 4) / 2)
-    assert found['validation/strict_queries'] == 1
-    assert found['validation/strict_mrr'] == pytest.approx(1 / 4)
-    assert 2 <= found['validation/lca_level'] <= 6
-    assert all(key.startswith('validation/') for key in found)
+    result = group.metrics(scores_of(group, [1, 4]), tree)
+    assert result['validation/queries'] == 2
+    assert result['validation/top1'] == 0.5
+    assert result['validation/hit_at_5'] == 1
+    assert result['validation/mrr'] == pytest.approx((1 + 1 / 4) / 2)
+    assert result['validation/strict_queries'] == 1
+    assert result['validation/strict_mrr'] == pytest.approx(1 / 4)
+    assert 2 <= result['validation/lca_level'] <= 6
+    assert all(key.startswith('validation/') for key in result)
 
 
 def test_learned_metrics_leave_hidden_codes_out(groups, tree):
     group = groups['validation', '']
-    hidden = torch.nonzero(~group.learned).squeeze(1)
+    hidden = torch.nonzero(~group.supervised).squeeze(1)
     scores = scores_of(group, [1, 1])
     # Hidden codes come first for every query, the right answer right after them.
     scores[:, hidden] = 1 + torch.arange(len(hidden), dtype=torch.float32)
-    found = group.metrics(scores, tree)
-    assert found['validation/top1'] == 0
-    assert found['validation/mrr'] == pytest.approx(1 / (1 + len(hidden)))
-    assert found['validation/learned_top1'] == found['validation/learned_mrr'] == 1
+    result = group.metrics(scores, tree)
+    assert result['validation/top1'] == 0
+    assert result['validation/mrr'] == pytest.approx(1 / (1 + len(hidden)))
+    assert result['validation/learned_top1'] == result['validation/learned_mrr'] == 1
     of_hidden = groups['test', 'holdout_']
     right = scores_of(of_hidden, [1] * len(of_hidden.texts))
     assert not any('learned' in key for key in of_hidden.metrics(right, tree))
@@ -150,9 +150,9 @@ def test_learned_metrics_leave_hidden_codes_out(groups, tree):
 def test_prefixes_keep_groups_apart(groups, tree):
     names: list[str] = []
     for group in groups.values():
-        found = group.metrics(scores_of(group, [1] * len(group.texts)), tree)
-        assert found[f'{group.split}/{group.prefix}mrr'] == 1
-        names += found
+        result = group.metrics(scores_of(group, [1] * len(group.texts)), tree)
+        assert result[f'{group.split}/{group.prefix}mrr'] == 1
+        names += result
     assert len(names) == len(set(names))
     assert {'test/plain_level4_top1', 'validation/panel_mrr', 'test/holdout_top1'} <= set(names)
 
@@ -163,9 +163,9 @@ def test_a_group_without_strict_queries_reports_none(frame_of, taxonomy, structu
         ('Juggling!', '611699', 'index', 'test'),
     )
     (group,) = query_groups(frame_of(*rows), taxonomy, structure, jaccard=JACCARD)
-    found = group.metrics(scores_of(group, [2]), tree)
-    assert found['test/mrr'] == 0.5
-    assert not any('strict' in key for key in found)
+    result = group.metrics(scores_of(group, [2]), tree)
+    assert result['test/mrr'] == 0.5
+    assert not any('strict' in key for key in result)
 
 
 def test_structure_in_any_order_of_rows(frame_of, taxonomy, structure):

@@ -40,9 +40,9 @@ def write(path, **columns):
 
 def test_outcomes_are_read_in_any_spelling(tmp_path, taxonomy):
     path = write(tmp_path / 'o.parquet', code=['611110', '6111', '611110'], value=[1, 2, 3])
-    found = read_outcomes(path, taxonomy)
-    assert found.code.tolist() == taxonomy.indices(['611110', '6111', '611110']).tolist()
-    assert found.value.tolist() == [1, 2, 3]
+    result = read_outcomes(path, taxonomy)
+    assert result.code.tolist() == taxonomy.indices(['611110', '6111', '611110']).tolist()
+    assert result.value.tolist() == [1, 2, 3]
     numbers = read_outcomes(write(path, code=[611110, 55], value=[0.5, 1.5]), taxonomy)
     assert numbers.code.tolist() == taxonomy.indices([611110, 55]).tolist()
 
@@ -69,9 +69,9 @@ def test_bad_outcomes_are_named(tmp_path, taxonomy):
 def test_breadth_counts_the_texts_of_leaves(taxonomy, tree):
     small = Tree.of(taxonomy)
     leaf = taxonomy.index('611110')
-    found = breadth(torch.tensor([leaf, leaf, taxonomy.index('6111')]), small)
-    assert len(found.code) == len(taxonomy.at_level(6))
-    values = dict(zip(found.code.tolist(), found.value.tolist(), strict=True))
+    result = breadth(torch.tensor([leaf, leaf, taxonomy.index('6111')]), small)
+    assert len(result.code) == len(taxonomy.at_level(6))
+    values = dict(zip(result.code.tolist(), result.value.tolist(), strict=True))
     assert values[leaf] == pytest.approx(math.log(3))
     assert sum(values.values()) == pytest.approx(math.log(3))
     assert breadth(torch.empty(0, dtype=torch.int64), small) is None
@@ -79,12 +79,12 @@ def test_breadth_counts_the_texts_of_leaves(taxonomy, tree):
 
 def test_the_simulation_has_the_effects_it_states(tree, texts):
     effects = Effects(sector=1.0, family=0.0, text=0.0, own=0.0, noise=0.0)
-    found = simulate(tree, texts, effects, rows=3, seed=1)
-    assert len(found.code) == 3 * int((tree.level == 6).sum())
+    result = simulate(tree, texts, effects, rows=3, seed=1)
+    assert len(result.code) == 3 * int((tree.level == 6).sum())
     for sector in tree.sector.unique():
-        own = tree.sector[found.code] == sector
-        assert float(found.value[own].std()) == pytest.approx(0, abs=1e-12)
-    assert float(found.value.std()) > 0.3
+        own = tree.sector[result.code] == sector
+        assert float(result.value[own].std()) == pytest.approx(0, abs=1e-12)
+    assert float(result.value.std()) > 0.3
     text_only = simulate(tree, texts, Effects(0, 0, 2.0, 0, 0), rows=1, seed=1)
     assert float(text_only.value.std()) == pytest.approx(2, rel=0.01)
     again = simulate(tree, texts, Effects(1, 1, 1, 1, 1), rows=2, seed=3)

@@ -44,8 +44,8 @@ def test_probabilities_are_those_of_a_softmax():
     scores, gates, _ = sample(5)
     fusion = Fusion(('a', 'b'), WEIGHTS, np.ones(2))
     logits = np.einsum('qck,qg,gk->qc', scores, gates, WEIGHTS)
-    wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(fusion.probabilities(scores, gates), wanted, rtol=1e-4)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fusion.probabilities(scores, gates), expected, rtol=1e-4)
 
 
 def test_groups_weigh_the_same_whatever_their_size():
@@ -61,8 +61,8 @@ def test_groups_weigh_the_same_whatever_their_size():
         ['many'] * 390 + ['few'] * 30,
         FusionSettings(0.1, 200),
     )
-    shown = one.weights * one.spread
-    np.testing.assert_allclose(more.weights * more.spread, shown, atol=0.03)
+    scaled = one.weights * one.spread
+    np.testing.assert_allclose(more.weights * more.spread, scaled, atol=0.03)
 
 
 def test_a_score_that_tells_nothing_gets_no_weight():
@@ -139,12 +139,12 @@ def test_columns_by_formula():
     for leaf in range(3):
         own = cosine[:, labels == leaf]
         mean = x[labels == leaf].mean(axis=0)
-        wanted = {
+        expected = {
             'class_mean': x[:2] @ (mean / np.linalg.norm(mean)),
             'nearest': own.max(axis=1),
             'neighbours': np.log(np.exp(20 * (own - 1)).sum(axis=1)) / 20,
         }
-        for name, values in wanted.items():
+        for name, values in expected.items():
             np.testing.assert_allclose(scores[:, leaf, COLUMNS.index(name)], values, atol=2e-3)
     assert scores[0, :, COLUMNS.index('words')].argmax() == 0
     assert scores[1, :, COLUMNS.index('characters')].argmax() == 1
@@ -159,7 +159,7 @@ def test_support_of_a_leaf():
     evidence, _, _, x = known()
     texts = evidence.nearest_texts(x[0], 0, 2)
     assert texts[0] == ('corn farm', pytest.approx(1, abs=1e-3))
-    assert [word for word, _ in evidence.telling_words('an office for corn', 1, 5)] == ['office']
+    assert [word for word, _ in evidence.matching_terms('an office for corn', 1, 5)] == ['office']
 
 
 def test_every_leaf_needs_a_text():
@@ -190,17 +190,17 @@ def test_metrics_of_back_off():
     )
     p = np.array([[0.95, 0.03, 0.02], [0.5, 0.45, 0.05], [0.3, 0.1, 0.6]])
     truth = np.array([0, 1, 2])
-    found = decisions(p, truth, taxonomy)
-    assert found[6].correct.tolist() == [True, False, True]
-    assert found[5].correct.tolist() == [True, True, True]
-    np.testing.assert_allclose(found[2].confidence, [0.98, 0.95, 0.6])
-    metrics = coding_metrics(found, 0.9)
+    result = decisions(p, truth, taxonomy)
+    assert result[6].correct.tolist() == [True, False, True]
+    assert result[5].correct.tolist() == [True, True, True]
+    np.testing.assert_allclose(result[2].confidence, [0.98, 0.95, 0.6])
+    metrics = coding_metrics(result, 0.9)
     assert metrics['confident_coverage'] == pytest.approx(2 / 3)
     assert metrics['confident_accuracy'] == 1
     assert metrics['confident_level'] == pytest.approx((6 + 5) / 2)
     assert metrics['level2_accuracy'] == 1
     assert metrics['level5_ece'] > 0
-    assert set(LEVELS) == set(found)
+    assert set(LEVELS) == set(result)
 
 
 def test_the_first_answer_is_mended_and_the_ranking_stays():
@@ -215,10 +215,10 @@ def test_the_first_answer_is_mended_and_the_ranking_stays():
         order = p[2:].argsort(axis=1)
         assert (np.diff(np.take_along_axis(mended[2:], order, axis=1), axis=1) >= -1e-12).all()
     first = p[2:].max(axis=1)
-    wanted = 1 / (1 + np.exp(-(0.7 * np.log(first / (1 - first)) + 0.2)))
-    found = TopCalibration(0.7, 0.2).apply(p)[2:].max(axis=1)
+    expected = 1 / (1 + np.exp(-(0.7 * np.log(first / (1 - first)) + 0.2)))
+    result = TopCalibration(0.7, 0.2).apply(p)[2:].max(axis=1)
     second = np.sort(p[2:], axis=1)[:, -2] / (1 - first)
-    np.testing.assert_allclose(found, np.maximum(wanted, second / (1 + second)), rtol=1e-6)
+    np.testing.assert_allclose(result, np.maximum(expected, second / (1 + second)), rtol=1e-6)
     assert TopCalibration().apply(p) is p
 
 
@@ -227,9 +227,9 @@ def test_the_calibration_is_found_again():
     confidence = rng.uniform(0.05, 0.999, 20_000)
     logit = np.log(confidence / (1 - confidence))
     right = rng.uniform(size=len(logit)) < 1 / (1 + np.exp(-(0.6 * logit + 0.3)))
-    found = fit_top(confidence, right, np.ones(len(right)))
-    assert found.slope == pytest.approx(0.6, abs=0.04)
-    assert found.shift == pytest.approx(0.3, abs=0.06)
+    result = fit_top(confidence, right, np.ones(len(right)))
+    assert result.slope == pytest.approx(0.6, abs=0.04)
+    assert result.shift == pytest.approx(0.3, abs=0.06)
     few = fit_top(confidence[:3], np.array([True, True, True]), np.ones(3))
     assert 0.5 < few.slope < 2
     against = fit_top(confidence, logit < 0, np.ones(len(logit)))

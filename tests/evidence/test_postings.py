@@ -21,11 +21,11 @@ def test_bm25_is_that_of_bm25s():
     reference = bm25s.BM25(k1=1.5, b=0.6, method='lucene')
     reference.index(documents, show_progress=False)
     index = bm25_postings(documents, k1=1.5, b=0.6)
-    found = index.scores([query.split() for query in QUERIES])
-    assert found.shape == (len(QUERIES), len(TEXTS))
-    for query, scores in zip(QUERIES[:3], found, strict=False):
+    result = index.scores([query.split() for query in QUERIES])
+    assert result.shape == (len(QUERIES), len(TEXTS))
+    for query, scores in zip(QUERIES[:3], result, strict=False):
         np.testing.assert_allclose(scores, reference.get_scores(query.split()), rtol=1e-5)
-    assert not found[3].any()
+    assert not result[3].any()
     assert index.scores([]).shape == (0, len(TEXTS))
 
 

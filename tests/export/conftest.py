@@ -1,4 +1,4 @@
-"""One bundle for the room."""
+"""One bundle for all tests of the package."""
 
 from pathlib import Path
 

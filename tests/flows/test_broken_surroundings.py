@@ -192,7 +192,7 @@ def test_the_pages_of_a_server_are_not_its_api():
 
 
 @pytest.mark.parametrize(
-    ('said', 'told'),
+    ('said', 'message'),
     [
         ('sqlite3.DatabaseError: file is not a database', 'prefect.db is damaged'),
         ('(sqlite3.OperationalError) unable to open database file', 'cannot be opened'),
@@ -200,9 +200,9 @@ def test_the_pages_of_a_server_are_not_its_api():
         ("alembic: Can't locate revision identified by 'ab12'", 'newer Prefect'),
     ],
 )
-def test_the_words_of_a_server_that_cannot_start(tmp_path, said, told):
+def test_the_words_of_a_server_that_cannot_start(tmp_path, said, message):
     error = server_error(f'Traceback\n{said}\nApplication startup failed', tmp_path)
-    assert told in str(error)
+    assert message in str(error)
     assert '\n' not in str(error)
 
 
@@ -254,7 +254,7 @@ def test_a_full_disk_under_the_artifact_root(used, tmp_path):
         fill(disk)
         ended = command_line(used['home'], *CODEBOOK, f'runtime.root={disk}')
         assert f'no space left on the disk of {disk}' in ended.sentence()
-        # There is room for the record of a run, and none for what the stage writes.
+        # There is space for the record of a run, and none for the outputs of the stage.
         fill(disk, leave=150_000)
         command = ('data', 'distances', *CODEBOOK[2:])
         ended = command_line(used['home'], *command, f'runtime.root={disk}', '--json')

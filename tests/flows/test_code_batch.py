@@ -94,7 +94,7 @@ def test_a_killed_worker_a_damaged_output_and_a_changed_input(
         summary = run(cluster.scheduler_address)
         killed.join()
         assert set(client.run(os.getpid).values()) != {first}, 'the worker was killed'
-        # Dask forgets what a dead worker had told nobody yet, and asks for it again.
+        # Dask forgets what a dead worker had not reported yet, and asks for it again.
         assert (summary['coded'] + summary['kept'], summary['failed']) == (3, 0)
         assert summary['coded'] >= 2
         assert contents(out) == contents(undisturbed)

@@ -14,7 +14,7 @@ from flows.local_platform.environment import environment
 from naics_embed.artifacts import MANIFEST
 from naics_embed.errors import TrackingError, UserError
 from tasks.engine.tracking import pipeline_run
-from tasks.registry.models import CHAMPION, alias, crown, register
+from tasks.registry.models import CHAMPION, alias, register, set_champion
 from tests.flows.running_platform import free_port
 
 PATIENCE_S = 300
@@ -95,7 +95,7 @@ def test_our_tracking_signs_in_with_what_the_environment_has(server, tmp_path, m
 
 
 @pytest.mark.slow
-def test_a_bundle_is_registered_and_crowned_on_a_server(server, tmp_path, monkeypatch):
+def test_a_bundle_is_registered_and_becomes_champion_on_a_server(server, tmp_path, monkeypatch):
     monkeypatch.setenv(mlflow_auth.NAME, 'someone')
     monkeypatch.setenv(mlflow_auth.PASSWORD, 'a long password')
     bundle = tmp_path / 'bundle'
@@ -104,7 +104,7 @@ def test_a_bundle_is_registered_and_crowned_on_a_server(server, tmp_path, monkey
     run_id = track(server, tmp_path)
     registered = register(server, run_id, 'codes', bundle, {'table': 'text'})
     assert register(server, run_id, 'codes', bundle, {}) == registered, 'the same bundle again'
-    crown(registered)
+    set_champion(registered)
     client = MlflowClient(server)
     assert alias(client, 'codes', CHAMPION) == registered.version
     assert client.get_model_version('codes', registered.version).run_id == run_id

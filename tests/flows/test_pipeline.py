@@ -298,11 +298,11 @@ def test_the_champion_is_registered_and_a_level_run_leaves_it(first, second, wor
     shown = {file.path for file in client.list_artifacts(other['run_id'])}
     assert 'promotion.json' in shown
 
-    told = workshop.run('model.adapter_alpha=3', *margins, 'promotion.force=true')
-    assert told['promoted']
-    assert promoted_bundle(workshop.root) == Path(told['bundle'])
+    forced = workshop.run('model.adapter_alpha=3', *margins, 'promotion.force=true')
+    assert forced['promoted']
+    assert promoted_bundle(workshop.root) == Path(forced['bundle'])
     newer = client.get_model_version_by_alias(name, 'champion')
-    assert newer.run_id == told['run_id']
+    assert newer.run_id == forced['run_id']
     assert client.get_model_version_by_alias(name, 'previous').version == version.version
     record = roll_back(workshop.root)
     assert record['run'] == first['run_id']
@@ -342,9 +342,9 @@ def test_controls_of_the_graph_stage_come_from_one_flow(first, workshop):
     assert cells['B', 'validation/mrr'] != cells['A', 'validation/mrr']
     assert cells['F', 'tree/supervised_spearman'] > cells['E', 'tree/supervised_spearman']
     assert len(result['sentences']) == 3
-    for told in (workshop.root / 'checkpoints' / 'miniature').glob('*/settings.json'):
-        settings = json.loads(told.read_text())
-        whole = to_dict(from_dict(yaml.safe_load(told.with_name('config.yaml').read_text())))
+    for file in (workshop.root / 'checkpoints' / 'miniature').glob('*/settings.json'):
+        settings = json.loads(file.read_text())
+        whole = to_dict(from_dict(yaml.safe_load(file.with_name('config.yaml').read_text())))
         for section in ('model', 'objective', 'curriculum', 'training'):
             assert settings[section] == whole[section], (
                 'each training has a configuration of its own'

@@ -32,10 +32,10 @@ def test_exterior_angle_agrees_with_mpmath(dtype, r):
     step = nudge[:, None] * tangents(8, 5, r=1.0, seed=5)
     point = lorentz.exp(apex.double(), step, c=1.0).to(dtype)
     truth = [exact_angle(a, b) for a, b in zip(apex, point, strict=True)]
-    found = cones.exterior_angle(apex, point, c=1.0)
-    assert found.dtype == dtype
+    result = cones.exterior_angle(apex, point, c=1.0)
+    assert result.dtype == dtype
     torch.testing.assert_close(
-        found,
+        result,
         torch.tensor(truth, dtype=dtype),
         rtol=3e-7 if dtype == torch.float32 else 1e-9,
         atol=1e-12,
@@ -77,12 +77,12 @@ def test_cones_narrow_and_points_come_closer_along_a_geodesic(v, c):
 def test_half_aperture(c):
     r = torch.tensor([1e-3, 0.05, 0.3, 1.0, 4.0], dtype=torch.float64)
     s = r.sinh()[:, None] / math.sqrt(c) * torch.tensor([[0.6, 0.8]], dtype=torch.float64)
-    found = cones.half_aperture(s, c=c, k=0.1)
-    torch.testing.assert_close(found, (0.2 / r.sinh()).clamp(max=1).asin())
+    result = cones.half_aperture(s, c=c, k=0.1)
+    torch.testing.assert_close(result, (0.2 / r.sinh()).clamp(max=1).asin())
     # Ganea's form in the Poincaré ball: asin(K(1 − |x|²)/|x|).
     ball = (r / 2).tanh()
     ganea = (0.1 * (1 - ball.square()) / ball).clamp(max=1).asin()
-    torch.testing.assert_close(found, ganea)
+    torch.testing.assert_close(result, ganea)
     with pytest.raises(ConfigError, match='k must be positive'):
         cones.half_aperture(s, c=c, k=0.0)
 

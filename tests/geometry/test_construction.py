@@ -51,11 +51,11 @@ def test_edges_and_angles_of_any_forest(parent, dim, c, features):
         only = parent.count(above) == 1
         up = parent[above]
         turn = 0.0 if only else math.pi / 3
-        wanted = math.cosh(unit) ** 2 + math.sinh(unit) ** 2 * math.cos(turn)
+        expected = math.cosh(unit) ** 2 + math.sinh(unit) ** 2 * math.cos(turn)
         point = lorentz.exp0(v[node], c=c)
         grand = lorentz.exp0(v[up], c=c) if up >= 0 else torch.zeros(dim).double()
-        found = lorentz.distance(point, grand, c=c) * math.sqrt(c)
-        assert float(found) == pytest.approx(math.acosh(wanted), rel=1e-6)
+        result = lorentz.distance(point, grand, c=c) * math.sqrt(c)
+        assert float(result) == pytest.approx(math.acosh(expected), rel=1e-6)
 
 
 @pytest.fixture(scope='module')
@@ -73,13 +73,13 @@ def test_the_real_tree(taxonomy, dim, spearman, precision):
     assert spearmanr(d[upper], truth[upper]).statistic > spearman
     assert spearmanr(taxonomy.level, v.norm(dim=-1)).statistic > 0.924
     np.fill_diagonal(d, np.inf)
-    found = []
+    result = []
     for row, edge in zip(d, truth == 1, strict=True):
         hits = edge[np.argsort(row)]
         if hits.any():
             at = np.flatnonzero(hits) + 1
-            found.append((np.arange(1, len(at) + 1) / at).mean())
-    assert np.mean(found) > precision
+            result.append((np.arange(1, len(at) + 1) / at).mean())
+    assert np.mean(result) > precision
     torch.testing.assert_close(
         edges(v, taxonomy.parent.astype(np.int64)),
         torch.full((len(taxonomy),), 1.5, dtype=torch.float64),

@@ -33,12 +33,12 @@ def rows_of_pairs(x, y):
 def test_distance_agrees_with_mpmath(r, dtype, method):
     x, y = radial_pairs(r, dtype)
     truth = exact_distances(x, y)
-    found = method(x, y)
-    assert found.dtype == dtype
+    result = method(x, y)
+    assert result.dtype == dtype
     apart = truth >= 1e-3
     assert apart.sum() >= 16
-    assert ((found.double() - truth).abs() / truth)[apart].max() < RELATIVE[dtype]
-    assert ((found.double() - truth).abs() / truth)[truth > ROUNDING].max() < 1e-4
+    assert ((result.double() - truth).abs() / truth)[apart].max() < RELATIVE[dtype]
+    assert ((result.double() - truth).abs() / truth)[truth > ROUNDING].max() < 1e-4
 
 
 @pytest.mark.parametrize('r', [1e-8, 1e-3, 0.1])
@@ -99,9 +99,9 @@ def test_pairwise_takes_leading_dimensions(shapes):
     rows = lorentz.distance(x.unsqueeze(-2), y.unsqueeze(-3), c=1.0)
     torch.testing.assert_close(pairs, rows, rtol=1e-12, atol=0)
     weight = torch.rand_like(pairs)
-    found = torch.autograd.grad((weight * pairs).sum(), (x, y))
-    wanted = torch.autograd.grad((weight * rows).sum(), (x, y))
-    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
+    result = torch.autograd.grad((weight * pairs).sum(), (x, y))
+    expected = torch.autograd.grad((weight * rows).sum(), (x, y))
+    torch.testing.assert_close(result, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_rank_one_points_and_empty_sets():
@@ -122,10 +122,10 @@ def test_blocks_do_not_change_the_result(monkeypatch):
         d = lorentz.pairwise_distance(points, points, c=1.0)
         return d, torch.autograd.grad(d.square().sum(), points)[0]
 
-    wanted = both(x)
+    expected = both(x)
     monkeypatch.setitem(haversine.BLOCK, 'cpu', 200)
     monkeypatch.setitem(haversine.SPARSE_BLOCK, 'cpu', 12)
-    torch.testing.assert_close(both(x), wanted, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(both(x), expected, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize('r', [1.0, 6.0, 12.0])
@@ -135,12 +135,12 @@ def test_gradient_agrees_with_mpmath(r, pairwise):
     apart = lorentz.distance(x, y, c=1.0) >= 1e-4
     x, y = x[apart].requires_grad_(), y[apart]
     method = rows_of_pairs if pairwise else lambda a, b: lorentz.distance(a, b, c=1.0)
-    (found,) = torch.autograd.grad(method(x, y).sum(), x)
+    (result,) = torch.autograd.grad(method(x, y).sum(), x)
     truth = torch.stack([exact_gradient(a, b) for a, b in zip(x, y, strict=True)])
     # Along the ray a step of s is 1/cosh r of distance: compare both parts in their own unit.
     along = x.detach() / x.detach().norm(dim=-1, keepdim=True)
     unit = math.cosh(r)
-    error = found - truth
+    error = result - truth
     assert ((error * along).sum(-1).abs() * unit).max() < 1e-9
     assert error.norm(dim=-1).max() < 1e-9
 
@@ -223,9 +223,9 @@ def test_a_collapsed_table_is_not_computed_twice(monkeypatch):
 
 def test_half_precision_and_autocast():
     x, y = tangents(6, 4).float(), tangents(6, 4, seed=1).float()
-    wanted = lorentz.pairwise_distance(x, y, c=1.0)
+    expected = lorentz.pairwise_distance(x, y, c=1.0)
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        assert torch.equal(lorentz.pairwise_distance(x, y, c=1.0), wanted)
+        assert torch.equal(lorentz.pairwise_distance(x, y, c=1.0), expected)
         assert torch.equal(lorentz.distance(x, y, c=1.0), lorentz.distance(x, y, c=1.0).float())
     half = lorentz.distance(x.bfloat16(), y.bfloat16(), c=1.0)
     assert half.dtype == torch.float32

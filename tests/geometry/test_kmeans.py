@@ -23,13 +23,13 @@ def blobs(count: int, size: int, seed: int = 0) -> tuple[torch.Tensor, torch.Ten
 
 def test_separate_groups_are_found():
     points, truth = blobs(6, 12)
-    found = lorentz_kmeans(points, 6, c=0.7, seed=0, iterations=50)
+    result = lorentz_kmeans(points, 6, c=0.7, seed=0, iterations=50)
     for group in range(6):
-        assert len(found.label[truth == group].unique()) == 1
-    assert len(found.label.unique()) == 6
-    assert found.iterations < 50
+        assert len(result.label[truth == group].unique()) == 1
+    assert len(result.label.unique()) == 6
+    assert result.iterations < 50
     own = centroid(points[truth == 0], c=0.7)
-    torch.testing.assert_close(found.centre[found.label[0]], own)
+    torch.testing.assert_close(result.centre[result.label[0]], own)
 
 
 def test_the_best_of_many_seeds_is_the_best_of_all_partitions():
@@ -60,7 +60,7 @@ def test_no_step_raises_the_inertia_and_a_seed_fixes_the_result():
 
 def test_coincident_points_and_more_clusters_than_points():
     points = exp0(torch.ones(5, 3).double(), c=1.0)
-    found = lorentz_kmeans(points, 9, c=1.0, seed=0, iterations=5)
-    assert found.centre.shape == (5, 3)
-    assert found.inertia == pytest.approx(0, abs=1e-12)
-    assert bool(found.centre.isfinite().all())
+    result = lorentz_kmeans(points, 9, c=1.0, seed=0, iterations=5)
+    assert result.centre.shape == (5, 3)
+    assert result.inertia == pytest.approx(0, abs=1e-12)
+    assert bool(result.centre.isfinite().all())

@@ -31,9 +31,9 @@ def lorentz_product(p, v, w, *, c):
 def test_series_and_closed_form_meet(function, truth):
     q = torch.tensor([1e-12, 1e-6, 9.9e-5, 1.01e-4, 1e-3, 0.1, 4.0, 100.0], dtype=torch.float64)
     with mpmath.workdps(DIGITS):
-        wanted = [float(truth(mpmath.sqrt(value))) for value in exact(q)]
+        expected = [float(truth(mpmath.sqrt(value))) for value in exact(q)]
     torch.testing.assert_close(
-        function(q), torch.tensor(wanted, dtype=torch.float64), rtol=3e-15, atol=0
+        function(q), torch.tensor(expected, dtype=torch.float64), rtol=3e-15, atol=0
     )
     assert torch.autograd.gradcheck(function, (q[2:6].clone().requires_grad_(),))
     zero = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -300,9 +300,9 @@ def test_charts_round_trip_and_keep_distances(v, c):
 def test_charts_say_nan_outside_and_klein_geodesics_are_straight():
     outside = torch.tensor([[1.0, 0.0], [0.0, 2.0], [0.5, 0.0]])
     for back in (models.from_poincare, models.from_klein):
-        found = back(outside, c=1.0)
-        assert found[:2].isnan().any(-1).all()
-        assert found[2].isfinite().all()
+        result = back(outside, c=1.0)
+        assert result[:2].isnan().any(-1).all()
+        assert result[2].isfinite().all()
     p, q = lorentz.exp0(tangents(2, 3), c=1.0)
     ends = models.to_klein(torch.stack([p, q]), c=1.0)
     middle = models.to_klein(lorentz.geodesic(p, q, 0.4, c=1.0), c=1.0)
@@ -373,10 +373,10 @@ def test_autocast_is_off_inside():
     product = precision.guarded(torch.matmul)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert torch.matmul(x, y).dtype == torch.bfloat16
-        found = product(x, y)
+        result = product(x, y)
         by_name = product(input=x, other=y)
-    assert torch.equal(found, torch.matmul(x, y))
-    assert torch.equal(found, by_name)
+    assert torch.equal(result, torch.matmul(x, y))
+    assert torch.equal(result, by_name)
 
 
 def test_geoopt_agrees_where_it_is_right():

@@ -74,7 +74,7 @@ def settings_with():
 
 @pytest.fixture
 def make_inputs(taxonomy, supervised, noise):
-    """A table with an error that its neighbours could mend, and queries around the true places."""
+    """A table with an error that its neighbours could fix, and queries around the true points."""
 
     def build(*, dim: int = DIM, curvature: float = 1.0, edges=('parent', 'child', 'sibling')):
         truth = construct(taxonomy.parent, dim=dim, tau=1.2, spread=0.75, seed=0, c=curvature)

@@ -64,13 +64,13 @@ def test_the_grouped_centroid_is_the_dense_one(noise, c, radius):
     direction = torch.nn.functional.normalize(noise(8, 5) + 3, dim=-1)
     x = lorentz.exp0(radius / c**0.5 * direction + 0.01 * noise(8, 5, seed=1), c=c)
     weights = noise(8, seed=2).abs()
-    found = grouped_centroid(x, weights, index, 5, c=torch.tensor(c, dtype=torch.float64))
+    result = grouped_centroid(x, weights, index, 5, c=torch.tensor(c, dtype=torch.float64))
     for group in range(5):
         own = index == group
         expected = (
             lorentz.centroid(x[own], weights[own], c=c) if bool(own.any()) else torch.zeros(5)
         )
-        assert torch.allclose(found[group], expected.double(), rtol=1e-12, atol=1e-12)
+        assert torch.allclose(result[group], expected.double(), rtol=1e-12, atol=1e-12)
 
 
 def test_the_centroid_agrees_with_the_definition(noise):
@@ -78,17 +78,17 @@ def test_the_centroid_agrees_with_the_definition(noise):
     weights = noise(4, seed=1).abs()
     total = (weights[:, None] * lorentz.to_ambient(x, c=0.7)).sum(0)
     square = total[0] ** 2 - total[1:].square().sum()
-    found = grouped_centroid(
+    result = grouped_centroid(
         x, weights, torch.zeros(4, dtype=torch.int64), 1, c=torch.tensor(0.7, dtype=torch.float64)
     )
-    assert torch.allclose(found[0], total[1:] / (0.7 * square).sqrt(), rtol=1e-6)
+    assert torch.allclose(result[0], total[1:] / (0.7 * square).sqrt(), rtol=1e-6)
 
 
 @pytest.mark.parametrize('curvature', [0.3, 1.0, 4.0])
 def test_an_untrained_network_changes_nothing(table, level, graph, curvature):
-    found = network(table, level, curvature=curvature)(table, graph).detach()
-    assert found.dtype == torch.float64
-    assert float((found - table).norm(dim=-1).max()) < 1e-12
+    result = network(table, level, curvature=curvature)(table, graph).detach()
+    assert result.dtype == torch.float64
+    assert float((result - table).norm(dim=-1).max()) < 1e-12
 
 
 def test_a_trained_network_keeps_radii_of_all_sizes(table, level, graph):
@@ -96,16 +96,16 @@ def test_a_trained_network_keeps_radii_of_all_sizes(table, level, graph):
     with torch.no_grad():
         for layer in net.layers:
             layer.step.fill_(0.2)
-        found = net(table, graph)
-    radius = found.norm(dim=-1)
-    assert float((found - table).norm(dim=-1).max()) > 0.5
+        result = net(table, graph)
+    radius = result.norm(dim=-1)
+    assert float((result - table).norm(dim=-1).max()) > 0.5
     medians = [float(radius[level == each].median()) for each in range(2, 7)]
     assert medians == sorted(medians), 'levels still lie at radii of their own'
 
 
 def test_codes_outside_the_graph_stay(table, level, graph, supervised):
-    found = trained(network(table, level))(table, graph).detach()
-    moved = (found - table).norm(dim=-1)
+    result = trained(network(table, level))(table, graph).detach()
+    moved = (result - table).norm(dim=-1)
     assert float(moved[torch.from_numpy(~supervised)].max()) < 1e-12
     assert float(moved[torch.from_numpy(supervised)].min()) > 0
 

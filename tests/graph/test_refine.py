@@ -196,12 +196,12 @@ def test_smoothing_is_chosen_by_validation(inputs, settings_with):
 
 def test_shuffling_keeps_levels_and_hidden_codes(inputs, level):
     supervised = torch.from_numpy(inputs.supervised)
-    found = shuffled(inputs.tangents, level, supervised, 0)
-    assert torch.equal(found[~supervised], inputs.tangents[~supervised])
-    assert not torch.equal(found, inputs.tangents)
+    result = shuffled(inputs.tangents, level, supervised, 0)
+    assert torch.equal(result[~supervised], inputs.tangents[~supervised])
+    assert not torch.equal(result, inputs.tangents)
     for value in level.unique():
         own = level == value
-        before, after = inputs.tangents[own].norm(dim=-1), found[own].norm(dim=-1)
+        before, after = inputs.tangents[own].norm(dim=-1), result[own].norm(dim=-1)
         assert torch.equal(before.sort().values, after.sort().values)
 
 
@@ -213,9 +213,9 @@ def test_triplets_come_from_the_stage(tmp_path, taxonomy, supervised):
         TripletSettings(2, 1, 1, 1, 1, margin_scale=0.5, margin_max=3.0),
         tmp_path / 'triplets',
     )
-    found = read_triplets(tmp_path / 'triplets')
-    assert len(found) == sum(counts.values())
-    assert float(found.margin.min()) > 0
+    result = read_triplets(tmp_path / 'triplets')
+    assert len(result) == sum(counts.values())
+    assert float(result.margin.min()) > 0
 
 
 def test_missing_queries_or_triplets_are_clear_errors(inputs, settings_with):

@@ -49,34 +49,34 @@ def test_calibration_error_is_from_scikit_learns_curve(answers, strategy, equal_
         edges = np.percentile(confidence, edges * 100)
     weight = np.bincount(np.searchsorted(edges[1:-1], confidence)) / len(confidence)
     expected = (weight[weight > 0] * np.abs(curve[0] - curve[1])).sum()
-    found = expected_calibration_error(*answers, bins=bins, equal_mass=equal_mass)
-    assert found == pytest.approx(expected, abs=1e-12)
-    assert found > 0.05
+    result = expected_calibration_error(*answers, bins=bins, equal_mass=equal_mass)
+    assert result == pytest.approx(expected, abs=1e-12)
+    assert result > 0.05
 
 
 def test_bounds_of_bins_belong_to_the_lower_bin():
     confidence = torch.tensor([0.0, 0.5, 0.6, 1.0]).double()
     correct = torch.tensor([True, False, False, True])
     # Bins {0, .5} and {.6, 1}: |1 − .5|/4 + |1 − 1.6|/4.
-    found = expected_calibration_error(confidence, correct, bins=2)
-    assert found == pytest.approx((0.5 + 0.6) / 4)
+    result = expected_calibration_error(confidence, correct, bins=2)
+    assert result == pytest.approx((0.5 + 0.6) / 4)
 
 
 def test_nll_and_brier_are_scikit_learns(predictions):
     logits, truth = predictions
-    found = calibration_metrics(logits, truth, temperature=1.7, **BINS)
+    result = calibration_metrics(logits, truth, temperature=1.7, **BINS)
     p = torch.softmax(logits / 1.7, dim=1).numpy()
-    assert found['nll'] == pytest.approx(log_loss(truth, p, labels=range(12)))
+    assert result['nll'] == pytest.approx(log_loss(truth, p, labels=range(12)))
     expected = brier_score_loss(truth, p, labels=range(12), scale_by_half=False)
-    assert found['brier'] == pytest.approx(expected)
-    assert found['accuracy'] == pytest.approx((p.argmax(1) == truth.numpy()).mean())
-    assert found['mean_confidence'] == pytest.approx(p.max(1).mean())
+    assert result['brier'] == pytest.approx(expected)
+    assert result['accuracy'] == pytest.approx((p.argmax(1) == truth.numpy()).mean())
+    assert result['mean_confidence'] == pytest.approx(p.max(1).mean())
 
 
 def test_log_probabilities_are_logits(predictions):
     logits, truth = predictions
-    found = calibration_metrics(torch.log_softmax(logits, 1), truth, **BINS)
-    assert found == pytest.approx(calibration_metrics(logits + 5, truth, **BINS))
+    result = calibration_metrics(torch.log_softmax(logits, 1), truth, **BINS)
+    assert result == pytest.approx(calibration_metrics(logits + 5, truth, **BINS))
 
 
 def test_temperature_is_scipys(predictions):
@@ -86,12 +86,12 @@ def test_temperature_is_scipys(predictions):
         return calibration_metrics(logits, truth, temperature=temperature, **BINS)['nll']
 
     expected = minimize_scalar(loss, bounds=(0.05, 20), method='bounded').x
-    found = fit_temperature(logits, truth, bounds=(0.05, 20))
-    assert found == pytest.approx(expected, rel=1e-3)
-    assert found == pytest.approx(2.5, rel=0.1)
-    assert loss(found) <= min(loss(found * 1.01), loss(found / 1.01))
+    result = fit_temperature(logits, truth, bounds=(0.05, 20))
+    assert result == pytest.approx(expected, rel=1e-3)
+    assert result == pytest.approx(2.5, rel=0.1)
+    assert loss(result) <= min(loss(result * 1.01), loss(result / 1.01))
     before, after = (
-        calibration_metrics(logits, truth, temperature=t, **BINS) for t in (1.0, found)
+        calibration_metrics(logits, truth, temperature=t, **BINS) for t in (1.0, result)
     )
     for name in ('nll', 'ece', 'ece_equal_mass', 'brier'):
         assert after[name] < before[name], name
@@ -119,10 +119,10 @@ def test_temperature_stays_in_its_bounds(predictions):
 def test_candidates_ruled_out_take_no_part(predictions):
     logits, truth = predictions
     padded = torch.cat([logits, torch.full((2000, 3), -torch.inf)], dim=1)
-    found, expected = (
+    result, expected = (
         calibration_metrics(values, truth, temperature=2.0, **BINS) for values in (padded, logits)
     )
-    assert found == pytest.approx(expected)
+    assert result == pytest.approx(expected)
     fitted = [fit_temperature(values, truth, bounds=(0.1, 9)) for values in (padded, logits)]
     assert fitted[0] == pytest.approx(fitted[1])
 
@@ -130,11 +130,11 @@ def test_candidates_ruled_out_take_no_part(predictions):
 def test_ceiling_is_what_true_probabilities_get(predictions):
     logits, truth = predictions
     ceiling = calibration_ceiling(logits, temperature=2.5, draws=20, seed=0, **BINS)
-    found = calibration_metrics(logits, truth, temperature=2.5, **BINS)
-    assert found.keys() == ceiling.keys()
+    result = calibration_metrics(logits, truth, temperature=2.5, **BINS)
+    assert result.keys() == ceiling.keys()
     # The labels were drawn at 2.5, so only chance is between the two.
     for name in ('accuracy', 'brier', 'nll', 'aurc'):
-        assert found[name] == pytest.approx(ceiling[name], rel=0.08), name
+        assert result[name] == pytest.approx(ceiling[name], rel=0.08), name
     assert 0 < ceiling['ece'] < 0.04
     wrong = calibration_metrics(logits, truth, temperature=1.0, **BINS)
     assert wrong['ece'] > 3 * ceiling['ece']
@@ -142,10 +142,10 @@ def test_ceiling_is_what_true_probabilities_get(predictions):
 
 
 def test_equally_probable_answers_are_right_in_turn():
-    found = calibration_metrics(torch.zeros(6, 4), torch.tensor([0, 1, 2, 3, 0, 1]), **BINS)
-    assert found['accuracy'] == pytest.approx(0.25)
-    assert found['ece'] == pytest.approx(0, abs=1e-12)
-    assert found['nll'] == pytest.approx(math.log(4))
+    result = calibration_metrics(torch.zeros(6, 4), torch.tensor([0, 1, 2, 3, 0, 1]), **BINS)
+    assert result['accuracy'] == pytest.approx(0.25)
+    assert result['ece'] == pytest.approx(0, abs=1e-12)
+    assert result['nll'] == pytest.approx(math.log(4))
 
 
 @given(
@@ -180,13 +180,13 @@ def test_selective_metrics_are_means_over_random_orders_of_ties(rows, fraction):
 
 def test_confidence_that_ranks_is_worth_something(answers):
     confidence, correct = answers
-    found = confidence_metrics(confidence, correct, **BINS)
+    result = confidence_metrics(confidence, correct, **BINS)
     shuffled = confidence[torch.randperm(800, generator=torch.Generator().manual_seed(0))]
     blind = confidence_metrics(shuffled, correct, **BINS)
-    assert found['accuracy_at_coverage_0.5'] > found['accuracy_at_coverage_0.8']
-    assert found['accuracy_at_coverage_0.8'] > found['accuracy']
-    assert found['aurc'] < blind['aurc'] - 0.1
-    assert accuracy_at_coverage(risk_coverage(*answers), 1.0) == pytest.approx(found['accuracy'])
+    assert result['accuracy_at_coverage_0.5'] > result['accuracy_at_coverage_0.8']
+    assert result['accuracy_at_coverage_0.8'] > result['accuracy']
+    assert result['aurc'] < blind['aurc'] - 0.1
+    assert accuracy_at_coverage(risk_coverage(*answers), 1.0) == pytest.approx(result['accuracy'])
 
 
 def test_bad_input_is_refused(predictions, answers):

@@ -71,15 +71,15 @@ def test_spearman_over_pairs_is_scipys_with_ties_at_any_chunk(parent, steps, chu
     pairs = ordered(matrix, tree, chunk)
     edges = upper(tree.tree_distance.numpy())
     same = upper((tree.sector[:, None] == tree.sector[None, :]).numpy())
-    for keep, found in (
+    for keep, result in (
         (np.ones_like(same), pairs.spearman()),
         (same, pairs.spearman(within_sectors=True)),
     ):
         d, e = upper(matrix.numpy())[keep], edges[keep]
         if len(np.unique(d)) > 1 and len(np.unique(e)) > 1:
-            assert found == pytest.approx(stats.spearmanr(d, e).statistic, abs=1e-12)
+            assert result == pytest.approx(stats.spearmanr(d, e).statistic, abs=1e-12)
         else:
-            assert math.isnan(found)
+            assert math.isnan(result)
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
@@ -107,8 +107,8 @@ def test_ceiling_is_what_a_perfect_order_without_ties_gets(naics_tree):
     ceiling = spearman_ceiling(sizes)
     assert ceiling == pytest.approx(0.977, abs=5e-4)
     for seed in (0, 1):
-        found = ordered(untied(naics_tree, seed), naics_tree).spearman()
-        assert found == pytest.approx(ceiling, abs=1e-9)
+        result = ordered(untied(naics_tree, seed), naics_tree).spearman()
+        assert result == pytest.approx(ceiling, abs=1e-9)
     assert ordered(naics_tree.tree_distance, naics_tree).spearman() == pytest.approx(1, abs=1e-12)
     assert spearman_ceiling([1, 1, 1]) == 1.0
     assert math.isnan(spearman_ceiling([1]))
@@ -135,12 +135,12 @@ def test_rounding_noise_does_not_break_ties(naics_tree):
 
 def test_distortion_is_its_definition(small_tree, noise):
     matrix = symmetric(noise(len(small_tree), len(small_tree)).abs() + 0.1)
-    found = ordered(matrix, small_tree, chunk=3).distortion()
+    result = ordered(matrix, small_tree, chunk=3).distortion()
     ratio = upper(matrix.numpy()) / upper(small_tree.tree_distance.numpy())
     scale = ratio.sum() / (ratio**2).sum()
-    assert found['distortion_scale'] == pytest.approx(scale)
-    assert found['mean_distortion'] == pytest.approx(np.abs(scale * ratio - 1).mean())
-    assert found['worst_distortion'] == pytest.approx(ratio.max() / ratio.min())
+    assert result['distortion_scale'] == pytest.approx(scale)
+    assert result['mean_distortion'] == pytest.approx(np.abs(scale * ratio - 1).mean())
+    assert result['worst_distortion'] == pytest.approx(ratio.max() / ratio.min())
     squares = [((s * ratio - 1) ** 2).sum() for s in (0.99 * scale, scale, 1.01 * scale)]
     assert min(squares) == squares[1]
 
@@ -153,9 +153,9 @@ def test_distortion_of_a_scaled_tree_is_none_and_coincident_nodes_are_counted(sm
     assert exact['coincident_pairs'] == 0
     matrix = small_tree.tree_distance.double()
     matrix[5, 6] = matrix[6, 5] = 0
-    found = ordered(matrix, small_tree).distortion()
-    assert found['coincident_pairs'] == 1
-    assert found['worst_distortion'] == pytest.approx(1), 'of the others'
+    result = ordered(matrix, small_tree).distortion()
+    assert result['coincident_pairs'] == 1
+    assert result['worst_distortion'] == pytest.approx(1), 'of the others'
     everywhere = ordered(torch.zeros_like(matrix), small_tree).distortion()
     assert math.isnan(everywhere['worst_distortion'])
     assert everywhere['coincident_pairs'] == matrix.numel() / 2 - len(matrix) / 2
@@ -189,8 +189,8 @@ def test_cophenetic_correlation_is_scipys(naics_tree, noise):
         sector=naics_tree.sector[leaves],
         tree_distance=naics_tree.tree_distance[leaves][:, leaves].contiguous(),
     )
-    found = [cophenetic(matrix[leaves][:, leaves], tree, chunk) for chunk in (1, 7, 100)]
-    assert found == pytest.approx([expected] * 3, abs=1e-12)
+    result = [cophenetic(matrix[leaves][:, leaves], tree, chunk) for chunk in (1, 7, 100)]
+    assert result == pytest.approx([expected] * 3, abs=1e-12)
 
 
 def test_cophenetic_correlation_looks_at_leaves_only(small_tree):

@@ -33,8 +33,8 @@ def test_distances_levels_and_ancestors_follow_the_paths(parent):
             assert int(tree.tree_distance[a, b]) == len(path_a) + len(path_b) - 2 * shared
             assert bool(tree.sector[a] == tree.sector[b]) == (shared > 1)
     node, ancestor = tree.ancestor_pairs
-    found = set(zip(node.tolist(), ancestor.tolist(), strict=True))
-    assert found == {(a, b) for a, path in enumerate(paths) for b in path[1:-1]}
+    result = set(zip(node.tolist(), ancestor.tolist(), strict=True))
+    assert result == {(a, b) for a, path in enumerate(paths) for b in path[1:-1]}
     assert torch.equal(node, node.sort().values)
     everything = torch.arange(len(tree))
     lca = tree.lca_level(everything, everything)
@@ -72,9 +72,9 @@ def test_chains_join_only_children(small_tree):
 def test_neighbours_are_the_pairs_at_distance_one(naics_tree):
     node, neighbour = naics_tree.neighbour_pairs
     expected = torch.nonzero(naics_tree.tree_distance == 1)
-    found = torch.stack([node, neighbour], dim=1)
+    result = torch.stack([node, neighbour], dim=1)
     order = np.lexsort((neighbour.numpy(), node.numpy()))
-    assert torch.equal(found[order], expected)
+    assert torch.equal(result[order], expected)
 
 
 def test_rooted_tree_puts_the_root_above_the_sectors(small_tree):

@@ -27,13 +27,13 @@ def by_node(pairs, n):
 
 def precision_of_orders(values, relevant):
     """Average precision under every order of tied candidates, by brute force."""
-    found = []
+    result = []
     for order in permutations(range(len(values))):
         sorted_values = [values[i] for i in order]
         if sorted_values == sorted(values):
             hits = np.flatnonzero([relevant[i] for i in order]) + 1
-            found.append(np.mean(np.arange(1, len(hits) + 1) / hits))
-    return np.mean(found)
+            result.append(np.mean(np.arange(1, len(hits) + 1) / hits))
+    return np.mean(result)
 
 
 @given(
@@ -47,8 +47,8 @@ def test_average_precision_with_ties_is_the_mean_over_all_orders(rows):
     n = len(rows) + 1
     matrix = torch.zeros(n, n, dtype=torch.float64)
     matrix[0, 1:] = torch.tensor(values)
-    wanted = torch.nonzero(torch.tensor(relevant)).squeeze(1) + 1
-    part = RelevanceRanking((torch.zeros_like(wanted), wanted))
+    target = torch.nonzero(torch.tensor(relevant)).squeeze(1) + 1
+    part = RelevanceRanking((torch.zeros_like(target), target))
     part.add(torch.tensor([0]), matrix[:1])
     expected = precision_of_orders(values, relevant)
     assert part.mean_average_precision() == pytest.approx(expected, abs=1e-12)

@@ -73,16 +73,16 @@ def test_ceiling_depends_on_the_weight(naics_tree):
 
 def test_metrics_lie_between_chance_and_ceiling(naics_tree, ceiling, blurred):
     matrix, radii = blurred
-    found = reconstruction_from_distances(
+    result = reconstruction_from_distances(
         DistanceRows.of_matrix(matrix), naics_tree, radii=radii, **SETTINGS
     )
     chance = reconstruction_chance(naics_tree, **SETTINGS)
-    assert found.keys() == ceiling.keys() == chance.keys()
-    for name in found.keys() - {'distortion_scale', 'coincident_pairs'}:
+    assert result.keys() == ceiling.keys() == chance.keys()
+    for name in result.keys() - {'distortion_scale', 'coincident_pairs'}:
         low, high = sorted((chance[name], ceiling[name]))
-        assert low - 1e-12 <= found[name] <= high + 1e-12, name
+        assert low - 1e-12 <= result[name] <= high + 1e-12, name
         assert low < high, name
-    assert found['coincident_pairs'] == ceiling['coincident_pairs'] == 0
+    assert result['coincident_pairs'] == ceiling['coincident_pairs'] == 0
 
 
 def test_chunk_changes_nothing(noise):
@@ -91,14 +91,14 @@ def test_chunk_changes_nothing(noise):
     tree = Tree.from_parents(torch.tensor(parent))
     # Coarse distances, so that ties run across the chunks.
     distances = DistanceRows.of_matrix(tree.tree_distance + noise(120, 120).abs().round())
-    found = [
+    result = [
         reconstruction_from_distances(
             distances, tree, radii=tree.level, norm_weight=0.7, chunk=chunk
         )
         for chunk in (120, 1, 7, 64, 500)
     ]
-    for other in found[1:]:
-        assert other == pytest.approx(found[0], rel=1e-11)
+    for other in result[1:]:
+        assert other == pytest.approx(result[0], rel=1e-11)
 
 
 def test_table_and_its_distances_get_the_same_metrics(small_tree, noise):
@@ -111,8 +111,8 @@ def test_table_and_its_distances_get_the_same_metrics(small_tree, noise):
         norm_weight=0.5,
         chunk=4,
     )
-    found = reconstruction_metrics(space, small_tree, c=c, norm_weight=0.5, chunk=4)
-    assert found == pytest.approx(from_matrix, rel=1e-9)
+    result = reconstruction_metrics(space, small_tree, c=c, norm_weight=0.5, chunk=4)
+    assert result == pytest.approx(from_matrix, rel=1e-9)
 
 
 def test_curvature_only_rescales(small_tree, noise):
@@ -126,19 +126,19 @@ def test_curvature_only_rescales(small_tree, noise):
 
 def test_float32_table_is_measured_in_float64(small_tree, noise):
     space = noise(len(small_tree), 4).float()
-    found = reconstruction_metrics(space, small_tree, c=1.0, norm_weight=1.0, chunk=4)
+    result = reconstruction_metrics(space, small_tree, c=1.0, norm_weight=1.0, chunk=4)
     wide = reconstruction_metrics(space.double(), small_tree, c=1.0, norm_weight=1.0, chunk=4)
-    assert found == wide
+    assert result == wide
 
 
 def test_without_radii_their_metrics_are_left_out(small_tree, noise):
     distances = DistanceRows.of_euclidean(noise(len(small_tree), 3))
-    found = reconstruction_from_distances(
+    result = reconstruction_from_distances(
         distances, small_tree, radii=None, norm_weight=1.0, chunk=4
     )
     full = reconstruction_ceiling(small_tree, norm_weight=1.0, chunk=4)
-    left_out = full.keys() - found.keys()
-    assert found.keys() <= full.keys()
+    left_out = full.keys() - result.keys()
+    assert result.keys() <= full.keys()
     assert left_out == {
         name for name in full if any(w in name for w in ('norm_aware', 'radius', 'outward'))
     }
@@ -148,15 +148,15 @@ def test_edges_not_outward_counts_children_no_farther_out(small_tree):
     radii = small_tree.level.double()
     radii[2] = radii[1]
     radii[3] = 0
-    found = reconstruction_from_distances(
+    result = reconstruction_from_distances(
         DistanceRows.of_matrix(small_tree.tree_distance),
         small_tree,
         radii=radii,
         norm_weight=1.0,
         chunk=4,
     )
-    assert found['edges_not_outward'] == pytest.approx(2 / 7)
-    assert found['edges_not_outward_branching'] == pytest.approx(1 / 5)
+    assert result['edges_not_outward'] == pytest.approx(2 / 7)
+    assert result['edges_not_outward_branching'] == pytest.approx(1 / 5)
 
 
 def test_only_children_are_no_evidence(small_tree):
@@ -164,24 +164,24 @@ def test_only_children_are_no_evidence(small_tree):
     matrix = torch.full((10, 10), 2.0)
     for a, b in ((0, 1), (2, 3)):
         matrix[a, b] = matrix[b, a] = 0.1
-    found = parent_metrics(DistanceRows.of_matrix(matrix), small_tree, chunk=4)
+    result = parent_metrics(DistanceRows.of_matrix(matrix), small_tree, chunk=4)
     chance = parent_chance(small_tree, chunk=4)
-    assert found['parent_at_1'] > chance['parent_at_1'] + 0.1
-    assert found['parent_at_1_branching'] == pytest.approx(chance['parent_at_1_branching'])
+    assert result['parent_at_1'] > chance['parent_at_1'] + 0.1
+    assert result['parent_at_1_branching'] == pytest.approx(chance['parent_at_1_branching'])
     settings = {'norm_weight': 1.0, 'chunk': 4}
-    found = reconstruction_from_distances(
+    result = reconstruction_from_distances(
         DistanceRows.of_matrix(matrix), small_tree, radii=torch.zeros(10), **settings
     )
     chance = reconstruction_chance(small_tree, **settings)
     for name in ('map_neighbours', 'map_ancestors', 'map_ancestors_norm_aware'):
-        assert found[name] > chance[name] + 0.1
-        assert found[name + '_branching'] == pytest.approx(chance[name + '_branching'])
+        assert result[name] > chance[name] + 0.1
+        assert result[name + '_branching'] == pytest.approx(chance[name + '_branching'])
 
 
 def test_a_tree_of_only_children_has_no_branching_metrics():
     tree = Tree.from_parents(torch.tensor([-1, 0, 1]))
-    found = reconstruction_ceiling(tree, norm_weight=1.0, chunk=4)
-    assert not [name for name in found if name.endswith('_branching')]
+    result = reconstruction_ceiling(tree, norm_weight=1.0, chunk=4)
+    assert not [name for name in result if name.endswith('_branching')]
 
 
 def brute_force_parents(matrix, tree, queries):
@@ -201,20 +201,20 @@ def test_parent_placement_of_chosen_codes(naics_tree, blurred):
     generator = torch.Generator().manual_seed(2)
     queries = torch.randperm(len(naics_tree), generator=generator)[:150]
     scored = queries[naics_tree.parent[queries] >= 0]
-    found = parent_metrics(DistanceRows.of_matrix(matrix), naics_tree, chunk=40, queries=queries)
+    result = parent_metrics(DistanceRows.of_matrix(matrix), naics_tree, chunk=40, queries=queries)
     for suffix, chosen in (('', scored), ('_branching', scored[~naics_tree.only_child[scored]])):
         expected = brute_force_parents(matrix.numpy(), naics_tree, chosen.tolist())
         names = ['parent_at_1', 'parent_at_5', 'parent_tree_distance']
-        assert [found[name + suffix] for name in names] == pytest.approx(list(expected))
+        assert [result[name + suffix] for name in names] == pytest.approx(list(expected))
     best = parent_ceiling(naics_tree, chunk=40, queries=queries)
     assert best['parent_at_1'] == best['parent_at_5'] == 1
     assert best['parent_tree_distance'] == 0
 
 
 def test_chance_of_a_parent_is_one_in_its_level(naics_tree):
-    found = parent_chance(naics_tree, chunk=512, queries=naics_tree.leaves)
-    assert found['parent_at_1'] == pytest.approx(1 / 689)
-    assert found['parent_at_5'] == pytest.approx(5 / 689)
+    result = parent_chance(naics_tree, chunk=512, queries=naics_tree.leaves)
+    assert result['parent_at_1'] == pytest.approx(1 / 689)
+    assert result['parent_at_5'] == pytest.approx(5 / 689)
 
 
 def test_codes_without_a_parent_are_an_error(naics_tree):

@@ -43,40 +43,40 @@ def test_what_carries_over_between_codes_helps_held_out_codes(naics_tree, codes,
     coordinates = noise(len(naics_tree), 5)
     target = (coordinates @ noise(5, seed=1) + 3)[codes] + 0.5 * noise(len(codes), seed=2)
     features = {'table': Features(coordinates), 'one_hot': one_hot(naics_tree)}
-    found = panel(features, codes, target, groups)
+    result = panel(features, codes, target, groups)
     ceiling = regression_ceiling(code=codes, target=target)
-    assert found['table/held_out_r2'] == pytest.approx(ceiling['held_out_r2'], abs=0.02)
-    assert found['table/held_out_rmse'] == pytest.approx(0.5, rel=0.1)
+    assert result['table/held_out_r2'] == pytest.approx(ceiling['held_out_r2'], abs=0.02)
+    assert result['table/held_out_rmse'] == pytest.approx(0.5, rel=0.1)
     # An indicator says nothing of a code that was never seen, and much of one that was.
-    assert found['one_hot/held_out_r2'] == pytest.approx(0, abs=1e-9)
-    assert found['one_hot/seen_r2'] > 0.7
-    assert 0 < found['table/held_out_r2_se'] < 0.05
+    assert result['one_hot/held_out_r2'] == pytest.approx(0, abs=1e-9)
+    assert result['one_hot/seen_r2'] > 0.7
+    assert 0 < result['table/held_out_r2_se'] < 0.05
 
 
 def test_the_tree_as_regressors_carries_sector_effects(naics_tree, codes, groups, noise):
     effect = noise(len(naics_tree), seed=3)
     target = effect[naics_tree.sector[codes]] + 0.3 * noise(len(codes), seed=4)
     features = {'ancestors': ancestor_indicators(naics_tree), 'one_hot': one_hot(naics_tree)}
-    found = panel(features, codes, target, groups)
-    assert found['ancestors/held_out_r2'] > 0.5
-    assert found['one_hot/held_out_r2'] < 0.01
+    result = panel(features, codes, target, groups)
+    assert result['ancestors/held_out_r2'] > 0.5
+    assert result['one_hot/held_out_r2'] < 0.01
 
 
 def test_noise_is_not_predicted_and_gets_the_largest_penalty(naics_tree, codes, groups, noise):
     features = {'table': Features(noise(len(naics_tree), 5))}
-    found = panel(features, codes, noise(len(codes), seed=5), groups)
-    assert found['table/held_out_r2'] < 0.01
-    assert found['table/held_out_penalty'] == 1000
-    assert found['table/held_out_rmse'] == pytest.approx(1, abs=0.1)
+    result = panel(features, codes, noise(len(codes), seed=5), groups)
+    assert result['table/held_out_r2'] < 0.01
+    assert result['table/held_out_penalty'] == 1000
+    assert result['table/held_out_rmse'] == pytest.approx(1, abs=0.1)
 
 
 def test_held_out_codes_share_no_family_with_training(naics_tree, codes, groups, noise):
     # A target that is constant in each family and random between: only a leak could find it.
     target = noise(len(naics_tree), seed=6)[groups[codes]]
     features = {'family': Features(torch.nn.functional.one_hot(groups).double(), False)}
-    found = panel(features, codes, target, groups)
-    assert found['family/held_out_r2'] < 0.01
-    assert found['family/seen_r2'] > 0.9
+    result = panel(features, codes, target, groups)
+    assert result['family/held_out_r2'] < 0.01
+    assert result['family/seen_r2'] > 0.9
 
 
 def test_standardising_makes_units_irrelevant(naics_tree, codes, groups, noise):
@@ -88,15 +88,15 @@ def test_standardising_makes_units_irrelevant(naics_tree, codes, groups, noise):
         'rescaled': Features(rescaled),
         'unscaled': Features(rescaled, standardise=False),
     }
-    found = panel(features, codes, target, groups)
-    assert found['rescaled/held_out_r2'] == pytest.approx(found['table/held_out_r2'])
-    assert found['unscaled/held_out_r2'] < found['table/held_out_r2'] - 0.05
+    result = panel(features, codes, target, groups)
+    assert result['rescaled/held_out_r2'] == pytest.approx(result['table/held_out_r2'])
+    assert result['unscaled/held_out_r2'] < result['table/held_out_r2'] - 0.05
 
 
 def test_one_row_a_code_has_no_seen_metrics(naics_tree, groups, noise):
     code = naics_tree.leaves[::5]
-    found = panel({'t': Features(noise(len(naics_tree), 2))}, code, noise(len(code)), groups)
-    assert [key for key in found if 'seen' in key] == []
+    result = panel({'t': Features(noise(len(naics_tree), 2))}, code, noise(len(code)), groups)
+    assert [key for key in result if 'seen' in key] == []
     assert math.isnan(regression_ceiling(code=code, target=noise(len(code)))['seen_r2'])
 
 
@@ -106,8 +106,8 @@ def test_seen_metrics_leave_out_rows_whose_code_was_not_in_training(naics_tree, 
     effect = noise(len(naics_tree))
     # Codes with one row are far off: whoever scores them is lost.
     effect[once] *= 30
-    found = panel({'one_hot': one_hot(naics_tree)}, code, effect[code], groups)
-    assert found['one_hot/seen_rmse'] < 2
+    result = panel({'one_hot': one_hot(naics_tree)}, code, effect[code], groups)
+    assert result['one_hot/seen_rmse'] < 2
 
 
 def test_the_seed_decides_the_folds(naics_tree, codes, groups, noise):
@@ -121,9 +121,9 @@ def test_the_seed_decides_the_folds(naics_tree, codes, groups, noise):
 
 def test_principal_components_are_scikit_learns(noise):
     vectors = noise(60, 8) @ noise(8, 8, seed=1)
-    found = principal_components(vectors, 3).values.numpy()
+    result = principal_components(vectors, 3).values.numpy()
     expected = PCA(3).fit_transform(vectors.numpy())
-    assert np.allclose(np.abs(found), np.abs(expected))
+    assert np.allclose(np.abs(result), np.abs(expected))
     with pytest.raises(MetricError, match='9 components'):
         principal_components(vectors, 9)
 
@@ -166,9 +166,9 @@ def test_ridge_regressions_are_those_of_scikit_learn(standardise, columns):
     random = np.random.default_rng(columns)
     x = random.normal(3, 1, (50, columns)) * np.arange(1, columns + 1)
     x[:, 2] = 4.0
-    y, asked = random.normal(2, 1, 50), random.normal(3, 1, (9, columns))
+    y, requested = random.normal(2, 1, 50), random.normal(3, 1, (9, columns))
     penalties = (0.1, 10.0, 1000.0)
-    found = ridge_path(x, y, asked, penalties, standardise=standardise)
-    for penalty, predicted in zip(penalties, found, strict=True):
+    result = ridge_path(x, y, requested, penalties, standardise=standardise)
+    for penalty, predicted in zip(penalties, result, strict=True):
         model = make_pipeline(StandardScaler(with_std=standardise), Ridge(penalty, solver='svd'))
-        np.testing.assert_allclose(predicted, model.fit(x, y).predict(asked), rtol=1e-8)
+        np.testing.assert_allclose(predicted, model.fit(x, y).predict(requested), rtol=1e-8)

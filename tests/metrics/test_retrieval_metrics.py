@@ -27,21 +27,21 @@ def scored(noise):
 
 def test_metrics_without_ties_are_scikit_learns(scored):
     scores, truth = scored
-    found = retrieval_metrics(score_queries(scores, truth))
-    assert found['queries'] == 300
+    result = retrieval_metrics(score_queries(scores, truth))
+    assert result['queries'] == 300
     for name, k in (('top1', 1), ('hit_at_5', 5), ('hit_at_10', 10)):
         expected = top_k_accuracy_score(truth, scores, k=k, labels=range(40))
-        assert found[name] == pytest.approx(expected), name
+        assert result[name] == pytest.approx(expected), name
     one_hot = np.eye(40)[truth]
     # With one right label, label ranking average precision is the mean reciprocal rank.
     expected = label_ranking_average_precision_score(one_hot, scores)
-    assert found['mrr'] == pytest.approx(expected)
+    assert result['mrr'] == pytest.approx(expected)
 
 
 def test_ties_are_broken_at_random_in_expectation(scored):
     scores, truth = scored
     coarse = scores.round()
-    found = retrieval_metrics(score_queries(coarse, truth))
+    result = retrieval_metrics(score_queries(coarse, truth))
     draws = []
     for seed in range(300):
         jitter = torch.rand(scores.shape, generator=torch.Generator().manual_seed(seed))
@@ -49,7 +49,7 @@ def test_ties_are_broken_at_random_in_expectation(scored):
     for name in ('top1', 'hit_at_5', 'mrr'):
         values = [draw[name] for draw in draws]
         error = np.std(values) / math.sqrt(len(values))
-        assert abs(found[name] - np.mean(values)) < 4 * error, name
+        assert abs(result[name] - np.mean(values)) < 4 * error, name
 
 
 def test_blocks_give_what_the_whole_gives(scored, naics_tree):
@@ -58,8 +58,8 @@ def test_blocks_give_what_the_whole_gives(scored, naics_tree):
     whole = score_queries(scores, truth, tree=naics_tree, candidates=candidates)
     for size in (1, 7, 299, 300):
         blocks = (scores[i : i + size] for i in range(0, 300, size))
-        found = score_queries(blocks, truth, tree=naics_tree, candidates=candidates)
-        assert retrieval_metrics(found) == retrieval_metrics(whole)
+        result = score_queries(blocks, truth, tree=naics_tree, candidates=candidates)
+        assert retrieval_metrics(result) == retrieval_metrics(whole)
 
 
 def test_level_of_the_top_answer(naics_tree, noise):
@@ -67,16 +67,16 @@ def test_level_of_the_top_answer(naics_tree, noise):
     m = len(candidates)
     truth = torch.arange(0, m, 50)
     scores = noise(len(truth), m)
-    found = per_query(score_queries(scores, truth, tree=naics_tree, candidates=candidates))
+    result = per_query(score_queries(scores, truth, tree=naics_tree, candidates=candidates))
     top = scores.argmax(dim=1)
     for q, (a, b) in enumerate(zip(top.tolist(), truth.tolist(), strict=True)):
         edges = int(naics_tree.tree_distance[candidates[a], candidates[b]])
         level = 6 - edges // 2
-        assert found['lca_level'][q] == level
+        assert result['lca_level'][q] == level
         for k in (2, 3, 4, 5):
-            assert found[f'right_at_level_{k}'][q] == (level >= k)
-    assert 'right_at_level_6' not in found
-    assert 'right_at_level_1' not in found
+            assert result[f'right_at_level_{k}'][q] == (level >= k)
+    assert 'right_at_level_6' not in result
+    assert 'right_at_level_1' not in result
 
 
 def test_tied_top_answers_share_their_level(naics_tree):
@@ -86,9 +86,9 @@ def test_tied_top_answers_share_their_level(naics_tree):
     outcomes = score_queries(
         torch.tensor([[1.0, 1.0]]), torch.tensor([0]), tree=naics_tree, candidates=candidates
     )
-    found = per_query(outcomes)
-    assert found['lca_level'].tolist() == [(6 + 1) / 2]
-    assert found['right_at_level_2'].tolist() == found['top1'].tolist() == [0.5]
+    result = per_query(outcomes)
+    assert result['lca_level'].tolist() == [(6 + 1) / 2]
+    assert result['right_at_level_2'].tolist() == result['top1'].tolist() == [0.5]
 
 
 def test_codes_of_several_levels_can_be_candidates(small_tree):
@@ -97,9 +97,9 @@ def test_codes_of_several_levels_can_be_candidates(small_tree):
     outcomes = score_queries(
         torch.eye(10).double(), torch.arange(10), tree=small_tree, candidates=candidates
     )
-    found = per_query(outcomes)
-    assert found['lca_level'].tolist() == small_tree.level.tolist()
-    assert all(bool((found[f'right_at_level_{k}'] == 1).all()) for k in (2, 3, 4))
+    result = per_query(outcomes)
+    assert result['lca_level'].tolist() == small_tree.level.tolist()
+    assert all(bool((result[f'right_at_level_{k}'] == 1).all()) for k in (2, 3, 4))
 
 
 def test_perfect_and_guessed_outcomes_bound_the_metrics(naics_tree, scored):
@@ -108,8 +108,8 @@ def test_perfect_and_guessed_outcomes_bound_the_metrics(naics_tree, scored):
     both = {'tree': naics_tree, 'candidates': candidates}
     best = retrieval_metrics(perfect_outcomes(truth, **both))
     chance = retrieval_metrics(guessing_outcomes(truth, chunk=64, **both))
-    found = retrieval_metrics(score_queries(scores, truth, **both))
-    assert best.keys() == chance.keys() == found.keys()
+    result = retrieval_metrics(score_queries(scores, truth, **both))
+    assert best.keys() == chance.keys() == result.keys()
     assert best == retrieval_metrics(score_queries(torch.eye(40)[truth], truth, **both))
     assert best['top1'] == best['mrr'] == best['right_at_level_4'] == 1
     assert best['lca_level'] == 6
@@ -117,15 +117,15 @@ def test_perfect_and_guessed_outcomes_bound_the_metrics(naics_tree, scored):
     assert chance['hit_at_10'] == pytest.approx(10 / 40)
     assert chance['mrr'] == pytest.approx(sum(1 / r for r in range(1, 41)) / 40)
     for name in ('top1', 'hit_at_5', 'mrr', 'lca_level', 'right_at_level_2'):
-        assert chance[name] < found[name] < best[name]
+        assert chance[name] < result[name] < best[name]
 
 
 def test_masks_give_the_metrics_of_their_queries(scored):
     scores, truth = scored
     strict = torch.arange(300) % 3 == 0
-    found = retrieval_metrics(score_queries(scores, truth), masks={'strict': strict})
+    result = retrieval_metrics(score_queries(scores, truth), masks={'strict': strict})
     alone = retrieval_metrics(score_queries(scores[strict], truth[strict]))
-    assert {k: v for k, v in found.items() if k.startswith('strict_')} == {
+    assert {k: v for k, v in result.items() if k.startswith('strict_')} == {
         f'strict_{k}': v for k, v in alone.items()
     }
     with pytest.raises(MetricError, match='mask strict: nothing to measure'):

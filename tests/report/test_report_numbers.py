@@ -20,8 +20,8 @@ from naics_embed.report import (
     png,
     shape,
     svg,
+    training_history,
 )
-from naics_embed.report import training_history as course
 from naics_embed.report.contents import Training
 
 
@@ -87,7 +87,7 @@ def test_radii_are_those_of_each_level(table):
 
 
 def test_reliability_is_what_the_calibration_error_averages(predictions):
-    rows = answers.shown(predictions, 'test')
+    rows = answers.supervised_answers(predictions, 'test')
     assert not rows['hidden'].any()
     bins = answers.reliability(rows, 10)
     assert sum(one.answers for one in bins) == len(rows)
@@ -107,7 +107,7 @@ def test_intervals_are_wilsons(right, count):
 
 
 def test_confusion_counts_every_answer(table, predictions):
-    rows = answers.shown(predictions, 'test')
+    rows = answers.supervised_answers(predictions, 'test')
     found = answers.confusion(rows, table)
     assert found.sectors == ['22', '31', '61']
     assert found.counts.sum() == len(rows)
@@ -117,18 +117,18 @@ def test_confusion_counts_every_answer(table, predictions):
     assert [count for *_, count in worst] == sorted((n for *_, n in worst), reverse=True)
 
 
-def test_the_worst_errors_are_the_surest(table, predictions):
-    rows = answers.shown(predictions, 'test')
+def test_the_worst_errors_are_the_most_confident(table, predictions):
+    rows = answers.supervised_answers(predictions, 'test')
     worst = answers.worst_errors(rows, table, 5)
     assert len(worst) == 5
     assert '<script>' in worst[0]['text']
     assert worst[0]['right_name'] == '221111 Hydroelectric Power Generation'
     assert worst[0]['chosen_name'] == '221112 Fossil Fuel Electric Power Generation'
     assert worst[0]['shared'] == 'industry'
-    sure = [row['confidence_6'] for row in worst]
-    assert sure == sorted(sure, reverse=True)
+    confidences = [row['confidence_6'] for row in worst]
+    assert confidences == sorted(confidences, reverse=True)
     wrong = rows.filter(~pl.col('right_6'))
-    assert min(sure) >= sorted(wrong['confidence_6'], reverse=True)[4]
+    assert min(confidences) >= sorted(wrong['confidence_6'], reverse=True)[4]
 
 
 def test_answers_are_kept_one_row_a_query(table):
@@ -195,9 +195,9 @@ def test_numbers_are_short():
 
 
 def test_validation_is_shown_where_it_ran(whole, training):
-    panels = {panel.name: panel for panel in course.validation(training)}
-    _, rows = course.epochs_table(training)
-    head, _ = course.epochs_table(training)
+    panels = {panel.name: panel for panel in training_history.validation(training)}
+    _, rows = training_history.epochs_table(training)
+    head, _ = training_history.epochs_table(training)
     column = head.index('validation/selection')
     assert [row[column] for row in rows] == ['', '0.5500', '', '0.6500', '0.7000', '0.7500']
     assert {'MRR on validation', 'Top-1 on validation'} < set(panels)
@@ -218,13 +218,13 @@ def test_ticks_are_told_apart(values, texts):
 
 
 def test_terms_that_are_not_known_are_shown_too(whole, training):
-    names = [panel.name for panel in course.terms(training, whole)]
+    names = [panel.name for panel in training_history.terms(training, whole)]
     assert names == ['retrieval', 'stress', 'loss', 'newcomer']
 
 
 def test_a_term_of_the_head_only_epochs_shows_its_weight_there(whole):
     history = [{'train/distillation': 0.3, 'train/loss': 1.0}, {'train/loss': 0.5}]
-    (panel, _) = course.terms(Training(history, 1, 1), whole)
+    (panel, _) = training_history.terms(Training(history, 1, 1), whole)
     assert panel.name == 'distillation'
     assert panel.note.endswith('frozen texts gives them; weight 1.5')
 
@@ -235,12 +235,12 @@ def test_terms_show_their_weight_and_how_hard_they_pulled(whole):
         {'train/ancestors': 0.2},
         {'train/ancestors': 0.2, 'gradient/ancestors': 2.463},
     ]
-    (panel,) = course.terms(Training(history, 1, 1), whole)
+    (panel,) = training_history.terms(Training(history, 1, 1), whole)
     assert panel.note.endswith('the levels above; weight 0; gradient norm from 15 to 2.5')
 
 
 def test_phases_and_experts_are_read_from_the_history(whole, training):
-    assert course.phases(training) == [(1, 1, 2), (2, 3, 4), (3, 5, 6)]
-    panel = course.expert_load(training)
+    assert training_history.phases(training) == [(1, 1, 2), (2, 3, 4), (3, 5, 6)]
+    panel = training_history.expert_load(training)
     assert [name for name, _ in panel.legend] == ['expert 1', 'expert 2']
-    assert course.expert_load(Training([{'train/loss': 1.0}], 0, 0)) is None
+    assert training_history.expert_load(Training([{'train/loss': 1.0}], 0, 0)) is None

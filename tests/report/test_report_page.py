@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from naics_embed.report.contents import RunReport
-from naics_embed.report.render import PLACES, complete, render
+from naics_embed.report.render import PLACEHOLDERS, complete, render
 from naics_embed.report.verdict import judge
 
 SECTIONS = (
@@ -78,7 +78,7 @@ def test_every_section_is_there_and_linked(page):
 
 
 def test_a_whole_run_leaves_nothing_out(page):
-    assert 'at hand' not in page.words
+    assert 'available' not in page.words
     for shown in ('Good', '0.800', 'BM25', 'D*', 'Reliability: panel', 'hgcn', 'abc123'):
         assert shown in page.words
 
@@ -115,7 +115,7 @@ def test_it_can_be_read_without_eyes(page):
 
 
 def test_what_became_of_the_table_and_the_map_are_filled_in_later(html):
-    assert all(html.count(place) == 1 for place in PLACES)
+    assert all(html.count(place) == 1 for place in PLACEHOLDERS)
     rows = [
         {
             'metric': 'validation/mrr',
@@ -132,7 +132,7 @@ def test_what_became_of_the_table_and_the_map_are_filled_in_later(html):
     assert 'atlas.html' in [a['href'] for a in page.of('a')]
     bare = Page(complete(html))
     assert 'atlas.html' not in [a['href'] for a in bare.of('a')]
-    assert not any(place in complete(html) for place in PLACES)
+    assert not any(place in complete(html) for place in PLACEHOLDERS)
 
 
 def test_a_run_that_left_nothing_says_so_everywhere(config):
@@ -151,7 +151,7 @@ def test_a_run_that_left_nothing_says_so_everywhere(config):
     [
         ('table', 'No table of codes'),
         ('predictions', 'No answers to single queries'),
-        ('training', 'No course of the training'),
+        ('training', 'No training history'),
         ('selection', 'No candidate tables'),
     ],
 )

@@ -1,4 +1,4 @@
-"""One bundle for the whole room, and copies of it that a test may damage."""
+"""One bundle for all tests of the package, and copies of it that a test may damage."""
 
 import shutil
 from pathlib import Path

@@ -196,3 +196,12 @@ def test_the_frozen_backbone_is_not_the_trained_one(coder):
 
 def test_public_names():
     assert naics_embed.Coder is Coder
+
+
+def test_names_of_before_still_work_and_warn(coder):
+    with pytest.warns(DeprecationWarning, match='support is now evidence'):
+        [answer] = coder.search('repair of shoes, all kinds', support=1)
+    with pytest.warns(DeprecationWarning, match=r'Answer\.support is now Answer\.evidence'):
+        assert answer.support == answer.evidence != ()
+    with pytest.warns(DeprecationWarning, match=r'Answer\.chosen is now Answer\.confident'):
+        assert answer.chosen == answer.confident

@@ -40,7 +40,7 @@ def engine(bundle_path) -> Engine:
 
 @pytest.fixture
 def serve(engine) -> Iterator[Callable[..., TestClient]]:
-    """Start apps with other limits or another engine; each is ready unless told otherwise."""
+    """Start apps with other limits or another engine; each is ready unless `ready` is false."""
     started = []
 
     def begin(load=lambda: engine, *, ready: bool = True, on_failure=None, **limits) -> TestClient:
@@ -66,25 +66,25 @@ def client(engine) -> Iterator[TestClient]:
 
 @pytest.fixture(scope='session')
 def server(bundle_path) -> Iterator[str]:
-    """Address of a server; it must stop when it is told to, without a word of error."""
+    """Address of a server; it must stop at a signal, without an error in its log."""
     settings = ('service.max_characters=300', f'service.allowed_hosts=[{NAME}]')
     process = start('--port', 0, '--bundle', bundle_path, *settings)
-    told = []
+    log = []
     for line in process.stderr:
-        told.append(line)
+        log.append(line)
         if found := ADDRESS.search(line):
             break
     else:
-        pytest.fail(''.join(told))
+        pytest.fail(''.join(log))
     address = found.group(1)
     end = time.monotonic() + START_S
-    while not any('ready' in line for line in told):
+    while not any('ready' in line for line in log):
         assert time.monotonic() < end
-        told.append(process.stderr.readline())
+        log.append(process.stderr.readline())
     yield address
     process.send_signal(signal.SIGTERM)
     _, rest = process.communicate(timeout=WAIT_S)
-    assert 'Traceback' not in rest + ''.join(told)
+    assert 'Traceback' not in rest + ''.join(log)
     # Nobody's query is in the log.
     assert 'v1/search' not in rest
 

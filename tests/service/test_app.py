@@ -40,9 +40,9 @@ def counted(client) -> dict[tuple[str, ...], float]:
 def test_a_batch_is_answered_as_the_coder_does(client, engine):
     answer = post(client, texts=TEXTS, k=3, confidence=0.3, evidence=2)
     assert answer.status_code == 200
-    found = CodeAnswer.model_validate_json(answer.content).answers
-    wanted = engine.coder.search(TEXTS, 3, confidence=0.3, evidence=2)
-    for one, other in zip(found, wanted, strict=True):
+    received = CodeAnswer.model_validate_json(answer.content).answers
+    expected = engine.coder.search(TEXTS, 3, confidence=0.3, evidence=2)
+    for one, other in zip(received, expected, strict=True):
         assert one.text == other.text
         assert [hit.code for hit in one.hits] == [hit.code for hit in other.hits]
         assert [hit.probability for hit in one.hits] == pytest.approx(
@@ -50,11 +50,11 @@ def test_a_batch_is_answered_as_the_coder_does(client, engine):
         )
         assert [step.code for step in one.path] == [step.code for step in other.path]
         assert (one.confident and one.confident.code) == (other.confident and other.confident.code)
-        for hit, support in zip(one.hits, other.evidence, strict=True):
+        for hit, evidence in zip(one.hits, other.evidence, strict=True):
             assert [step.level for step in hit.path] == [2, 3, 4, 5, 6]
             assert hit.path[-1].code == hit.code
-            assert [(x.text, x.cosine) for x in hit.evidence.texts] == list(support.texts)
-            assert [(x.word, x.weight) for x in hit.evidence.words] == list(support.words)
+            assert [(x.text, x.cosine) for x in hit.evidence.texts] == list(evidence.texts)
+            assert [(x.word, x.weight) for x in hit.evidence.words] == list(evidence.words)
 
 
 def test_one_text_is_a_batch_of_one(client):
@@ -87,16 +87,17 @@ def test_a_code_that_is_none_gets_help(client):
     is_problem(client.get('/v1/codes/11?similar=999'), 422)
 
 
-def test_a_search_has_a_place_on_the_map(client, engine):
+def test_a_search_has_a_point_on_the_map(client, engine):
     found = SearchAnswer.model_validate_json(
         client.get('/v1/search', params={'q': 'corn farming', 'k': 1}).content
     )
     [hit] = found.answer.hits
     row = engine.table.position(hit.code)
     # The centroid of one point is the point.
-    assert (found.place.x, found.place.y) == pytest.approx(tuple(engine.disk.points[row]))
+    assert (found.point.x, found.point.y) == pytest.approx(tuple(engine.disk.points[row]))
+    assert found.place == found.point, 'the earlier name, for one version'
     assert hit.evidence.texts
-    among = client.get('/v1/search', params={'q': 'corn farming', 'k': 9}).json()['place']
+    among = client.get('/v1/search', params={'q': 'corn farming', 'k': 9}).json()['point']
     assert np.hypot(among['x'], among['y']) < 1
     code = client.get('/v1/search', params={'q': ' 111150 '}).json()
     assert code['answer'] is None
@@ -131,27 +132,28 @@ def test_the_map_holds_every_code(client, engine):
         ({'texts': 'a' * 201}, 'body.texts'),
     ],
 )
-def test_bad_requests_are_told_where(client, body, where):
+def test_faults_name_the_field(client, body, where):
     assert where in [fault.where for fault in is_problem(post(client, **body), 422).errors]
 
 
 @pytest.mark.parametrize(
-    'body',
+    ('body', 'status'),
     [
-        b'',
-        b'[' * 4000,
-        b'{"texts": "\xff"}',
-        b'{"texts": "\\ud800"}',
-        b'{"texts": "a", "\\ud800": 1}',
-        b'{"texts": "a", "confidence": NaN}',
-        b'{"texts": "a", "k": 1e999}',
-        b'{"texts": "a", "k": ' + b'9' * 4000 + b'}',
+        (b'', 422),
+        # What cannot be parsed at all is 400.
+        (b'[' * 4000, 400),
+        (b'{"texts": "\xff"}', 400),
+        (b'{"texts": "\\ud800"}', 422),
+        (b'{"texts": "a", "\\ud800": 1}', 422),
+        (b'{"texts": "a", "confidence": NaN}', 422),
+        (b'{"texts": "a", "k": 1e999}', 422),
+        (b'{"texts": "a", "k": ' + b'9' * 4000 + b'}', 422),
     ],
     ids=range(8),
 )
-def test_bodies_that_are_no_json_of_ours(client, body):
+def test_bodies_that_are_no_json_of_ours(client, body, status):
     answer = client.post('/v1/code', content=body, headers={'content-type': 'application/json'})
-    is_problem(answer, 400 if answer.status_code == 400 else 422)
+    is_problem(answer, status)
 
 
 def test_what_is_too_large_is_refused(client):
@@ -203,20 +205,20 @@ def test_before_the_model_is_loaded(serve, engine):
         go.set()
 
 
-def test_a_model_that_does_not_load_is_told(serve):
-    told = threading.Event()
+def test_a_model_that_does_not_load_is_reported(serve):
+    reported = threading.Event()
 
     def load():
         raise ArtifactError('damaged')
 
-    client = serve(load, ready=False, on_failure=lambda error: told.set())
-    assert told.wait(60)
+    client = serve(load, ready=False, on_failure=lambda error: reported.set())
+    assert reported.wait(60)
     assert 'did not load' in is_problem(client.get('/readyz'), 503).detail
     is_problem(post(client, texts='a'), 503)
 
 
 class Stuck:
-    """An engine that answers when it is told to."""
+    """An engine that answers once ``go`` is set."""
 
     def __init__(self, engine):
         self.table, self.coder, self.bundle = engine.table, engine.coder, engine.bundle
@@ -228,7 +230,7 @@ class Stuck:
         raise ZeroDivisionError(code)
 
 
-def test_more_than_there_is_room_for(serve, engine):
+def test_a_request_beyond_the_queue_is_refused(serve, engine):
     stuck = Stuck(engine)
     client = serve(lambda: stuck, workers=1, queue=1)
     answers = []
@@ -241,7 +243,9 @@ def test_more_than_there_is_room_for(serve, engine):
     try:
         assert stuck.begun.acquire(timeout=60)
         # The second request waits in the queue as soon as it is counted as running.
+        deadline = time.monotonic() + 60
         while counted(client)['naics_embed_requests_running',] < 3:
+            assert time.monotonic() < deadline, 'the second request never arrived'
             time.sleep(0.01)
         refused = client.get('/v1/codes/11')
         assert 'busy' in is_problem(refused, 503).detail
@@ -258,7 +262,7 @@ def test_more_than_there_is_room_for(serve, engine):
     assert counted(client)['naics_embed_refused_total', 'bug'] == 2
 
 
-def test_what_takes_too_long_is_given_up_but_keeps_its_place(serve, engine):
+def test_what_takes_too_long_is_given_up_but_still_counts(serve, engine):
     stuck = Stuck(engine)
     client = serve(lambda: stuck, workers=1, queue=0, timeout_s=0.05)
     try:
@@ -306,11 +310,11 @@ def rounded(value):
 @pytest.mark.parametrize('batch_texts', [1, 32])
 def test_threads_get_what_one_gets(serve, batch_texts):
     client = serve(batch_texts=batch_texts)
-    wanted = [post(client, texts=text).json() for text in TEXTS]
-    found: dict[int, list] = {}
+    alone = [post(client, texts=text).json() for text in TEXTS]
+    together: dict[int, list] = {}
 
     def ask(number: int) -> None:
-        found[number] = [post(client, texts=text).json() for text in TEXTS]
+        together[number] = [post(client, texts=text).json() for text in TEXTS]
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -318,7 +322,7 @@ def test_threads_get_what_one_gets(serve, batch_texts):
     for thread in threads:
         thread.join()
     shared = batch_texts > 1
-    assert list(found.values()) == [rounded(wanted) if shared else wanted] * 4
+    assert list(together.values()) == [rounded(alone) if shared else alone] * 4
 
 
 def test_the_openapi_document_tells_limits_and_shapes(client):

@@ -333,7 +333,7 @@ def test_answers_under_way_are_not_given_up_for_new_connections(start, engine, m
         refused = connect(port)
         status, body = read_answer(refused)
         assert status == 503
-        assert b'as many connections as there may be' in body
+        assert b'the limit of connections is reached' in body
         assert refused.recv(1) == b''
     finally:
         go.set()
@@ -371,11 +371,11 @@ def service(bundle_path, tmp_path_factory, files) -> Iterator[tuple]:
         )
     try:
         end = time.monotonic() + START_S
-        while 'ready:' not in (told := log.read_text()):
-            assert process.poll() is None, told
-            assert time.monotonic() < end, told
+        while 'ready:' not in (written := log.read_text()):
+            assert process.poll() is None, written
+            assert time.monotonic() < end, written
             time.sleep(0.1)
-        port = re.search(r'listening on http://127\.0\.0\.1:(\d+)', told).group(1)
+        port = re.search(r'listening on http://127\.0\.0\.1:(\d+)', written).group(1)
         yield process, int(port), log
         process.send_signal(signal.SIGTERM)
         process.wait(WAIT_S)
@@ -481,8 +481,8 @@ def test_warnings_are_written_once_in_a_while(caplog):
         logger.warning('full: %d', 8)
     finally:
         logger.removeFilter(rare)
-    told = [message for message in caplog.messages if message != 'a bug']
-    assert told == ['full: 7', 'another', 'full: 8 (999 more since the last such line)']
+    written = [message for message in caplog.messages if message != 'a bug']
+    assert written == ['full: 7', 'another', 'full: 8 (999 more since the last such line)']
     assert caplog.messages.count('a bug') == 1000
 
 

@@ -20,10 +20,10 @@ AXE = os.environ.get('AXE_CORE')
 def fails(*arguments: object) -> str:
     """The one line that a start leaves that cannot go on."""
     process = start(*arguments)
-    _, told = process.communicate(timeout=START_S)
-    assert process.returncode == 2, told
-    assert 'Traceback' not in told
-    return told
+    _, output = process.communicate(timeout=START_S)
+    assert process.returncode == 2, output
+    assert 'Traceback' not in output
+    return output
 
 
 @pytest.mark.slow
@@ -94,10 +94,10 @@ def test_a_description_is_typed_and_codes_are_seen(page):
     assert '11 Agriculture' in hits[0].text
     assert '%' in hits[0].text
     assert 'Words: corn' in hits[0].text
-    assert page.find_element('id', 'sure-text').text
-    assert len(page.find_elements('css selector', '#sure-path li')) == 5
+    assert page.find_element('id', 'confident-text').text
+    assert len(page.find_elements('css selector', '#confident-path li')) == 5
     wait(page, "document.querySelectorAll('#disk .hit').length == 5")
-    assert len(page.find_elements('css selector', '#disk .place')) == 1
+    assert len(page.find_elements('css selector', '#disk .point')) == 1
     assert errors(page) == []
     if AXE:
         page.execute_script(Path(AXE).read_text(encoding='utf-8'))

@@ -24,10 +24,10 @@ def plan(**rules):
 
 
 def test_without_rules_all_eligible_negatives_count_alike():
-    found = plan()
-    assert found.weights.tolist() == ELIGIBLE.double().tolist()
-    assert found.attracted is None
-    assert found.fractions == {}
+    result = plan()
+    assert result.weights.tolist() == ELIGIBLE.double().tolist()
+    assert result.attracted is None
+    assert result.fractions == {}
 
 
 def test_weights_fall_with_tree_distance_and_keep_their_mean():
@@ -40,21 +40,21 @@ def test_weights_fall_with_tree_distance_and_keep_their_mean():
 
 
 def test_siblings_are_masked():
-    found = plan(mask_siblings=True)
-    assert found.weights[0].nonzero().squeeze(1).tolist() == [3, 4, 5, 6]
-    assert float(found.fractions['siblings']) == 2 / 6
+    result = plan(mask_siblings=True)
+    assert result.weights[0].nonzero().squeeze(1).tolist() == [3, 4, 5, 6]
+    assert float(result.fractions['siblings']) == 2 / 6
 
 
 def test_the_nearest_are_kept_out_of_all_and_stay_where_they_were():
-    found = plan(hard=2)
-    assert found.weights[0].nonzero().squeeze(1).tolist() == [2, 4], 'by distance 2 and 1'
-    assert float(found.fractions['hard']) == 2 / 6
+    result = plan(hard=2)
+    assert result.weights[0].nonzero().squeeze(1).tolist() == [2, 4], 'by distance 2 and 1'
+    assert float(result.fractions['hard']) == 2 / 6
 
 
 def test_the_gate_adds_what_it_confuses():
-    found = plan(hard=2, router=2)
-    assert found.weights[0].nonzero().squeeze(1).tolist() == [1, 2, 4, 5]
-    assert float(found.fractions['router']) == 2 / 6
+    result = plan(hard=2, router=2)
+    assert result.weights[0].nonzero().squeeze(1).tolist() == [1, 2, 4, 5]
+    assert float(result.fractions['router']) == 2 / 6
 
 
 def test_false_negatives_are_masked_attracted_or_both():
@@ -71,8 +71,8 @@ def test_false_negatives_are_masked_attracted_or_both():
 
 
 def test_a_false_negative_is_never_a_hard_one():
-    found = plan(hard=2, mask_false=True)
-    assert found.weights[0].nonzero().squeeze(1).tolist() == [2, 5], '4 was nearest, and false'
+    result = plan(hard=2, mask_false=True)
+    assert result.weights[0].nonzero().squeeze(1).tolist() == [2, 5], '4 was nearest, and false'
 
 
 def test_asking_for_more_than_there_are_keeps_all():

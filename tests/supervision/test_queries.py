@@ -104,8 +104,8 @@ def test_a_text_labelled_alike_twice_trains_once(queries):
 
 def test_a_text_labelled_differently_stays_with_each_label():
     entries = ENTRIES.with_columns(text=pl.lit('Grain'))
-    found = build_queries(CODEBOOK, REDIRECTIONS.clear(), entries, PLAIN.clear())
-    assert set(found.filter(pl.col('text') == 'Grain')['code']) == {'111110', '111211', '111219'}
+    result = build_queries(CODEBOOK, REDIRECTIONS.clear(), entries, PLAIN.clear())
+    assert set(result.filter(pl.col('text') == 'Grain')['code']) == {'111110', '111211', '111219'}
 
 
 def test_only_index_and_plain_language_are_held_out(queries):
@@ -115,10 +115,10 @@ def test_only_index_and_plain_language_are_held_out(queries):
 
 
 def test_titles_alone_are_enough():
-    found = build_queries(
+    result = build_queries(
         CODEBOOK.with_columns(description=pl.lit(None, pl.String), description_origin=pl.lit('x')),
         REDIRECTIONS.clear(),
         ENTRIES.clear(),
         PLAIN.clear(),
     )
-    assert found['kind'].to_list() == ['title'] * 4
+    assert result['kind'].to_list() == ['title'] * 4

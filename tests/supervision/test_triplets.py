@@ -128,10 +128,10 @@ def test_counts_by_kind_are_kept_to_and_filled(taxonomy):
         for positive in np.unique(t.positive):
             own = t.negative_kind[t.positive == positive]
             farther = taxonomy.tree_distance[anchor] > taxonomy.tree_distance[anchor, positive]
-            for kind, wanted in enumerate(SETTINGS.negatives):
+            for kind, expected in enumerate(SETTINGS.negatives):
                 possible = int(((kinds == kind) & farther).sum())
-                assert int((own == kind).sum()) == min(wanted, possible)
-                reached[kind] += min(wanted, possible)
+                assert int((own == kind).sum()) == min(expected, possible)
+                reached[kind] += min(expected, possible)
     assert all(reached[kind] > 0 for kind in range(len(NEGATIVE_KINDS)))
 
 

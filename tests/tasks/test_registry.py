@@ -90,7 +90,7 @@ def test_better_tables_take_over_and_worse_ones_do_not(tmp_path, uri, put, conte
 
     worse = put(contender('worse', 0.9, plain=0.5))
     assert not worse.promoted
-    assert worse.reason.startswith('worse: plain by -5.0 deviations; to use it all the same: ')
+    assert worse.reason.startswith('worse: plain by -5.0 deviations; to use it anyway: ')
     assert len(worse.rows) == 2
     tie = put(contender('tie', 0.81))
     assert not tie.promoted
@@ -104,7 +104,7 @@ def test_better_tables_take_over_and_worse_ones_do_not(tmp_path, uri, put, conte
     assert promoted_bundle(root) == better.bundle
     assert aliases(uri) == ('2', '1')
     forced = put(contender('worse', 0.9, plain=0.5), force=True)
-    assert forced.reason.startswith('told to (promotion.force), although worse: plain')
+    assert forced.reason.startswith('forced (promotion.force), although worse: plain')
     assert aliases(uri) == ('3', '2')
 
     assert roll_back(root)['registry']['version'] == '2'
@@ -140,7 +140,7 @@ def test_a_table_whose_bundle_is_gone_stands_in_no_ones_way(tmp_path, put, conte
         return promotion.Registered(uri, model, str(len(made)))
 
     monkeypatch.setattr(promotion, 'register', noted)
-    monkeypatch.setattr(promotion, 'crown', lambda registered: None)
+    monkeypatch.setattr(promotion, 'set_champion', lambda registered: None)
     good = contender('good', 0.9)
     put(good)
     (good.bundle / 'manifest.json').unlink()
@@ -161,13 +161,13 @@ def test_what_a_registry_that_was_away_left_undone_is_done_the_next_time(
     def noted(uri, run_id, model, bundle, tags):
         return promotion.Registered(uri, model, bundle.name)
 
-    def crown(registered):
+    def set_champion(registered):
         if away[0]:
             raise ConnectionError('the registry is away')
         champion.append(registered.version)
 
     monkeypatch.setattr(promotion, 'register', noted)
-    monkeypatch.setattr(promotion, 'crown', crown)
+    monkeypatch.setattr(promotion, 'set_champion', set_champion)
     first, better = contender('first', 0.8), contender('better', 0.9)
     put(first)
     away[0] = True
@@ -200,7 +200,7 @@ def test_a_user_waits_for_a_run_that_is_promoting(tmp_path, put, contender, monk
         return promotion.Registered(uri, model, bundle.name)
 
     monkeypatch.setattr(promotion, 'register', slow)
-    monkeypatch.setattr(promotion, 'crown', lambda registered: None)
+    monkeypatch.setattr(promotion, 'set_champion', lambda registered: None)
     change = {
         'promote': lambda: promote_bundle(root, first.bundle),
         'roll back': lambda: roll_back(root),

@@ -123,7 +123,7 @@ def test_nothing_damaged_in_the_bucket_is_believed(hosts, sources):
     assert not other.run(sources[1]).cached
     assert other.computed == 1
     third = Host(other.root.parent / 'third', other.uri, other.remote_cache)
-    assert third.run(sources[0]).cached, 'the host that computed it mended the remote cache'
+    assert third.run(sources[0]).cached, 'the host that computed it repaired the remote cache'
     remote_cache.files.pipe_file(f'{folder}.json', b'{"stage": "let')
     assert not remote_cache.has('letters', record.key)
     fourth = Host(other.root.parent / 'fourth', other.uri, other.remote_cache)

@@ -58,7 +58,7 @@ class Host:
         return self.remote_cache.fetch(STAGE, KEY, self.target)
 
     def everything(self) -> set[str]:
-        """All that lies beside the remote cache."""
+        """All files next to the remote cache."""
         place = self.folder.parent
         return {p.relative_to(place).as_posix() for p in (place / 'host').rglob('*') if p.is_file()}
 
@@ -306,7 +306,7 @@ def test_a_size_beyond_the_disk_is_refused(host, refused):
         record_of({**described(b'', 'm'), 'size': 2**40}, {**described(b'', 'n'), 'size': 2**40})
     )
     if os.statvfs(host.folder).f_bavail * os.statvfs(host.folder).f_frsize > 2**41:
-        pytest.skip('the disk has room for 2 TiB')
+        pytest.skip('the disk has 2 TiB free')
     assert 'its outputs have 2,199,023,255,552 bytes, and ' in refused()
 
 

@@ -8,7 +8,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,9 @@ from tasks.engine import cached_task
 from tasks.engine import stage as stage_module
 from tasks.engine.declaration import Fact
 from tasks.engine.failures import DiskFullError, StageTimeoutError, explained
-from tasks.engine.stage import Record, Result, Run, Stage
+from tasks.engine.locks import FlockLockManager
+from tasks.engine.record import Record
+from tasks.engine.stage import Result, Run, Stage
 from tasks.engine.tracking import Tracker, pipeline_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -402,7 +403,9 @@ def test_a_full_disk_is_told_in_words_and_leaves_nothing(laboratory, words, sour
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     words.before = fail
-    with pytest.raises(DiskFullError, match=r'words: no space left .* make room and run again'):
+    with pytest.raises(
+        DiskFullError, match=r'words: no space left .* free some space and run again'
+    ):
         laboratory.flow(words.call(source))
     assert words.computed == 1
     assert list((laboratory.root / 'words').iterdir()) == []
@@ -622,7 +625,9 @@ root, uri, source, signals = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), 
 
 def body(out, context, *, source):
     (signals / 'inside').touch()
+    deadline = time.monotonic() + 120
     while not (signals / 'go').exists():
+        assert time.monotonic() < deadline, 'the other process never waited for the lock'
         time.sleep(0.05)
     (out / 'words.txt').write_text('by the other process')
     return Result({'words': 'words.txt'})
@@ -638,10 +643,19 @@ laboratory()
 
 
 @pytest.mark.slow
-def test_two_processes_compute_one_key_once(laboratory, words, source, tmp_path):
+def test_two_processes_compute_one_key_once(laboratory, words, source, tmp_path, monkeypatch):
     signals = tmp_path / 'signals'
     signals.mkdir()
     laboratory.flow()
+    try_lock = FlockLockManager._try
+
+    def tried(manager: FlockLockManager, key: str, holder: str) -> bool:
+        taken = try_lock(manager, key, holder)
+        if not taken:
+            # This process waits for the lock now, so the other one may finish.
+            (signals / 'go').touch()
+        return taken
+
     arguments = [str(laboratory.root), laboratory.uri, str(source), str(signals)]
     other = subprocess.Popen(
         [sys.executable, '-c', OTHER_PROCESS, *arguments],
@@ -651,17 +665,19 @@ def test_two_processes_compute_one_key_once(laboratory, words, source, tmp_path)
         text=True,
     )
     try:
+        deadline = time.monotonic() + 120
         while not (signals / 'inside').exists():
             assert other.poll() is None, other.stderr.read()
+            assert time.monotonic() < deadline, 'the other process never began the stage'
             time.sleep(0.05)
-        # While this process waits for the lock, the other one is told to finish.
-        threading.Timer(1.0, (signals / 'go').touch).start()
+        monkeypatch.setattr(FlockLockManager, '_try', tried)
         (record,) = laboratory.flow(words.call(source))
         _, complaints = other.communicate(timeout=120)
         assert other.returncode == 0, complaints
     finally:
         other.kill()
         other.wait()
+    assert (signals / 'go').exists(), 'this process waited for the lock'
     assert (record.cached, words.computed) == (True, 0)
     assert record.path('words').read_text() == 'by the other process'
 

@@ -46,7 +46,7 @@ def test_a_retried_flow_run_goes_on_in_its_mlflow_run(open_run, mlflow_uri):
 def test_a_retry_with_other_settings_gets_a_run_of_its_own(mlflow_uri, tmp_path):
     def opened(dim: int):
         return pipeline_run(
-            mlflow_uri, 'tracking', tmp_path, {FLOW_RUN: 'mended'}, {'model.dim': dim}
+            mlflow_uri, 'tracking', tmp_path, {FLOW_RUN: 'repaired'}, {'model.dim': dim}
         )
 
     with pytest.raises(ConnectionError), opened(8) as first:

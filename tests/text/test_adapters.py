@@ -56,8 +56,8 @@ def count_passes(encoder: SentenceEncoder) -> list[int]:
 
 def moved(encoder: SentenceEncoder) -> set[str]:
     """Adapters with a gradient that is not zero."""
-    found = gradients(encoder)
-    return {name for name in NAMES for key, g in found.items() if name in key and (g != 0).any()}
+    result = gradients(encoder)
+    return {name for name in NAMES for key, g in result.items() if name in key and (g != 0).any()}
 
 
 def test_each_adapter_gives_its_own_embedding(tiny_backbone, texts):
@@ -140,9 +140,9 @@ def test_full_mode_trains_the_upper_layers_themselves(tiny_backbone, texts):
     _, ids, mask = texts
     encoder = build(tiny_backbone, mode='full').train()
     encoder(ids, mask, TITLE)[:, 0].sum().backward()
-    found = gradients(encoder)
-    assert all('layer.1.' in name or 'layer.2.' in name for name in found)
-    assert any((g != 0).any() for g in found.values())
+    result = gradients(encoder)
+    assert all('layer.1.' in name or 'layer.2.' in name for name in result)
+    assert any((g != 0).any() for g in result.values())
     assert encoder.adapter_states() == {}
     plain = encoder.eval()(ids, mask).detach()
     answer = encoder.merged_backbone()(input_ids=ids, attention_mask=mask.long())

@@ -27,20 +27,20 @@ def test_hidden_states_are_those_of_transformers(tiny_backbone):
     lengths = torch.tensor([40, 3, 17, 1, 40])
     mask = torch.arange(40) < lengths[:, None]
     with torch.no_grad():
-        wanted = reference(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        found = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        expected = reference(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        result = model(input_ids=ids, attention_mask=mask).last_hidden_state
         whole = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
         all_kept = reference(input_ids=ids).last_hidden_state
-    torch.testing.assert_close(found[mask], wanted[mask], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(result[mask], expected[mask], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(whole, all_kept, atol=1e-5, rtol=1e-5)
 
 
 def test_embeddings_of_a_pair_are_those_of_transformers(tiny_backbone):
     tokenizer = load_tokenizer(tiny_backbone, 32)
     reference, model = load_transformer(tiny_backbone), load_encoder(tiny_backbone)
-    wanted, _ = PairedEncoder(tokenizer, reference, reference).embed(TEXTS, 64)
-    found, _ = PairedEncoder(tokenizer, model, model).embed(TEXTS, 64)
-    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
+    expected, _ = PairedEncoder(tokenizer, reference, reference).embed(TEXTS, 64)
+    result, _ = PairedEncoder(tokenizer, model, model).embed(TEXTS, 64)
+    torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize('change', [{'hidden_act': 'relu'}, {'is_decoder': True}])
@@ -75,7 +75,7 @@ def test_a_coder_is_loaded_without_transformers():
         'slow = {"transformers", "sklearn", "scipy", "pandas", "mlflow", "prefect"}\n'
         'print(sorted(slow & set(sys.modules)))'
     )
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, '-c', script], capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == '[]'
+    assert result.stdout.strip() == '[]'

@@ -21,9 +21,9 @@ def channels(examples: list[tuple[str, str]]) -> pl.DataFrame:
 
 
 def test_lines_are_joined_and_absent_channels_stay_null():
-    found = channels([('111110', 'wheat'), ('111211', 'carrots'), ('111110', 'barley')])
-    assert found.schema == CHANNEL_SCHEMA
-    assert found.rows() == [
+    result = channels([('111110', 'wheat'), ('111211', 'carrots'), ('111110', 'barley')])
+    assert result.schema == CHANNEL_SCHEMA
+    assert result.rows() == [
         ('11', 'Growing', 'All. A second line.', None, None),
         (
             '111110',
@@ -38,25 +38,25 @@ def test_lines_are_joined_and_absent_channels_stay_null():
 
 
 def test_without_examples_only_the_illustrative_ones_remain():
-    found = channels([])
-    assert found['examples'].to_list() == [None, 'Oat fields; Rye fields', None, None]
+    result = channels([])
+    assert result['examples'].to_list() == [None, 'Oat fields; Rye fields', None, None]
 
 
 def test_examples_keep_their_order_and_the_codes_theirs():
     listed = [('111219', f'leaf {i}') for i in range(30)]
-    found = channels(listed)
-    assert found['code'].to_list() == CODEBOOK['code'].to_list()
-    assert found['examples'][3] == '; '.join(text for _, text in listed)
+    result = channels(listed)
+    assert result['code'].to_list() == CODEBOOK['code'].to_list()
+    assert result['examples'][3] == '; '.join(text for _, text in listed)
 
 
 @pytest.mark.parametrize('code', ['999999', '31-33'])
 def test_examples_of_a_code_that_is_not_in_the_codebook_go_nowhere(code):
-    found = channels([(code, 'wheat')])
-    assert found['examples'].to_list() == [None, 'Oat fields; Rye fields', None, None]
+    result = channels([(code, 'wheat')])
+    assert result['examples'].to_list() == [None, 'Oat fields; Rye fields', None, None]
 
 
 def test_no_channel_is_an_empty_string():
     blank = CODEBOOK.with_columns(illustrative=pl.lit(''))
     empty = pl.DataFrame(schema={'code': pl.String, 'text': pl.String})
-    found = channel_texts(blank, empty)
-    assert found['examples'].to_list() == [None] * 4
+    result = channel_texts(blank, empty)
+    assert result['examples'].to_list() == [None] * 4

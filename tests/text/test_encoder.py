@@ -122,8 +122,8 @@ def test_texts_are_placed_in_their_order_and_once(tiny_backbone, table, place_te
     head = LorentzHead(32, 5, c=1.0, r_max=9.0).eval()
     model = load_transformer(tiny_backbone)
     tokenizer = load_tokenizer(tiny_backbone, 30)
-    asked = [TEXTS[2], TEXTS[0], TEXTS[2], TEXTS[4]]
-    points = place_texts(asked, tokenizer, model, head, batch_tokens=20)
+    repeated = [TEXTS[2], TEXTS[0], TEXTS[2], TEXTS[4]]
+    points = place_texts(repeated, tokenizer, model, head, batch_tokens=20)
     frozen, _ = plain(tiny_backbone, table)
     expected = head(frozen)[[2, 0, 2, 4]]
     torch.testing.assert_close(points, expected.detach(), atol=1e-3, rtol=1e-4)

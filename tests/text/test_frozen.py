@@ -59,8 +59,8 @@ def test_the_difference_restores_the_frozen_backbone(tiny_backbone, tmp_path):
     assert list(load_file(tmp_path / 'frozen.safetensors')) == [
         'encoder.layer.2.output.dense.weight'
     ]
-    found = read_frozen(tmp_path / 'frozen.safetensors', trained).state_dict()
-    assert all(torch.equal(value, found[name]) for name, value in frozen.state_dict().items())
+    result = read_frozen(tmp_path / 'frozen.safetensors', trained).state_dict()
+    assert all(torch.equal(value, result[name]) for name, value in frozen.state_dict().items())
 
 
 def test_no_difference_is_no_second_model(tiny_backbone, tmp_path):

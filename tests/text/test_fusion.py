@@ -28,11 +28,11 @@ def batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 
 def shaken(kind: str):
     """A fusion with weights that have left their start."""
-    made = fusion(kind)
+    built = fusion(kind)
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in built.parameters():
             parameter.add_(0.5 * torch.randn_like(parameter))
-    return made
+    return built
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -47,10 +47,10 @@ def test_it_begins_as_the_mean_of_what_is_present(kind):
 @pytest.mark.parametrize('kind', KINDS)
 def test_absent_channels_take_no_part(kind):
     embeddings, present = batch()
-    made = shaken(kind)
-    one = made(embeddings, present)
+    built = shaken(kind)
+    one = built(embeddings, present)
     changed = embeddings.masked_fill(~present[..., None], 1e3)
-    other = made(changed, present)
+    other = built(changed, present)
     torch.testing.assert_close(one.embedding, other.embedding)
     torch.testing.assert_close(one.embedding.norm(dim=1), torch.ones(CODES))
     for name, metric in one.metrics.items():
@@ -61,45 +61,45 @@ def test_absent_channels_take_no_part(kind):
 
 @pytest.mark.parametrize('kind', KINDS[1:])
 def test_every_weight_learns(kind):
-    made = shaken(kind)
+    built = shaken(kind)
     embeddings, present = batch()
-    fused = made(embeddings, present)
+    fused = built(embeddings, present)
     loss = (fused.embedding * torch.randn(WIDTH)).sum()
     loss.backward()
-    for name, parameter in made.named_parameters():
+    for name, parameter in built.named_parameters():
         assert bool((parameter.grad != 0).any()), name
 
 
 def test_attention_weights_add_up_over_what_is_present():
     embeddings, present = batch()
-    made = shaken('attention')
-    assert isinstance(made, Attention)
-    weights = made.weights(embeddings, present)
+    built = shaken('attention')
+    assert isinstance(built, Attention)
+    weights = built.weights(embeddings, present)
     torch.testing.assert_close(weights.sum(1), torch.ones(CODES))
     assert bool((weights[~present] == 0).all())
-    entropy = made(embeddings, present).metrics['attention_entropy']
+    entropy = built(embeddings, present).metrics['attention_entropy']
     assert 0 < float(entropy) < math.log(CHANNELS)
 
 
 def test_experts_equal_a_plain_loop_over_the_two_best():
     embeddings, present = batch()
-    made = shaken('experts')
-    assert isinstance(made, Experts)
-    got = made(embeddings, present)
+    built = shaken('experts')
+    assert isinstance(built, Experts)
+    got = built(embeddings, present)
     assignments = torch.zeros(4)
     probabilities = torch.zeros(4)
     for row in range(CODES):
         outs = []
         for channel in present[row].nonzero().squeeze(1).tolist():
             x = embeddings[row, channel]
-            gate = (made.gate(x) + made.channel[channel]).softmax(0)
+            gate = (built.gate(x) + built.channel[channel]).softmax(0)
             probabilities += gate.detach()
             best = gate.topk(2).indices
             assignments[best] += 1
             out = x
             for expert in best.tolist():
-                inner = torch.nn.functional.gelu(x @ made.inward[expert])
-                out = out + gate[expert] / gate[best].sum() * (inner @ made.outward[expert])
+                inner = torch.nn.functional.gelu(x @ built.inward[expert])
+                out = out + gate[expert] / gate[best].sum() * (inner @ built.outward[expert])
             outs.append(out)
         mean = torch.stack(outs).mean(0)
         torch.testing.assert_close(got.embedding[row], mean / mean.norm())
@@ -111,17 +111,17 @@ def test_experts_equal_a_plain_loop_over_the_two_best():
 
 
 def test_balance_evens_the_load():
-    made = fusion('experts')
+    built = fusion('experts')
     embeddings, present = batch()
     with torch.no_grad():
-        made.channel[:, 0] = 4.0
-    optimizer = torch.optim.Adam(made.parameters(), lr=0.1)
-    before = made(embeddings, present)
+        built.channel[:, 0] = 4.0
+    optimizer = torch.optim.Adam(built.parameters(), lr=0.1)
+    before = built(embeddings, present)
     for _ in range(60):
         optimizer.zero_grad()
-        made(embeddings, present).balance.backward()
+        built(embeddings, present).balance.backward()
         optimizer.step()
-    after = made(embeddings, present)
+    after = built(embeddings, present)
     fractions = [torch.stack([f.metrics[f'load_{e}'] for e in range(4)]) for f in (before, after)]
     assert float(fractions[0].max()) == pytest.approx(0.5), 'every text went to the first expert'
     assert float(fractions[1].max()) < 0.4

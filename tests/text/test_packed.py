@@ -31,9 +31,10 @@ def test_it_computes_what_the_padded_one_does(parts, tokens):
     packed = PackedEncoder(*parts, FLOAT32)
     paired = PairedEncoder(*parts)
     assert packed.shared == paired.shared
-    for found, wanted in zip(packed.embed(TEXTS, tokens), paired.embed(TEXTS, 4096), strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
-        assert torch.equal(found[0], found[3])
+    results, references = packed.embed(TEXTS, tokens), paired.embed(TEXTS, 4096)
+    for result, expected in zip(results, references, strict=True):
+        torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
+        assert torch.equal(result[0], result[3])
 
 
 def test_two_that_are_one_and_two_that_share_nothing(parts):
@@ -46,9 +47,9 @@ def test_two_that_are_one_and_two_that_share_nothing(parts):
     with torch.random.fork_rng():
         torch.manual_seed(2)
         other = load_transformer_like(frozen)
-    found = PackedEncoder(tokenizer, trained, other, FLOAT32).embed(TEXTS, 64)
-    wanted = PairedEncoder(tokenizer, trained, other).embed(TEXTS, 64)
-    for one, two in zip(found, wanted, strict=True):
+    result = PackedEncoder(tokenizer, trained, other, FLOAT32).embed(TEXTS, 64)
+    expected = PairedEncoder(tokenizer, trained, other).embed(TEXTS, 64)
+    for one, two in zip(result, expected, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
 
 
@@ -69,9 +70,9 @@ def test_bfloat16_is_near_and_not_the_same(parts):
 
 def test_blocks_hold_each_token_once(parts):
     table = TokenTable.build(TEXTS, parts[0])
-    found = list(blocks(table, 12))
-    assert sorted(np.concatenate([block.rows for block in found]).tolist()) == list(range(5))
-    for block in found:
+    result = list(blocks(table, 12))
+    assert sorted(np.concatenate([block.rows for block in result]).tolist()) == list(range(5))
+    for block in result:
         assert len(block.ids) <= 12 or len(block.rows) == 1
         texts = [table.ids[table.offsets[r] : table.offsets[r + 1]] for r in block.rows]
         assert np.array_equal(block.ids.numpy(), np.concatenate(texts))

@@ -22,11 +22,11 @@ def test_it_is_the_same_map(monkeypatch, kernel, dtype, tolerance):
     layer = nn.Linear(48, 96)
     for rows in (1, 7, 300):
         x = torch.randn(rows, 48)
-        wanted = layer(x).detach()
-        found = Prepacked.of(layer, dtype, 64)(x)
-        assert found.dtype == dtype
-        torch.testing.assert_close(found.float(), wanted, rtol=tolerance, atol=tolerance)
-        found = Prepacked.of(layer, dtype, 64, gelu=True)(x)
+        expected = layer(x).detach()
+        result = Prepacked.of(layer, dtype, 64)(x)
+        assert result.dtype == dtype
+        torch.testing.assert_close(result.float(), expected, rtol=tolerance, atol=tolerance)
+        result = Prepacked.of(layer, dtype, 64, gelu=True)(x)
         torch.testing.assert_close(
-            found.float(), functional.gelu(wanted), rtol=tolerance, atol=tolerance
+            result.float(), functional.gelu(expected), rtol=tolerance, atol=tolerance
         )

@@ -82,18 +82,18 @@ def test_row_groups_are_streamed_and_ids_read_only_when_wanted(table, tmp_path, 
     path = tmp_path / 'tokens.parquet'
     table.write(path)
     assert pq.ParquetFile(path).num_row_groups == -(-len(table) // group)
-    wanted = []
+    reads = []
     read_ids = tokens._read_ids
-    monkeypatch.setattr(tokens, '_read_ids', lambda path: wanted.append(path) or read_ids(path))
+    monkeypatch.setattr(tokens, '_read_ids', lambda path: reads.append(path) or read_ids(path))
     again = TokenTable.read(path)
     assert again.texts == table.texts
     assert again.rows(pl.Series(['', 'b'])).tolist() == [3, 1]
     np.testing.assert_array_equal(again.lengths, table.lengths)
-    assert not wanted, 'lengths and rows are all that a training reads'
+    assert not reads, 'lengths and rows are all that a training reads'
     for _ in range(2):
         ids, _ = again.padded(np.array([4, 0]))
         np.testing.assert_array_equal(ids, table.padded(np.array([4, 0]))[0])
-    assert wanted == [path], 'once'
+    assert reads == [path], 'once'
 
 
 def test_an_empty_table_can_be_kept(tokenizer, tmp_path):

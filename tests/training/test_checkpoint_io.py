@@ -261,7 +261,9 @@ def test_every_length_of_a_torn_file_is_found(checkpoint):
     content = checkpoint.read_bytes()
     for length in range(0, len(content), 61):
         checkpoint.write_bytes(content[:length])
-        with pytest.raises(UnreadableCheckpointError, match=r'some\.ckpt is no checkpoint'):
+        with pytest.raises(
+            UnreadableCheckpointError, match=r'some\.ckpt is no checkpoint that can be read'
+        ):
             read_checkpoint(checkpoint)
 
 

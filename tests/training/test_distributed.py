@@ -16,7 +16,7 @@ from naics_embed.training.build import make_data, make_model, make_module
 from naics_embed.training.data import StepDataset, StepSampler
 from naics_embed.training.fit import train_text
 from naics_embed.training.gather import gather_rows
-from naics_embed.training.module import Course
+from naics_embed.training.module import TrainingSchedule
 
 WORLD = 2
 # Without noise on embeddings: it would fall on rows in another order.
@@ -45,14 +45,14 @@ class Loss(torch.nn.Module):
 
 
 def first_batch(inputs, settings):
-    made = make_data(inputs, settings)
-    sampler: StepSampler = made.train_dataloader().sampler
-    return StepDataset(inputs.corpus, inputs.train, made.settings)[next(iter(sampler))]
+    built = make_data(inputs, settings)
+    sampler: StepSampler = built.train_dataloader().sampler
+    return StepDataset(inputs.corpus, inputs.train, built.settings)[next(iter(sampler))]
 
 
 def prepared(inputs, settings):
     torch.manual_seed(0)
-    module = make_module(make_model(inputs, settings), inputs, settings, 10, Course())
+    module = make_module(make_model(inputs, settings), inputs, settings, 10, TrainingSchedule())
     with torch.no_grad():
         for name, parameter in module.model.encoder.named_parameters():
             if 'lora_B' in name:
@@ -80,8 +80,8 @@ def worker(rank: int, port: int, inputs, settings, folder: Path) -> None:
     parallel = DistributedDataParallel(Loss(module), find_unused_parameters=True)
     loss = parallel(first_batch(inputs, settings))
     loss.backward()
-    found = {n: p.grad for n, p in module.model.named_parameters() if p.grad is not None}
-    torch.save({'loss': loss.detach(), 'gradients': found}, folder / f'step-{rank}.pt')
+    result = {n: p.grad for n, p in module.model.named_parameters() if p.grad is not None}
+    torch.save({'loss': loss.detach(), 'gradients': result}, folder / f'step-{rank}.pt')
     dist.destroy_process_group()
 
 
@@ -95,11 +95,11 @@ def test_two_processes_equal_one(make_inputs, step_settings, of_two):
     expected = {n: p.grad for n, p in module.model.named_parameters() if p.grad is not None}
     assert sum('_channel' in name for name in expected) > 0
     for rank in range(WORLD):
-        found = torch.load(of_two / f'step-{rank}.pt', weights_only=True)
-        torch.testing.assert_close(found['loss'], whole.detach())
+        result = torch.load(of_two / f'step-{rank}.pt', weights_only=True)
+        torch.testing.assert_close(result['loss'], whole.detach())
         for name, gradient in expected.items():
             torch.testing.assert_close(
-                found['gradients'][name], gradient, atol=1e-5, rtol=1e-4, msg=name
+                result['gradients'][name], gradient, atol=1e-5, rtol=1e-4, msg=name
             )
 
 
@@ -166,15 +166,15 @@ def test_a_training_of_two_processes_equals_one_of_one(
 ):
     whole = train_text(make_inputs(), training_settings, tmp_path / 'alone')
     for rank in range(WORLD):
-        found = torch.load(of_two / f'{rank}.pt', weights_only=True)
-        for epoch, expected in zip(found['history'], whole.history, strict=True):
+        result = torch.load(of_two / f'{rank}.pt', weights_only=True)
+        for epoch, expected in zip(result['history'], whole.history, strict=True):
             # A process without rows would not take part in them.
             assert not any(name.startswith('gradient/') for name in epoch)
             assert 'gradient/retrieval' in expected
             for name in ('train/loss', 'train/retrieval', 'train/dcl', 'train/placement'):
                 assert epoch[name] == pytest.approx(expected[name], rel=1e-3), name
         for name, value in whole.state.items():
-            torch.testing.assert_close(found['state'][name], value, atol=2e-3, rtol=1e-2)
+            torch.testing.assert_close(result['state'][name], value, atol=2e-3, rtol=1e-2)
 
 
 def test_one_process_gathers_nothing():

@@ -458,9 +458,9 @@ def test_dropout_settings_reach_the_adapted_layers(make_inputs, settings_with):
     for value, expected in (('null', 0.1), ('0.3', 0.3), ('0', 0.0)):
         model = make_model(make_inputs(), settings_with(f'model.dropout={value}'))
         layers = model.encoder.backbone.encoder.layer
-        found = {m.p for m in layers[1:].modules() if isinstance(m, nn.Dropout)}
-        assert expected in found
-        assert found <= {expected, 0.0}, 'the adapter has its own, 0 here'
+        result = {m.p for m in layers[1:].modules() if isinstance(m, nn.Dropout)}
+        assert expected in result
+        assert result <= {expected, 0.0}, 'the adapter has its own, 0 here'
         assert {m.p for m in layers[:1].modules() if isinstance(m, nn.Dropout)} == {0.1}
 
 
@@ -476,10 +476,10 @@ def test_the_head_starts_as_the_regression_from_frozen_texts(make_inputs, settin
     inputs, settings = make_inputs(), settings_with('model.head_ridge=0.01')
     model = make_model(inputs, settings)
     embeddings = torch.from_numpy(inputs.corpus.embeddings[inputs.train.rows])
-    wanted = inputs.start[torch.from_numpy(inputs.train.targets)]
+    expected = inputs.start[torch.from_numpy(inputs.train.targets)]
     got = model.head.tangent(embeddings).detach().double()
-    mean = wanted.mean(dim=0)
-    assert (got - wanted).square().sum() < 0.8 * (wanted - mean).square().sum()
+    mean = expected.mean(dim=0)
+    assert (got - expected).square().sum() < 0.8 * (expected - mean).square().sum()
 
 
 def test_the_table_is_bounded(make_inputs, settings_with):

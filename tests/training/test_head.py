@@ -42,9 +42,9 @@ def test_the_linear_map_is_the_ridge_regression_of_scikit_learn():
     features = (embeddings.double() * module.scale).numpy()
     alpha = ridge * ((features - features.mean(0)) ** 2).sum(0).mean()
     reference = Ridge(alpha=alpha).fit(features, unbound_radius(targets, r_max=9.0).numpy())
-    for own, wanted in (('weight', reference.coef_), ('bias', reference.intercept_)):
-        found = getattr(module.linear, own).detach().double()
-        torch.testing.assert_close(found, torch.from_numpy(wanted), atol=1e-6, rtol=1e-5)
+    for own, expected in (('weight', reference.coef_), ('bias', reference.intercept_)):
+        result = getattr(module.linear, own).detach().double()
+        torch.testing.assert_close(result, torch.from_numpy(expected), atol=1e-6, rtol=1e-5)
 
 
 def test_one_training_query_is_placed_where_its_code_lies():

@@ -111,8 +111,8 @@ def test_losses_by_level_are_those_among_all_distances_and_move_the_points_alike
     among_all = level_cross_entropy(torch.cdist(points, codes), TARGET, LEVEL, CANDIDATE, 3.0)
     expected = torch.autograd.grad(among_all, (points, codes))
     by_level = level_losses(torch.cdist, points, codes, TARGET, LEVEL, CANDIDATE, 3.0)
-    found = torch.autograd.grad(by_level.mean(), (points, codes))
+    result = torch.autograd.grad(by_level.mean(), (points, codes))
     assert by_level.shape == (3,)
     assert float(by_level[2].detach()) == 0, 'the only candidate of its level'
     torch.testing.assert_close(by_level.mean(), among_all)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(result, expected)

@@ -49,8 +49,8 @@ def test_memory_grows_with_the_batch_and_falls_with_recomputation(tiny_backbone)
     plain = encoder(tiny_backbone).train()
     less = encoder(tiny_backbone, checkpointing=True).train()
     kept = {
-        (name, size): saved_bytes(encoder_step(made, size, 20, CPU))
-        for name, made in (('plain', plain), ('less', less))
+        (name, size): saved_bytes(encoder_step(built, size, 20, CPU))
+        for name, built in (('plain', plain), ('less', less))
         for size in (4, 8, 16)
     }
     grown = [kept['plain', 8] - kept['plain', 4], kept['plain', 16] - kept['plain', 8]]

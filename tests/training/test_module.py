@@ -7,7 +7,7 @@ import torch
 from naics_embed.text.encoder import QUERY
 from naics_embed.training.build import make_data, make_model, make_module
 from naics_embed.training.data import StepDataset
-from naics_embed.training.module import Course, TextModule
+from naics_embed.training.module import TextModule, TrainingSchedule
 from naics_embed.training.tree import TreeTargets
 
 TERMS = ('retrieval', 'placement', 'stress', 'near')
@@ -17,7 +17,7 @@ TERMS = ('retrieval', 'placement', 'stress', 'near')
 def module(make_inputs, settings_with) -> TextModule:
     inputs, settings = make_inputs(), settings_with('model.dropout=0')
     torch.manual_seed(0)
-    return make_module(make_model(inputs, settings), inputs, settings, 10, Course())
+    return make_module(make_model(inputs, settings), inputs, settings, 10, TrainingSchedule())
 
 
 @pytest.fixture
@@ -38,15 +38,15 @@ def gradients(module: TextModule) -> dict[str, torch.Tensor]:
         'head': [model.head.linear.weight, model.head.linear.bias, model.head.out.weight],
         'temperature': [model.log_temperature],
     }
-    found = {
+    result = {
         name: torch.stack(
             [torch.zeros(()) if p.grad is None else p.grad.abs().max() for p in parameters]
         )
         for name, parameters in groups.items()
     }
     table = model.table
-    found['table'] = torch.zeros(len(table)) if table.grad is None else table.grad.norm(dim=1)
-    return found
+    result['table'] = torch.zeros(len(table)) if table.grad is None else table.grad.norm(dim=1)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def test_a_term_moves_what_it_should(module, batch, term, moved):
     value = module.terms(batch, 0.5).values[term]
     assert float(value.detach()) > 0
     value.backward()
-    found = gradients(module)
-    assert {name for name, sizes in found.items() if bool((sizes > 0).any())} == moved
+    result = gradients(module)
+    assert {name for name, sizes in result.items() if bool((sizes > 0).any())} == moved
     for name in moved - {'table'}:
-        assert bool((found[name] > 0).all()), f'a part of {name} has no gradient'
+        assert bool((result[name] > 0).all()), f'a part of {name} has no gradient'
 
 
 @pytest.mark.parametrize('term', TERMS)

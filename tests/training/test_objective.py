@@ -14,7 +14,7 @@ from naics_embed.text.encoder import SentenceEncoder
 from naics_embed.training.build import make_classifier, make_data, make_model, make_module
 from naics_embed.training.data import StepDataset
 from naics_embed.training.fit import train_text
-from naics_embed.training.module import Course
+from naics_embed.training.module import TrainingSchedule
 from naics_embed.training.preconditions import check_training
 from naics_embed.training.terms import Negatives, gradient_norms
 
@@ -31,7 +31,7 @@ def step(make_inputs, settings_with):
         torch.manual_seed(0)
         classifier = make_classifier(inputs, settings)
         model = make_model(inputs, settings)
-        module = make_module(model, inputs, settings, 10, Course(), classifier)
+        module = make_module(model, inputs, settings, 10, TrainingSchedule(), classifier)
         data = make_data(inputs, settings)
         first = next(iter(data.train_dataloader().sampler))
         return module, StepDataset(inputs.corpus, inputs.train, data.settings)[first]
@@ -466,7 +466,7 @@ def test_distillation_needs_queries_of_leaves(settings_with, make_inputs):
         inputs.train, targets=inputs.taxonomy.sector[inputs.train.targets].astype(int)
     )
     inputs = replace(inputs, train=sectors)
-    with pytest.raises(ConfigError, match='no training query has one'):
+    with pytest.raises(ConfigError, match='needs training queries of six-digit codes'):
         check_training(inputs, settings_with(on('distillation')))
     check_training(inputs, settings_with('training.head_only.distillation=1'))
 

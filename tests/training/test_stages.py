@@ -16,7 +16,7 @@ from naics_embed.training.build import make_model, make_module
 from naics_embed.training.curriculum import Curriculum, phase_of, rules_of
 from naics_embed.training.fit import train_text
 from naics_embed.training.head_only import head_only_epochs, planned_epochs
-from naics_embed.training.module import SELECTION, Course
+from naics_embed.training.module import SELECTION, TrainingSchedule
 
 HEAD_ONLY = ('training.head_only.epochs=2', 'training.head_only.batch=64', 'training.patience=9')
 EVERYTHING = (
@@ -84,8 +84,8 @@ def test_few_queries_get_more_head_only_epochs(queries, epochs, settings_with):
 
 
 def test_there_are_no_head_only_epochs_where_nothing_follows_them_or_none_are_wanted(settings_with):
-    wanted = ('training.head_only.epochs=5', 'training.head_only.least_steps=100')
-    assert head_only_epochs(settings_with(*wanted, 'model.mode=frozen'), 64) == 0
+    overrides = ('training.head_only.epochs=5', 'training.head_only.least_steps=100')
+    assert head_only_epochs(settings_with(*overrides, 'model.mode=frozen'), 64) == 0
     assert head_only_epochs(settings_with('training.head_only.least_steps=100'), 64) == 0
 
 
@@ -108,8 +108,8 @@ def test_few_queries_train_no_adapters(train, settings_with, tmp_path):
 def test_the_classifier_is_asked_in_the_head_only_epochs_alone(train, settings_with):
     settings = settings_with(*HEAD_ONLY, 'training.epochs=1', 'training.head_only.distillation=0.5')
     trained, _ = train(settings)
-    asked = ['train/distillation' in metrics for metrics in trained.history]
-    assert asked == [True, True, False]
+    distilled = ['train/distillation' in metrics for metrics in trained.history]
+    assert distilled == [True, True, False]
 
 
 def test_heads_come_first_and_adapters_go_on_from_them(train, settings_with, tmp_path):
@@ -270,7 +270,9 @@ def test_clusters_are_of_codes_near_each_other(make_inputs, settings_with):
     settings = settings_with(
         'curriculum.enabled=true', 'curriculum.retrieval=true', 'curriculum.clusters=12'
     )
-    module = make_module(make_model(inputs, settings), inputs, settings, 10, Course(0.9, 1.0))
+    module = make_module(
+        make_model(inputs, settings), inputs, settings, 10, TrainingSchedule(0.9, 1.0)
+    )
     curriculum = Curriculum(settings.curriculum, 0)
     curriculum._enter(module, MITIGATION)
     cluster = module.negatives.cluster

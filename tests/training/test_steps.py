@@ -129,12 +129,12 @@ def test_a_text_is_encoded_once_however_often_it_is_wanted(material, make_inputs
     rows = np.array([5, 0, 5, 7, 0, 5])
     batch = corpus.batch(rows, part_cost=32)
     assert batch.distinct == 3
-    assert sum(len(part.places) for part in batch.parts) == 3
+    assert sum(len(part.positions) for part in batch.parts) == 3
     assert len(batch) == len(rows)
     encoder = make_model(make_inputs(), settings_with()).encoder.eval()
     with torch.no_grad():
-        found = encoder.encode(batch)
-        for row, embedding in zip(rows, found, strict=True):
+        result = encoder.encode(batch)
+        for row, embedding in zip(rows, result, strict=True):
             alone = encoder.encode(corpus.batch(np.array([row]), part_cost=32))[0]
             torch.testing.assert_close(embedding, alone, rtol=1e-4, atol=1e-5)
     assert corpus.batch(np.array([5, 0, 7]), part_cost=32).copies is None
@@ -163,15 +163,17 @@ def test_a_batch_holds_the_states_of_its_texts(material, dataset):
     queries, placed, drawn = np.array([5, 0, 7]), np.array([3, 9]), np.array([1, 2])
     batch = dataset[Step(queries, placed, drawn, np.empty(0, dtype=np.int64))]
     corpus = material.corpus
-    found = {}
+    result = {}
     for part in batch.queries.parts:
-        for place, hidden, mask in zip(part.places.tolist(), part.hidden, part.mask, strict=True):
+        for place, hidden, mask in zip(
+            part.positions.tolist(), part.hidden, part.mask, strict=True
+        ):
             assert bool((hidden[~mask] == 0).all())
-            found[place] = hidden[mask].numpy()
-    assert sorted(found) == [0, 1, 2], 'each text is in one part'
+            result[place] = hidden[mask].numpy()
+    assert sorted(result) == [0, 1, 2], 'each text is in one part'
     for row, query in enumerate(queries):
         begin, end = corpus.tokens.offsets[material.train.rows[query] :][:2]
-        np.testing.assert_array_equal(found[row], corpus.states[begin:end].astype(np.float32))
+        np.testing.assert_array_equal(result[row], corpus.states[begin:end].astype(np.float32))
     assert batch.target.tolist() == material.train.targets[queries].tolist()
     assert batch.placed.tolist() == [3, 9]
     assert batch.drawn.tolist() == [1, 2]
@@ -187,7 +189,9 @@ def test_channels_are_masked_and_cut(material, dataset):
     assert (len(titles), len(descriptions)) == (2, 1), 'absent texts are not even read'
     begin = material.corpus.tokens.offsets[material.corpus.channels[present, 0]]
     (own,) = (
-        part.hidden[part.places == 1][0] for part in titles.parts if bool((part.places == 1).any())
+        part.hidden[part.positions == 1][0]
+        for part in titles.parts
+        if bool((part.positions == 1).any())
     )
     np.testing.assert_array_equal(
         own.numpy(),
@@ -218,4 +222,4 @@ def test_validation_batches_cover_every_query_once(material):
         lengths = material.corpus.tokens.lengths[validation.rows[positions.numpy()]]
         for part in texts.parts:
             assert part.hidden.shape[:2] == part.mask.shape
-            assert part.mask.sum(dim=1).tolist() == lengths[part.places.numpy()].tolist()
+            assert part.mask.sum(dim=1).tolist() == lengths[part.positions.numpy()].tolist()

@@ -34,8 +34,8 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def grad(loss: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
-    (found,) = torch.autograd.grad(loss, of)
-    return found
+    (result,) = torch.autograd.grad(loss, of)
+    return result
 
 
 def test_dcl_leaves_the_positive_out_of_the_sum():
@@ -204,20 +204,20 @@ def test_a_term_of_the_whole_run_acts_at_both_ends():
 def test_distillation_is_the_divergence_from_the_teacher():
     away, logits = random(3, 5).requires_grad_(), 4 * random(3, 5, seed=1)
     own = scipy.special.softmax(-2.5 * away.detach().numpy(), axis=1)
-    wanted = scipy.special.softmax(logits.numpy(), axis=1)
+    expected = scipy.special.softmax(logits.numpy(), axis=1)
     loss = distillation(away, logits, 2.5)
-    assert float(loss.detach()) == pytest.approx(scipy.stats.entropy(wanted, own, axis=1).mean())
+    assert float(loss.detach()) == pytest.approx(scipy.stats.entropy(expected, own, axis=1).mean())
     # What the teacher thinks likelier than the space does is drawn nearer.
     nearer = grad(loss, away) > 0
-    assert torch.equal(nearer, torch.from_numpy(wanted > own))
+    assert torch.equal(nearer, torch.from_numpy(expected > own))
     assert float(distillation(-logits / 2.5, logits, 2.5)) == pytest.approx(0, abs=1e-12)
 
 
 def test_student_and_teacher_see_the_same_mixture():
     torch.manual_seed(0)
     texts = torch.nn.functional.normalize(torch.randn(40, 8), dim=-1)
-    own, asked = mix_texts(texts, texts, 0.5, 0.3)
-    assert torch.equal(own, asked)
+    own, requested = mix_texts(texts, texts, 0.5, 0.3)
+    assert torch.equal(own, requested)
     torch.testing.assert_close(own.norm(dim=-1), torch.ones(40))
     assert float((own * texts).sum(-1).mean()) < 0.97
     for same in mix_texts(texts, texts, 0.0, 0.0):

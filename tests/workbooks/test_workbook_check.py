@@ -77,22 +77,22 @@ def test_prefixes_directories_and_macros_are_no_matter(book, caplog):
 @pytest.fixture
 def listener():
     """A server on the loopback that keeps what it is asked for."""
-    asked = []
+    requested = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             self.send_error(404)
 
     server = HTTPServer(('127.0.0.1', 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f'http://127.0.0.1:{server.server_port}', asked
+    yield f'http://127.0.0.1:{server.server_port}', requested
     server.shutdown()
     server.server_close()
 
 
 def test_nothing_outside_is_opened(book, listener, caplog):
-    url, asked = listener
+    url, requested = listener
     outside = ' TargetMode="External"'
     path = book(
         **{
@@ -110,7 +110,7 @@ def test_nothing_outside_is_opened(book, listener, caplog):
     with caplog.at_level(logging.WARNING):
         assert check_workbook(path) == (SheetSize('Data', 1, 1),)
     assert read(path).rows() == [('1',)]
-    assert asked == []
+    assert requested == []
     assert (
         f"book.xlsx refers to other files ('{url}/other.xlsx', 'file:///etc/passwd')" in caplog.text
     )
@@ -273,16 +273,16 @@ def test_a_reader_never_finds_more_than_was_measured(tmp_path_factory, rows):
     path = write(tmp_path_factory.mktemp('sheets') / 'book.xlsx', parts(written))
     (size,) = check_workbook(path)
     try:
-        found = read(path)
+        result = read(path)
     except fastexcel.FastExcelError:
         assume(False)
-    assert found.height <= size.rows
-    assert found.width <= size.columns
+    assert result.height <= size.rows
+    assert result.width <= size.columns
     plain = all(n is not None for n, _ in rows) and all(
         place is None and '<v>' in inner for _, cells in rows for place, inner in cells
     )
     if plain and any(cells for _, cells in rows):
-        assert found.shape == (size.rows, size.columns)
+        assert result.shape == (size.rows, size.columns)
 
 
 @settings(max_examples=300, deadline=None)

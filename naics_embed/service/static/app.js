@@ -2,22 +2,22 @@
 import { drawMap, drawAnswer, highlight } from './map.js';
 
 const byId = (id) => document.getElementById(id);
-const percent = (share) => `${(100 * share).toFixed(share >= 0.9995 || share < 0.0005 ? 0 : 1)} %`;
+const percent = (fraction) => `${(100 * fraction).toFixed(fraction >= 0.9995 || fraction < 0.0005 ? 0 : 1)} %`;
 const SVG = 'http://www.w3.org/2000/svg';
-let asked = 0;
+let latest = 0;
 
 function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
 }
 
-function bar(share) {
+function bar(fraction) {
   const drawing = document.createElementNS(SVG, 'svg');
   drawing.setAttribute('class', 'bar');
   drawing.setAttribute('aria-hidden', 'true');
-  for (const [kind, width] of [['back', 1], ['full', share]]) {
+  for (const [kind, width] of [['back', 1], ['full', fraction]]) {
     const box = document.createElementNS(SVG, 'rect');
     box.setAttribute('class', kind);
     box.setAttribute('width', `${100 * width}%`);
@@ -28,7 +28,7 @@ function bar(share) {
   return drawing;
 }
 
-function tell(message, isError = false) {
+function report(message, isError = false) {
   byId('status').textContent = message;
   byId('status').classList.toggle('error', isError);
 }
@@ -43,23 +43,22 @@ async function fetchJson(address) {
   return content;
 }
 
-function pathItems(path, sure) {
+function pathItems(path, confident) {
   return path.map((step) => {
-    const share = step.probability === undefined ? '' : ` ${percent(step.probability)}`;
-    const item = element('li', {}, `${step.official} ${step.title}${share}`);
-    if (sure && step.code === sure.code) item.className = 'enough';
+    const probability = step.probability === undefined ? '' : ` ${percent(step.probability)}`;
+    const item = element('li', {}, `${step.official} ${step.title}${probability}`);
+    if (confident && step.code === confident.code) item.className = 'enough';
     return item;
   });
 }
 
-function showSure(answer) {
-  const sure = answer.confident;
-  const wanted = percent(answer.confidence);
-  byId('sure-text').textContent = sure
-    ? `${sure.official} ${sure.title}, at ${percent(sure.probability)}`
-    : `Nothing passes ${wanted}, not even a sector: say more about the business.`;
-  byId('sure-path').replaceChildren(...pathItems(answer.path, sure));
-  byId('sure').hidden = false;
+function showConfident(answer) {
+  const code = answer.confident;
+  byId('confident-text').textContent = code
+    ? `${code.official} ${code.title}, at ${percent(code.probability)}`
+    : `No code passes ${percent(answer.confidence)}, not even a sector: say more about the business.`;
+  byId('confident-path').replaceChildren(...pathItems(answer.path, code));
+  byId('confident').hidden = false;
 }
 
 function hitItem(hit, rank) {
@@ -69,7 +68,7 @@ function hitItem(hit, rank) {
     element('span', { class: 'title' }, hit.title));
   name.addEventListener('click', () => showCode(hit.code, true));
   const item = element('li', {}, name,
-    element('div', { class: 'share' }, bar(hit.probability),
+    element('div', { class: 'probability' }, bar(hit.probability),
       element('span', {}, percent(hit.probability))),
     element('ol', { class: 'path', 'aria-label': `Path of ${hit.official}` },
       ...pathItems(hit.path.slice(0, -1))));
@@ -99,11 +98,11 @@ function codeList(codes, note = () => '') {
 }
 
 function showCard(card, takeFocus) {
-  const place = byId('card');
-  place.replaceChildren(
+  const section = byId('card');
+  section.replaceChildren(
     element('h2', { id: 'card-title' }, `${card.official} ${card.title}`),
     element('ol', { class: 'path', 'aria-label': `Path of ${card.official}` }, ...pathItems(card.path)));
-  const part = (title, list) => place.append(element('h3', {}, title), list);
+  const part = (title, list) => section.append(element('h3', {}, title), list);
   if (card.children.length) part('Its codes', codeList(card.children));
   if (card.similar.length) {
     part('Similar codes', codeList(card.similar, (code) => ` (distance ${code.distance.toFixed(2)})`));
@@ -112,57 +111,57 @@ function showCard(card, takeFocus) {
     part('Classified elsewhere', element('ul', { class: 'list' }, ...card.redirections.map((item) =>
       element('li', {}, `${item.activity} → ${item.targets.map((code) => code.official).join(', ')}`))));
   }
-  place.hidden = false;
-  if (takeFocus) place.focus();
+  section.hidden = false;
+  if (takeFocus) section.focus();
 }
 
 async function showCode(code, takeFocus) {
   try {
     showCard(await fetchJson(`v1/codes/${encodeURIComponent(code)}`), takeFocus);
   } catch (error) {
-    tell(error.message, true);
+    report(error.message, true);
   }
 }
 
 async function search() {
   const query = byId('query').value.trim();
-  const number = ++asked;
+  const number = ++latest;
   if (!query) {
-    tell('Type a description first.', true);
+    report('Type a description first.', true);
     byId('query').focus();
     return;
   }
-  tell('Searching …');
+  report('Searching …');
   const values = new URLSearchParams({
     q: query, level: byId('level').value, confidence: String(byId('confidence').value / 100),
   });
-  let found;
+  let result;
   try {
-    found = await fetchJson(`v1/search?${values}`);
+    result = await fetchJson(`v1/search?${values}`);
   } catch (error) {
-    if (number === asked) tell(error.message, true);
+    if (number === latest) report(error.message, true);
     return;
   }
   // A slow answer must not replace that of a later question.
-  if (number !== asked) return;
-  const hits = found.answer ? found.answer.hits : [];
-  byId('found').hidden = byId('sure').hidden = !found.answer;
-  byId('card').hidden = !found.code;
-  if (found.answer) {
-    showSure(found.answer);
+  if (number !== latest) return;
+  const hits = result.answer ? result.answer.hits : [];
+  byId('found').hidden = byId('confident').hidden = !result.answer;
+  byId('card').hidden = !result.code;
+  if (result.answer) {
+    showConfident(result.answer);
     byId('hits').replaceChildren(...hits.map((hit, i) => hitItem(hit, i + 1)));
-    tell(`${hits.length} codes for “${found.answer.text}”; the first is ${hits[0].official} ${hits[0].title}, at ${percent(hits[0].probability)}.`);
+    report(`${hits.length} codes for “${result.answer.text}”; the first is ${hits[0].official} ${hits[0].title}, at ${percent(hits[0].probability)}.`);
   } else {
-    showCard(found.code, false);
-    tell(`${found.code.official} is ${found.code.title}.`);
+    showCard(result.code, false);
+    report(`${result.code.official} is ${result.code.title}.`);
   }
   await mapDrawn;
-  drawAnswer(hits.length ? hits : [found.code], found.place);
+  drawAnswer(hits.length ? hits : [result.code], result.point);
 }
 
 const mapDrawn = fetchJson('v1/map').then(
   (codes) => drawMap(byId('disk'), codes, byId('near'), (code) => showCode(code, false)),
-  (error) => tell(`The map is not there: ${error.message}`, true),
+  (error) => report(`The map could not be loaded: ${error.message}`, true),
 );
 byId('confidence').addEventListener('input', () => {
   byId('confidence-shown').textContent = `${byId('confidence').value} %`;

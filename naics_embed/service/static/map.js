@@ -1,17 +1,17 @@
-// The Poincaré disk: all codes as dots, edges of the tree as geodesics, and what was found.
+// The Poincaré disk: all codes as dots, edges of the tree as geodesics, and the results.
 const SVG = 'http://www.w3.org/2000/svg';
 const DOT = { 2: 0.022, 3: 0.015, 4: 0.011, 5: 0.008, 6: 0.006 };
 const NEAR = 0.03;
 let disk;
 let codes;
-let place = new Map();
+let indexOf = new Map();
 let drawn;
 
 function shape(name, attributes, parent) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  parent.append(made);
-  return made;
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  parent.append(node);
+  return node;
 }
 
 // The y axis of SVG points down.
@@ -34,13 +34,13 @@ function geodesic([ax, ay], [bx, by]) {
 export function drawMap(drawing, all, near, show) {
   disk = drawing;
   codes = all;
-  place = new Map(codes.code.map((code, i) => [code, i]));
+  indexOf = new Map(codes.code.map((code, i) => [code, i]));
   disk.replaceChildren();
   shape('circle', { class: 'rim', r: 1 }, disk);
   const edges = codes.parent.map((above, i) => (above < 0 ? '' : geodesic(at(above), at(i))));
   shape('path', { class: 'edge', d: edges.join('') }, disk);
   for (const [level, width] of Object.entries(DOT)) {
-    const dots = codes.level.map((own, i) => (own === Number(level) ? `M${at(i).join(' ')}h0` : ''));
+    const dots = codes.level.map((digits, i) => (digits === Number(level) ? `M${at(i).join(' ')}h0` : ''));
     shape('path', { class: 'dot', d: dots.join(''), 'stroke-width': width }, disk);
   }
   drawn = shape('g', {}, disk);
@@ -64,29 +64,29 @@ export function drawMap(drawing, all, near, show) {
   });
 }
 
-/** Draw the paths of the codes found, the codes with their ranks, and the place of the query. */
-export function drawAnswer(found, centre) {
+/** Draw the paths of the codes, the codes with their ranks, and the point of the query. */
+export function drawAnswer(hits, centre) {
   if (!drawn) return;
   drawn.replaceChildren();
-  for (const hit of found) {
-    const steps = hit.path.map((step) => place.get(step.official));
+  for (const hit of hits) {
+    const steps = hit.path.map((step) => indexOf.get(step.official));
     const lines = steps.slice(1).map((step, i) => geodesic(at(steps[i]), at(step)));
     shape('path', { class: 'route', d: lines.join('') || 'M0 0' }, drawn);
   }
-  for (let i = found.length - 1; i >= 0; i -= 1) {
-    const [x, y] = at(place.get(found[i].official));
+  for (let i = hits.length - 1; i >= 0; i -= 1) {
+    const [x, y] = at(indexOf.get(hits[i].official));
     const mark = shape('g', { class: 'hit', 'data-rank': i + 1, transform: `translate(${x} ${y})` }, drawn);
-    shape('title', {}, mark).textContent = `${found[i].official} ${found[i].title}`;
+    shape('title', {}, mark).textContent = `${hits[i].official} ${hits[i].title}`;
     shape('circle', { r: 0.032 }, mark);
     shape('text', {}, mark).textContent = String(i + 1);
   }
   if (centre) {
     const [x, y, r] = [centre.x, -centre.y, 0.035];
-    shape('path', { class: 'place', d: `M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}Z` }, drawn);
+    shape('path', { class: 'point', d: `M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}Z` }, drawn);
   }
 }
 
-/** Mark or unmark a code found. */
+/** Mark or unmark a ranked code. */
 export function highlight(rank, on) {
   drawn?.querySelector(`[data-rank="${rank}"]`)?.classList.toggle('lit', on);
 }

@@ -1,4 +1,4 @@
-"""What a fusion is and what it returns."""
+"""The base class of fusions, and their result."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Fused:
-    """Channels made one.
+    """Channels fused to one embedding.
 
     Attributes:
         embedding: ``(b, width)``, of length 1.
@@ -23,7 +23,7 @@ class Fused:
 class Fusion(nn.Module):
     """Maps ``(b, channels, width)`` and a bool mask ``(b, channels)`` to `Fused`.
 
-    At least one channel of each row must be present; what stands in absent ones is ignored.
+    At least one channel of each row must be present; values of absent ones are ignored.
     """
 
     def routes(self, embeddings: Tensor, present: Tensor) -> Tensor | None:

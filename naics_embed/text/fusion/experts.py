@@ -19,7 +19,7 @@ class Experts(Fusion):
 
     Args:
         width: size of an embedding.
-        channels: number of channels; the gate knows which one it sees.
+        channels: number of channels; the gate has a bias for each.
         experts: number of experts.
         top: experts that a channel is sent to.
         hidden: rows of U.
@@ -52,10 +52,10 @@ class Experts(Fusion):
         texts = embeddings[present]
         moved = torch.zeros_like(texts)
         for expert in range(self.count):
-            text, place = (chosen == expert).nonzero(as_tuple=True)
+            text, rank = (chosen == expert).nonzero(as_tuple=True)
             if len(text):
                 inner = nn.functional.gelu(texts[text] @ self.inward[expert])
-                fraction = weights[text, place][:, None]
+                fraction = weights[text, rank][:, None]
                 moved = moved.index_add(0, text, fraction * (inner @ self.outward[expert]))
         out = torch.zeros_like(embeddings)
         out[present] = texts + moved

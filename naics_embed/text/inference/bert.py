@@ -116,12 +116,12 @@ class BertSelfAttention(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """``(b, t, width)`` and a mask that broadcasts to ``(b, heads, t, t)`` → as the first."""
-        parts = [
+        query, key, value = (
             layer(hidden).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
-        ]
-        found = functional.scaled_dot_product_attention(*parts, attn_mask=mask)
-        return found.transpose(1, 2).flatten(2)
+        )
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return attended.transpose(1, 2).flatten(2)
 
 
 class BertOutput(nn.Module):

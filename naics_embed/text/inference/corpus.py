@@ -15,14 +15,14 @@ from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from naics_embed.text.inference.frozen import Transformer
 
 
 @torch.no_grad()
 def place_texts(
     texts: Sequence[str],
     tokenizer: Tokenizer,
-    backbone: 'PreTrainedModel',
+    backbone: 'Transformer',
     head: LorentzHead,
     batch_tokens: int,
 ) -> Tensor:
@@ -43,11 +43,11 @@ def place_texts(
 def place_corpus(
     texts: Sequence[str],
     tokenizer: Tokenizer,
-    backbone: 'PreTrainedModel',
+    backbone: 'Transformer',
     head: LorentzHead,
     batch_tokens: int,
 ) -> Tensor:
-    """Do what `place_texts` does, for so many texts that preparing the weights pays."""
+    """Do what `place_texts` does, for so many texts that preparing the weights saves time."""
     if PackedEncoder.fits(backbone):
         encoder: PairedEncoder = PackedEncoder(tokenizer, backbone, backbone, FLOAT32)
     else:

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from naics_embed.errors import ArtifactError
+from naics_embed.text.backbone import embeddings_of, layers_of
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Transformer = Bert | PreTrainedModel
 
 SAME = 'same_as_trained'
-"""Key of the one number in a file of two backbones that do not differ."""
+"""Key of the one tensor in the file where the two backbones do not differ."""
 
 
 def write_difference(path: Path, frozen: 'Transformer', trained: 'Transformer') -> None:
@@ -32,15 +33,15 @@ def write_difference(path: Path, frozen: 'Transformer', trained: 'Transformer') 
     Raises:
         ArtifactError: they are not of one architecture.
     """
-    own, other = frozen.state_dict(), trained.state_dict()
-    if {name: value.shape for name, value in own.items()} != {
-        name: value.shape for name, value in other.items()
+    frozen_state, trained_state = frozen.state_dict(), trained.state_dict()
+    if {name: value.shape for name, value in frozen_state.items()} != {
+        name: value.shape for name, value in trained_state.items()
     }:
         raise ArtifactError('the trained transformer has another architecture than the backbone')
     changed = {
         name: value.contiguous()
-        for name, value in own.items()
-        if not torch.equal(value, other[name])
+        for name, value in frozen_state.items()
+        if not torch.equal(value, trained_state[name])
     }
     save_file(changed or {SAME: torch.ones(1)}, path)
 
@@ -59,11 +60,11 @@ def read_frozen(path: Path, trained: 'Transformer') -> 'Transformer':
         raise ArtifactError(f'{path} is damaged ({error}); export the table again') from error
     if set(changed) == {SAME}:
         return trained
-    own = dict(trained.named_parameters())
+    parameters = dict(trained.named_parameters())
     for name, value in changed.items():
-        if name not in own or own[name].shape != value.shape:
+        if name not in parameters or parameters[name].shape != value.shape:
             raise ArtifactError(f'{path} does not fit the encoder of its bundle at {name}')
-    shared = {id(value): value for name, value in own.items() if name not in changed}
+    shared = {id(value): value for name, value in parameters.items() if name not in changed}
     frozen = copy.deepcopy(trained, shared)
     frozen.load_state_dict(changed, strict=False)
     return frozen.eval()
@@ -101,35 +102,35 @@ class PairedEncoder:
         trained, frozen = torch.empty(len(table), width), torch.empty(len(table), width)
         for rows in length_batches(table.lengths, batch_tokens):
             ids, mask = (torch.from_numpy(array) for array in table.padded(rows))
-            place = torch.from_numpy(rows)
-            trained[place], frozen[place] = self._pair(ids, mask)
+            index = torch.from_numpy(rows)
+            trained[index], frozen[index] = self._pair(ids, mask)
         order = torch.from_numpy(table.rows(texts))
         return trained[order], frozen[order]
 
     def _pair(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         attention = None if bool(mask.all()) else mask[:, None, None, :]
-        hidden = self.trained.embeddings(input_ids=ids)
-        for layer in self.trained.encoder.layer[: self.shared]:
+        hidden = embeddings_of(self.trained)(input_ids=ids)
+        for layer in layers_of(self.trained)[: self.shared]:
             hidden = layer(hidden, attention)
         if self.trained is self.frozen:
             pooled = mean_pool(hidden, mask)
             return pooled, pooled
         upper = hidden
-        for layer in self.trained.encoder.layer[self.shared :]:
+        for layer in layers_of(self.trained)[self.shared :]:
             upper = layer(upper, attention)
         if self.shared == 0:
-            hidden = self.frozen.embeddings(input_ids=ids)
-        for layer in self.frozen.encoder.layer[self.shared :]:
+            hidden = embeddings_of(self.frozen)(input_ids=ids)
+        for layer in layers_of(self.frozen)[self.shared :]:
             hidden = layer(hidden, attention)
         return mean_pool(upper, mask), mean_pool(hidden, mask)
 
 
 def _shared_layers(trained: 'Transformer', frozen: 'Transformer') -> int:
     """Return how many lower layers, embeddings included, have the same weights; 0 where none."""
-    if not _same(trained.embeddings, frozen.embeddings):
+    if not _same(embeddings_of(trained), embeddings_of(frozen)):
         return 0
     shared = 0
-    for one, other in zip(trained.encoder.layer, frozen.encoder.layer, strict=True):
+    for one, other in zip(layers_of(trained), layers_of(frozen), strict=True):
         if not _same(one, other):
             break
         shared += 1
@@ -137,5 +138,5 @@ def _shared_layers(trained: 'Transformer', frozen: 'Transformer') -> int:
 
 
 def _same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
-    there = other.state_dict()
-    return all(torch.equal(value, there[name]) for name, value in one.state_dict().items())
+    other_state = other.state_dict()
+    return all(torch.equal(value, other_state[name]) for name, value in one.state_dict().items())

@@ -1,6 +1,6 @@
 """Inference of a trained transformer beside its frozen origin, on texts end to end without padding.
 
-Tokens of many texts stand in one matrix, ordered by length, so that no product computes padding;
+Tokens of many texts are in one matrix, ordered by length, so that no product computes padding;
 attention runs over texts of one length at a time. The products may be in bfloat16; attention,
 residual sums and normalisation stay in float32.
 """
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from naics_embed.text.backbone import embeddings_of, layers_of
 from naics_embed.text.inference.bert import Bert
 from naics_embed.text.inference.frozen import PairedEncoder
 from naics_embed.text.inference.precisions import BFLOAT16
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from naics_embed.text.inference.frozen import Transformer
 
 BLOCK_TOKENS = 1024
-"""Tokens computed at a time: what a layer makes of them stays in the cache of a core."""
+"""Tokens computed at a time: the output of a layer for them stays in the cache of a core."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,14 @@ class Block:
     Attributes:
         rows: int64 ``(b,)``, rows of the texts, shorter ones first.
         ids: int64 ``(tokens,)``, their tokens end to end.
-        places: int64 ``(tokens,)``, of each token among all tokens of the table.
-        positions: int64 ``(tokens,)``, of each token in its text.
+        token_rows: int64 ``(tokens,)``, index of each token among all tokens of the table.
+        positions: int64 ``(tokens,)``, index of each token in its text.
         groups: first token, texts and length of each run of texts of one length.
     """
 
     rows: np.ndarray
     ids: Tensor
-    places: np.ndarray
+    token_rows: np.ndarray
     positions: Tensor
     groups: list[tuple[int, int, int]]
 
@@ -68,7 +69,7 @@ class PackedEncoder(PairedEncoder):
         """
         super().__init__(tokenizer, trained, frozen)
         dtype = torch.bfloat16 if precision == BFLOAT16 else torch.float32
-        upper, origin = trained.encoder.layer, frozen.encoder.layer
+        upper, origin = layers_of(trained), layers_of(frozen)
         self._below = [PackedLayer(layer, dtype) for layer in upper[: self.shared]]
         self._above = [PackedLayer(layer, dtype) for layer in upper[self.shared :]]
         self._origin = (
@@ -80,8 +81,10 @@ class PackedEncoder(PairedEncoder):
     @staticmethod
     def fits(model: 'Transformer') -> bool:
         """Whether a transformer is BERT as it was published: absolute positions, erf-GELU."""
+        if isinstance(model, Bert):
+            return True
         config = model.config
-        return isinstance(model, Bert) or (
+        return (
             config.model_type == 'bert'
             and config.hidden_act == 'gelu'
             and getattr(config, 'position_embedding_type', 'absolute') == 'absolute'
@@ -102,16 +105,16 @@ class PackedEncoder(PairedEncoder):
         width = self.trained.config.hidden_size
         trained, frozen = torch.empty(len(table), width), torch.empty(len(table), width)
         for block in blocks(table, min(batch_tokens, BLOCK_TOKENS)):
-            place = torch.from_numpy(block.rows)
+            index = torch.from_numpy(block.rows)
             hidden = _run(self._below, _embedded(self.trained, block), block)
             upper = _run(self._above, hidden, block)
-            trained[place] = _pooled(upper, block)
+            trained[index] = _pooled(upper, block)
             if self._origin is self._above:
-                frozen[place] = trained[place]
+                frozen[index] = trained[index]
                 continue
             if self.shared == 0:
                 hidden = _embedded(self.frozen, block)
-            frozen[place] = _pooled(_run(self._origin, hidden, block), block)
+            frozen[index] = _pooled(_run(self._origin, hidden, block), block)
         order = torch.from_numpy(table.rows(texts))
         return trained[order], frozen[order]
 
@@ -120,7 +123,7 @@ class PackedEncoder(PairedEncoder):
 def encode_table(
     transformer: 'Transformer', table: TokenTable, batch_tokens: int, lower: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Encode every text of a table, keeping what the lower layers make of its tokens.
+    """Encode every text of a table, keeping the hidden states after the lower layers.
 
     Args:
         transformer: one that `PackedEncoder.fits`; dropout is off, whatever its mode.
@@ -132,13 +135,13 @@ def encode_table(
         float32 ``(n, width)`` unit embeddings, and float16 ``(tokens, width)`` hidden states after
         ``lower`` layers, aligned with ``table.ids``.
     """
-    layers = [PackedLayer(layer, torch.float32) for layer in transformer.encoder.layer]
+    layers = [PackedLayer(layer, torch.float32) for layer in layers_of(transformer)]
     width = transformer.config.hidden_size
     embeddings = np.empty((len(table), width), dtype=np.float32)
     states = np.empty((len(table.ids), width), dtype=np.float16)
     for block in blocks(table, min(batch_tokens, BLOCK_TOKENS)):
         hidden = _run(layers[:lower], _embedded(transformer, block), block)
-        states[block.places] = hidden.to(torch.float16).numpy()
+        states[block.token_rows] = hidden.to(torch.float16).numpy()
         embeddings[block.rows] = _pooled(_run(layers[lower:], hidden, block), block).numpy()
     return embeddings, states
 
@@ -174,13 +177,13 @@ class PackedLayer:
         width = mixed.shape[1] // 3
         shape = (3, self.heads, width // self.heads)
         mixed = mixed.float()
-        found = torch.empty(len(mixed), width)
+        result = torch.empty(len(mixed), width)
         for begin, texts, length in groups:
             rows = slice(begin, begin + texts * length)
             query, key, value = mixed[rows].view(texts, length, *shape).permute(2, 0, 3, 1, 4)
             heads = functional.scaled_dot_product_attention(query, key, value)
-            found[rows].view(texts, length, *shape[1:]).copy_(heads.transpose(1, 2))
-        return found
+            result[rows].view(texts, length, *shape[1:]).copy_(heads.transpose(1, 2))
+        return result
 
     @staticmethod
     def _heads(attention: Any) -> int:
@@ -203,19 +206,19 @@ def blocks(table: TokenTable, tokens: int) -> Iterator[Block]:
         before = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + tokens, side='right')))
         rows = order[start:stop]
-        own = lengths[rows]
-        first = np.cumsum(own) - own
-        within = np.arange(int(own.sum())) - np.repeat(first, own)
-        places = np.repeat(table.offsets[rows], own) + within
-        ids = torch.from_numpy(table.ids[places].astype(np.int64))
-        sizes, at, counts = np.unique(own, return_index=True, return_counts=True)
+        row_lengths = lengths[rows]
+        first = np.cumsum(row_lengths) - row_lengths
+        within = np.arange(int(row_lengths.sum())) - np.repeat(first, row_lengths)
+        token_rows = np.repeat(table.offsets[rows], row_lengths) + within
+        ids = torch.from_numpy(table.ids[token_rows].astype(np.int64))
+        sizes, at, counts = np.unique(row_lengths, return_index=True, return_counts=True)
         groups = list(zip(first[at].tolist(), counts.tolist(), sizes.tolist(), strict=True))
-        yield Block(rows, ids, places, torch.from_numpy(within), groups)
+        yield Block(rows, ids, token_rows, torch.from_numpy(within), groups)
         start = stop
 
 
 def _embedded(model: 'Transformer', block: Block) -> Tensor:
-    parts = model.embeddings
+    parts: Any = embeddings_of(model)
     words = parts.word_embeddings(block.ids) + parts.token_type_embeddings.weight[0]
     return _normed(words + parts.position_embeddings(block.positions), parts.LayerNorm)
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 class Prepacked:
-    """A linear map for inference, with erf-GELU in the same pass where wanted.
+    """A linear map for inference, with an optional erf-GELU in the same pass.
 
     Where PyTorch has no such kernel for the processor, it computes the same in plain steps.
     """
@@ -47,10 +47,12 @@ class Prepacked:
         """``(n, in)`` of any float → ``(n, out)`` of ``dtype``."""
         x = x.to(self.dtype)
         if self.packed:
-            after = ('gelu', [], 'none') if self.gelu else ('none', [], '')
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *after)
-        found = functional.linear(x, self.weight, self.bias)
-        return functional.gelu(found) if self.gelu else found
+            activation: tuple[str, list[float], str] = ('none', [], '')
+            if self.gelu:
+                activation = ('gelu', [], 'none')
+            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *activation)
+        product = functional.linear(x, self.weight, self.bias)
+        return functional.gelu(product) if self.gelu else product
 
 
 def has_kernel(dtype: torch.dtype) -> bool:
