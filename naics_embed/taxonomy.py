@@ -11,22 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from naics_embed.code_spelling import CANONICAL_SECTOR, OFFICIAL_SECTOR, read_code
 from naics_embed.errors import CodeError
-
-SECTOR_RANGES: dict[str, tuple[str, ...]] = {
-    '31': ('31', '32', '33'),
-    '44': ('44', '45'),
-    '48': ('48', '49'),
-}
-"""Sectors that span several two-digit prefixes, under their canonical (first) number."""
-
-CANONICAL_SECTOR: dict[str, str] = {
-    prefix: sector for sector, prefixes in SECTOR_RANGES.items() for prefix in prefixes
-}
-
-OFFICIAL_SECTOR: dict[str, str] = {
-    sector: f'{prefixes[0]}-{prefixes[-1]}' for sector, prefixes in SECTOR_RANGES.items()
-}
 
 ROOT_LEVEL = 1
 LEVELS = (2, 3, 4, 5, 6)
@@ -105,12 +91,23 @@ class Taxonomy:
         return len(self.codes)
 
     def __contains__(self, code: object) -> bool:
-        if not isinstance(code, (str, int)):
-            return False
         try:
-            return canonical_code(code) in self._index
+            return self.canonical(code) in self._index
         except CodeError:
             return False
+
+    def canonical(self, code: object) -> str:
+        """Return the canonical spelling of a code, however it is written.
+
+        Raises:
+            CodeError: it names no code, several codes, or is a missing value.
+        """
+        if isinstance(code, str) and code in self._index:
+            return code
+        key = read_code(code)
+        if key is None:
+            raise CodeError(f'{code!r} is not a NAICS code: it is a missing value')
+        return key
 
     def index(self, code: str | int) -> int:
         """Return the position of a code, in any accepted spelling.
@@ -118,7 +115,7 @@ class Taxonomy:
         Raises:
             CodeError: the code is not in this taxonomy; the message names the nearest ones.
         """
-        key = canonical_code(code)
+        key = self.canonical(code)
         if key not in self._index:
             near = difflib.get_close_matches(key, self.codes, n=3, cutoff=0.6)
             hint = f'; near it: {", ".join(near)}' if near else ''

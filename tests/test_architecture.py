@@ -157,7 +157,7 @@ def test_tasks_and_flows_leave_lightning_to_the_library():
     [
         ('redaction', set()),
         ('errors', {'redaction'}),
-        ('taxonomy', {'errors'}),
+        ('taxonomy', {'errors', 'code_spelling'}),
         ('geometry', {'errors'}),
         ('losses', {'errors', 'geometry'}),
         ('metrics', {'errors', 'geometry', 'taxonomy'}),

@@ -238,7 +238,7 @@ def test_a_content_key_does_not_depend_on_order(parts):
     assert content_key({'only': parts}) != content_key({'other': parts})
 
 
-def test_a_content_key_is_stable_and_tells_contents_apart():
+def test_a_content_key_is_stable_and_separates_contents():
     assert content_key({'stage': 'a', 'n': 1}) == content_key({'n': 1, 'stage': 'a'})
     keys = [content_key(parts) for parts in (1, 1.5, '1', [1], [1, 2], [2, 1], {'1': 1}, None)]
     assert len(set(keys)) == len(keys)

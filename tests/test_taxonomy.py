@@ -218,7 +218,11 @@ def test_membership_takes_any_spelling(small):
     assert '111130' not in small
     assert 'soybeans' not in small
     assert None not in small
-    assert 11.0 not in small
+    assert 111120.0 in small
+    assert np.int64(111120) in small
+    assert '111120 - Oilseed Farming' in small
+    assert 11.5 not in small
+    assert float('nan') not in small
 
 
 def test_unknown_code_is_refused_with_neighbours(small):

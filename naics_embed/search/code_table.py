@@ -122,7 +122,7 @@ class CodeTable:
             CodeError: there is no such code. The message names what it became since the vintage
                 before, its nearest ancestor here, or codes that look alike.
         """
-        key = canonical_code(code)
+        key = self.taxonomy.canonical(code)
         if key in self.taxonomy:
             return self.taxonomy.index(key)
         hints = []

@@ -166,7 +166,7 @@ def test_flipped_bit_fails_the_crc_and_is_retried(fetch, loopback, answer, conte
         pytest.param(10, 97, r'corrupt \(its part xl/.* is packed by method 97', id='packing'),
     ],
 )
-def test_parts_that_cannot_be_unpacked_are_told(tmp_path, content, at, value, message):
+def test_parts_that_cannot_be_unpacked_are_reported(tmp_path, content, at, value, message):
     path = tmp_path / 'book.xlsx'
     path.write_bytes(content)
     check_workbook(path)

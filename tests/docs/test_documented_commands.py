@@ -205,3 +205,11 @@ def test_configuration_keys_in_sentences_exist():
             if first in tops and last not in FILE_ENDINGS and name not in known:
                 wrong.append(f'{path.name}: {name}')
     assert wrong == []
+
+
+@pytest.mark.parametrize('page', ['README.md', 'docs/concepts/pipeline.md'])
+def test_the_graph_of_the_pages_is_that_of_the_stages(page):
+    from flows.pipeline import PIPELINE
+
+    text = (CONFIGS.parent / page).read_text(encoding='utf-8')
+    assert f'```mermaid\n{PIPELINE.mermaid()}```' in text, f'write naics-embed graph into {page}'

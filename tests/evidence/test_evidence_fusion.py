@@ -65,7 +65,7 @@ def test_groups_weigh_the_same_whatever_their_size():
     np.testing.assert_allclose(more.weights * more.spread, scaled, atol=0.03)
 
 
-def test_a_score_that_tells_nothing_gets_no_weight():
+def test_a_score_without_information_gets_no_weight():
     scores, gates, truth = sample(300)
     scores[..., 1] = 3.0
     fusion = fit_fusion(('a', 'b'), scores, gates, truth, ['x'] * 300, FIT)
@@ -203,17 +203,17 @@ def test_metrics_of_back_off():
     assert set(LEVELS) == set(result)
 
 
-def test_the_first_answer_is_mended_and_the_ranking_stays():
+def test_the_first_answer_is_calibrated_and_the_ranking_stays():
     rng = np.random.default_rng(0)
     p = rng.dirichlet(np.full(9, 0.3), size=200)
     p[0], p[1] = 0, 1 / 9
     p[0, 4] = 1
     for top in (TopCalibration(0.7, 0.2), TopCalibration(0.9, -2.0), TopCalibration(1.4, 0.0)):
-        mended = top.apply(p)
-        np.testing.assert_allclose(mended.sum(axis=1), 1)
-        np.testing.assert_array_equal(mended.argmax(axis=1), p.argmax(axis=1))
+        calibrated = top.apply(p)
+        np.testing.assert_allclose(calibrated.sum(axis=1), 1)
+        np.testing.assert_array_equal(calibrated.argmax(axis=1), p.argmax(axis=1))
         order = p[2:].argsort(axis=1)
-        assert (np.diff(np.take_along_axis(mended[2:], order, axis=1), axis=1) >= -1e-12).all()
+        assert (np.diff(np.take_along_axis(calibrated[2:], order, axis=1), axis=1) >= -1e-12).all()
     first = p[2:].max(axis=1)
     expected = 1 / (1 + np.exp(-(0.7 * np.log(first / (1 - first)) + 0.2)))
     result = TopCalibration(0.7, 0.2).apply(p)[2:].max(axis=1)

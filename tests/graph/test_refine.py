@@ -48,7 +48,7 @@ def test_no_epochs_change_nothing(inputs, settings_with):
     assert len(result.history) == 1
 
 
-def test_a_disturbed_table_is_mended(inputs, settings_with):
+def test_a_disturbed_table_is_restored(inputs, settings_with):
     result = refine(inputs, settings_with('graph.max_epochs=8', 'graph.steps=10'), 0)
     start, best = result.history[0], result.history[result.best_epoch]
     assert result.best_epoch > 0

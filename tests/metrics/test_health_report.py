@@ -95,7 +95,7 @@ def test_a_table_without_a_finite_point_breaks_every_limit(table, level):
     assert math.isnan(report['radius_level_4_median'])
     assert len(violations(report, replace(LIMITS, non_finite=None))) == 5
     (only,) = violations(report, LIMITS)
-    assert 'NaN or infinite' in only, 'the cause is told, and not what follows from it'
+    assert 'NaN or infinite' in only, 'the cause is reported, and not its consequences'
 
 
 @pytest.mark.parametrize(('dtype', 'huge'), [(torch.float32, 1e30), (torch.float64, 1e200)])

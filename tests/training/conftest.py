@@ -169,10 +169,10 @@ def selection_is(monkeypatch):
     """Return a function that gives each validation the next of some metrics as its selection."""
 
     def arrange(metrics: Iterable[float]) -> None:
-        course, original = iter(metrics), Validator.__call__
+        selections, original = iter(metrics), Validator.__call__
 
         def validate(self, queries, codes):
-            return {**original(self, queries, codes), SELECTION: next(course)}
+            return {**original(self, queries, codes), SELECTION: next(selections)}
 
         monkeypatch.setattr(Validator, '__call__', validate)
 

@@ -243,7 +243,7 @@ def test_a_checkpoint_of_other_settings_is_refused(train, settings_with, tmp_pat
         train(settings_with('model.head_units=16'), resume=last)
 
 
-def test_a_missing_gpu_is_told_before_anything_is_made(train, settings_with, monkeypatch):
+def test_a_missing_gpu_is_reported_before_anything_is_built(train, settings_with, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(ConfigError, match=r'accelerator=gpu, but torch sees no GPU'):
         train(settings_with('training.accelerator=gpu'))

@@ -337,7 +337,7 @@ def test_other_geometries_train(step, geometry):
 
 
 class HalfPrecision(TorchDispatchMode):
-    """Collects what is computed in half precision, apart from while it is told not to."""
+    """Collects what is computed in half precision, except while it is switched off."""
 
     def __init__(self) -> None:
         super().__init__()

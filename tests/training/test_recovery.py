@@ -54,7 +54,7 @@ def train(make_inputs, everything):
     """Train in a folder, where validation gives some metrics; return the result and the epochs."""
 
     def run(folder, metrics, *, stop_after=None, settings=everything, **options):
-        epochs, course, original = [], iter(metrics), Validator.__call__
+        epochs, selections, original = [], iter(metrics), Validator.__call__
 
         def report(epoch, reported):
             if epoch == stop_after:
@@ -62,12 +62,12 @@ def train(make_inputs, everything):
             epochs.append(epoch)
 
         def validate(self, queries, codes):
-            return {**original(self, queries, codes), SELECTION: next(course)}
+            return {**original(self, queries, codes), SELECTION: next(selections)}
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(Validator, '__call__', validate)
             trained = train_text(make_inputs(), settings, folder, report=report, **options)
-        assert list(course) == [], 'no epoch less is trained'
+        assert list(selections) == [], 'no epoch less is trained'
         return trained, epochs
 
     return run

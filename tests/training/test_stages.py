@@ -319,8 +319,10 @@ def test_curvature_is_learned_and_kept_with_the_result(train, settings_with):
     assert fixed.curvature == 1.0
     overrides = ('model.learn_curvature=true', 'training.lr_temperature=0.05')
     learned, reported = train(settings_with(*HEAD_ONLY, *overrides), 'learned')
-    course = [reported[epoch]['train/curvature'] for epoch in sorted(reported)]
-    assert len(set(course)) == len(course), 'it moves in every epoch, head-only ones included'
+    curvatures = [reported[epoch]['train/curvature'] for epoch in sorted(reported)]
+    assert len(set(curvatures)) == len(curvatures), (
+        'it moves in every epoch, head-only ones included'
+    )
     assert learned.curvature != 1.0
     assert learned.head.c == learned.curvature
     with pytest.raises(ConfigError, match='geometry=lorentz'):

