@@ -1,5 +1,6 @@
 """Files with types: parquet, feather and Arrow, JSON lines."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from naics_embed.tabular.part import Part, Span
 from naics_embed.tabular.streams import open_bytes
 
 
-class _Typed:
+class _Typed(ABC):
     """What files with types have in common."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -26,8 +27,9 @@ class _Typed:
             [field.with_name(name) for field, name in zip(schema, self.names, strict=True)]
         )
 
+    @abstractmethod
     def _batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        raise NotImplementedError
+        """Yield the rows in order."""
 
     def _part(self, table: pa.Table) -> Part:
         return Part(self.names, table.rename_columns(self.names), [None] * len(table))
