@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +23,17 @@ TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 """Errors of a move to a path where something exists already."""
 STALE_S = 7 * 24 * 3600.0
 """Longer than any stage runs without writing."""
+
+
+def _umask() -> int:
+    """Return the umask; it can be read only by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+# Read when the module is loaded: later, threads may be making files.
+_UMASK = _umask()
 
 
 @dataclass(frozen=True)
@@ -81,15 +93,23 @@ def checksum(path: Path) -> tuple[str, int]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside ``path``; move it into place when the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix=path.suffix, dir=path.parent)
+    """Yield a temporary name beside ``path``; move it into place when the block succeeds.
+
+    A file that is there keeps its permissions, a new one gets those of the umask. Where ``path`` is
+    a link, the file that it leads to is replaced, and the link stays.
+    """
+    target = path.resolve() if path.is_symlink() else path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.is_file() else 0o666 & ~_UMASK
+    handle, name = tempfile.mkstemp(
+        prefix=f'.{target.name}.', suffix=target.suffix, dir=target.parent
+    )
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        temporary.chmod(mode)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 

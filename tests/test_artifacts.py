@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -243,3 +244,27 @@ def test_a_content_key_is_stable_and_separates_contents():
     keys = [content_key(parts) for parts in (1, 1.5, '1', [1], [1, 2], [2, 1], {'1': 1}, None)]
     assert len(set(keys)) == len(keys)
     assert all(len(key) == 20 for key in keys)
+
+
+def test_a_file_keeps_its_permissions_and_its_link(tmp_path):
+    private, link = tmp_path / 'private.csv', tmp_path / 'link.csv'
+    private.write_text('before')
+    private.chmod(0o600)
+    link.symlink_to(private)
+    with atomic_file(link) as temporary:
+        temporary.write_text('after')
+    assert link.is_symlink()
+    assert private.read_text() == 'after'
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(('mask', 'mode'), [('022', 0o644), ('027', 0o640), ('077', 0o600)])
+def test_a_new_file_has_the_permissions_of_the_umask(tmp_path, mask, mode):
+    code = (
+        'import sys; from pathlib import Path; from naics_embed.artifacts import write_json; '
+        'write_json(Path(sys.argv[1]), {})'
+    )
+    path = tmp_path / 'new.json'
+    command = f'umask {mask}; "{sys.executable}" -c \'{code}\' "{path}"'
+    subprocess.run(['sh', '-c', command], check=True, cwd=Path(artifacts.__file__).parents[1])
+    assert stat.S_IMODE(path.stat().st_mode) == mode
