@@ -1,7 +1,7 @@
 """Descriptions in, codes out, with calibrated probabilities and evidence."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -14,6 +14,7 @@ from naics_embed.errors import ArtifactError, UserError
 from naics_embed.evidence.fusion import Fusion, gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
 from naics_embed.geometry.lorentz import pairwise_distance
+from naics_embed.search.given_texts import as_texts
 from naics_embed.search.searcher import (
     BATCH_TOKENS,
     Hit,
@@ -179,7 +180,7 @@ class Coder:
         """Return ranked codes and the confident code of each text.
 
         Args:
-            texts: descriptions; one string is a list of one.
+            texts: descriptions: one string, a list, or a column of numpy, pandas, polars or Arrow.
             k: how many codes.
             level: digits of the codes ranked, 2 to 6.
             confidence: least probability of the confident code.
@@ -192,9 +193,7 @@ class Coder:
         if support is not None:
             warnings.warn('support is now evidence', DeprecationWarning, stacklevel=2)
             evidence = support
-        if not isinstance(texts, Iterable):
-            raise UserError(f'give a text or a list of texts, not {texts!r}')
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        texts = as_texts(texts)
         check_k_and_level(k, level)
         check_texts(texts)
         if not isinstance(confidence, Real) or not 0 < confidence <= 1:
