@@ -61,7 +61,8 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     uri = summary['tracking_uri']
     if uri.startswith('sqlite:'):
         console.print(
-            f'  .venv/bin/mlflow server --backend-store-uri {uri} --host 127.0.0.1 --port 5000'
+            f'  .venv/bin/mlflow server --backend-store-uri {shlex.quote(uri)} '
+            '--host 127.0.0.1 --port 5000'
         )
     else:
         console.print(f'  MLflow: {uri}')
