@@ -177,8 +177,8 @@ def test_two_working_directories_share_only_a_folder_and_the_gpu_pool_trains(
         assert set(stages.values()) == {'true'}, 'what this host had computed was fetched there'
         assert child.data.tags['mlflow.parentRunId'] == done['run_id']
 
-        with pytest.raises(RemoteRunError, match=r'text-training/gpu, .*Failed.*comparisons'):
-            pipeline('smoke', [*overrides, 'model.geometry=euclidean'], target='text_training')
+        with pytest.raises(RemoteRunError, match=r'text-training/gpu, .*Failed.*no GPU'):
+            pipeline('smoke', [*overrides, 'training.accelerator=gpu'], target='text_training')
 
 
 def test_a_broken_parameter_fails_with_a_message(platform):
