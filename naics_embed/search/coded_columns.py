@@ -109,9 +109,11 @@ def code_texts(
     answers = coder.search(distinct, k=k, level=level, confidence=confidence) if distinct else []
     by_text = dict(zip(distinct, answers, strict=True))
     rows = []
-    for text, why in zip(texts, reasons, strict=True):
+    for text, why, fault in zip(texts, reasons, faults, strict=True):
         answer = by_text.get(text) if why is None else None
-        blank = why is None or (isinstance(text, str) and not text.strip())
+        # A missing text says nothing; a row of the wrong shape cannot be read, whatever it holds.
+        missing = text is None or (isinstance(text, str) and not text.strip())
+        blank = why is None or (fault is None and missing)
         row = _values(answer, options.top)
         row['status'] = (EMPTY if blank else UNREADABLE) if answer is None else _status(answer)
         row['error'] = why

@@ -66,7 +66,7 @@ class Connection(H11Protocol):
         self._write_deadline: asyncio.TimerHandle | None = None
         connections.open.add(self)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP
         super().connection_made(transport)
         # So pause_writing says that something is left to send, however little.
         transport.set_write_buffer_limits(high=0)

@@ -82,7 +82,7 @@ def make_server(
         # Addresses of /v1/search contain queries, which may be private.
         access_log=False,
         server_header=False,
-        timeout_keep_alive=config.keep_alive_s,  # type: ignore[arg-type]
+        timeout_keep_alive=config.keep_alive_s,  # type: ignore[arg-type]  # a float will do
         timeout_graceful_shutdown=config.shutdown_s,
     )
     connections = Connections(limit, config.header_timeout_s, config.write_timeout_s, app.metrics)

@@ -5,6 +5,7 @@ import csv
 import io
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
 from naics_embed.errors import UserError
 
@@ -60,7 +61,7 @@ class Dialect:
             words.append('no header')
         return ', '.join(words)
 
-    def reader_options(self) -> dict[str, object]:
+    def reader_options(self) -> dict[str, Any]:
         """Return the options of `csv.reader`."""
         if not self.quote:
             return {'delimiter': self.delimiter, 'quoting': csv.QUOTE_NONE}
@@ -158,7 +159,7 @@ def _delimiter(text: str, quote: str) -> str:
     best, best_score = ',', (0.0, 0)
     for delimiter in DELIMITERS:
         dialect = Dialect(delimiter=delimiter, quote=quote)
-        reader = csv.reader(io.StringIO(text, newline=''), **dialect.reader_options())  # type: ignore[arg-type]  # typeshed wants literals
+        reader = csv.reader(io.StringIO(text, newline=''), **dialect.reader_options())
         widths: list[int] = []
         try:
             for record in reader:

@@ -80,7 +80,7 @@ class TextFile:
                 for line in lines:
                     yield [line.rstrip('\r\n')]
             else:
-                yield from csv.reader(lines, **self.dialect.reader_options())  # type: ignore[arg-type]  # typeshed wants literals
+                yield from csv.reader(lines, **self.dialect.reader_options())
         except UnicodeDecodeError as error:
             raise UserError(
                 f'{self.path} is not all {encoding}: byte {error.start} of a part cannot be read; '
@@ -128,7 +128,7 @@ class TextFile:
             lines = _Lines(stream)
             reader: Iterator[Any] = iter(lines)
             if not self.lines:
-                reader = csv.reader(lines, **self.dialect.reader_options())  # type: ignore[arg-type]  # typeshed wants literals
+                reader = csv.reader(lines, **self.dialect.reader_options())
                 if self.dialect.header:
                     next(reader, None)
             first, begin, count = 0, lines.read, 0

@@ -223,3 +223,21 @@ def test_parquet_keeps_the_types_of_its_columns(coder, source, tmp_path):
     schema = pl.read_parquet(tmp_path / 'out.parquet').schema
     assert schema['id'] == pl.Int64
     assert schema['naics_probability'] == pl.Float64
+
+
+def test_missing_texts_say_nothing_and_end_no_run(coder, tmp_path):
+    source, target = tmp_path / 'in.parquet', tmp_path / 'out.parquet'
+    pl.DataFrame({'what': [None, '', 'N/A', 'corn farming']}).write_parquet(source)
+    report = code_file(coder, FileJob(source, 'what', target, part_rows=2))
+    status = pl.read_parquet(target)['naics_status'].to_list()
+    assert status[:3] == ['says nothing'] * 3
+    assert status[3] in ('coded', 'uncertain')
+    assert report.rows == 4
+
+
+def test_a_file_of_which_nothing_can_be_read_ends_at_once(coder, tmp_path):
+    source, target = tmp_path / 'in.csv', tmp_path / 'out.csv'
+    source.write_text('id,what\n' + '1,corn farming,x\n' * 5 + '2, ,y\n')
+    with pytest.raises(UserError, match=r'none of the first 6 rows can be read .*--delimiter'):
+        code_file(coder, FileJob(source, 'what', target))
+    assert not target.exists()
