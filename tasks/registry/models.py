@@ -1,6 +1,7 @@
 """MLflow's model registry: versions of the exported bundle, the aliases champion and previous."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
@@ -170,15 +172,33 @@ def signature() -> ModelSignature:
 
 
 def _log(uri: str, run_id: str, bundle: Path) -> ModelInfo:
+    """Log the bundle as a model of a run, with the run's parameters and metrics.
+
+    Within an active run, `mlflow.pyfunc.log_model` reads the history of every metric of the run,
+    one request each: minutes for hundreds of metrics on a server. The latest values are enough.
+    """
     use_uri(uri)
-    with mlflow.start_run(run_id=run_id):
-        # MLflow loads the model and lets it answer the example before it keeps it. Named
-        # requirements keep it from importing the model to guess them.
-        return mlflow.pyfunc.log_model(
-            name=ARTIFACT,
-            python_model=str(CODE),
-            artifacts={'bundle': str(bundle)},
-            signature=signature(),
-            input_example=(EXAMPLE, {'k': DEFAULT_K}),
-            pip_requirements=[f'naics-embed=={__version__}'],
-        )
+    client = MlflowClient(tracking_uri=uri)
+    run = client.get_run(run_id)
+    model = client.create_logged_model(
+        run.info.experiment_id, name=ARTIFACT, source_run_id=run_id, params=run.data.params
+    )
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    now = time.time_ns() // 1_000_000
+    client.log_batch(
+        run_id,
+        metrics=[
+            Metric(name, value, now, 0, model_id=model.model_id, run_id=run_id)
+            for name, value in run.data.metrics.items()
+        ],
+    )
+    # MLflow loads the model and lets it answer the example before it keeps it. Named
+    # requirements keep it from importing the model to guess them.
+    return mlflow.pyfunc.log_model(
+        model_id=model.model_id,
+        python_model=str(CODE),
+        artifacts={'bundle': str(bundle)},
+        signature=signature(),
+        input_example=(EXAMPLE, {'k': DEFAULT_K}),
+        pip_requirements=[f'naics-embed=={__version__}'],
+    )

@@ -155,7 +155,7 @@ def test_no_secret_is_in_a_file_a_database_or_a_page(home, server, run, monkeypa
     assert refused.returncode == 2, refused.stderr
     assert 'MLFLOW_TRACKING_URI in the environment has a user' in refused.stderr
 
-    done = run(f'platform.remote_cache=file://{home}/share')
+    done = run(f'platform.remote_cache=file://{home}/remote_cache')
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary['promoted']

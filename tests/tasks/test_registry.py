@@ -122,6 +122,7 @@ def test_better_tables_take_over_and_worse_ones_do_not(tmp_path, uri, put, conte
 @pytest.mark.slow
 def test_a_bundle_is_registered_once(tmp_path, uri, tracker, contender):
     bundle = contender('first', 0.8).bundle
+    MlflowClient(uri).log_metric(tracker.parent_run_id, 'test/mrr', 0.8)
     versions = {
         register(uri, tracker.parent_run_id, 'table', bundle, {'table': 'text'}).version
         for _ in range(2)
@@ -130,6 +131,12 @@ def test_a_bundle_is_registered_once(tmp_path, uri, tracker, contender):
     found = MlflowClient(uri).get_model_version('table', '1')
     assert found.run_id == tracker.parent_run_id
     assert found.tags['table'] == 'text'
+    run = MlflowClient(uri).get_run(tracker.parent_run_id)
+    (output,) = run.outputs.model_outputs
+    logged = MlflowClient(uri).get_logged_model(output.model_id)
+    assert logged.source_run_id == tracker.parent_run_id
+    assert logged.status == 'READY'
+    assert {metric.key: metric.value for metric in logged.metrics} == {'test/mrr': 0.8}
 
 
 def test_a_table_whose_bundle_is_gone_stands_in_no_ones_way(tmp_path, put, contender, monkeypatch):
