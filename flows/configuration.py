@@ -14,6 +14,7 @@ from naics_embed.bundle.promotion import ROOT_VARIABLE, under_home
 from naics_embed.config.load import load_config
 from naics_embed.config.schema import Config
 from naics_embed.config.validation import no_secret
+from naics_embed.sqlite_address import sqlite_address
 from tasks.engine.tracking import URI_VARIABLE
 
 ROOT = 'runtime.root'
@@ -53,7 +54,7 @@ def tracking_uri(config: Config, root: Path) -> str:
     if given:
         no_secret(URI_VARIABLE, given, 'the environment')
         return given
-    return f'sqlite:///{root / "mlflow.db"}'
+    return sqlite_address(root / 'mlflow.db')
 
 
 def same_tracker(config: Config, root: Path) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ LAYERS = {
     'artifacts': 1,
     'fingerprint': 1,
     'code_spelling': 1,
+    'sqlite_address': 1,
     'tabular': 2,
     'taxonomy': 1,
     'geometry': 1,

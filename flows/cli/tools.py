@@ -139,12 +139,13 @@ def _store(root: Path | None, tracking_uri: str | None) -> 'RunStore':
     prepare(quiet=True)
     from naics_embed.bundle.promotion import artifact_root
     from naics_embed.config.validation import no_secret
+    from naics_embed.sqlite_address import sqlite_address
     from tasks.registry.runs import RunStore
 
     folder = root or artifact_root()
     given = tracking_uri or os.environ.get('MLFLOW_TRACKING_URI')
     no_secret('MLFLOW_TRACKING_URI or --tracking-uri', given, '')
-    return RunStore(given or f'sqlite:///{folder.resolve() / "mlflow.db"}', folder)
+    return RunStore(given or sqlite_address(folder.resolve() / 'mlflow.db'), folder)
 
 
 def print_ground_truth(content: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from flows.local_platform import mlflow_auth
 from flows.local_platform.credentials import ASKED, GIVEN, auth_string
 from flows.local_platform.guard import own_origins
 from flows.local_platform.postgres import Server
+from naics_embed.sqlite_address import sqlite_address
 
 HOST = '127.0.0.1'
 HEARTBEAT_S = 30
@@ -25,7 +26,7 @@ def environment(
         server: the PostgreSQL server of both; SQLite files in ``folder`` where None.
     """
     databases = (
-        {'MLFLOW_BACKEND_STORE_URI': f'sqlite:///{folder / "mlflow.db"}'}
+        {'MLFLOW_BACKEND_STORE_URI': sqlite_address(folder / 'mlflow.db')}
         if server is None
         else server.environment()
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flows.local_platform.credentials import kept_secret
 from naics_embed.errors import UserError
+from naics_embed.sqlite_address import sqlite_address
 
 NAME, PASSWORD = 'MLFLOW_TRACKING_USERNAME', 'MLFLOW_TRACKING_PASSWORD'
 """What clients sign in with; a server that is started with them asks for them."""
@@ -38,10 +39,12 @@ def server_environment(folder: Path) -> dict[str, str]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings, secret = folder / 'basic_auth.ini', folder / 'session_secret'
+    # A percent sign begins the name of another setting in such a file.
+    database = sqlite_address(folder / 'users.db').replace('%', '%%')
     settings.write_text(
         '[mlflow]\n'
         'default_permission = READ\n'
-        f'database_uri = sqlite:///{folder / "users.db"}\n'
+        f'database_uri = {database}\n'
         'authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n',
         encoding='utf-8',
     )

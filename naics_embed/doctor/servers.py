@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from naics_embed.doctor.finding import Finding, Level, fail, ok, warn
 from naics_embed.redaction import carries_secret, redacted
+from naics_embed.sqlite_address import sqlite_address, sqlite_file
 from naics_embed.time_limit import TimeBudget, TimeLimitError, call_within
 
 TIMEOUT_S = 5.0
@@ -66,7 +67,7 @@ def check_prefect(environment: Mapping[str, str], timeout: float = TIMEOUT_S) ->
 
 def check_mlflow(environment: Mapping[str, str], root: Path, timeout: float = TIMEOUT_S) -> Finding:
     """Ask MLflow's server for its health, or open the database of the artifact root."""
-    uri = environment.get('MLFLOW_TRACKING_URI') or f'sqlite:///{root.resolve() / "mlflow.db"}'
+    uri = environment.get('MLFLOW_TRACKING_URI') or sqlite_address(root.resolve() / 'mlflow.db')
     subject = 'mlflow tracking'
     if carries_secret(uri):
         return fail(
@@ -82,11 +83,11 @@ def check_mlflow(environment: Mapping[str, str], root: Path, timeout: float = TI
             'start it (make platform), correct MLFLOW_TRACKING_URI, or unset it',
             'set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD',
         ).finding
-    file = uri.removeprefix('sqlite:///')
-    if file == uri:
+    file = sqlite_file(uri)
+    if file is None:
         return ok(subject, f'{uri} (not tried: only http and sqlite are)')
     remedy = 'move it away; the next run makes a new one; tables and bundles are not in it'
-    return _open(subject, Path(file), timeout, 'runs', remedy)
+    return _open(subject, file, timeout, 'runs', remedy)
 
 
 def check_prefect_database(

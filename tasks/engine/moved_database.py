@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from naics_embed.bundle import promotion
-from tasks.engine.tracking_errors import SQLITE, database_file
+from naics_embed.sqlite_address import sqlite_address
+from tasks.engine.tracking_errors import database_file
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def stored_registry(registry: Mapping[str, str], root: Path) -> dict[str, str]:
     if file is None or not file.resolve().is_relative_to(root.resolve()):
         return dict(registry)
     inner = file.resolve().relative_to(root.resolve())
-    return {**registry, 'uri': f'{SQLITE}{inner.as_posix()}'}
+    return {**registry, 'uri': sqlite_address(inner)}
 
 
 def promotion_record(root: Path) -> dict[str, Any] | None:
@@ -87,5 +88,5 @@ def _with_registry(record: dict[str, Any], root: Path) -> dict[str, Any]:
     if file is not None and not (file.is_absolute() and file.exists()):
         here = root.resolve() / (file.name if file.is_absolute() else file)
         if here.exists():
-            result['registry'] = {**registry, 'uri': f'{SQLITE}{here}'}
+            result['registry'] = {**registry, 'uri': sqlite_address(here)}
     return result

@@ -19,6 +19,7 @@ from mlflow.utils.time import get_current_time_millis
 from naics_embed.config.validation import no_secret
 from tasks.engine.file_lock import file_lock
 from tasks.engine.moved_database import follow_root
+from tasks.engine.quoted_folder import discard_quoted_folder
 from tasks.engine.tracking_errors import (
     ERRORS,
     REFUSED,
@@ -185,6 +186,7 @@ def pipeline_run(
         with _one_at_a_time(uri):
             client = MlflowClient(tracking_uri=uri)
             experiment_id = _experiment(client, experiment, artifacts, uri)
+            discard_quoted_folder(uri)
         run_id = run_of_flow(client, experiment_id, tags.get(FLOW_RUN, NO_FLOW_RUN))
         if run_id is not None and not _same_params(client, run_id, params):
             run_id = None

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from naics_embed.disk import chain, disk_error
 from naics_embed.errors import TrackingError, UserError
+from naics_embed.sqlite_address import sqlite_file
 
-SQLITE = 'sqlite:///'
 ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError)
 """What MLflow raises, and what writing beside it does."""
 DAMAGED = (
@@ -49,8 +49,7 @@ def check_tracking(uri: str, tries: int = ANSWER_TRIES) -> None:
 
 def database_file(uri: str) -> Path | None:
     """Return the file of a SQLite database, None for other trackers."""
-    file = uri.removeprefix(SQLITE)
-    return None if file in ('', uri) else Path(file)
+    return sqlite_file(uri)
 
 
 @contextmanager

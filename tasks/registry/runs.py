@@ -14,6 +14,7 @@ from naics_embed.bundle.promotion import promotion_record
 from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import TrackingError
 from naics_embed.report.curves import History
+from tasks.engine.quoted_folder import discard_quoted_folder
 from tasks.engine.tracking import PARENT
 from tasks.engine.tracking_errors import check_tracking, clear_tracking_errors, database_file
 
@@ -67,6 +68,7 @@ class RunStore:
         self.root = root
         with clear_tracking_errors(uri):
             self.client = MlflowClient(tracking_uri=uri)
+        discard_quoted_folder(uri)
 
     def find(self, name: str) -> Run:
         """Return a run.

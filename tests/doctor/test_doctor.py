@@ -8,7 +8,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from naics_embed.config.model import BackboneConfig
 from naics_embed.doctor import census, machine, packages, servers, storage
 from naics_embed.doctor.examine import examine
 from naics_embed.doctor.finding import Level, size_text
+from naics_embed.sqlite_address import sqlite_address
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -375,3 +376,14 @@ def test_a_password_in_an_address_is_refused_and_never_shown(tmp_path):
         {'PREFECT_API_URL': f'http://me:Pl4nted@127.0.0.1:{free_port()}'}
     )
     assert 'Pl4nted' not in str(found) + str(prefect)
+
+
+def test_a_tracking_database_in_a_root_of_any_name(tmp_path):
+    root = tmp_path / 'why? a%20b'
+    root.mkdir()
+    with closing(sqlite3.connect(root / 'mlflow.db')) as database, database:
+        database.execute('create table runs (id text)')
+    found = servers.check_mlflow({}, root)
+    assert (found.level, 'holds 0 runs' in found.found) == (Level.OK, True)
+    given = servers.check_mlflow({'MLFLOW_TRACKING_URI': sqlite_address(root / 'mlflow.db')}, root)
+    assert given == found

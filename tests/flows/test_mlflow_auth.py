@@ -13,6 +13,7 @@ from flows.local_platform import mlflow_auth
 from flows.local_platform.environment import environment
 from naics_embed.artifacts import MANIFEST
 from naics_embed.errors import TrackingError, UserError
+from naics_embed.sqlite_address import sqlite_file
 from tasks.engine.tracking import pipeline_run
 from tasks.registry.models import CHAMPION, alias, register, set_champion
 from tests.flows.running_platform import free_port
@@ -136,3 +137,14 @@ def test_the_workers_get_the_password_that_prefects_server_asks_for(tmp_path, mo
     assert made['PREFECT_API_AUTH_STRING'] == made['PREFECT_SERVER_API_AUTH_STRING']
     assert len(made['PREFECT_API_AUTH_STRING']) > 30
     assert environment(tmp_path, 1, 2, None) == made, 'a password is made once'
+
+
+def test_the_database_of_users_lies_in_a_folder_of_any_name(tmp_path, monkeypatch):
+    from mlflow.server.auth.config import read_auth_config
+
+    monkeypatch.setenv(mlflow_auth.NAME, 'someone')
+    monkeypatch.setenv(mlflow_auth.PASSWORD, 'a long password')
+    folder = tmp_path / 'why? a%20b 100 %'
+    settings = mlflow_auth.server_environment(folder)
+    monkeypatch.setenv(mlflow_auth.SIGN_IN, settings[mlflow_auth.SIGN_IN])
+    assert sqlite_file(read_auth_config().database_uri) == folder / 'users.db'

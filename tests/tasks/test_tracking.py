@@ -14,8 +14,10 @@ import requests
 from mlflow import MlflowClient
 
 from naics_embed.errors import ConfigError, TrackingError
+from naics_embed.sqlite_address import sqlite_address
 from tasks.engine import tracking_errors
 from tasks.engine.tracking import FLOW_RUN, PARENT, URI_VARIABLE, Tracker, pipeline_run
+from tasks.registry.runs import RunStore
 
 
 @pytest.fixture
@@ -217,3 +219,17 @@ def test_an_address_with_a_password_is_refused_before_anything_is_asked(tmp_path
     ):
         raise AssertionError
     assert 'Pl4nted' not in str(caught.value)
+
+
+def test_runs_are_kept_in_a_root_of_any_name(tmp_path):
+    root = tmp_path / 'what? 100 % of a%20b'
+    root.mkdir()
+    (root / 'note.txt').write_text('kept', encoding='utf-8')
+    uri = sqlite_address(root / 'mlflow.db')
+    with pipeline_run(uri, 'tracking', root / 'mlartifacts', {}, {'model.dim': 8}) as tracker:
+        tracker.pipeline().artifact(root / 'note.txt')
+    assert [path.name for path in tmp_path.iterdir()] == [root.name]
+    assert (root / 'mlflow.db').is_file()
+    [kept] = (root / 'mlartifacts').rglob('note.txt')
+    assert kept.read_text(encoding='utf-8') == 'kept'
+    assert RunStore(uri, root).find(tracker.parent_run_id).info.status == 'FINISHED'
