@@ -20,6 +20,7 @@ LAYERS = {
     'fingerprint': 1,
     'code_spelling': 1,
     'sqlite_address': 1,
+    'home': 1,
     'tabular': 2,
     'taxonomy': 1,
     'geometry': 1,

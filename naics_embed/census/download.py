@@ -22,6 +22,7 @@ from naics_embed.census.request import (
     ask,
 )
 from naics_embed.errors import ArtifactError, SourceError
+from naics_embed.home import in_home
 from naics_embed.time_limit import TimeBudget, TimeLimitError, call_within
 from naics_embed.workbooks.check import check_workbook
 from naics_embed.workbooks.limits import DEFAULT_LIMITS, WorkbookLimits
@@ -186,8 +187,8 @@ def _sign_in() -> 'httpx.Auth | None':
 
     import httpx
 
-    file = Path(os.environ.get('NETRC') or '~/.netrc').expanduser()
-    if not file.is_file():
+    file = in_home(os.environ.get('NETRC') or '~/.netrc')
+    if file is None or not file.is_file():
         return None
     try:
         return httpx.NetRCAuth(str(file))

@@ -20,8 +20,10 @@ from naics_embed.cli import (
 )
 from naics_embed.cli import search as table
 from naics_embed.cli.checkout import checkout
+from naics_embed.cli.streams import write_every_character
 from naics_embed.disk import disk_error
 from naics_embed.errors import UserError
+from naics_embed.home import home_error
 
 EXIT_USER_ERROR = 2
 RENAMED_OPTIONS = {
@@ -102,12 +104,18 @@ def _needs_checkout() -> None:
 
 def main() -> None:
     """Run the command line; a user's error is one paragraph on stderr and exit status 2."""
+    write_every_character()
     _join_pipeline()
     try:
         _check_options(sys.argv[1:])
         app()
     except UserError as error:
         _end(error)
+    except RuntimeError as error:
+        no_home = home_error(error)
+        if no_home is None:
+            raise
+        _end(no_home)
     except OSError as error:
         explained = disk_error(error)
         if explained is None:

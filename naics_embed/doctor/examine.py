@@ -17,12 +17,14 @@ from naics_embed.doctor.servers import (
 from naics_embed.doctor.storage import (
     check_bundle,
     check_disk,
+    check_home,
     check_leftovers,
     check_locks,
     check_root,
     check_sizes,
 )
 from naics_embed.errors import ConfigError
+from naics_embed.home import in_home
 
 PREFECT_HOME = 'prefect home'
 HUB_CACHE = Path('~/.cache/huggingface/hub')
@@ -54,6 +56,7 @@ def examine(
         *check_packages(None if checkout is None else checkout / 'constraints.txt'),
         check_prefect(environment, timeout),
         check_mlflow(environment, root, timeout),
+        check_home(),
         check_root(root),
         check_disk(root),
         *check_sizes(_folders(root, checkout, environment)),
@@ -64,20 +67,23 @@ def examine(
         check_leftovers(root),
     ]
     if checkout is not None:
-        home = _folders(root, checkout, environment)[PREFECT_HOME]
-        findings.append(check_prefect_database(environment, home, timeout))
+        home = _folders(root, checkout, environment).get(PREFECT_HOME)
+        if home is not None:
+            findings.append(check_prefect_database(environment, home, timeout))
         findings += _configured(checkout, profile, overrides, environment)
     return findings
 
 
 def _folders(root: Path, checkout: Path | None, environment: Mapping[str, str]) -> dict[str, Path]:
-    hub = Path(environment.get('HF_HUB_CACHE') or HUB_CACHE).expanduser()
-    folders = {'artifact root': root, 'hub cache': hub}
+    folders: dict[str, Path | None] = {
+        'artifact root': root,
+        'hub cache': in_home(environment.get('HF_HUB_CACHE') or HUB_CACHE),
+    }
     if checkout is not None:
         home = environment.get('PREFECT_HOME') or checkout / '.prefect'
-        folders[PREFECT_HOME] = Path(home).expanduser()
+        folders[PREFECT_HOME] = in_home(home)
         folders['census cache'] = checkout / '.cache'
-    return folders
+    return {name: folder for name, folder in folders.items() if folder is not None}
 
 
 def _configured(

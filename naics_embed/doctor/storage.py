@@ -11,6 +11,7 @@ from naics_embed.bundle.promotion import promoted_bundle, promotion_record
 from naics_embed.bundle.storage import Bundle
 from naics_embed.doctor.finding import Finding, fail, ok, size_text, warn
 from naics_embed.errors import ArtifactError
+from naics_embed.home import REMEDY, home_folder
 
 LOCKS = '.locks'
 RUN_NEEDS = 2 * 2**30
@@ -23,6 +24,20 @@ def existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
+
+
+def check_home() -> Finding:
+    """Check whether the user has a home directory, which Prefect and others keep settings in."""
+    subject = 'home'
+    home = home_folder()
+    if home is None:
+        return warn(
+            subject,
+            'none: HOME is not set, and this user has no entry in /etc/passwd; run, data and the '
+            'other commands of the pipeline need one',
+            REMEDY,
+        )
+    return ok(subject, str(home))
 
 
 def check_root(root: Path) -> Finding:
