@@ -4,6 +4,17 @@ from collections.abc import Sequence
 
 from naics_embed.errors import UserError
 
+GUESSED = {
+    ',': 'comma',
+    ';': 'semicolon',
+    '\t': 'tab',
+    '|': 'vertical bar',
+    ':': 'colon',
+    '^': 'circumflex',
+    '~': 'tilde',
+}
+"""Delimiters that a missing column may hide behind."""
+
 
 def usable_names(names: Sequence[str | None]) -> tuple[list[str], list[str]]:
     """Return names with which columns can be told apart, and what was changed.
@@ -58,12 +69,25 @@ def check_text_column(
         return
     near = [name for name in names if name.strip().casefold() == column.strip().casefold()]
     hint = f'; did you mean {near[0]!r}?' if near else ''
-    if len(names) == 1:
+    delimiter = _guessed_delimiter(column, names)
+    if delimiter is not None:
+        hint = f'; it seems to be divided by {delimiter}s: give --delimiter {delimiter!r}'
+    elif len(names) == 1:
         hint = (
             '; it seems to have one column only: name the delimiter with --delimiter, or give '
             '--no-header if the first row is no header'
         )
     raise UserError(f'{source} has no column {column!r}; it has {", ".join(names)}{hint}')
+
+
+def _guessed_delimiter(column: str, names: Sequence[str]) -> str | None:
+    """Return what divides a name into several of which one is the column, None for nothing."""
+    for delimiter, called in GUESSED.items():
+        for name in names:
+            fields = [field.strip().strip('"\'').casefold() for field in name.split(delimiter)]
+            if len(fields) > 1 and column.strip().casefold() in fields:
+                return called
+    return None
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -12,7 +12,16 @@ from naics_embed.errors import UserError
 SAMPLE_BYTES = 256 * 1024
 SAMPLE_RECORDS = 200
 DELIMITERS = (',', ';', '\t', '|')
-NAMES = {',': 'comma', ';': 'semicolon', '\t': 'tab', '|': 'vertical bar', ' ': 'space'}
+NAMES = {
+    ',': 'comma',
+    ';': 'semicolon',
+    '\t': 'tab',
+    '|': 'vertical bar',
+    ' ': 'space',
+    ':': 'colon',
+    '^': 'circumflex',
+    '~': 'tilde',
+}
 BY_NAME = {name: delimiter for delimiter, name in NAMES.items()} | {'\\t': '\t', 'tabulator': '\t'}
 MARKS = (
     (codecs.BOM_UTF8, 'utf-8-sig'),
@@ -22,6 +31,7 @@ MARKS = (
     (codecs.BOM_UTF16_BE, 'utf-16'),
 )
 """Byte order marks; those of UTF-32 begin like those of UTF-16."""
+WIDE = ('utf-16', 'utf-32')
 WESTERN = 'cp1252'
 """What Excel and older programs of the Americas and western Europe write."""
 EXCEL_LINE = 'sep='
@@ -122,6 +132,11 @@ def detect_dialect(
     """
     options = (options or DialectOptions()).checked()
     encoding = options.encoding or detect_encoding(sample, whole=whole)
+    for mark, marked in MARKS:
+        # The mark is no character of the text, whichever of the two names was given.
+        if sample.startswith(mark) and codecs.lookup(encoding).name.startswith(marked[:5]):
+            encoding = marked
+            break
     text = codecs.getincrementaldecoder(encoding)('replace').decode(sample[:SAMPLE_BYTES])
     skip = options.skip_rows
     delimiter = options.delimiter
@@ -132,6 +147,28 @@ def detect_dialect(
     body = '\n'.join(text.split('\n')[skip or 0 :])
     quote = '"' if options.quote is None else options.quote
     return Dialect(encoding, delimiter or _delimiter(body, quote), quote, skip or 0, options.header)
+
+
+def check_encoding(source: object, sample: bytes, chosen: str | None) -> None:
+    """Raise UserError where a text is of UTF-16 or UTF-32, and another encoding was named.
+
+    Args:
+        source: what the error names.
+        sample: the text, or its beginning.
+        chosen: the encoding that the user named; None for none.
+    """
+    if chosen is None:
+        return
+    named = codecs.lookup(chosen).name
+    found = detect_encoding(sample, whole=False)
+    wide, wanted = found.startswith(WIDE), named.startswith(WIDE)
+    unmarked = named in WIDE and not any(sample.startswith(mark) for mark, _ in MARKS)
+    # Every line end and comma of a text in UTF-16 has a zero byte.
+    if (wide and (not wanted or unmarked)) or (wanted and b'\0' not in sample):
+        raise UserError(
+            f'{source} is {found.upper()}, not {chosen.upper()}: give --encoding {found}, or leave '
+            'it out'
+        )
 
 
 def detect_encoding(sample: bytes, *, whole: bool) -> str:

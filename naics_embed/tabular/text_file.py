@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from naics_embed.errors import UserError
 from naics_embed.tabular.columns import usable_names
-from naics_embed.tabular.dialect import Dialect, DialectOptions, detect_dialect
+from naics_embed.tabular.dialect import Dialect, DialectOptions, check_encoding, detect_dialect
 from naics_embed.tabular.part import Part, Span
 from naics_embed.tabular.streams import compression_of, format_of, open_bytes
 
@@ -41,6 +41,7 @@ class TextFile:
         with open_bytes(path) as stream:
             sample = stream.read(SCANNED_BYTES)
             whole = not stream.read(1)
+        check_encoding(path, sample, options.checked().encoding if options else None)
         self.dialect = detect_dialect(sample, options, whole=whole)
         if self.lines:
             self.dialect = Dialect(self.dialect.encoding, '\n', '', self.dialect.skip_rows, False)
@@ -83,8 +84,8 @@ class TextFile:
                 yield from csv.reader(lines, **self.dialect.reader_options())
         except UnicodeDecodeError as error:
             raise UserError(
-                f'{self.path} is not all {encoding}: byte {error.start} of a part cannot be read; '
-                'name its encoding with --encoding'
+                f'{self.path} is not all {encoding.upper()}: byte {error.start} of a part cannot '
+                'be read; name its encoding with --encoding'
             ) from error
         except csv.Error as error:
             raise UserError(f'{self.path}: {error}; name its quotes with --quote') from error

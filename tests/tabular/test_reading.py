@@ -199,7 +199,7 @@ def test_which_column_is_meant():
     with pytest.raises(UserError, match="no column 'what'; it has id, What; did you mean 'What'"):
         check_text_column('f', 'what', names, original)
     with pytest.raises(UserError, match='one column only: name the delimiter with --delimiter'):
-        check_text_column('f', 'what', ['id;what'], ['id;what'])
+        check_text_column('f', 'what', ['id what'], ['id what'])
     with pytest.raises(UserError, match=r"2 columns called 'what' \(columns 2, 3\); rename"):
         check_text_column('f', 'what', ['id', 'what', 'what_2'], ['id', 'what', 'what'])
 
@@ -227,3 +227,51 @@ def test_a_compressed_file_that_is_cut(tmp_path, ending):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r'in\.csv.* is damaged'):
         rows(open_table(path), 1000)
+
+
+@pytest.mark.parametrize(
+    ('header', 'option'),
+    [
+        ('id;What', 'semicolon'),
+        ('id\twhat', 'tab'),
+        ('id|"what"', 'vertical bar'),
+        ('id:what', 'colon'),
+        ('id~ what ', 'tilde'),
+    ],
+)
+def test_a_missing_column_hides_behind_a_delimiter(tmp_path, header, option):
+    path = tmp_path / 'in.csv'
+    path.write_text(f'{header}\n1,2\n')
+    wrong = open_table(path, ReadOptions(DialectOptions(delimiter=',', quote='')))
+    with pytest.raises(UserError, match=f"divided by {option}s: give --delimiter '{option}'"):
+        check_text_column(path, 'what', wrong.names, wrong.original)
+    good = open_table(path, ReadOptions(DialectOptions(delimiter=option)))
+    assert len(good.names) == 2
+
+
+@pytest.mark.parametrize(
+    ('written', 'named', 'message'),
+    [
+        ('utf-16', 'utf-8', 'is UTF-16, not UTF-8: give --encoding utf-16, or leave it out'),
+        ('utf-16-le', 'cp1252', 'is UTF-16-LE, not CP1252: give --encoding utf-16-le'),
+        ('utf-16-be', 'utf-8', 'is UTF-16-BE, not UTF-8'),
+        ('utf-16-le', 'utf-16', 'is UTF-16-LE, not UTF-16: give --encoding utf-16-le'),
+        ('utf-8', 'utf-16', 'is UTF-8, not UTF-16: give --encoding utf-8'),
+        ('utf-8', 'utf-16-le', 'is UTF-8, not UTF-16-LE'),
+    ],
+)
+def test_an_encoding_that_is_not_that_of_the_file_is_named(tmp_path, written, named, message):
+    path = tmp_path / 'in.csv'
+    path.write_bytes('id;what\n1;panadería\n'.encode(written))
+    with pytest.raises(UserError, match=message):
+        open_table(path, ReadOptions(DialectOptions(encoding=named)))
+    assert open_table(path).names == ['id', 'what']
+
+
+def test_an_encoding_that_fits_is_taken(tmp_path):
+    path = tmp_path / 'in.csv'
+    marked = [(name, '\ufeff') for name in ('utf-8', 'utf-16-le', 'utf-16-be')]
+    for named, mark in [('utf-16', ''), ('utf-16-le', ''), ('utf-16-be', ''), *marked]:
+        path.write_bytes((mark + 'id,what\n1,食品製造業\n').encode(named))
+        table = open_table(path, ReadOptions(DialectOptions(encoding=named)))
+        assert (table.names, rows(table)) == (['id', 'what'], [['1', '食品製造業']])
