@@ -1,4 +1,4 @@
-"""Commands that take codes: similar, compare, concord, cluster."""
+"""Commands that take codes: similar, compare, cluster."""
 
 import enum
 import json
@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from naics_embed.search.code_table import Code, CodeTable, Comparison
-    from naics_embed.search.concordance import Likelihood
-
-
-class Fractions(enum.StrEnum):
-    """How the parts of a code that was split are estimated."""
-
-    EQUAL = 'equal'
-    TEXT = 'text'
 
 
 class Method(enum.StrEnum):
@@ -45,7 +37,7 @@ def similar(
     """Show the codes nearest to a code."""
     rows = [asdict(near) for near in _table(bundle).similar(code, k, level)]
     columns = ('official', 'title', 'distance', 'tree_distance', 'shared')
-    _show(rows, columns, as_json=as_json)
+    show_rows(rows, columns, as_json=as_json)
 
 
 def compare(
@@ -83,40 +75,6 @@ def compare(
     sys.stdout.write('\n'.join(lines) + '\n')
 
 
-def concord(
-    codes: Annotated[
-        list[str] | None, typer.Argument(help='Six-digit codes; all where none is given.')
-    ] = None,
-    source: Annotated[int, typer.Option('--from', help='Vintage of the codes.')] = 2017,
-    target: Annotated[int, typer.Option('--to', help='Vintage of the result.')] = 2022,
-    fractions: Annotated[
-        Fractions, typer.Option(help='How the parts of a code that was split are estimated.')
-    ] = Fractions.EQUAL,
-    out: Annotated[
-        Path | None, typer.Option('-o', '--out', help='A csv or parquet file to write.')
-    ] = None,
-    as_json: AsJson = False,
-    bundle: BundleOption = None,
-) -> None:
-    """Translate codes between 2017 and 2022; fractions of codes that were split are estimates."""
-    import polars as pl
-
-    from naics_embed.search.concordance import Concordance
-
-    concordance = Concordance(source, target)
-    likelihood = _text_likelihood(bundle) if fractions is Fractions.TEXT else None
-    links = [
-        asdict(link)
-        for code in (codes or concordance.codes)
-        for link in concordance.links(code, likelihood)
-    ]
-    if out is not None:
-        _write(pl.DataFrame(links), out)
-        return
-    columns = ('source', 'source_title', 'target', 'target_title', 'fraction', 'fraction_method')
-    _show(links, columns, as_json=as_json)
-
-
 def cluster(
     k: Annotated[int, typer.Option('-k', help='How many clusters.')],
     level: Annotated[int, typer.Option(help='Digits of the codes.')] = 6,
@@ -133,32 +91,14 @@ def cluster(
 
     clusters = cluster_codes(_table(bundle), k, level=level, method=method.value, seed=seed)
     if out is not None:
-        _write(clusters, out)
+        write_frame(clusters, out)
         return
-    _show(clusters.to_dicts(), ('code', 'title', 'cluster'), as_json=as_json)
+    show_rows(clusters.to_dicts(), ('code', 'title', 'cluster'), as_json=as_json)
 
 
 def _both_ways(comparison: 'Comparison') -> tuple[tuple['Code', 'Code'], ...]:
     first, second = comparison.first, comparison.second
     return (first, second), (second, first)
-
-
-def _text_likelihood(bundle: Path | None) -> 'Likelihood':
-    """Weigh targets by the geodesic distance of their titles from the title of the source."""
-    import numpy as np
-    import torch
-
-    from naics_embed.geometry.lorentz import pairwise_distance
-    from naics_embed.search.searcher import Searcher
-
-    searcher = Searcher.load(bundle)
-
-    def likelihood(title: str, names: list[str]) -> np.ndarray:
-        points = searcher.encode([title, *names])
-        far = pairwise_distance(points[:1], points[1:], c=searcher.space.curvature)[0]
-        return torch.softmax(-far, dim=0).numpy()
-
-    return likelihood
 
 
 def _table(bundle: Path | None) -> 'CodeTable':
@@ -170,7 +110,8 @@ def _table(bundle: Path | None) -> 'CodeTable':
     return CodeTable.load(path)
 
 
-def _write(frame: 'pl.DataFrame', out: Path) -> None:
+def write_frame(frame: 'pl.DataFrame', out: Path) -> None:
+    """Write rows to a csv or parquet file. Raises UserError for another format or no folder."""
     from naics_embed.artifacts import atomic_file
 
     ending = out.suffix.lower()
@@ -186,7 +127,8 @@ def _write(frame: 'pl.DataFrame', out: Path) -> None:
     typer.echo(f'{len(frame):,} rows written to {out}', err=True)
 
 
-def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], *, as_json: bool) -> None:
+def show_rows(rows: list[dict[str, Any]], columns: tuple[str, ...], *, as_json: bool) -> None:
+    """Print rows as a table of some of their columns, or all of them as JSON."""
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + '\n')
         return

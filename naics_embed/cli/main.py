@@ -12,6 +12,7 @@ from naics_embed.cli import (
     atlas,
     codes,
     coding,
+    concord,
     config,
     doctor,
     gpu,
@@ -67,7 +68,7 @@ app.command()(report.report)
 app.command()(doctor.doctor)
 app.command()(serve.serve)
 app.command('map')(atlas.map_codes)
-for _command in (codes.similar, codes.compare, codes.concord, codes.cluster):
+for _command in (codes.similar, codes.compare, concord.concord, codes.cluster):
     app.command()(_command)
 
 

@@ -3,13 +3,14 @@
 import enum
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naics_embed.cli.card import print_card
 from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ FOLDER_FORMATS = (ExportFormat.PROJECTOR, ExportFormat.SENTENCE_TRANSFORMERS)
 
 
 def search(
-    texts: Annotated[list[str], typer.Argument(help='Descriptions of businesses.')],
+    texts: Annotated[list[str], typer.Argument(help='Descriptions of businesses, or codes.')],
     k: Annotated[int, typer.Option('-k', help='How many codes.')] = 5,
     level: Annotated[int, typer.Option(help='Digits of the codes, 2 to 6.')] = 6,
     confidence: Annotated[
@@ -55,36 +56,76 @@ def search(
     as_json: AsJson = False,
     bundle: BundleOption = None,
 ) -> None:
-    """Find the codes of descriptions."""
+    """Find the codes of descriptions; for a code, show what it is and what is like it."""
     from naics_embed.bundle.promotion import promoted_bundle
-    from naics_embed.bundle.storage import CODER
 
     # Checked before torch is loaded, so that a user without a bundle sees the error at once.
     path = bundle or promoted_bundle()
+    from naics_embed.search.card import card_of, looks_like_code
+    from naics_embed.search.code_table import CodeTable
+
+    codes = [text for text in texts if looks_like_code(text)]
+    table = CodeTable.load(path) if codes else None
+    cards = {code: card_of(table, code, k) for code in codes} if table is not None else {}
+    found = iter(
+        _answers(
+            [text for text in texts if text not in cards],
+            path,
+            k,
+            level,
+            confidence,
+            evidence,
+            distance=distance,
+        )
+    )
+    results: list[Any] = [cards.get(text) or next(found) for text in texts]
+    if as_json:
+        _print_json([_content(text, one) for text, one in zip(texts, results, strict=True)])
+        return
+    for text, one in zip(texts, results, strict=True):
+        if isinstance(one, list):
+            _print_hits(text, one)
+        elif text in cards:
+            print_card(cards[text])
+        else:
+            _print_answer(one)
+
+
+def _answers(
+    texts: list[str],
+    path: Path,
+    k: int,
+    level: int,
+    confidence: float,
+    evidence: int,
+    *,
+    distance: bool,
+) -> 'Sequence[Answer | list[Hit]]':
+    """Return answers of the coder, or hits by distance alone."""
+    from naics_embed.bundle.storage import CODER
+
+    if not texts:
+        return []
     if not distance and (path / CODER).is_dir():
         from naics_embed.search.coder import Coder
 
-        answers = Coder.load(path).search(
+        return Coder.load(path).search(
             texts, k=k, level=level, confidence=confidence, evidence=evidence
         )
-        if as_json:
-            _print_json([asdict(answer) for answer in answers])
-            return
-        for answer in answers:
-            _print_answer(answer)
-        return
     from naics_embed.search.searcher import Searcher
 
-    results = Searcher.load(path).search(texts, k=k, level=level)
-    if as_json:
-        rows = [
-            {'text': text, 'hits': [asdict(hit) for hit in hits]}
-            for text, hits in zip(texts, results, strict=True)
-        ]
-        _print_json(rows)
-        return
-    for text, hits in zip(texts, results, strict=True):
-        _print_hits(text, hits)
+    return Searcher.load(path).search(texts, k=k, level=level)
+
+
+def _content(text: str, result: Any) -> dict[str, Any]:
+    """Return an answer of the coder, hits by distance, or a card of a code as JSON values."""
+    from naics_embed.search.card import CodeCard
+
+    if isinstance(result, list):
+        return {'text': text, 'hits': [asdict(hit) for hit in result]}
+    if isinstance(result, CodeCard):
+        return {'text': text, 'code': asdict(result)}
+    return asdict(result)
 
 
 def metrics(as_json: AsJson = False, bundle: BundleOption = None) -> None:

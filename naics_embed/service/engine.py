@@ -1,18 +1,19 @@
 """What a loaded bundle answers."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from naics_embed.artifacts import MANIFEST, checksum
-from naics_embed.errors import CodeError
 from naics_embed.search import coder as coding
+from naics_embed.search.card import card_of, looks_like_code, path_of
 from naics_embed.search.code_table import CodeTable
 from naics_embed.search.concordance import later_codes
 from naics_embed.service import answers
 from naics_embed.service.disk import CodeDisk
-from naics_embed.taxonomy import LEAF_LEVEL, canonical_code
+from naics_embed.taxonomy import LEAF_LEVEL
 
 EVIDENCE_OF_A_SEARCH = 3
 NO_CODE = '000000'
@@ -61,31 +62,14 @@ class Engine:
 
     def card(self, code: str, similar: int) -> answers.CodeCard:
         """Return all about a code. Raises CodeError where there is no such code."""
-        table = self.table
-        entry = table[code]
-        row = table.position(code)
-        near = table.similar(code, similar) if similar else []
-        return answers.CodeCard(
-            **vars(entry),
-            vintage=table.vintage,
-            path=self._path(entry.code),
-            children=[answers.Code(**vars(child)) for child in table.children(code)],
-            similar=[
-                answers.Neighbour(**{name: getattr(x, name) for name in _NEIGHBOUR}) for x in near
-            ],
-            redirections=[
-                answers.Redirection(
-                    activity=item.activity,
-                    targets=[answers.Code(**vars(target)) for target in item.targets],
-                )
-                for item in (table.redirections(code) if table.has_redirections else ())
-            ],
-            coordinates=answers.Coordinates(
-                curvature=table.curvature,
-                tangent=table.tangents[row].tolist(),
-                disk=_point(self.disk.points[row]),
-            ),
+        card = card_of(self.table, code, similar)
+        row = self.table.position(card.code)
+        coordinates = answers.Coordinates(
+            curvature=self.table.curvature,
+            tangent=self.table.tangents[row].tolist(),
+            disk=_point(self.disk.points[row]),
         )
+        return answers.CodeCard(**asdict(card), coordinates=coordinates)
 
     def search(self, query: str, k: int, level: int, confidence: float) -> answers.SearchAnswer:
         """Return what the page shows: for a code its card, for a text its codes and its point.
@@ -94,7 +78,7 @@ class Engine:
             UserError: see `naics_embed.Coder.search`.
             CodeError: the query looks like a code and is none.
         """
-        if _looks_like_code(query):
+        if looks_like_code(query):
             card = self.card(query, k)
             point = card.coordinates.disk
             return answers.SearchAnswer(answer=None, code=card, point=point, place=point)
@@ -121,8 +105,7 @@ class Engine:
         )
 
     def _path(self, code: str) -> list[answers.Code]:
-        above = [canonical_code(code[:digits]) for digits in range(2, len(code) + 1)]
-        return [answers.Code(**vars(self.table[step])) for step in above]
+        return [answers.Code(**vars(step)) for step in path_of(self.table, code)]
 
     def _map(self) -> answers.DiskMap:
         taxonomy, frame = self.table.taxonomy, self.table.frame
@@ -137,9 +120,6 @@ class Engine:
         )
 
 
-_NEIGHBOUR = tuple(answers.Neighbour.model_fields)
-
-
 def _evidence(evidence: coding.Evidence | None) -> answers.Evidence | None:
     if evidence is None:
         return None
@@ -151,11 +131,3 @@ def _evidence(evidence: coding.Evidence | None) -> answers.Evidence | None:
 
 def _point(xy: np.ndarray) -> answers.DiskPoint:
     return answers.DiskPoint(x=float(xy[0]), y=float(xy[1]))
-
-
-def _looks_like_code(query: str) -> bool:
-    try:
-        canonical_code(query)
-    except CodeError:
-        return False
-    return True

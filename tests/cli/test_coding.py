@@ -106,7 +106,54 @@ def test_concord(cli, bundle, tmp_path):
     out = tmp_path / 'concordance.csv'
     assert cli('concord', '--from', 2022, '--to', 2017, '-o', out).status == 0
     assert pl.read_csv(out, infer_schema=False)['source'].n_unique() == 1012
-    assert cli('concord', '--from', 2012).status == 2
+    assert cli('concord', '--from', 2012, '--to', 2017, '517110', '--json').status == 0
+    assert cli('concord', '--from', 2007).status == 2
+
+
+def test_one_wrong_code_ends_nothing(cli):
+    done = cli('concord', '5112', '541599', '5415', '--json')
+    assert done.status == 0
+    assert [row['target'] for row in json.loads(done.out)] == ['5132', '5415']
+    assert '541599 is not a code of NAICS 2017; under 5415 there are 541511' in done.err
+    assert cli('concord', '999999').status == 2
+
+
+def test_a_column_is_translated(cli, tmp_path):
+    source, out = tmp_path / 'in.csv', tmp_path / 'out.xlsx'
+    source.write_text('firm;naics\nA;517110\nB;9x9\n')
+    arguments = ('--column', 'naics', '--from', 2012)
+    done = cli('concord', source, *arguments, '-o', out)
+    assert done.status == 0, done.err
+    assert 'read as UTF-8, semicolons' in done.err
+    assert '2 rows written to' in done.err
+    assert '1 no code, 1 translated' in done.err
+    assert "1 values are no codes of NAICS 2012, such as '9x9'" in done.err
+    rows = pl.read_excel(out, infer_schema_length=0)
+    assert rows['naics_2022_code'].to_list() == ['517111', None]
+    assert 'exists' in cli('concord', source, *arguments, '-o', out).err
+    assert cli('concord', source, *arguments).status == 2, 'no output is named'
+
+
+def test_a_code_is_shown_with_its_card(cli, bundle):
+    done = cli('search', '111120', '-k', 3, '--bundle', bundle)
+    assert done.status == 0, done.err
+    assert '111120  Oilseed (except Soybean) Farming  (NAICS 2022)' in done.out
+    assert '1111   Oilseed and Grain Farming' in done.out
+    assert 'Growing soybeans → 111110' in done.out
+    assert done.out.count('distance') == 3
+    card, answer = json.loads(
+        cli('search', '31-33', 'corn farming', '--json', '-k', 2, '--bundle', bundle).out
+    )
+    assert (card['text'], card['code']['code'], card['code']['official']) == (
+        '31-33',
+        '31',
+        '31-33',
+    )
+    assert len(card['code']['children']) == 21
+    assert answer['hits'][0]['title'] == 'Corn Farming'
+    wrong = cli('search', '517110', '--bundle', bundle)
+    assert wrong.status == 2
+    assert 'it is a code of 2012 that became 517111' in wrong.err
 
 
 def test_cluster(cli, bundle, tmp_path):

@@ -160,7 +160,13 @@ def place(finished, tmp_path, monkeypatch) -> Path:
         else:
             (root / path.name).symlink_to(path)
     (tmp_path / 'BUNDLE').symlink_to(finished / 'export' / 'KEY' / 'bundle')
-    pl.DataFrame({'what': ['dog grooming', 'corn farming']}).write_csv(tmp_path / 'firms.csv')
+    pl.DataFrame(
+        {
+            'name': ['Rex & Co', 'Miller Farms'],
+            'what': ['dog grooming', 'corn farming'],
+            'naics': ['812910', '511210'],
+        }
+    ).write_csv(tmp_path / 'firms.csv')
     monkeypatch.chdir(tmp_path)
     for name in (ROOT_VARIABLE, 'PREFECT_API_URL', 'MLFLOW_TRACKING_URI'):
         monkeypatch.delenv(name, raising=False)
