@@ -15,6 +15,7 @@ from prefect.runtime import flow_run
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
 from flows.checked import Text, checked_flow
+from flows.code_batch_rows import reason_of, row_of
 from flows.configuration import artifact_root, configured, tracking_uri
 from flows.runtime import CHECKOUT
 from naics_embed import __version__
@@ -24,6 +25,7 @@ from naics_embed.bundle.storage import Bundle
 from naics_embed.config.batch import BatchConfig
 from naics_embed.config.load import flat
 from naics_embed.errors import BatchError, UserError
+from naics_embed.search.coded_columns import PREFIX, ColumnOptions
 from naics_embed.search.partitions import (
     MANIFESTS,
     Partition,
@@ -34,6 +36,9 @@ from naics_embed.search.partitions import (
     plan_partitions,
 )
 from naics_embed.search.searcher import check_k_and_level
+from naics_embed.search.text_columns import text_columns
+from naics_embed.tabular.dialect import DialectOptions
+from naics_embed.tabular.open import ReadOptions
 from tasks.batch_coding import code_one
 from tasks.engine.locks import FlockLockManager
 from tasks.engine.tracking import (
@@ -56,13 +61,21 @@ MOST_NAMED = 5
 def code_batch(
     source: str,
     out: str,
-    text_column: str,
+    text_column: str | list[str],
     table: str | None = None,
     level: int = 6,
     confidence: float | None = None,
     profile: str = 'cpu',
     overrides: list[Text] | None = None,
     config_folder: str | None = None,
+    weights: list[str] | None = None,
+    top: int = 1,
+    columns: list[str] | None = None,
+    prefix: str = PREFIX,
+    provenance: bool = False,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
 ) -> dict[str, Any]:
     """Code every row of a partitioned data set, each partition once.
 
@@ -72,29 +85,51 @@ def code_batch(
     Args:
         source: a folder of csv and parquet files, a pattern, or one file, which is divided.
         out: folder for a parquet file a partition; not inside the folder of the input.
-        text_column: the column of descriptions.
+        text_column: the column of descriptions, or several, which are read together.
         table: directory of a bundle; the promoted one where None.
         level: digits of the best code, 2 to 6.
         confidence: least probability of the confident code; ``coder.confidence`` where None.
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``batch.workers=8``.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
+        weights: weights of text columns, as ``COLUMN=WEIGHT``.
+        top: how many ranked codes.
+        columns: columns to add, without the prefix; all where None.
+        prefix: what the names of added columns begin with.
+        provenance: whether bundle, vintage and version are columns too.
+        delimiter: of text files: a character, or ``tab``, ``comma``, ``semicolon``; detected where
+            None.
+        encoding: of text files, such as ``cp1252``; detected where None.
+        sheet: of workbooks; the first one where None.
     """
     start = time.perf_counter()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
     config = configured(folder, profile, overrides)
     root = artifact_root(config)
     confidence = config.coder.confidence if confidence is None else confidence
-    check_k_and_level(1, level)
+    check_k_and_level(top, level)
     if not 0 < confidence <= 1:
         raise UserError(f'confidence must be above 0 and at most 1, not {confidence}')
+    added = ColumnOptions(prefix, top, None if columns is None else tuple(columns), provenance)
+    # An unknown name is told before any work.
+    _ = added.chosen
+    reading = ReadOptions(DialectOptions(encoding, delimiter).checked(), sheet)
+    names = [text_column] if isinstance(text_column, str) else text_column
     settings = PartitionSettings(
-        text_column, level, confidence, config.batch.part_rows, config.batch.precision
+        text_columns(names, weights or []),
+        level,
+        confidence,
+        config.batch.part_rows,
+        config.batch.precision,
+        added,
+        reading,
     )
     bundle = Bundle.load(Path(table).resolve() if table else promoted_bundle(root))
     target = Path(out).resolve()
     key = bundle_key(bundle)
-    partitions = plan_partitions(str(Path(source).absolute()), target, config.batch.partition_rows)
+    partitions = plan_partitions(
+        str(Path(source).absolute()), target, config.batch.partition_rows, reading
+    )
     root.mkdir(parents=True, exist_ok=True)
     params = {
         **{f'batch.{name}': value for name, value in flat(config.batch).items()},
@@ -159,12 +194,12 @@ def _gather(
         name = futures[future].name
         # Dask's own failures, such as a worker that died again and again, carry no Prefect state.
         if finished.status == 'error':
-            failed[name] = _reason(finished.exception())
+            failed[name] = reason_of(finished.exception())
             continue
         state = finished.result()
         result = state.result(raise_on_failure=False)
         if not state.is_completed():
-            failed[name] = _reason(result)
+            failed[name] = reason_of(result)
             continue
         done[name] = result
         coded += 0 if result.kept else result.rows
@@ -187,7 +222,7 @@ def _finish(
     seconds: float,
 ) -> dict[str, Any]:
     """Publish the metrics and the table of partitions; raise where some of them failed."""
-    rows = [_row(partition.name, done, failed) for partition in partitions]
+    rows = [row_of(partition.name, done, failed) for partition in partitions]
     coded = [report for report in done.values() if not report.kept]
     fresh = sum(report.rows for report in coded)
     counts = {
@@ -225,33 +260,6 @@ def _finish(
             f'these and run again, which codes only them:\n' + '\n'.join(named) + more
         )
     return summary
-
-
-def _row(
-    name: str, done: dict[str, PartitionReport], failed: dict[str, str]
-) -> dict[str, str | int | float | None]:
-    """One line of the table that people read."""
-    report = done.get(name)
-    if report is None:
-        empty = {'rows': None, 'bad': None, 'seconds': None, 'rows_per_s': None}
-        return {'partition': name, 'state': 'failed', **empty, 'reason': failed[name]}
-    return {
-        'partition': name,
-        'state': 'kept' if report.kept else 'coded',
-        'rows': report.rows,
-        'bad': report.bad,
-        'seconds': round(report.seconds, 2),
-        'rows_per_s': None if report.kept else round(report.rows / report.seconds, 1),
-        'reason': '',
-    }
-
-
-def _reason(error: BaseException | None) -> str:
-    if isinstance(error, UserError):
-        return str(error)
-    if isinstance(error, distributed.KilledWorker):
-        return f'{error.allowed_failures + 1} workers died over it: not enough memory?'
-    return f'{type(error).__name__}: {error}'
 
 
 @contextlib.contextmanager

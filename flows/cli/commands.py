@@ -178,12 +178,38 @@ def regress(
 def code_batch(
     source: Annotated[str, typer.Argument(help='A folder, a pattern or a file.', metavar='IN')],
     out: Annotated[Path, typer.Argument(help='Folder for a parquet file a partition.')],
-    text_column: Annotated[str, typer.Option(help='The column of descriptions.')],
+    text_column: Annotated[
+        list[str],
+        typer.Option(
+            help='The column of descriptions. Several are read together, and one of names of '
+            'companies weighs less.'
+        ),
+    ],
     overrides: Overrides = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(help='Weight of a text column, as COLUMN=WEIGHT, above 0 and at most 1.'),
+    ] = None,
     level: Annotated[int, typer.Option(help='Digits of the best code, 2 to 6.')] = 6,
     confidence: Annotated[
         float | None, typer.Option(help='Least probability of the confident code.')
     ] = None,
+    top: Annotated[int, typer.Option(help='How many ranked codes.')] = 1,
+    columns: Annotated[
+        str | None,
+        typer.Option(help='Columns to add, such as code,probability,status; all by default.'),
+    ] = None,
+    prefix: Annotated[str, typer.Option(help='What the names of added columns begin with.')] = (
+        'naics_'
+    ),
+    provenance: Annotated[
+        bool, typer.Option('--provenance', help='Add columns with bundle, vintage and version.')
+    ] = False,
+    delimiter: Annotated[
+        str | None, typer.Option(help='Of text files: a character, or tab, comma, semicolon.')
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help='Of text files, such as cp1252.')] = None,
+    sheet: Annotated[str | None, typer.Option(help='Of workbooks; the first by default.')] = None,
     workers: Annotated[
         int | None, typer.Option(help='Processes on this machine; one a core by default.')
     ] = None,
@@ -217,6 +243,14 @@ def code_batch(
             confidence,
             profile,
             given,
+            weights=weight,
+            top=top,
+            columns=None if columns is None else [name.strip() for name in columns.split(',')],
+            prefix=prefix,
+            provenance=provenance,
+            delimiter=delimiter,
+            encoding=encoding,
+            sheet=sheet,
         )
     if as_json:
         sys.stdout.write(json.dumps(summary, indent=2) + '\n')
@@ -224,7 +258,7 @@ def code_batch(
     typer.echo(
         f'{summary["rows"]:,} rows in {summary["partitions"]} partitions in {out}, '
         f'{summary["kept"]} of them kept; {summary["rows_per_s"]:.0f} rows a second; '
-        f'{summary["bad"]:,} rows could not be coded (see naics_error)',
+        f'{summary["bad"]:,} rows could not be coded (see {prefix}error)',
         err=True,
     )
 

@@ -1,40 +1,57 @@
 """The command ``code``: a file of descriptions."""
 
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from naics_embed.cli.progress import EVERY_S, rows_done
 from naics_embed.cli.search import BundleOption
+from naics_embed.cli.user_tables import can_resume, table_read, table_written
 from naics_embed.errors import UserError
 from naics_embed.text.inference.precisions import FLOAT32
 
-STANDARD_INPUT = '-'
+DEFAULT_COLUMN = 'text'
 
 
 def code(
-    source: Annotated[
+    out: Annotated[
         str,
+        typer.Option(
+            '-o',
+            '--out',
+            help='A file to write: csv, tsv, xlsx, parquet, feather or jsonl; or an address.',
+        ),
+    ],
+    source: Annotated[
+        str | None,
         typer.Argument(
             help='A table: csv, tsv, txt, xlsx, xls, ods, parquet, feather or jsonl; text may be '
-            'compressed (.gz, .zst, .zip). - reads a csv file from standard input.',
+            'compressed (.gz, .zst, .zip). - reads a csv file from standard input; addresses such '
+            'as s3://bucket/in.csv are fetched.',
             metavar='FILE',
         ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            '-o', '--out', help='A file to write: csv, tsv, xlsx, parquet, feather or jsonl.'
-        ),
-    ],
+    ] = None,
     text_column: Annotated[
-        str, typer.Option(help='The column of descriptions; text in a file of lines.')
-    ] = 'text',
+        list[str] | None,
+        typer.Option(
+            help='The column of descriptions; text by default. Several are read together, and one '
+            'of names of companies weighs less.'
+        ),
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(help='Weight of a text column, as COLUMN=WEIGHT, above 0 and at most 1.'),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option(help='A SQL query whose rows are coded, in place of FILE.')
+    ] = None,
+    connection: Annotated[
+        str | None,
+        typer.Option(
+            help='Address of its database, as SQLAlchemy reads it: sqlite:///firms.db.',
+            envvar='NAICS_EMBED_CONNECTION',
+        ),
+    ] = None,
     level: Annotated[int, typer.Option(help='Digits of the best code, 2 to 6.')] = 6,
     confidence: Annotated[
         float, typer.Option(help='Least probability of the confident code.')
@@ -60,6 +77,9 @@ def code(
         bool, typer.Option(help='Whether the first row of a text file has names.')
     ] = True,
     sheet: Annotated[str | None, typer.Option(help='Of a workbook; the first by default.')] = None,
+    log_every: Annotated[
+        float, typer.Option(help='Seconds between lines of progress in a log; 0 for none.')
+    ] = EVERY_S,
     part_rows: Annotated[int, typer.Option(help='Rows coded and saved at a time.')] = 2048,
     precision: Annotated[
         str,
@@ -81,6 +101,8 @@ def code(
     from naics_embed.search.bulk import FileJob, code_file, open_job
     from naics_embed.search.coded_columns import ColumnOptions
     from naics_embed.search.searcher import check_k_and_level
+    from naics_embed.search.text_columns import describe, text_columns
+    from naics_embed.tabular.counting import rows_about
     from naics_embed.tabular.dialect import DialectOptions
     from naics_embed.tabular.open import ReadOptions
 
@@ -90,11 +112,18 @@ def code(
         raise UserError(f'--confidence must be above 0 and at most 1, not {confidence}')
     chosen = None if columns is None else tuple(name.strip() for name in columns.split(','))
     dialect = DialectOptions(encoding, delimiter, quote, skip_rows, header)
-    with _file(source) as file:
+    texts = text_columns(text_column or [DEFAULT_COLUMN], weight or [])
+    if connection is not None and query is None and source is not None:
+        # It comes from the environment, for other commands.
+        connection = None
+    with (
+        table_read(source, query, connection) as file,
+        table_written(out, force=force) as target,
+    ):
         job = FileJob(
             file,
-            text_column,
-            out,
+            texts,
+            target,
             level,
             confidence,
             part_rows,
@@ -102,34 +131,23 @@ def code(
             ColumnOptions(prefix, top, chosen, provenance),
         )
         # Before the model is loaded: what is wrong with the file is said at once.
-        for note in open_job(job, force=force).notes:
-            typer.echo(f'{source}: {note}', err=True)
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
+        table = open_job(job, force=force)
+        called = source or 'the query'
+        for note in table.notes:
+            typer.echo(f'{called}: {note}', err=True)
+        if len(texts) > 1:
+            typer.echo(f'{called}: texts are {describe(texts)}', err=True)
         from naics_embed.search.coder import Coder
 
-        shown = (
-            SpinnerColumn(),
-            TextColumn('{task.completed:,.0f} rows'),
-            TextColumn('{task.fields[rate]}'),
-            TimeElapsedColumn(),
-        )
-        with Progress(
-            *shown, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-        ) as bar:
-            task = bar.add_task('coding', total=None, rate='')
-
-            def report(rows: int) -> None:
-                speed = bar.tasks[0].speed
-                bar.update(task, completed=rows, rate=f'{speed:,.0f} a second' if speed else '')
-
+        coder = Coder.load(path, precision=precision)
+        with rows_done(rows_about(table), log_every) as report:
             done = code_file(
-                Coder.load(path, precision=precision),
+                coder,
                 job,
-                restart=restart,
+                restart=restart or not can_resume(source),
                 force=force,
                 report=report,
+                table=table,
             )
     resumed = f', {done.resumed:,} of them by an earlier run' if done.resumed else ''
     reasons = f' (see {prefix}error)' if done.bad else ''
@@ -137,16 +155,3 @@ def code(
         f'{done.rows:,} rows written to {out}{resumed}; {done.bad:,} could not be read{reasons}',
         err=True,
     )
-
-
-@contextmanager
-def _file(source: str) -> Iterator[Path]:
-    """Yield the file, or a copy of standard input."""
-    if source != STANDARD_INPUT:
-        yield Path(source)
-        return
-    with tempfile.TemporaryDirectory(prefix='naics-embed-') as folder:
-        copy = Path(folder) / 'standard-input.csv'
-        with copy.open('wb') as stream:
-            shutil.copyfileobj(sys.stdin.buffer, stream)
-        yield copy

@@ -18,7 +18,13 @@ from naics_embed.artifacts import atomic_file, content_key, read_json, write_jso
 from naics_embed.errors import UserError
 from naics_embed.search.coded_columns import UNREADABLE, ColumnOptions, code_texts
 from naics_embed.search.coder import Coder
-from naics_embed.tabular.columns import check_text_column
+from naics_embed.search.text_columns import (
+    TextColumns,
+    as_columns,
+    check_text_columns,
+    row_texts,
+)
+from naics_embed.search.text_columns import texts_of as texts_of
 from naics_embed.tabular.open import ReadOptions, open_table
 from naics_embed.tabular.part import Part, TableSource
 from naics_embed.tabular.text_file import TextFile
@@ -39,7 +45,7 @@ class FileJob:
 
     Attributes:
         source: a table in one of `tabular.open.READABLE`.
-        column: the column of descriptions.
+        column: the column of descriptions, or several with their weights.
         out: file to write, in one of `tabular.write.WRITABLE`.
         level: digits of the best code.
         confidence: least probability of the confident code.
@@ -49,7 +55,7 @@ class FileJob:
     """
 
     source: Path
-    column: str
+    column: TextColumns
     out: Path
     level: int = 6
     confidence: float = 0.8
@@ -82,6 +88,7 @@ def code_file(
     restart: bool = False,
     force: bool = False,
     report: Callable[[int], None] | None = None,
+    table: TableSource | None = None,
 ) -> FileReport:
     """Code every row of a file.
 
@@ -91,6 +98,7 @@ def code_file(
         restart: forget the parts of an earlier run.
         force: replace an output that is there.
         report: called with the number of rows done after each part.
+        table: what `open_job` gave for this job; it is opened here where None.
 
     Raises:
         UserError: a file does not exist or has another format, the column is missing or holds no
@@ -98,7 +106,7 @@ def code_file(
             beside it, another process writes it, no row of the first part can be read, or the
             input changed while it was read.
     """
-    table = open_job(job, force=force)
+    table = open_job(job, force=force) if table is None else table
     lock = job.out.with_name(f'.{job.out.name}.lock')
     try:
         with FileLock(lock, timeout=0):
@@ -121,28 +129,9 @@ def open_job(job: FileJob, *, force: bool = False) -> TableSource:
     table = open_table(job.source, job.reading)
     if job.out.exists() and job.out.samefile(job.source):
         raise UserError(f'{job.out} is the input; name another file to write')
-    check_text_column(job.source, job.column, table.names, table.original)
-    check_text_type(job.source, job.column, table)
+    check_text_columns(job.source, as_columns(job.column), table)
     job.columns.check(job.source, table.names)
     return table
-
-
-def check_text_type(source: object, column: str, table: TableSource) -> None:
-    """Raise UserError where a column of a table with types holds no text."""
-    kind = table.empty().schema.field(column).type
-    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    blobs = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_null)
-    if not any(is_kind(inner) for is_kind in (*texts, *blobs)):
-        raise UserError(f'{source}: the column {column!r} holds {kind}, not text')
-
-
-def texts_of(part: Part, column: str) -> list[Any]:
-    """Return the texts of a part; bytes are read as UTF-8."""
-    return [
-        value.decode('utf-8', 'surrogateescape') if isinstance(value, bytes) else value
-        for value in part.column(column)
-    ]
 
 
 def check_some_readable(source: object, added: pa.Table, columns: ColumnOptions) -> None:
@@ -192,18 +181,20 @@ def _code_alone(
         rows += len(part)
         if rows <= done:
             continue
+        texts = row_texts(part, as_columns(job.column))
         added = code_texts(
             coder,
-            texts_of(part, job.column),
+            texts.main,
             part.faults,
             job.columns,
             level=job.level,
             confidence=job.confidence,
             provenance=provenance,
+            lighter=texts.lighter,
         )
         if not number:
             check_some_readable(job.source, added, job.columns)
-        bad += _unreadable(added, job.columns, part)
+        bad += unreadable(added, job.columns, part)
         with atomic_file(parts / f'{number:08d}{ending}') as temporary:
             write_part(temporary, part, added, _delimiter(table, job))
         _check_unchanged(coder, job, identity)
@@ -229,7 +220,8 @@ def _code_alone(
     return FileReport(done, bad, resumed, tuple(table.notes))
 
 
-def _unreadable(added: pa.Table, columns: ColumnOptions, part: Part) -> int:
+def unreadable(added: pa.Table, columns: ColumnOptions, part: Part) -> int:
+    """Return how many rows of a part cannot be read."""
     name = columns.prefix + 'error'
     if name in added.column_names:
         return len(added) - added.column(name).null_count
@@ -252,7 +244,7 @@ def _identity(coder: Coder, job: FileJob) -> dict[str, Any]:
         'source': str(job.source.resolve()),
         'size': status.st_size,
         'modified': status.st_mtime_ns,
-        'column': job.column,
+        'column': [[one.name, one.weight] for one in as_columns(job.column)],
         'level': job.level,
         'confidence': job.confidence,
         'precision': coder.precision,

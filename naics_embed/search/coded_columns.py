@@ -10,6 +10,8 @@ from naics_embed.errors import UserError
 from naics_embed.evidence.empty_texts import says_nothing
 from naics_embed.search.coder import Answer, Coder
 from naics_embed.search.searcher import text_fault
+from naics_embed.search.several_texts import Weighed, search_several
+from naics_embed.search.text_columns import FULL
 
 PREFIX = 'naics_'
 BEST = ('code', 'title', 'probability')
@@ -87,6 +89,7 @@ def code_texts(
     level: int,
     confidence: float,
     provenance: dict[str, str] | None = None,
+    lighter: Sequence[tuple[float, Sequence[Any]]] = (),
 ) -> pa.Table:
     """Return the columns that are added for rows; each distinct text is coded once.
 
@@ -98,25 +101,23 @@ def code_texts(
         level: digits of the ranked codes.
         confidence: least probability of the confident code.
         provenance: values of ``bundle``, ``vintage`` and ``version``.
+        lighter: weight and text of each row, of further columns that say less.
     """
     reasons = [
         fault or (None if text_fault(text) is None else f'the text {text_fault(text)}')
         for text, fault in zip(texts, faults, strict=True)
     ]
-    readable = [text for text, why in zip(texts, reasons, strict=True) if why is None]
-    distinct = [text for text in dict.fromkeys(readable) if not says_nothing(text)]
-    k = max(options.top, 1)
-    answers = coder.search(distinct, k=k, level=level, confidence=confidence) if distinct else []
-    by_text = dict(zip(distinct, answers, strict=True))
+    weighed = _weighed(texts, reasons, faults, lighter)
+    found = _search(coder, weighed, max(options.top, 1), level, confidence)
     rows = []
-    for text, why, fault in zip(texts, reasons, faults, strict=True):
-        answer = by_text.get(text) if why is None else None
+    for text, own, why, fault in zip(texts, weighed, reasons, faults, strict=True):
+        answer = found.get(own)
         # A missing text says nothing; a row of the wrong shape cannot be read, whatever it holds.
         missing = text is None or (isinstance(text, str) and not text.strip())
         blank = why is None or (fault is None and missing)
         row = _values(answer, options.top)
         row['status'] = (EMPTY if blank else UNREADABLE) if answer is None else _status(answer)
-        row['error'] = why
+        row['error'] = None if missing and answer is not None else why
         rows.append(row | (provenance or {}))
     schema = options.schema()
     return pa.table(
@@ -126,6 +127,38 @@ def code_texts(
         ],
         schema=schema,
     )
+
+
+def _weighed(
+    texts: Sequence[Any],
+    reasons: Sequence[str | None],
+    faults: Sequence[str | None],
+    lighter: Sequence[tuple[float, Sequence[Any]]],
+) -> list[Weighed]:
+    """Return the texts of each row that can be coded, with their weights."""
+    result: list[Weighed] = []
+    for at, (text, why, fault) in enumerate(zip(texts, reasons, faults, strict=True)):
+        own = [(text, FULL)] if why is None and not says_nothing(text) else []
+        if fault is None:
+            own += [
+                (values[at], weight)
+                for weight, values in lighter
+                if text_fault(values[at]) is None and not says_nothing(values[at])
+            ]
+        result.append(tuple(own))
+    return result
+
+
+def _search(
+    coder: Coder, rows: Sequence[Weighed], k: int, level: int, confidence: float
+) -> dict[Weighed, Answer]:
+    distinct = [row for row in dict.fromkeys(rows) if row]
+    single = [row for row in distinct if len(row) == 1 and row[0][1] == FULL]
+    several = [row for row in distinct if len(row) > 1 or row[0][1] != FULL]
+    texts = [row[0][0] for row in single]
+    answers = coder.search(texts, k=k, level=level, confidence=confidence) if texts else []
+    more = search_several(coder, several, k, level, confidence)
+    return dict(zip([*single, *several], [*answers, *more], strict=True))
 
 
 def _status(answer: Answer) -> str:

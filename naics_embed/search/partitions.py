@@ -8,9 +8,8 @@ matches is not coded again; any other is. Readers of data sets ignore the folder
 import glob
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +20,23 @@ from naics_embed import __version__
 from naics_embed.artifacts import atomic_file, checksum, content_key, read_json, write_json
 from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import ArtifactError, UserError
-from naics_embed.search.bulk import (
-    check_some_readable,
-    check_text_type,
-    provenance_of,
-    texts_of,
-)
+from naics_embed.search.bulk import check_some_readable, provenance_of, unreadable
 from naics_embed.search.coded_columns import ColumnOptions, code_texts
 from naics_embed.search.coder import Coder
-from naics_embed.tabular.columns import check_text_column
-from naics_embed.tabular.open import READABLE, open_table
-from naics_embed.tabular.part import Span
-from naics_embed.tabular.streams import format_of
+from naics_embed.search.partition_plan import Partition as Partition
+from naics_embed.search.partition_plan import stamp_of
+from naics_embed.search.partition_plan import plan_partitions as plan_partitions
+from naics_embed.search.text_columns import (
+    TextColumns,
+    as_columns,
+    check_text_columns,
+    row_texts,
+)
+from naics_embed.tabular.open import ReadOptions, open_table
 from naics_embed.tabular.write import METADATA, joined
 from naics_embed.text.inference.precisions import FLOAT32
 
 MANIFESTS = '_manifests'
-HIDDEN = ('.', '_')
-WILD = frozenset('*?[')
-PARTITIONED = tuple(ending for ending in READABLE if ending != '.txt')
-"""Formats of the files of a data set."""
-
-
-@dataclass(frozen=True)
-class Partition:
-    """A part of the input that is coded as one.
-
-    Attributes:
-        name: path of the output, relative to its folder.
-        source: csv or parquet file.
-        span: rows of the file; all where None.
-        sha256: checksum of the file, where it was planned with one.
-        stamp: size and time of change that went with the checksum.
-    """
-
-    name: str
-    source: Path
-    span: Span | None = None
-    sha256: str | None = None
-    stamp: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,18 +44,22 @@ class PartitionSettings:
     """How rows are coded.
 
     Attributes:
-        column: the column of descriptions.
+        column: the column of descriptions, or several with their weights.
         level: digits of the best code.
         confidence: least probability of the confident code.
         part_rows: rows in memory at a time.
         precision: of the encoder; see `Coder.load`.
+        columns: the columns that are added.
+        reading: how the files are read.
     """
 
-    column: str
+    column: TextColumns
     level: int
     confidence: float
     part_rows: int
     precision: str = FLOAT32
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
 
 @dataclass(frozen=True)
@@ -89,7 +70,7 @@ class PartitionReport:
         name: the partition.
         kept: whether an earlier run had coded it.
         rows: rows read and written.
-        bad: rows with a reason in ``naics_error``.
+        bad: rows that cannot be read, with a reason in the column of errors.
         seconds: time that coding took, reading and writing included; 0 where kept.
     """
 
@@ -103,43 +84,6 @@ class PartitionReport:
 def bundle_key(bundle: Bundle) -> str:
     """Return a hash of the content of a bundle's files."""
     return content_key(bundle.manifest['files'])
-
-
-def plan_partitions(source: str, out: Path, rows: int) -> list[Partition]:
-    """Divide the input: a partition a file of a folder or glob, or spans of a single file.
-
-    Files and folders whose names begin with a dot or an underscore are passed over.
-
-    Args:
-        source: a folder, a file, or a pattern such as ``in/*/part-*.parquet``.
-        out: folder to write; it keeps the folders below the input's.
-        rows: rows of a partition of a single file.
-
-    Raises:
-        UserError: there is no input, two files have one name, or ``out`` is the input's folder,
-            would write over the input, or holds parquet files that are no partition of it.
-    """
-    wild = bool(WILD & set(source)) and not Path(source).exists()
-    if not wild and Path(source).is_file():
-        partitions = _spans(Path(source), rows)
-    else:
-        base = _base(source) if wild else Path(source)
-        if not base.is_dir():
-            raise UserError(f'{source} does not exist: give a folder, a file, or a pattern')
-        pattern = str(Path(source).relative_to(base)) if wild else '**/*'
-        files = sorted(path for path in base.glob(pattern) if _is_data(path, base))
-        if not files:
-            raise UserError(f'{source} has no file in a format that is read, such as .csv')
-        partitions = [
-            Partition(path.relative_to(base).with_suffix('.parquet').as_posix(), path)
-            for path in files
-        ]
-        if out.resolve().is_relative_to(base.resolve()):
-            raise UserError(f'{out} lies in the folder of the input; name one outside {base}')
-    if out.exists() and not out.is_dir():
-        raise UserError(f'{out} is no folder')
-    _check_out(out, partitions)
-    return partitions
 
 
 def code_partition(
@@ -165,7 +109,7 @@ def code_partition(
     if not partition.source.is_file():
         raise UserError(f'{partition.source} is gone')
     target, manifest = out / partition.name, manifest_of(out, partition.name)
-    stamp = _stamp(partition.source)
+    stamp = stamp_of(partition.source)
     if partition.sha256 is not None and stamp != partition.stamp:
         raise UserError(f'{partition.source} was changed while it was read; run again')
     sha256 = partition.sha256 or checksum(partition.source)[0]
@@ -174,10 +118,9 @@ def code_partition(
     if kept is not None:
         return PartitionReport(partition.name, True, kept['rows'], kept['bad'], 0.0)
     start = time.perf_counter()
-    table = open_table(partition.source)
-    check_text_column(partition.source, settings.column, table.names, table.original)
-    check_text_type(partition.source, settings.column, table)
-    columns = ColumnOptions()
+    table = open_table(partition.source, settings.reading)
+    check_text_columns(partition.source, as_columns(settings.column), table)
+    columns = settings.columns
     columns.check(partition.source, table.names)
     coder = load()
     if bundle_key(coder.searcher.bundle) != bundle:
@@ -196,21 +139,23 @@ def code_partition(
     with atomic_file(target) as temporary:
         with pq.ParquetWriter(temporary, schema) as writer:
             for part in table.parts(settings.part_rows, partition.span):
+                texts = row_texts(part, as_columns(settings.column))
                 added = code_texts(
                     coder,
-                    texts_of(part, settings.column),
+                    texts.main,
                     part.faults,
                     columns,
                     level=settings.level,
                     confidence=settings.confidence,
                     provenance=provenance,
+                    lighter=texts.lighter,
                 )
                 if not total:
                     check_some_readable(partition.source, added, columns)
                 writer.write_table(joined(part, added).cast(schema))
                 total += len(part)
-                bad += len(added) - added.column('naics_error').null_count
-        if _stamp(partition.source) != stamp:
+                bad += unreadable(added, columns, part)
+        if stamp_of(partition.source) != stamp:
             raise UserError(f'{partition.source} was changed while it was read; run again')
         digest, size = checksum(temporary)
     seconds = time.perf_counter() - start
@@ -243,51 +188,6 @@ def discard_temporary(out: Path, partitions: list[Partition]) -> None:
                 left.unlink(missing_ok=True)
 
 
-def _spans(source: Path, rows: int) -> list[Partition]:
-    stamp, sha256 = _stamp(source), checksum(source)[0]
-    spans = open_table(source).spans(rows)
-    return [
-        Partition(f'part-{number:05d}.parquet', source, span, sha256, stamp)
-        for number, span in enumerate(spans)
-    ]
-
-
-def _stamp(source: Path) -> tuple[int, int]:
-    status = source.stat()
-    return status.st_size, status.st_mtime_ns
-
-
-def _base(pattern: str) -> Path:
-    """Return the folder above the first wildcard."""
-    parts = Path(pattern).parts
-    first = next(i for i, part in enumerate(parts) if WILD & set(part))
-    return Path(*parts[:first])
-
-
-def _is_data(path: Path, base: Path) -> bool:
-    hidden = any(part.startswith(HIDDEN) for part in path.relative_to(base).parts)
-    return not hidden and format_of(path) in PARTITIONED and path.is_file()
-
-
-def _check_out(out: Path, partitions: list[Partition]) -> None:
-    for partition in partitions:
-        target = out / partition.name
-        if target.exists() and target.samefile(partition.source):
-            raise UserError(f'{target} is the input; name another folder to write')
-    twice = [name for name, n in Counter(p.name for p in partitions).items() if n > 1]
-    if twice:
-        raise UserError(f'two files of the input would be written to {out / twice[0]}; rename one')
-    names = {partition.name for partition in partitions}
-    there = {
-        path.relative_to(out).as_posix() for path in out.rglob('*.parquet') if _is_data(path, out)
-    }
-    if there - names:
-        raise UserError(
-            f'{out / min(there - names)} is no partition of this input; move it away, or name '
-            'another folder'
-        )
-
-
 def _identity(
     partition: Partition, settings: PartitionSettings, sha256: str, bundle: str
 ) -> dict[str, Any]:
@@ -298,10 +198,12 @@ def _identity(
             'span': None if partition.span is None else asdict(partition.span),
         },
         'bundle': bundle,
-        'column': settings.column,
+        'column': [[one.name, one.weight] for one in as_columns(settings.column)],
         'level': settings.level,
         'confidence': settings.confidence,
         'precision': settings.precision,
+        'columns': {**asdict(settings.columns), 'columns': list(settings.columns.chosen)},
+        'reading': asdict(settings.reading),
     }
 
 

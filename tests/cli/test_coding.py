@@ -1,7 +1,9 @@
 """Commands on a bundle that has a coder."""
 
 import json
+import sqlite3
 
+import fsspec
 import polars as pl
 import pytest
 
@@ -74,6 +76,71 @@ def test_a_file_is_coded_in_bfloat16(cli, bundle, tmp_path):
     wrong, _ = coded('float8')
     assert wrong.status == 2
     assert 'precision must be one of float32, bfloat16' in wrong.err
+
+
+def test_several_columns_of_texts(cli, bundle, tmp_path):
+    frame = pl.DataFrame({'name': ['Miller LLC', 'Sato Inc'], 'what': ['corn farming', None]})
+    frame.write_csv(tmp_path / 'in.csv')
+    out = tmp_path / 'out.csv'
+    texts = ('--text-column', 'name', '--text-column', 'what')
+    done = cli('code', tmp_path / 'in.csv', *texts, '-o', out, '--bundle', bundle)
+    assert done.status == 0, done.err
+    assert 'texts are name (weight 0.2), what (weight 1)' in done.err
+    assert pl.read_csv(out, infer_schema=False)['naics_code'][0] == '111150'
+    wrong = cli(
+        'code', tmp_path / 'in.csv', *texts, '--weight', 'x=1', '-o', out, '--bundle', bundle
+    )
+    assert (wrong.status, '--weight' in wrong.err) == (2, True)
+
+
+def test_a_query_is_coded(cli, bundle, tmp_path, monkeypatch):
+    database = sqlite3.connect(tmp_path / 'firms.db')
+    database.execute('create table firms (id integer, what text)')
+    database.executemany('insert into firms values (?, ?)', [(1, 'corn farming'), (2, 'x')])
+    database.commit()
+    database.close()
+    address = f'sqlite:///{tmp_path}/firms.db'
+    out = tmp_path / 'out.parquet'
+    query = ('--query', 'select * from firms where id = 1', '--text-column', 'what')
+    arguments = (*query, '-o', out, '--bundle', bundle)
+    done = cli('code', *arguments, '--connection', address)
+    assert done.status == 0, done.err
+    assert pl.read_parquet(out)['naics_code'].to_list() == ['111150']
+    assert pl.read_parquet(out)['id'].to_list() == [1]
+    assert 'needs --connection' in cli('code', *arguments).err
+    monkeypatch.setenv('NAICS_EMBED_CONNECTION', address)
+    assert cli('code', *arguments, '--force').status == 0
+    assert 'name a file, or a query' in cli('code', '-o', out, '--bundle', bundle).err
+    assert 'name a file, or a query' in cli('code', 'in.csv', *arguments).err
+
+
+def test_addresses_are_read_and_written(cli, bundle, tmp_path):
+    with fsspec.open('memory://coding/in.csv', 'wt') as stream:
+        stream.write('what\ncorn farming\n')
+    arguments = ('--text-column', 'what', '-o', 'memory://coding/out.csv', '--bundle', bundle)
+    done = cli('code', 'memory://coding/in.csv', *arguments)
+    assert done.status == 0, done.err
+    with fsspec.open('memory://coding/out.csv', 'rt') as stream:
+        assert '111150' in stream.read()
+    assert 'exists' in cli('code', 'memory://coding/in.csv', *arguments).err
+    assert cli('code', 'memory://coding/in.csv', *arguments, '--force').status == 0
+
+
+def test_progress_is_told_in_a_log(cli, bundle, tmp_path):
+    pl.DataFrame({'what': ['corn farming'] * 6}).write_csv(tmp_path / 'in.csv')
+    arguments = ('--text-column', 'what', '-o', tmp_path / 'out.csv', '--bundle', bundle)
+    more = ('--part-rows', 2, '--log-every', 1e-6)
+    done = cli('code', tmp_path / 'in.csv', *arguments, *more)
+    lines = [line for line in done.err.splitlines() if 'of about 6 rows' in line]
+    assert [line.partition(' of')[0] for line in lines] == [
+        'naics-embed: 2',
+        'naics-embed: 4',
+        'naics-embed: 6',
+    ]
+    assert 'a second' in lines[1]
+    assert 'left' in lines[1]
+    quiet = cli('code', tmp_path / 'in.csv', *arguments, '--force', '--log-every', 0)
+    assert 'of about' not in quiet.err
 
 
 def test_similar(cli, bundle):

@@ -155,9 +155,15 @@ def test_without_a_scheduler_it_starts_workers_of_its_own(
         'batch.workers=1',
     ]
     out = tmp_path / 'out'
-    summary = code_batch(str(source), str(out), 'what', str(bundle), overrides=overrides)
+    options = {'top': 2, 'columns': ['code', 'code_2', 'status'], 'prefix': 'n_'}
+    summary = code_batch(
+        str(source), str(out), ['what'], str(bundle), overrides=overrides, **options
+    )
     assert (summary['coded'], summary['kept'], summary['failed']) == (3, 0, 0)
-    assert len(pl.read_parquet(out / '**/*.parquet')) == 3 * ROWS
+    frame = pl.read_parquet(out / '**/*.parquet')
+    assert len(frame) == 3 * ROWS
+    assert frame.columns == ['id', 'what', 'x', 'n_code', 'n_code_2', 'n_status']
+    assert frame['n_code_2'].null_count() == 3 * 10
 
 
 def test_wrong_settings_are_told_before_anything_starts(bundle, source, tmp_path):
@@ -166,6 +172,16 @@ def test_wrong_settings_are_told_before_anything_starts(bundle, source, tmp_path
     root = f'runtime.root={tmp_path / "artifacts"}'
     with pytest.raises(UserError, match='level must be one of'):
         code_batch.fn(str(source), str(tmp_path / 'out'), 'what', str(bundle), 7, overrides=[root])
+    for wrong, message in (
+        ({'columns': ['nothing']}, '--columns nothing is unknown'),
+        ({'weights': ['what=7']}, "--weight 'what=7' must be"),
+        ({'delimiter': 'many'}, '--delimiter'),
+        ({'top': 0}, 'k must be at least 1'),
+    ):
+        with pytest.raises(UserError, match=message):
+            code_batch.fn(
+                str(source), str(tmp_path / 'out'), 'what', str(bundle), overrides=[root], **wrong
+            )
     with pytest.raises(UserError, match=r'batch\.precision must be one of float32'):
         code_batch.fn(
             str(source),

@@ -1,0 +1,111 @@
+"""Codes for rows with several texts, of which some say less than others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from naics_embed.search.coder import Answer, Coder
+from naics_embed.search.searcher import Hit
+from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
+
+LEAST = 1e-12
+"""Probabilities below count as this, so that none of a light text excludes a code."""
+Weighed = tuple[tuple[str, float], ...]
+"""The texts of a row, each with its weight."""
+
+
+def pooled(parts: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
+    """Return the logarithmic pool of probabilities, ``p ∝ Π pᵢ^wᵢ``.
+
+    It is what independent texts say together where the codes are equally frequent (Genest and
+    Zidek, Statistical Science 1986); a weight below 1 makes a text say less.
+
+    Args:
+        parts: ``(rows, codes)`` each.
+        weights: of the parts.
+    """
+    logs = sum(
+        weight * np.log(np.maximum(part, LEAST))
+        for part, weight in zip(parts, weights, strict=True)
+    )
+    powers = np.exp(logs - np.max(logs, axis=-1, keepdims=True))
+    result: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
+    return result
+
+
+def search_several(
+    coder: Coder, rows: Sequence[Weighed], k: int, level: int, confidence: float
+) -> list[Answer]:
+    """Return ranked codes and the confident code of each row.
+
+    Args:
+        coder: codes texts; each distinct one is coded once.
+        rows: the texts of each row with their weights, at least one each.
+        k: how many codes.
+        level: digits of the codes ranked.
+        confidence: least probability of the confident code.
+
+    Returns:
+        An answer a row. A row has no point, so the distances of its hits are NaN.
+    """
+    texts = list(dict.fromkeys(text for row in rows for text, _ in row))
+    if not texts:
+        return []
+    p = coder.probabilities(texts)
+    at = {text: i for i, text in enumerate(texts)}
+    levels = {digits: _codes_of(coder, digits) for digits in LEVELS}
+    answers = []
+    for row in rows:
+        parts = [p[at[text]] for text, _ in row]
+        own = pooled(parts, [weight for _, weight in row])
+        answers.append(_answer(coder, row, own, levels, k, level, confidence))
+    return answers
+
+
+Codes = tuple[list[int], np.ndarray]
+"""Rows of the table, and where the six-digit codes below each begin."""
+
+
+def _codes_of(coder: Coder, digits: int) -> Codes:
+    codes = coder.searcher.codes
+    leaves = [codes[leaf] for leaf in coder.leaves.tolist()]
+    above = np.array([canonical_code(leaf[:digits]) for leaf in leaves])
+    _, first = np.unique(above, return_index=True)
+    # In the order of the leaves, which are together below each code.
+    first = np.sort(first)
+    row_of = {code: row for row, code in enumerate(codes)}
+    return [row_of[code] for code in above[first].tolist()], first
+
+
+def _answer(
+    coder: Coder,
+    row: Weighed,
+    p: np.ndarray,
+    levels: dict[int, Codes],
+    k: int,
+    level: int,
+    confidence: float,
+) -> Answer:
+    sums = {digits: np.add.reduceat(p, first) for digits, (_, first) in levels.items()}
+    order = np.argsort(-sums[level], kind='stable')[:k]
+    hits = tuple(_hit(coder, levels[level][0][i], sums[level][i]) for i in order.tolist())
+    best = int(np.argmax(sums[LEAF_LEVEL]))
+    path = []
+    for digits, (codes, first) in levels.items():
+        i = int(np.searchsorted(first, best, side='right')) - 1
+        path.append(_hit(coder, codes[i], sums[digits][i]))
+    passing = [hit for hit in path if hit.probability >= confidence]
+    text = '; '.join(text for text, _ in row)
+    return Answer(text, hits, tuple(path), passing[-1] if passing else None, confidence)
+
+
+def _hit(coder: Coder, row: int, probability: float) -> Hit:
+    searcher = coder.searcher
+    return Hit(
+        searcher.codes[row],
+        searcher.official[row],
+        searcher.titles[row],
+        int(searcher.level[row]),
+        float('nan'),
+        float(min(probability, 1.0)),
+    )
