@@ -109,6 +109,20 @@ class CodeCard(Code):
     coordinates: Coordinates
 
 
+class ListedCode(Code):
+    """A code in a list."""
+
+    children: int = Field(description='How many codes are one level below it.')
+
+
+class CodeList(BaseModel):
+    """Codes of one level, all or those below another code."""
+
+    vintage: int
+    parent: Code | None = Field(description='The code that they are below; null for all.')
+    codes: list[ListedCode]
+
+
 class SearchAnswer(BaseModel):
     """What the page shows for a query."""
 

@@ -1,18 +1,16 @@
 """The app: routes, limits, and errors that a client can act on."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from naics_embed import __version__
@@ -21,8 +19,7 @@ from naics_embed.errors import CodeError, UserError
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
 from naics_embed.service.guard import REQUEST_ID, Guard
-from naics_embed.service.metrics import CONTENT_TYPE, Metrics
-from naics_embed.service.pool import BusyError, SlowError, WorkerPool
+from naics_embed.service.metrics import CONTENT_TYPE
 from naics_embed.service.problems import MEDIA_TYPE, ProblemError
 from naics_embed.service.requests import (
     TOO_MANY,
@@ -31,6 +28,7 @@ from naics_embed.service.requests import (
     code_request_examples,
     text_problem,
 )
+from naics_embed.service.running import JSON, RETRY_AFTER_S, Service, json_answer
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 
 log = logging.getLogger(__name__)
@@ -38,100 +36,6 @@ log = logging.getLogger(__name__)
 STATIC = Path(__file__).with_name('static')
 LONGEST_CODE = 16
 LONGEST_FIELD = 100
-RETRY_AFTER_S = '1'
-T = TypeVar('T')
-
-
-class Service:
-    """The engine once it is loaded, the threads that run it, and what is counted."""
-
-    def __init__(self, config: ServiceConfig, load: Callable[[], Engine]) -> None:
-        """Load nothing yet."""
-        self.config = config
-        self.load = load
-        self.metrics = Metrics()
-        self.engine: Engine | None = None
-        self.failure: BaseException | None = None
-
-    async def run(self, work: Callable[[Engine], T]) -> T:
-        """Return ``work(engine)`` from a thread of the pool.
-
-        Raises:
-            ProblemError: the engine is not loaded, the queue is full, or it took too long.
-        """
-        engine = self._loaded()
-        return await self._limited(self.pool.run(work, engine))
-
-    async def code(
-        self, texts: list[str], k: int, level: int, confidence: float, evidence: int
-    ) -> Response:
-        """Return codes for texts, in one pass with waiting requests of the same options.
-
-        Raises:
-            ProblemError: as `run`.
-        """
-        engine = self._loaded()
-
-        def work(joined: list[str]) -> list[answers.CodedText]:
-            self.metrics.passes.observe(len(joined))
-            return engine.code(joined, k, level, confidence, evidence).answers
-
-        def finish(coded: list[answers.CodedText]) -> Response:
-            return _json(answers.CodeAnswer(answers=coded))
-
-        kind = (k, level, confidence, evidence)
-        return await self._limited(self.pool.run_together(kind, texts, work, finish))
-
-    def _loaded(self) -> Engine:
-        if self.engine is None:
-            self.metrics.refused.labels('loading').inc()
-            detail = 'the model is loading' if self.failure is None else 'the model did not load'
-            raise ProblemError(503, detail, headers={'Retry-After': RETRY_AFTER_S})
-        return self.engine
-
-    async def _limited(self, call: Awaitable[T]) -> T:
-        try:
-            return await call
-        except BusyError as error:
-            self.metrics.refused.labels('busy').inc()
-            raise ProblemError(
-                503,
-                'all workers are busy; try again later',
-                headers={'Retry-After': RETRY_AFTER_S},
-            ) from error
-        except SlowError as error:
-            self.metrics.refused.labels('timeout').inc()
-            raise ProblemError(
-                504,
-                f'no answer within {self.config.timeout_s:g} s; send fewer texts in a request',
-            ) from error
-
-    @asynccontextmanager
-    async def running(self, on_failure: Callable[[BaseException], None]) -> AsyncIterator[None]:
-        """Load the engine beside the first requests, and stop the threads at the end."""
-        config = self.config
-        self.pool = WorkerPool(
-            config.workers, config.threads, config.queue, config.timeout_s, config.batch_texts
-        )
-        loading = asyncio.create_task(asyncio.to_thread(self.load))
-
-        def loaded(task: 'asyncio.Task[Engine]') -> None:
-            if task.cancelled():
-                return
-            self.failure = task.exception()
-            if self.failure is not None:
-                on_failure(self.failure)
-                return
-            self.engine = task.result()
-            self.metrics.ready.set(1)
-            log.info('ready: %s', self.engine.coder.searcher.bundle.path)
-
-        loading.add_done_callback(loaded)
-        try:
-            yield
-        finally:
-            loading.cancel()
-            self.pool.close()
 
 
 def create_app(
@@ -214,7 +118,7 @@ def _add_coding(app: FastAPI, service: Service) -> None:
     ) -> Response:
         _refuse(text_problem([q], config, 'query.q'))
         service.metrics.batch.observe(1)
-        return await service.run(lambda engine: _json(engine.search(q, k, level, confidence)))
+        return await service.run(lambda engine: json_answer(engine.search(q, k, level, confidence)))
 
 
 def _add_codes(app: FastAPI, service: Service) -> None:
@@ -231,7 +135,30 @@ def _add_codes(app: FastAPI, service: Service) -> None:
         code: Annotated[str, PathParameter(max_length=LONGEST_CODE, examples=['541330', '31-33'])],
         similar: Annotated[int, Query(ge=0, le=config.max_k)] = config.similar,
     ) -> Response:
-        return await service.run(lambda engine: _json(engine.card(code, similar)))
+        return await service.run(lambda engine: json_answer(engine.card(code, similar)))
+
+    @app.get(
+        '/v1/codes',
+        response_model=answers.CodeList,
+        tags=['codes'],
+        summary='The sectors, or the codes below a code',
+        responses={404: _PROBLEM},
+    )
+    async def codes(
+        parent: Annotated[
+            str | None,
+            Query(max_length=LONGEST_CODE, description='A code.', examples=['541', '31-33']),
+        ] = None,
+        level: Annotated[
+            int | None,
+            Query(
+                ge=LEVELS[0],
+                le=LEVELS[-1],
+                description="Digits; by default one more than the parent's, without one 2.",
+            ),
+        ] = None,
+    ) -> Response:
+        return await service.run(lambda engine: json_answer(engine.codes(parent, level)))
 
     @app.get(
         '/v1/map',
@@ -240,7 +167,7 @@ def _add_codes(app: FastAPI, service: Service) -> None:
         summary='All codes on the Poincaré disk',
     )
     async def disk() -> Response:
-        return await service.run(lambda engine: Response(engine.map, media_type=_JSON))
+        return await service.run(lambda engine: Response(engine.map, media_type=JSON))
 
 
 def _add_operations(app: FastAPI, service: Service) -> None:
@@ -313,19 +240,14 @@ def _add_handlers(app: FastAPI, service: Service) -> None:
         ).response()
 
 
-_JSON = 'application/json'
 _PROBLEM: dict[str, Any] = {
     'model': answers.Problem,
     'content': {MEDIA_TYPE: {}},
     'description': 'Problem details.',
 }
 _PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys(
-    (403, 408, 413, 421, 422, 503, 504), _PROBLEM
+    (400, 403, 408, 413, 415, 421, 422, 503, 504), _PROBLEM
 )
-
-
-def _json(answer: BaseModel) -> Response:
-    return Response(answer.model_dump_json(), media_type=_JSON)
 
 
 def _refuse(problem: ProblemError | None) -> None:

@@ -13,7 +13,7 @@ from naics_embed.search.code_table import CodeTable
 from naics_embed.search.concordance import later_codes
 from naics_embed.service import answers
 from naics_embed.service.disk import CodeDisk
-from naics_embed.taxonomy import LEAF_LEVEL
+from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 
 EVIDENCE_OF_A_SEARCH = 3
 NO_CODE = '000000'
@@ -70,6 +70,34 @@ class Engine:
             disk=_point(self.disk.points[row]),
         )
         return answers.CodeCard(**asdict(card), coordinates=coordinates)
+
+    def codes(self, parent: str | None, level: int | None) -> answers.CodeList:
+        """Return the codes of a level.
+
+        Args:
+            parent: the code that they are below; all where None.
+            level: digits; one more than the parent's where None, and the sectors without one.
+
+        Raises:
+            CodeError: there is no such parent.
+        """
+        taxonomy = self.table.taxonomy
+        above = None if parent is None else self.table.position(parent)
+        if level is None:
+            level = LEVELS[0] if above is None else int(taxonomy.level[above]) + 1
+        rows = taxonomy.at_level(level) if level in LEVELS else np.empty(0, dtype=np.int64)
+        if above is not None:
+            own = int(taxonomy.level[above])
+            rows = rows[taxonomy.ancestors[rows, own - LEVELS[0]] == above]
+            rows = rows[rows != above]
+        listed = [
+            answers.ListedCode(
+                **vars(self.table[taxonomy.codes[row]]), children=len(taxonomy.children[row])
+            )
+            for row in rows.tolist()
+        ]
+        entry = None if above is None else answers.Code(**vars(self.table[taxonomy.codes[above]]))
+        return answers.CodeList(vintage=self.table.vintage, parent=entry, codes=listed)
 
     def search(self, query: str, k: int, level: int, confidence: float) -> answers.SearchAnswer:
         """Return what the page shows: for a code its card, for a text its codes and its point.

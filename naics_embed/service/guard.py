@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from naics_embed.config.service import ServiceConfig
 from naics_embed.service.access import Access
+from naics_embed.service.gzip_body import plain_body, too_large
 from naics_embed.service.metrics import Metrics
 from naics_embed.service.problems import ProblemError
 
@@ -28,7 +29,14 @@ HEADERS = {
 REQUEST_ID = 'X-Request-ID'
 WITHOUT_BODY = frozenset({'GET', 'HEAD', 'OPTIONS'})
 METHODS = WITHOUT_BODY | {'POST', 'PUT', 'PATCH', 'DELETE'}
-REASONS = {403: 'origin', 408: 'timeout', 413: 'size', 421: 'host'}
+REASONS = {
+    400: 'encoding',
+    403: 'origin',
+    408: 'timeout',
+    413: 'size',
+    415: 'encoding',
+    421: 'host',
+}
 CORS_METHODS = ('GET', 'HEAD', 'POST')
 
 
@@ -47,7 +55,7 @@ class Guard:
                 self._bounded,
                 allow_origins=origins,
                 allow_methods=CORS_METHODS,
-                allow_headers=('Content-Type',),
+                allow_headers=('Content-Type', 'Content-Encoding'),
                 expose_headers=('Retry-After', REQUEST_ID),
             )
 
@@ -92,8 +100,15 @@ class Guard:
             body = await self._body(scope, receive)
         except ProblemError as problem:
             await self._refuse(problem, scope, receive, send)
-        else:
-            await self.app(scope, body, send)
+            return
+        inner = {**scope, 'headers': _without_encoding(scope['headers'])}
+        if scope['method'] == 'HEAD':
+            # Every route that answers GET answers HEAD: the same headers, no body.
+            inner['method'] = 'GET'
+            send = _without_body(send)
+        await self.app(inner, body, send)
+        if 'route' in inner:
+            scope['route'] = inner['route']
 
     async def _refuse(
         self, problem: ProblemError, scope: Scope, receive: Receive, send: Send
@@ -108,7 +123,7 @@ class Guard:
         limit = self.config.max_body_bytes
         for name, value in scope['headers']:
             if name == b'content-length' and value.isdigit() and int(value[:20]) > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
         parts: list[bytes] = []
         size = 0
         try:
@@ -122,15 +137,16 @@ class Guard:
                     size += len(parts[-1])
                     more = message.get('more_body', False)
                     if size > limit:
-                        raise _too_large(limit)
+                        raise too_large(limit)
         except TimeoutError as error:
             raise ProblemError(
                 408,
                 f'the body did not arrive within {self.config.body_timeout_s:g} s',
                 headers={'Connection': 'close'},
             ) from error
-        whole = {'type': 'http.request', 'body': b''.join(parts), 'more_body': False}
-        return _given(whole, receive)
+        encoding = dict(scope['headers']).get(b'content-encoding', b'').decode('latin-1')
+        plain = plain_body(b''.join(parts), encoding, limit)
+        return _given({'type': 'http.request', 'body': plain, 'more_body': False}, receive)
 
 
 def _given(first: Message, receive: Receive) -> Receive:
@@ -142,9 +158,18 @@ def _given(first: Message, receive: Receive) -> Receive:
     return again
 
 
-def _too_large(limit: int) -> ProblemError:
-    return ProblemError(
-        413,
-        f'the body is larger than {limit} bytes; send the texts in several requests',
-        headers={'Connection': 'close'},
-    )
+def _without_body(send: Send) -> Send:
+    async def passed_on(message: Message) -> None:
+        if message['type'] == 'http.response.body':
+            message = {**message, 'body': b''}
+        await send(message)
+
+    return passed_on
+
+
+def _without_encoding(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return headers as they fit the uncompressed body; its length is not needed any more."""
+    if not any(name == b'content-encoding' for name, _ in headers):
+        return headers
+    gone = (b'content-encoding', b'content-length')
+    return [(name, value) for name, value in headers if name not in gone]

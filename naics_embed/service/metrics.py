@@ -43,8 +43,8 @@ class Metrics:
         )
         self.refused = Counter(
             'naics_embed_refused',
-            'Requests without an answer by the model: busy, timeout, loading, size, invalid, host, '
-            'origin, bug.',
+            'Requests without an answer by the model: busy, timeout, loading, size, encoding, '
+            'invalid, host, origin, bug.',
             ('reason',),
             registry=self.registry,
         )

@@ -1,0 +1,120 @@
+"""The engine once it is loaded, and the threads that run it, for all requests of an app."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from fastapi import Response
+from pydantic import BaseModel
+
+from naics_embed.config.service import ServiceConfig
+from naics_embed.service import answers
+from naics_embed.service.engine import Engine
+from naics_embed.service.metrics import Metrics
+from naics_embed.service.pool import BusyError, SlowError, WorkerPool
+from naics_embed.service.problems import ProblemError
+
+log = logging.getLogger(__name__)
+
+JSON = 'application/json'
+RETRY_AFTER_S = '1'
+T = TypeVar('T')
+
+
+class Service:
+    """The engine once it is loaded, the threads that run it, and what is counted."""
+
+    def __init__(self, config: ServiceConfig, load: Callable[[], Engine]) -> None:
+        """Load nothing yet."""
+        self.config = config
+        self.load = load
+        self.metrics = Metrics()
+        self.engine: Engine | None = None
+        self.failure: BaseException | None = None
+
+    async def run(self, work: Callable[[Engine], T]) -> T:
+        """Return ``work(engine)`` from a thread of the pool.
+
+        Raises:
+            ProblemError: the engine is not loaded, the queue is full, or it took too long.
+        """
+        engine = self._loaded()
+        return await self._limited(self.pool.run(work, engine))
+
+    async def code(
+        self, texts: list[str], k: int, level: int, confidence: float, evidence: int
+    ) -> Response:
+        """Return codes for texts, in one pass with waiting requests of the same options.
+
+        Raises:
+            ProblemError: as `run`.
+        """
+        engine = self._loaded()
+
+        def work(joined: list[str]) -> list[answers.CodedText]:
+            self.metrics.passes.observe(len(joined))
+            return engine.code(joined, k, level, confidence, evidence).answers
+
+        def finish(coded: list[answers.CodedText]) -> Response:
+            return json_answer(answers.CodeAnswer(answers=coded))
+
+        kind = (k, level, confidence, evidence)
+        return await self._limited(self.pool.run_together(kind, texts, work, finish))
+
+    def _loaded(self) -> Engine:
+        if self.engine is None:
+            self.metrics.refused.labels('loading').inc()
+            detail = 'the model is loading' if self.failure is None else 'the model did not load'
+            raise ProblemError(503, detail, headers={'Retry-After': RETRY_AFTER_S})
+        return self.engine
+
+    async def _limited(self, call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except BusyError as error:
+            self.metrics.refused.labels('busy').inc()
+            raise ProblemError(
+                503,
+                'all workers are busy; try again later',
+                headers={'Retry-After': RETRY_AFTER_S},
+            ) from error
+        except SlowError as error:
+            self.metrics.refused.labels('timeout').inc()
+            raise ProblemError(
+                504,
+                f'no answer within {self.config.timeout_s:g} s; send fewer texts in a request',
+            ) from error
+
+    @asynccontextmanager
+    async def running(self, on_failure: Callable[[BaseException], None]) -> AsyncIterator[None]:
+        """Load the engine beside the first requests, and stop the threads at the end."""
+        config = self.config
+        self.pool = WorkerPool(
+            config.workers, config.threads, config.queue, config.timeout_s, config.batch_texts
+        )
+        loading = asyncio.create_task(asyncio.to_thread(self.load))
+
+        def loaded(task: 'asyncio.Task[Engine]') -> None:
+            if task.cancelled():
+                return
+            self.failure = task.exception()
+            if self.failure is not None:
+                on_failure(self.failure)
+                return
+            self.engine = task.result()
+            self.metrics.ready.set(1)
+            log.info('ready: %s', self.engine.coder.searcher.bundle.path)
+
+        loading.add_done_callback(loaded)
+        try:
+            yield
+        finally:
+            loading.cancel()
+            self.pool.close()
+
+
+def json_answer(answer: BaseModel) -> Response:
+    """Return an answer as JSON."""
+    return Response(answer.model_dump_json(), media_type=JSON)
