@@ -26,6 +26,7 @@ from naics_embed.search.text_columns import (
 )
 from naics_embed.search.text_columns import texts_of as texts_of
 from naics_embed.tabular.open import ReadOptions, open_table
+from naics_embed.tabular.parquet_types import check_parquet
 from naics_embed.tabular.part import Part, TableSource
 from naics_embed.tabular.text_file import TextFile
 from naics_embed.tabular.write import (
@@ -131,6 +132,8 @@ def open_job(job: FileJob, *, force: bool = False) -> TableSource:
         raise UserError(f'{job.out} is the input; name another file to write')
     check_text_columns(job.source, as_columns(job.column), table)
     job.columns.check(job.source, table.names)
+    if job.out.suffix.lower() == '.parquet':
+        check_parquet(job.source, table.empty().schema)
     return table
 
 
@@ -249,6 +252,7 @@ def _identity(coder: Coder, job: FileJob) -> dict[str, Any]:
         'confidence': job.confidence,
         'precision': coder.precision,
         'part_rows': job.part_rows,
+        'parts': part_ending(job.out),
         'reading': asdict(job.reading),
         'columns': {**asdict(job.columns), 'columns': list(job.columns.chosen)},
         'table': coder.searcher.bundle.manifest['files'],

@@ -24,8 +24,8 @@ from naics_embed.search.bulk import check_some_readable, provenance_of, unreadab
 from naics_embed.search.coded_columns import ColumnOptions, code_texts
 from naics_embed.search.coder import Coder
 from naics_embed.search.partition_plan import Partition as Partition
-from naics_embed.search.partition_plan import stamp_of
 from naics_embed.search.partition_plan import plan_partitions as plan_partitions
+from naics_embed.search.partition_plan import stamp_of
 from naics_embed.search.text_columns import (
     TextColumns,
     as_columns,
@@ -33,6 +33,7 @@ from naics_embed.search.text_columns import (
     row_texts,
 )
 from naics_embed.tabular.open import ReadOptions, open_table
+from naics_embed.tabular.parquet_types import check_parquet, parquet_schema
 from naics_embed.tabular.write import METADATA, joined
 from naics_embed.text.inference.precisions import FLOAT32
 
@@ -122,6 +123,7 @@ def code_partition(
     check_text_columns(partition.source, as_columns(settings.column), table)
     columns = settings.columns
     columns.check(partition.source, table.names)
+    check_parquet(partition.source, table.empty().schema)
     coder = load()
     if bundle_key(coder.searcher.bundle) != bundle:
         raise ArtifactError(
@@ -133,7 +135,7 @@ def code_partition(
         empty = empty.append_column(one, pa.array([], one.type))
     provenance = provenance_of(coder)
     kept_metadata = empty.schema.metadata or {}
-    schema = empty.schema.with_metadata(
+    schema = parquet_schema(empty.schema).with_metadata(
         {**kept_metadata, METADATA: json.dumps(provenance).encode()}
     )
     with atomic_file(target) as temporary:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from naics_embed.errors import UserError
+from naics_embed.tabular.part_file import part_rows, read_part_table
 from naics_embed.tabular.values import as_text
 
 SHEET = 'coded'
@@ -33,7 +33,7 @@ def write_workbook(
     number as a workbook would write it become numbers.
 
     Args:
-        files: the parts, parquet files of one schema.
+        files: the parts of one schema.
         target: the workbook.
         schema: the columns.
         metadata: what is said of the output, as properties of the document.
@@ -43,7 +43,7 @@ def write_workbook(
     """
     import xlsxwriter
 
-    rows = sum(pq.read_metadata(file).num_rows for file in files)
+    rows = sum(part_rows(file) for file in files)
     if rows >= MOST_ROWS or len(schema) > MOST_COLUMNS:
         raise UserError(
             f'{rows:,} rows of {len(schema)} columns do not fit into a sheet; write .csv or '
@@ -74,7 +74,7 @@ def write_workbook(
             sheet.write_string(0, at, name, bold)
         line = 0
         for file in files:
-            for row in zip(*(c.to_pylist() for c in pq.read_table(file).columns), strict=True):
+            for row in zip(*(c.to_pylist() for c in read_part_table(file).columns), strict=True):
                 line += 1
                 for at, value in enumerate(row):
                     _write(sheet, line, at, value, formats, number=at in numeric)
@@ -117,7 +117,7 @@ def _numeric_columns(files: Sequence[Path], schema: pa.Schema) -> set[int]:
     left = {at for at, field in enumerate(schema) if pa.types.is_string(field.type)}
     some: set[int] = set()
     for file in files:
-        table = pq.read_table(file)
+        table = read_part_table(file)
         for at in sorted(left):
             values = [value for value in table.column(at).to_pylist() if value]
             if not all(_is_number(value) for value in values):
@@ -141,7 +141,7 @@ def _is_number(text: str) -> bool:
 def _widths(files: Sequence[Path], schema: pa.Schema) -> list[float]:
     widths = [len(name) for name in schema.names]
     if files:
-        head = pq.read_table(files[0]).slice(0, MEASURED_ROWS)
+        head = read_part_table(files[0]).slice(0, MEASURED_ROWS)
         for at, column in enumerate(head.columns):
             longest = max((len(as_text(value)) for value in column.to_pylist()), default=0)
             widths[at] = max(widths[at], longest)

@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from naics_embed.errors import UserError
+from naics_embed.tabular.parquet_types import parquet_schema
 from naics_embed.tabular.part import Part
+from naics_embed.tabular.part_file import ENDING, read_part_table, write_part_table
 from naics_embed.tabular.values import as_text, column_texts
 from naics_embed.tabular.workbook_writer import write_workbook
 
@@ -45,9 +47,9 @@ def check_output(out: Path, *, force: bool = False) -> None:
 
 
 def part_ending(out: Path) -> str:
-    """Return the ending of the parts of an output: text for text, else parquet."""
+    """Return the ending of the parts of an output: text for text, else Arrow."""
     ending = out.suffix.lower()
-    return ending if ending in TEXT else '.parquet'
+    return ending if ending in TEXT else ENDING
 
 
 def write_part(path: Path, part: Part, added: pa.Table, delimiter: str | None = None) -> None:
@@ -60,7 +62,7 @@ def write_part(path: Path, part: Part, added: pa.Table, delimiter: str | None = 
         delimiter: of text; that of the ending where None.
     """
     if path.suffix not in TEXT:
-        pq.write_table(joined(part, added), path)
+        write_part_table(path, joined(part, added))
         return
     fields = part.rows if isinstance(part.rows, list) else _fields(part.rows)
     more = _fields(added, digits=6)
@@ -106,24 +108,24 @@ def join_parts(
                 with file.open('rb') as part:
                     shutil.copyfileobj(part, stream)
         return
-    schema = pq.read_schema(files[0]) if files else empty.schema
+    schema = parquet_schema(empty.schema) if ending == '.parquet' else empty.schema
     if metadata is not None:
         kept = schema.metadata or {}
         schema = schema.with_metadata({**kept, METADATA: json.dumps(metadata).encode()})
     if ending == '.parquet':
         with pq.ParquetWriter(target, schema) as parquet:
             for file in files:
-                parquet.write_table(pq.read_table(file).cast(schema))
+                parquet.write_table(read_part_table(file).cast(schema))
             if not files:
                 parquet.write_table(schema.empty_table())
     elif ending in ARROW:
         with pa.OSFile(str(target), 'wb') as sink, pa.ipc.new_file(sink, schema) as arrow:
             for file in files:
-                arrow.write_table(pq.read_table(file).cast(schema))
+                arrow.write_table(read_part_table(file).cast(schema))
     elif ending == '.jsonl':
         with target.open('w', encoding='utf-8') as lines:
             for file in files:
-                for row in pq.read_table(file).to_pylist():
+                for row in read_part_table(file).to_pylist():
                     lines.write(json.dumps(row, default=as_text, ensure_ascii=False) + '\n')
     else:
         write_workbook(files, target, schema, metadata or {})

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naics_embed.errors import UserError
+from naics_embed.tabular.parquet_types import check_parquet, parquet_schema
 from naics_embed.tabular.part import Part
 from naics_embed.tabular.values import as_text, column_texts
 from naics_embed.tabular.write import (
@@ -178,3 +179,12 @@ def test_an_output_is_not_replaced_unasked(tmp_path):
     ]:
         with pytest.raises(UserError, match=message):
             check_output(wrong)
+
+
+def test_types_that_parquet_lacks(tmp_path):
+    interval = pa.schema([('id', pa.int64()), ('gap', pa.month_day_nano_interval())])
+    with pytest.raises(UserError, match=r"no type for month_day_nano_interval, .* column 'gap'"):
+        check_parquet('in.feather', interval)
+    lists = pa.schema([('l', pa.struct([('x', pa.list_(pa.int8(), 2))]))])
+    assert parquet_schema(lists).field('l').type == pa.struct([('x', pa.list_(pa.int8()))])
+    check_parquet('in.feather', lists)
