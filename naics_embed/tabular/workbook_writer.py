@@ -21,6 +21,8 @@ MOST_CHARACTERS = 32_767
 EXACT = 2**53
 """Whole numbers below are exact in a workbook, whose numbers are float64."""
 WIDEST, NARROWEST = 60, 8
+PARTS = ('probability', 'fraction')
+"""Endings of columns of numbers from 0 to 1, which are shown with three decimals."""
 MEASURED_ROWS = 200
 
 
@@ -50,6 +52,7 @@ def write_workbook(
             '.parquet'
         )
     numeric = _numeric_columns(files, schema)
+    days = _day_columns(files, schema)
     options = {
         'constant_memory': True,
         'strings_to_formulas': False,
@@ -67,9 +70,12 @@ def write_workbook(
             'date': book.add_format({'num_format': 'yyyy-mm-dd'}),
             'time': book.add_format({'num_format': 'yyyy-mm-dd hh:mm:ss'}),
         }
+        part = book.add_format({'num_format': '0.000'})
         for at, width in enumerate(_widths(files, schema)):
-            sheet.set_column(at, at, width)
+            sheet.set_column(at, at, width, part if _is_part(schema.field(at)) else None)
         sheet.freeze_panes(1, 0)
+        sheet.repeat_rows(0)
+        sheet.set_landscape()
         for at, name in enumerate(schema.names):
             sheet.write_string(0, at, name, bold)
         line = 0
@@ -77,12 +83,13 @@ def write_workbook(
             for row in zip(*(c.to_pylist() for c in read_part_table(file).columns), strict=True):
                 line += 1
                 for at, value in enumerate(row):
-                    _write(sheet, line, at, value, formats, number=at in numeric)
+                    when = formats['date' if at in days else 'time']
+                    _write(sheet, line, at, value, when, formats['date'], number=at in numeric)
         sheet.autofilter(0, 0, max(line, 1), len(schema) - 1)
 
 
 def _write(
-    sheet: Any, line: int, at: int, value: Any, formats: dict[str, Any], *, number: bool
+    sheet: Any, line: int, at: int, value: Any, when: Any, day: Any, *, number: bool
 ) -> None:
     if value is None:
         return
@@ -94,17 +101,27 @@ def _write(
         sheet.write_number(line, at, float(value))
     elif isinstance(value, datetime.datetime):
         if value.tzinfo is None and value.year >= 1900 and not value.microsecond:
-            sheet.write_datetime(line, at, value, formats['time'])
+            sheet.write_datetime(line, at, value, when)
         else:
             sheet.write_string(line, at, as_text(value))
     elif isinstance(value, datetime.date) and value.year >= 1900:
-        sheet.write_datetime(line, at, value, formats['date'])
+        sheet.write_datetime(line, at, value, day)
     elif number and isinstance(value, str):
         if value:
             sheet.write_number(line, at, float(value))
     else:
         text = as_text(value)
         sheet.write_string(line, at, text[:MOST_CHARACTERS])
+
+
+def _is_part(field: pa.Field) -> bool:
+    """Whether a column holds numbers from 0 to 1."""
+    return pa.types.is_floating(field.type) and _stem(field.name).endswith(PARTS)
+
+
+def _stem(name: str) -> str:
+    """Return the name of a column without the rank of its code."""
+    return name.rstrip('_0123456789')
 
 
 def _fits(value: int | float) -> bool:
@@ -125,7 +142,19 @@ def _numeric_columns(files: Sequence[Path], schema: pa.Schema) -> set[int]:
             elif values:
                 some.add(at)
     # What is added are codes, which are names and no quantities.
-    return {at for at in left & some if not schema.names[at].endswith('_code')}
+    return {at for at in left & some if not _stem(schema.names[at]).endswith('_code')}
+
+
+def _day_columns(files: Sequence[Path], schema: pa.Schema) -> set[int]:
+    """Return the positions of columns of times that are all midnight, as workbooks keep days."""
+    left = {at for at, field in enumerate(schema) if pa.types.is_timestamp(field.type)}
+    for file in files:
+        table = read_part_table(file)
+        for at in sorted(left):
+            times = (value for value in table.column(at).to_pylist() if value is not None)
+            if any(value.time() != datetime.time() for value in times):
+                left.discard(at)
+    return left
 
 
 def _is_number(text: str) -> bool:
@@ -143,6 +172,8 @@ def _widths(files: Sequence[Path], schema: pa.Schema) -> list[float]:
     if files:
         head = read_part_table(files[0]).slice(0, MEASURED_ROWS)
         for at, column in enumerate(head.columns):
+            if _is_part(schema.field(at)):
+                continue
             longest = max((len(as_text(value)) for value in column.to_pylist()), default=0)
             widths[at] = max(widths[at], longest)
     return [min(max(width + 2, NARROWEST), WIDEST) for width in widths]

@@ -7,6 +7,7 @@ import fsspec
 import polars as pl
 import pytest
 
+from naics_embed.tabular.open import open_table as _open
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 
@@ -124,6 +125,17 @@ def test_addresses_are_read_and_written(cli, bundle, tmp_path):
         assert '111150' in stream.read()
     assert 'exists' in cli('code', 'memory://coding/in.csv', *arguments).err
     assert cli('code', 'memory://coding/in.csv', *arguments, '--force').status == 0
+
+
+def test_a_file_is_opened_once(cli, bundle, tmp_path, monkeypatch):
+    from naics_embed.search import bulk
+
+    pl.DataFrame({'what': ['corn farming']}).write_excel(tmp_path / 'in.xlsx')
+    opened = []
+    monkeypatch.setattr(bulk, 'open_table', lambda *given: opened.append(given) or _open(*given))
+    arguments = ('--text-column', 'what', '-o', tmp_path / 'out.csv', '--bundle', bundle)
+    assert cli('code', tmp_path / 'in.xlsx', *arguments).status == 0
+    assert len(opened) == 1
 
 
 def test_progress_is_told_in_a_log(cli, bundle, tmp_path):

@@ -5,6 +5,8 @@ import datetime
 import decimal
 import json
 import math
+import re
+import zipfile
 
 import fastexcel
 import polars as pl
@@ -131,6 +133,9 @@ def test_a_workbook_has_types_and_no_formula(tmp_path):
             'zip': ['01234', '2'],
             'when': [datetime.date(2024, 5, 1), None],
             'n': [3, None],
+            'naics_code_2': ['541511', '54'],
+            'day': [datetime.datetime(2024, 5, 1), None],
+            'hour': [datetime.datetime(2024, 5, 1), datetime.datetime(2024, 5, 1, 7, 30)],
         }
     )
     out = write(tmp_path, '.xlsx', table)
@@ -141,9 +146,19 @@ def test_a_workbook_has_types_and_no_formula(tmp_path):
     assert frame['wage'].to_list() == [112549.5, 79976.0]
     assert frame['zip'].to_list() == ['01234', '2'], 'a leading zero is no number'
     assert frame['naics_code'].to_list() == ['812910', None], 'codes are names'
+    assert frame['naics_code_2'].to_list() == ['541511', '54']
     assert str(frame['when'][0])[:10] == '2024-05-01'
-    content = pa.BufferReader(out.read_bytes()).read()
-    assert b'<f>' not in content
+    with zipfile.ZipFile(out) as book:
+        sheet = book.read('xl/worksheets/sheet1.xml').decode()
+        styles = book.read('xl/styles.xml').decode()
+    assert '<f>' not in sheet
+    assert 'formatCode="0.000"' in styles, 'probabilities are shown in three decimals'
+    assert 'state="frozen"' in sheet
+    assert '<autoFilter' in sheet
+    # Cells of one format have one number of a style.
+    when, day, hour = (re.search(f'r="{column}2" s="(\\d+)"', sheet)[1] for column in 'DGH')
+    assert when == day != hour
+    assert 0.123456789 in frame['naics_probability'].to_list(), 'and are kept whole'
 
 
 def test_a_workbook_that_would_be_too_large(tmp_path, monkeypatch):
