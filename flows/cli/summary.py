@@ -44,7 +44,7 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     metrics = summary['metrics']
     if metrics:
         console.print(_metrics_table(metrics))
-    console.print(f'files    {_short(summary["root"])}')
+    console.print(f'files    {_short(summary["root"])}', markup=False)
     if summary['bundle']:
         state = 'promoted' if summary['promoted'] else 'not promoted'
         reason = f': {summary["promotion"]}' if summary['promotion'] else ''
@@ -57,18 +57,23 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         '' if summary['promoted'] else f' --bundle {shlex.quote(_short(summary["bundle"] or ""))}'
     )
     if summary['bundle']:
-        console.print(f'  .venv/bin/naics-embed search "dog grooming salon"{table}')
+        search = f'  .venv/bin/naics-embed search "dog grooming salon"{table}'
+        console.print(search, soft_wrap=True, markup=False)
     uri = summary['tracking_uri']
     if uri.startswith('sqlite:'):
+        # Neither broken at the width of the terminal nor read as markup: it is to be copied.
         console.print(
             f'  .venv/bin/mlflow server --backend-store-uri {shlex.quote(uri)} '
-            '--host 127.0.0.1 --port 5000'
+            '--host 127.0.0.1 --port 5000',
+            soft_wrap=True,
+            markup=False,
         )
     else:
         console.print(f'  MLflow: {uri}')
     console.print(
         '  PREFECT_HOME=$PWD/.prefect PREFECT_SERVER_API_AUTH_STRING=user:password'
-        ' .venv/bin/python -m flows.local_platform prefect'
+        ' .venv/bin/python -m flows.local_platform prefect',
+        soft_wrap=True,
     )
 
 
