@@ -8,6 +8,8 @@ PROFILE ?= cpu
 ARGS ?=
 # Two processes that share the test files; ARGS="-n 0" is one, as a debugger wants it.
 TEST_WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+# Tests marked slow start platforms, kill them and run whole pipelines; SLOW=1 has them too.
+SLOW ?=
 
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -19,7 +21,7 @@ export TOKENIZERS_PARALLELISM := false
 help:
 	@echo 'make run [PROFILE=cpu|smoke|gpu] [CENSUS=folder] [ARGS="key=value ..."]   the whole job'
 	@echo 'make platform [DB=postgres]                                            servers and workers'
-	@echo 'make test                                                              all tests'
+	@echo 'make test [SLOW=1]                                                     tests; with the slow ones'
 	@echo 'make docs                                                              the site, into site/'
 	@echo 'make lint | format | setup | clean'
 
@@ -43,7 +45,7 @@ platform: $(STAMP)
 	$(BIN)/python -m flows.local_platform up --db $(or $(DB),sqlite) $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(TEST_WORKERS) $(ARGS)
+	$(BIN)/python -m pytest $(TEST_WORKERS) $(if $(SLOW),,-m 'not slow') $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from naics_embed.bundle.storage import Bundle
+    from naics_embed.estimators.classifier import NaicsClassifier
     from naics_embed.estimators.coordinates import NaicsCoordinates
     from naics_embed.estimators.text import NaicsTextEncoder
     from naics_embed.search.code_table import CodeTable
@@ -19,6 +20,7 @@ __all__ = [
     'CodeTable',
     'Coder',
     'Hit',
+    'NaicsClassifier',
     'NaicsCoordinates',
     'NaicsTextEncoder',
     'Searcher',
@@ -32,6 +34,7 @@ _HOMES = {
     'Coder': 'naics_embed.search.coder',
     'Bundle': 'naics_embed.bundle.storage',
     'Hit': 'naics_embed.search.searcher',
+    'NaicsClassifier': 'naics_embed.estimators.classifier',
     'NaicsCoordinates': 'naics_embed.estimators.coordinates',
     'NaicsTextEncoder': 'naics_embed.estimators.text',
     'Searcher': 'naics_embed.search.searcher',

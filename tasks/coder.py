@@ -20,10 +20,16 @@ from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup,
 from naics_embed.evidence.confidence import coding_metrics, decisions
 from naics_embed.evidence.fusion import Fusion, fit_calibrated, one_score
 from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
-from naics_embed.geometry.lorentz import exp0, pairwise_distance
+from naics_embed.geometry.lorentz import exp0, log0, pairwise_distance
 from naics_embed.metrics.tree import Tree
 from naics_embed.search.coder import FUSED, leaf_scores
-from naics_embed.search.storage import FROZEN, write_evidence, write_redirections
+from naics_embed.search.storage import (
+    FROZEN,
+    QUERY_SCHEMA,
+    write_evidence,
+    write_queries,
+    write_redirections,
+)
 from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 from naics_embed.text.backbone import load_backbone, load_transformer
 from naics_embed.text.encoding import read_encoding
@@ -113,6 +119,14 @@ def write(
     target.mkdir()
     write_evidence(target, evidence, fusion, [taxonomy.codes[leaf] for leaf in leaves])
     write_redirections(target, frame_of(redirections))
+    of_fit = _queries_of_fit(groups, taxonomy)
+    fitted = of_fit['text'].to_list()
+    write_queries(
+        target,
+        of_fit,
+        frozen[token_table.rows(fitted)],
+        log0(table_of_points.of(fitted), c=curvature).numpy(),
+    )
     start, trained = load_backbone(backbone_of(backbone)), load_transformer(folder)
     write_difference(target / FROZEN, start, trained)
     (out / 'metrics.json').write_text(
@@ -173,10 +187,23 @@ def _fit(
     )
 
 
+def _queries_of_fit(groups: list[QueryGroup], taxonomy: Taxonomy) -> pl.DataFrame:
+    validation = [group for group in groups if group.split == 'validation']
+    return pl.DataFrame(
+        {
+            'text': [text for group in validation for text in group.texts],
+            'code': [taxonomy.codes[i] for group in validation for i in group.target.tolist()],
+            'set': [_register(group) for group in validation for _ in group.texts],
+        },
+        schema=QUERY_SCHEMA,
+    )
+
+
 def _register(group: QueryGroup) -> str:
-    """Return the kind of writing: phrases of the index, or plain language."""
-    index = group.prefix.removeprefix(HOLDOUT_PREFIX) == PREFIXES['index']
-    return 'index' if index else 'plain language'
+    """Return the kind of writing: phrases of the index, plain language, or business texts."""
+    prefix = group.prefix.removeprefix(HOLDOUT_PREFIX)
+    named = {PREFIXES['index']: 'index', PREFIXES['business']: 'business'}
+    return named.get(prefix, 'plain language')
 
 
 def _truth(group: QueryGroup) -> np.ndarray:

@@ -41,7 +41,9 @@ def write(
     examples = entries.filter(pl.col('role') == 'examples').select('code', 'text')
     if uses.examples:
         filled = plain.filter(
-            (pl.col('split') == 'train') & ~pl.col('code').is_in(examples['code'].implode())
+            (pl.col('split') == 'train')
+            & (pl.col('kind') != 'business')
+            & ~pl.col('code').is_in(examples['code'].implode())
         )
         examples = pl.concat([examples, filled.select('code', 'text')])
     channels = channel_texts(codes, examples)

@@ -160,6 +160,9 @@ def prepare_inputs(
     labelled = located(labelled_queries(files.queries), corpus.tokens, taxonomy)
     labelled = labelled.filter(pl.Series(supervised[labelled['target']]))
     train = labelled.filter(pl.col('split') == 'train')
+    if training.queries.most_words is not None:
+        words = pl.col('text').str.count_matches(r'\S+')
+        train = train.filter(words <= training.queries.most_words)
     if training.max_queries is not None and len(train) > training.max_queries:
         train = train.sample(training.max_queries, seed=seed)
     plain = train.filter(pl.col('kind') == 'plain')

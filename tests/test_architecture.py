@@ -45,6 +45,8 @@ LAYERS = {
     'export': 6,
     'atlas': 6,
     'report': 6,
+    'learning': 6,
+    'assessment': 7,
     'estimators': 7,
     'doctor': 7,
     'service': 7,

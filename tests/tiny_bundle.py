@@ -20,7 +20,12 @@ from naics_embed.evidence.known_texts import Linear, index_texts
 from naics_embed.evidence.settings import EvidenceSettings
 from naics_embed.geometry.lorentz import log0
 from naics_embed.search.coder import FUSED
-from naics_embed.search.storage import FROZEN, write_evidence, write_redirections
+from naics_embed.search.storage import (
+    FROZEN,
+    write_evidence,
+    write_queries,
+    write_redirections,
+)
 from naics_embed.taxonomy import Taxonomy, official_code
 from naics_embed.text.backbone import load_transformer
 from naics_embed.text.head import LorentzHead
@@ -143,8 +148,21 @@ def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Pat
     fusion = Fusion(FUSED, weights, np.ones(len(FUSED)))
     write_evidence(folder, evidence, fusion, leaves['code'].to_list())
     write_redirections(folder, REDIRECTIONS)
+    write_queries(folder, tiny_queries(leaves))
     write_difference(folder / FROZEN, frozen, trained)
     return folder
+
+
+def tiny_queries(leaves: pl.DataFrame) -> pl.DataFrame:
+    """Texts of two kinds that are like titles, from which learning goes on."""
+    some = leaves[::8]
+    plain = (pl.int_range(pl.len()) % 2).cast(pl.Boolean)
+    text = pl.col('title').str.to_lowercase()
+    return some.select(
+        text=pl.when(plain).then(pl.lit('we are in ') + text).otherwise(text + pl.lit(', other')),
+        code='code',
+        set=pl.when(plain).then(pl.lit('plain language')).otherwise(pl.lit('index')),
+    )
 
 
 def write_tiny_bundle(path: Path, encoder: Path, *, coder: bool = False) -> Path:

@@ -38,7 +38,7 @@ METRICS = {
     'refinement_terms': ('refinement', ('train_', 'weight_'), 'Refinement: terms and weights'),
     'refinement_validation': (
         'refinement',
-        ('index_', 'plain_', 'panel_', 'selection', 'spearman', 'curvature', 'moved'),
+        ('index_', 'plain_', 'panel_', 'business_', 'selection', 'spearman', 'curvature', 'moved'),
         'Refinement: validation',
     ),
 }
@@ -56,7 +56,10 @@ def diff(
     second: Annotated[str, typer.Argument(help=RUN_HELP, metavar='RUN')],
     pattern: Annotated[
         str, typer.Option('--metrics', help='Regular expression of the metrics shown.')
-    ] = r'^(test|tree)/(hybrid_)?(plain_|panel_)?(top1|mrr|hit_at_10|spearman|map_neighbours|ece)$',
+    ] = (
+        r'^(test|tree)/(hybrid_)?(plain_|panel_|business_)?'
+        r'(top1|mrr|hit_at_10|spearman|map_neighbours|ece)$'
+    ),
     root: Root = None,
     tracking_uri: TrackingUri = None,
     as_json: Annotated[bool, typer.Option('--json', help='Print JSON.')] = False,

@@ -10,12 +10,14 @@ import typer
 from naics_embed import __version__
 from naics_embed.cli import (
     atlas,
+    audit,
     codes,
     coding,
     concord,
     config,
     doctor,
     gpu,
+    labels,
     report,
     serve,
 )
@@ -60,6 +62,9 @@ app = typer.Typer(
 )
 app.command()(table.search)
 app.command()(coding.code)
+app.command()(labels.assess)
+app.command()(audit.audit)
+app.command()(labels.learn)
 app.command()(table.metrics)
 app.command()(table.export)
 app.command()(config.config)

@@ -20,6 +20,8 @@ class QueriesConfig:
         redirections: activity phrases of cross references, labelled with the code they lead to.
         examples: the index entries that the examples channel holds, each by itself.
         plain_repeats: times that a row of the plain-language corpus is read in an epoch.
+        most_words: longer texts are no training queries, since one costs as much as ten short ones;
+            they stay evidence. None for no limit.
     """
 
     titles: bool
@@ -27,10 +29,14 @@ class QueriesConfig:
     redirections: bool
     examples: bool
     plain_repeats: int
+    most_words: int | None
 
     def __post_init__(self) -> None:
         repeats = self.plain_repeats
         require(repeats >= 1, 'training.queries.plain_repeats', repeats, 'at least 1')
+        most = self.most_words
+        kept = most is None or most >= 1
+        require(kept, 'training.queries.most_words', most, 'at least 1 or null')
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The project's own plain-language texts: the corpus and the panel (MIT)."""
+"""The project's own texts: plain language, business texts and the panel (MIT)."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from naics_embed.errors import SourceError
 
 CORPUS_FILE = 'plain_language.csv'
 PANEL_FILE = 'panel.csv'
+BUSINESS_FILE = 'business_texts.csv'
 SCHEMA = pl.Schema(
     {
         'id': pl.String(),
@@ -29,12 +30,18 @@ def read_panel() -> pl.DataFrame:
     return _read(PANEL_FILE)
 
 
+def read_business() -> pl.DataFrame:
+    """Read the business texts: like the corpus, six-digit codes only, in styles of real firms."""
+    return _read(BUSINESS_FILE)
+
+
 def plain_language() -> pl.DataFrame:
-    """Return corpus and panel together, with ``kind`` ``plain`` or ``panel``."""
+    """Return all of them, with ``kind`` ``plain``, ``panel`` or ``business``."""
     return pl.concat(
         [
             read_corpus().with_columns(kind=pl.lit('plain')),
             read_panel().with_columns(kind=pl.lit('panel')),
+            read_business().with_columns(kind=pl.lit('business')),
         ]
     )
 

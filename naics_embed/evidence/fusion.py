@@ -17,6 +17,12 @@ from naics_embed.evidence.top_answer import TopCalibration, fit_top, folds
 GATES = ('always', 'length', 'familiarity')
 """Facts about a query: 1; log of its words; greatest cosine with a known text."""
 
+SOURCE = 'source'
+"""Gate of a bundle that has learned labels of its user: how much a text is like theirs, 0 … 1."""
+
+CODE_PRIOR = 'prior'
+"""Score of such a bundle: log of how often a code is a label, the same for all queries."""
+
 MOST_WORDS = 64
 """Words beyond these do not make a query longer: no text of the fit is longer."""
 
@@ -44,41 +50,59 @@ class Fusion:
 
     Attributes:
         columns: names of the scores.
-        weights: float64 ``(len(GATES), k)``; a query's weights are its gates times these.
+        weights: float64 ``(len(gates), k)``; a query's weights are its gates times these.
         spread: float64 ``(k,)``, mean standard deviation of each score over codes on the queries
             of the fit; weight × spread is how much a score moves the logits.
         top: calibration of the top-1 answer.
+        gates: names of the gates.
     """
 
     columns: tuple[str, ...]
     weights: np.ndarray
     spread: np.ndarray
     top: TopCalibration = field(default_factory=TopCalibration)
+    gates: tuple[str, ...] = GATES
 
-    def probabilities(self, scores: np.ndarray, gates: np.ndarray) -> np.ndarray:
-        """Return probabilities of codes, float64 ``(q, codes)``; rows add up to 1.
+    def logits(
+        self, scores: np.ndarray, gates: np.ndarray, log_prior: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return logits of codes, float64 ``(q, codes)``.
 
         Args:
-            scores: ``(q, codes, k)``.
-            gates: ``(q, len(GATES))``.
+            scores: ``(q, codes, k)``, without the column `CODE_PRIOR`.
+            gates: ``(q, len(self.gates))``.
+            log_prior: ``(codes,)``, the values of that column, if the fusion has it.
         """
         query_weights = gates @ self.weights
-        logits = np.matmul(scores, query_weights[:, :, None].astype(scores.dtype))[..., 0].astype(
+        k = scores.shape[-1]
+        logits = np.matmul(scores, query_weights[:, :k, None].astype(scores.dtype))[..., 0].astype(
             np.float64
         )
+        if log_prior is not None:
+            logits += query_weights[:, k:] * log_prior
+        return logits
+
+    def probabilities(
+        self, scores: np.ndarray, gates: np.ndarray, log_prior: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return probabilities of codes, float64 ``(q, codes)``; rows add up to 1.
+
+        Arguments as for `logits`.
+        """
+        logits = self.logits(scores, gates, log_prior)
         logits -= logits.max(axis=1, keepdims=True)
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=1, keepdims=True)
-        return self.top.apply(logits)
+        return self.top.apply(logits, gates)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             'columns': list(self.columns),
-            'gates': list(GATES),
+            'gates': list(self.gates),
             'weights': self.weights.tolist(),
             'spread': self.spread.tolist(),
-            'top': {'slope': self.top.slope, 'shift': self.top.shift},
+            'top': self.top.to_dict(),
         }
 
     @classmethod
@@ -88,17 +112,21 @@ class Fusion:
             columns, gates = tuple(values['columns']), tuple(values['gates'])
             weights = np.array(values['weights'], dtype=np.float64)
             spread = np.array(values['spread'], dtype=np.float64)
-            top = TopCalibration(**values['top'])
+            top = TopCalibration.from_dict(values['top'])
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
                 f'the fusion of the bundle is damaged ({error}); export the table again'
             ) from error
-        shape = (len(GATES), len(columns))
-        if gates != GATES or weights.shape != shape or spread.shape != shape[1:]:
+        shape = (len(gates), len(columns))
+        if (
+            gates not in (GATES, (*GATES, SOURCE))
+            or weights.shape != shape
+            or spread.shape != shape[1:]
+        ):
             raise ArtifactError(
                 'the fusion of the bundle is of another version; export the table again'
             )
-        return cls(columns, weights, spread, top)
+        return cls(columns, weights, spread, top, gates)
 
 
 def one_score(columns: Sequence[str], column: str, weight: float) -> Fusion:
@@ -116,6 +144,10 @@ def fit_fusion(
     groups: Sequence[str],
     settings: FusionSettings,
     start: Fusion | None = None,
+    *,
+    weight: np.ndarray | None = None,
+    centre: Fusion | None = None,
+    penalties: np.ndarray | None = None,
 ) -> Fusion:
     """Fit the weights of a conditional logit (McFadden 1974) to labelled queries.
 
@@ -125,11 +157,14 @@ def fit_fusion(
     Args:
         columns: names of the scores.
         scores: float32 ``(q, codes, k)``, finite.
-        gates: ``(q, len(GATES))``.
+        gates: ``(q, len(GATES))``, or one more for `SOURCE`.
         truth: int64 ``(q,)``, columns of the right codes.
         groups: the group of each query.
         settings: penalty and iterations.
         start: weights of a similar fit to begin with; the loss is convex, so they only save time.
+        weight: ``(q,)``, of each query, in place of those of the groups; adds up to 1.
+        centre: weights that the penalty pulls to, in place of 0.
+        penalties: ``(gates, k)``, of each weight, in place of the one of the settings.
 
     Raises:
         ValueError: there is no query, or a score is not finite.
@@ -143,9 +178,14 @@ def fit_fusion(
     spread = scores.std(axis=1, dtype=np.float64).mean(axis=0)
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     scaled = (scores - scores.mean(axis=1, keepdims=True)) * scale.astype(np.float32)
-    weight = _weights(groups)
+    weight = _weights(groups) if weight is None else weight
     right = scaled[np.arange(len(scaled)), truth].astype(np.float64)
-    shape = (len(GATES), len(columns))
+    shape = (gates.shape[1], len(columns))
+    middle = np.zeros(shape[0] * shape[1])
+    if centre is not None:
+        middle = (centre.weights * spread).reshape(-1)
+    penalty = np.full(shape, settings.penalty) if penalties is None else penalties
+    penalty = penalty.reshape(-1)
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         query_weights = gates @ flat.reshape(shape)
@@ -159,8 +199,9 @@ def fit_fusion(
         expected = np.matmul(p[:, None, :].astype(np.float32), scaled)[:, 0]
         log_p = np.einsum('qk,qk->q', right, query_weights) - top[:, 0] - np.log(total[:, 0])
         slope = gates.T @ (weight[:, None] * (expected - right))
-        value = settings.penalty * float(flat @ flat) - float(weight @ log_p)
-        return value, slope.reshape(-1) + 2 * settings.penalty * flat
+        away = flat - middle
+        value = float(penalty @ np.square(away)) - float(weight @ log_p)
+        return value, slope.reshape(-1) + 2 * penalty * away
 
     first = np.zeros(shape)
     first[0] = spread > 0
@@ -173,7 +214,8 @@ def fit_fusion(
         method='L-BFGS-B',
         options={'maxiter': settings.iterations},
     )
-    return Fusion(tuple(columns), fitted.x.reshape(shape) * scale, spread)
+    names = GATES if len(gates[0]) == len(GATES) else (*GATES, SOURCE)
+    return Fusion(tuple(columns), fitted.x.reshape(shape) * scale, spread, gates=names)
 
 
 def fit_calibrated(
@@ -205,7 +247,7 @@ def fit_calibrated(
         p = part.probabilities(scores[held], gates[held])
         confidence[held] = p.max(axis=1)
         right[held] = p.argmax(axis=1) == truth[held]
-    return replace(whole, top=fit_top(confidence, right, _weights(groups)))
+    return replace(whole, top=fit_top(confidence, right, _weights(groups), gates))
 
 
 def _weights(groups: Sequence[str]) -> np.ndarray:

@@ -20,6 +20,9 @@ COLUMNS = ('class_mean', 'linear', NEAREST, 'neighbours', 'words', 'pairs', 'cha
 """The scores of `KnownTexts.columns`, in this order; more is better in each."""
 
 
+INDEXES = ('words', 'pairs', 'characters')
+"""The inverted indexes of `KnownTexts`."""
+
 TILE = 2048
 """Known texts compared with queries at a time."""
 
@@ -42,7 +45,7 @@ class KnownTexts:
     """Training texts, ready to be compared with queries.
 
     Attributes:
-        texts: m training texts, those of one leaf together.
+        texts: m training texts, those of one leaf together; empty for one that is private.
         labels: int64 ``(m,)``, ascending; every leaf occurs.
         embeddings: float32 ``(m, width)`` unit embeddings by the frozen backbone.
         linear: a classifier of frozen embeddings.
@@ -132,8 +135,10 @@ class KnownTexts:
         begin = int(self.first[leaf])
         end = int(np.searchsorted(self.labels, leaf, side='right'))
         cosine = self.embeddings[begin:end] @ embedding
-        order = np.argsort(-cosine, kind='stable')[:count]
-        return [(self.texts[begin + int(i)], float(cosine[i])) for i in order]
+        order = np.argsort(-cosine, kind='stable')
+        # A text that its user keeps private is known by its embedding alone.
+        shown = [i for i in order.tolist() if self.texts[begin + i]][:count]
+        return [(self.texts[begin + i], float(cosine[i])) for i in shown]
 
     def matching_terms(self, text: str, leaf: int, count: int) -> list[tuple[str, float]]:
         """Return the words of a query that match a leaf best, with their part of its BM25."""
@@ -174,9 +179,7 @@ def index_texts(
     # In half precision, as they are stored, so that the fit has the same embeddings as users.
     rounded = embeddings[order].astype(np.float16).astype(np.float32)
     ordered = [texts[i] for i in order]
-    documents: dict[str, list[list[str]]] = {
-        name: [[] for _ in range(leaves)] for name in ('words', 'pairs', 'characters')
-    }
+    documents: dict[str, list[list[str]]] = {name: [[] for _ in range(leaves)] for name in INDEXES}
     for label, text in zip(labels.tolist(), ordered, strict=True):
         kept = plain(text, settings.characters_read)
         stems = words(kept)

@@ -76,13 +76,29 @@ def bm25_postings(documents: Sequence[Sequence[str]], *, k1: float, b: float) ->
     """
     terms, starts, rows, tf = _counts(documents)
     size = np.array([len(document) for document in documents], dtype=np.float64)
-    df = np.diff(starts)
-    idf = np.log1p((len(documents) - df + 0.5) / (df + 0.5))
-    length = k1 * (1 - b + b * size[rows] / max(size.mean(), 1.0))
-    weights = np.repeat(idf, df) * tf / (tf + length)
+    weights = bm25_weights(starts, rows, tf, size, k1=k1, b=b)
     return Postings(
         terms, starts, rows.astype(np.int32), weights.astype(np.float32), len(documents)
     )
+
+
+def bm25_weights(
+    starts: np.ndarray, rows: np.ndarray, tf: np.ndarray, size: np.ndarray, *, k1: float, b: float
+) -> np.ndarray:
+    """Return the BM25 weight of each posting, float64, for the postings of terms in their order.
+
+    Args:
+        starts: ``(terms + 1,)``, where the postings of each term begin.
+        rows: ``(postings,)``, the document of each.
+        tf: ``(postings,)``, how often the term occurs there.
+        size: ``(documents,)``, terms of each document.
+        k1: saturation of the term frequency.
+        b: weight of the document length, 0 … 1.
+    """
+    df = np.diff(starts)
+    idf = np.log1p((len(size) - df + 0.5) / (df + 0.5))
+    length = k1 * (1 - b + b * size[rows] / max(size.mean(), 1.0))
+    return np.repeat(idf, df) * tf / (tf + length)
 
 
 def _counts(

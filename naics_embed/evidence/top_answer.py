@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,9 @@ PRIOR = 3.0
 """Weight, in queries, of the prior that the probabilities need no calibration."""
 
 TINY = 1e-12
+
+LEAST_SLOPE = 0.1
+"""Least slope, so that of two answers to alike texts the surer one stays surer."""
 
 AHEAD = 1e-9
 """Least relative lead of the top-1 answer over the second."""
@@ -19,29 +23,68 @@ class TopCalibration:
     """Probability p of the top-1 answer → σ(slope · logit p + shift) (Platt 1999).
 
     A temperature cannot do this: it lowers the confidence of all answers alike, where sure ones may
-    be overconfident and doubtful ones underconfident.
+    be overconfident and doubtful ones underconfident. Slope and shift may depend on the gates of a
+    query, linearly, so that a kind of text that is met with too much confidence has its own.
 
     Attributes:
-        slope: 1 where nothing changes.
-        shift: 0 where nothing changes.
+        slope: coefficients of the slope, one a gate; ``(1,)``, or 1 and zeros, where nothing
+            changes.
+        shift: coefficients of the shift.
     """
 
-    slope: float = 1.0
-    shift: float = 0.0
+    slope: tuple[float, ...] = (1.0,)
+    shift: tuple[float, ...] = (0.0,)
 
-    def apply(self, probabilities: np.ndarray) -> np.ndarray:
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether it is the identity."""
+        return self.slope[0] == 1.0 and not any((*self.slope[1:], *self.shift))
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return plain values for JSON."""
+        return {'slope': list(self.slope), 'shift': list(self.shift)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> 'TopCalibration':
+        """Rebuild from `to_dict`, or from a file in which both are numbers.
+
+        Raises:
+            KeyError, TypeError, ValueError: the values are something else.
+        """
+        slope, shift = (np.atleast_1d(np.array(values[name], float)) for name in ('slope', 'shift'))
+        return cls(tuple(slope.tolist()), tuple(shift.tolist()))
+
+    def confidence(self, confidence: np.ndarray, gates: np.ndarray | None = None) -> np.ndarray:
+        """Calibrate probabilities of top-1 answers, float64 ``(q,)``.
+
+        Args:
+            confidence: ``(q,)``.
+            gates: as for `apply`.
+        """
+        facts = np.ones((len(confidence), 1)) if gates is None else gates
+        slope = np.maximum(facts[:, : len(self.slope)] @ np.array(self.slope), LEAST_SLOPE)
+        shift = facts[:, : len(self.shift)] @ np.array(self.shift)
+        held = np.clip(confidence, TINY, 1 - TINY)
+        return _sigmoid(slope * (np.log(held) - np.log1p(-held)) + shift)
+
+    def apply(self, probabilities: np.ndarray, gates: np.ndarray | None = None) -> np.ndarray:
         """Calibrate the greatest probability of each row, and scale the others to the rest.
 
         The ranking stays: the top-1 answer never falls below the second.
 
         Args:
             probabilities: float64 ``(q, codes)``, rows of sum 1.
+            gates: ``(q, gates)``, those of the queries; the first is 1. None where slope and shift
+                do not depend on others.
 
         Returns:
             the same shape, rows of sum 1; the argument itself where nothing changes.
         """
-        if (self.slope, self.shift) == (1.0, 0.0) or probabilities.shape[1] < 2:
+        if self.changes_nothing or probabilities.shape[1] < 2:
             return probabilities
+        facts = np.ones((len(probabilities), 1)) if gates is None else gates
+        slope = np.maximum(facts[:, : len(self.slope)] @ np.array(self.slope), LEAST_SLOPE)
+        shift = facts[:, : len(self.shift)] @ np.array(self.shift)
         rows = np.arange(len(probabilities))
         first = probabilities.argmax(axis=1)
         top = probabilities[rows, first]
@@ -50,7 +93,7 @@ class TopCalibration:
         # Not 1 − top, which is 0 or less where the top-1 answer is as good as certain.
         rest = np.maximum(others.sum(axis=1), TINY)
         second = others.max(axis=1) / rest
-        calibrated = _sigmoid(self.slope * (np.log(top) - np.log(rest)) + self.shift)
+        calibrated = _sigmoid(slope * (np.log(top) - np.log(rest)) + shift)
         calibrated = np.maximum(calibrated, (1 + AHEAD) * second / (1 + second))
         others *= ((1 - calibrated) / rest)[:, None]
         others[rows, first] = calibrated
@@ -58,14 +101,18 @@ class TopCalibration:
         return others
 
 
-def fit_top(confidence: np.ndarray, right: np.ndarray, weight: np.ndarray) -> TopCalibration:
-    """Fit the two numbers by maximum likelihood.
+def fit_top(
+    confidence: np.ndarray, right: np.ndarray, weight: np.ndarray, gates: np.ndarray | None = None
+) -> TopCalibration:
+    """Fit slope and shift by maximum likelihood.
 
     Args:
         confidence: ``(q,)``, probabilities of top-1 answers, by weights that were fitted
             without these queries.
         right: bool ``(q,)``.
         weight: ``(q,)``, of each query.
+        gates: ``(q, gates)``, on which slope and shift depend; the first is 1. None for one slope
+            and one shift for all.
 
     Returns:
         the calibration; the one that changes nothing where the fitted slope is not positive.
@@ -73,9 +120,12 @@ def fit_top(confidence: np.ndarray, right: np.ndarray, weight: np.ndarray) -> To
     from scipy.optimize import minimize
 
     held = np.clip(confidence, TINY, 1 - TINY)
-    features = np.column_stack([np.log(held) - np.log1p(-held), np.ones(len(held))])
+    facts = np.ones((len(held), 1)) if gates is None else gates
+    logit = np.log(held) - np.log1p(-held)
+    features = np.concatenate([facts * logit[:, None], facts], axis=1)
     fraction = weight / weight.sum()
-    identity = np.array([1.0, 0.0])
+    identity = np.zeros(features.shape[1])
+    identity[0] = 1.0
     penalty = PRIOR / len(held)
 
     def loss(a: np.ndarray) -> tuple[float, np.ndarray]:
@@ -86,7 +136,10 @@ def fit_top(confidence: np.ndarray, right: np.ndarray, weight: np.ndarray) -> To
         return float(value + penalty * away @ away), slope + 2 * penalty * away
 
     fitted = minimize(loss, identity, jac=True, method='L-BFGS-B').x
-    return TopCalibration(float(fitted[0]), float(fitted[1])) if fitted[0] > 0 else TopCalibration()
+    slope, shift = np.split(fitted, 2)
+    if not facts.mean(axis=0) @ slope > 0:
+        return TopCalibration()
+    return TopCalibration(tuple(slope.tolist()), tuple(shift.tolist()))
 
 
 def folds(count: int, parts: int) -> Sequence[np.ndarray]:

@@ -22,6 +22,7 @@ TEXT_SETS = {
     '': 'NAICS 2022 index entries, held out',
     'plain_': 'plain-language corpus of naics-embed, test',
     'panel_': 'panel of everyday businesses of naics-embed, test',
+    'business_': 'business texts of naics-embed, test',
 }
 TEXT_METRICS = {'top1': 'top-1 accuracy', 'hit_at_10': 'hit@10', 'mrr': 'MRR'}
 SYSTEMS = {'hybrid_': 'coder', '': 'distance alone'}

@@ -130,9 +130,14 @@ class RunReport:
 
 
 VALID = 'validation'
-KINDS = {'index': 'Index entries', 'plain': 'Plain language', 'panel': 'Panel'}
+KINDS = {
+    'index': 'Index entries',
+    'plain': 'Plain language',
+    'panel': 'Panel',
+    'business': 'Business texts',
+}
 """Kind of a query → its name."""
-PREFIX = {'index': '', 'plain': 'plain_', 'panel': 'panel_'}
+PREFIX = {'index': '', 'plain': 'plain_', 'panel': 'panel_', 'business': 'business_'}
 """Kind of a query → prefix of its metrics."""
 NAMES = {
     'class_mean': 'class mean',

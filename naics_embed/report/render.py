@@ -1,12 +1,9 @@
 """A report as one HTML file: nothing in it is fetched from elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from naics_embed.config.report import ReportConfig
@@ -20,11 +17,12 @@ from naics_embed.report import (
 )
 from naics_embed.report import training_history as training_charts
 from naics_embed.report.contents import KINDS, CodeTable, RunReport
+from naics_embed.report.environment import TEMPLATES as TEMPLATES
+from naics_embed.report.environment import environment
 from naics_embed.report.svg import number
 from naics_embed.report.verdict import Verdict
 from naics_embed.taxonomy import LEVELS, official_code
 
-TEMPLATES = Path(__file__).resolve().parent / 'templates'
 PLACEHOLDERS = ('<!--map-->', '<!--promotion-->')
 """What `complete` replaces."""
 NEAREST = 8
@@ -39,7 +37,7 @@ def render(report: RunReport, verdict: Verdict, marks: ReportConfig) -> str:
         verdict: from `checks.judge`.
         marks: how much to show, and the marks of the verdict.
     """
-    page = _environment().get_template('report.html')
+    page = environment().get_template('report.html')
     return page.render(
         report=report,
         summary_line=_summary_line(report),
@@ -66,26 +64,12 @@ def complete(
         promotion: ``promoted``, ``reason`` and ``rows`` of the comparison with the table in use.
         map_href: address of the interactive map, relative to the report.
     """
-    parts: Any = _environment().get_template('parts.html').module
+    parts: Any = environment().get_template('parts.html').module
     chart_map = parts.map_link(map_href) if map_href else Markup('')
     decided = parts.promotion(promotion) if promotion else Markup('')
     for placeholder, content in zip(PLACEHOLDERS, (chart_map, decided), strict=True):
         html = html.replace(placeholder, str(content), 1)
     return html
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals['include_raw'] = lambda name: Markup((TEMPLATES / name).read_text('utf-8'))
-    environment.filters |= {'number': number, 'official': official_code}
-    return environment
 
 
 def _summary_line(report: RunReport) -> str:

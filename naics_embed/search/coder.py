@@ -1,11 +1,14 @@
 """Descriptions in, codes out, with calibrated probabilities and evidence."""
 
+import importlib
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +16,9 @@ from naics_embed.bundle.storage import CODER
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.evidence.fusion import Fusion, gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
+from naics_embed.evidence.source_gate import Adaptation
 from naics_embed.geometry.lorentz import pairwise_distance
+from naics_embed.search.exact import ExactTexts
 from naics_embed.search.given_texts import as_texts
 from naics_embed.search.searcher import (
     BATCH_TOKENS,
@@ -72,6 +77,8 @@ class Answer:
             not even the sector's does.
         confidence: the requested confidence.
         evidence: evidence for each hit, if requested; for six-digit codes only.
+        familiarity: greatest cosine with a known text, by the frozen encoder. Where it is low, the
+            probability rests on little that is alike.
     """
 
     text: str
@@ -80,6 +87,7 @@ class Answer:
     confident: Hit | None
     confidence: float
     evidence: tuple[Evidence, ...] = ()
+    familiarity: float = math.nan
 
     @property
     def chosen(self) -> Hit | None:
@@ -92,6 +100,25 @@ class Answer:
         """The evidence, under its old name."""
         warnings.warn(RENAMED.format('support', 'evidence'), DeprecationWarning, stacklevel=2)
         return self.evidence
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is known of some texts.
+
+    Attributes:
+        distances: float64 ``(q, codes)``, geodesic distances to all codes.
+        embeddings: float32 ``(q, width)``, by the frozen encoder.
+        scores: float32 ``(q, leaves, len(FUSED))``.
+        familiarity: float32 ``(q,)``, greatest cosine with a known text.
+        probabilities: float64 ``(q, leaves)``.
+    """
+
+    distances: np.ndarray
+    embeddings: np.ndarray
+    scores: np.ndarray
+    familiarity: np.ndarray
+    probabilities: np.ndarray
 
 
 class Coder:
@@ -107,6 +134,7 @@ class Coder:
         fusion: Fusion,
         encoder: PairedEncoder,
         precision: str = FLOAT32,
+        adaptation: Adaptation | None = None,
     ) -> None:
         """Use `load`."""
         self.searcher = searcher
@@ -114,6 +142,7 @@ class Coder:
         self.fusion = fusion
         self.encoder = encoder
         self.precision = precision
+        self.adaptation = adaptation
         self.leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
         self._levels = {level: self._above(level) for level in LEVELS}
 
@@ -148,10 +177,10 @@ class Coder:
             for code, level in zip(searcher.codes, searcher.level, strict=True)
             if level == LEAF_LEVEL
         ]
-        evidence, fusion = read_evidence(folder, codes, FUSED)
+        evidence, fusion, adaptation = read_evidence(folder, codes, FUSED)
         frozen = read_frozen(folder / FROZEN, searcher.backbone)
         encoder = _encoder(searcher, frozen, precision)
-        return cls(searcher, evidence, fusion, encoder, precision)
+        return cls(searcher, evidence, fusion, encoder, precision, adaptation)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of each six-digit code, float64 ``(len(texts), leaves)``.
@@ -162,7 +191,8 @@ class Coder:
         check_texts(texts)
         result = np.empty((len(texts), len(self.leaves)))
         done = 0
-        for _, _, p in self._scored(texts):
+        for scored in self.scored(texts):
+            p = scored.probabilities
             result[done : done + len(p)] = p
             done += len(p)
         return result
@@ -201,7 +231,8 @@ class Coder:
         if not is_whole(evidence) or evidence < 0:
             raise UserError(f'evidence must be at least 0, not {evidence!r}')
         answers: list[Answer] = []
-        for distances, embeddings, p in self._scored(texts):
+        for scored in self.scored(texts):
+            p = scored.probabilities
             sums = {
                 at: np.add.reduceat(p, first, axis=1) if at < LEAF_LEVEL else p
                 for at, (_, first) in self._levels.items()
@@ -209,18 +240,42 @@ class Coder:
             for row in range(len(p)):
                 text = texts[len(answers)]
                 row_sums = {at: values[row] for at, values in sums.items()}
-                hits, path = self._ranked(row_sums, distances[row], k, level)
+                hits, path = self._ranked(row_sums, scored.distances[row], k, level)
                 passing = [hit for hit in path if hit.probability >= confidence]
                 of_hits = tuple(
-                    self._evidence(text, embeddings[row], hit, evidence)
+                    self._evidence(text, scored.embeddings[row], hit, evidence)
                     for hit in (hits if evidence and level == LEAF_LEVEL else ())
                 )
                 confident = passing[-1] if passing else None
-                answers.append(Answer(text, hits, path, confident, confidence, of_hits))
+                familiarity = float(scored.familiarity[row])
+                answers.append(
+                    Answer(text, hits, path, confident, confidence, of_hits, familiarity)
+                )
         return answers
 
-    def _scored(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield distances to all codes, frozen embeddings, probabilities of leaves, by chunks."""
+    def learn(
+        self, texts: Sequence[str], codes: Iterable[Any], *, out: Path | str, **options: Any
+    ) -> tuple['Coder', Any]:
+        """Derive a bundle that knows labelled texts; see `naics_embed.learning.learn.learn`.
+
+        Args:
+            texts: descriptions.
+            codes: code of each.
+            out: directory of the new bundle; an existing bundle there is replaced.
+            options: ``groups``, ``name``, ``private``, ``vintage``, ``max_unknown``, ``settings``
+                and ``progress`` of that function.
+
+        Returns:
+            the coder of the new bundle, and what has changed, an
+            `naics_embed.learning.outcome.Outcome`.
+        """
+        # Learning is built on the coder, so it is looked up when it is asked for.
+        function = importlib.import_module('naics_embed.learning.learn').learn
+        learned: tuple[Coder, Any] = function(self, texts, codes, out=out, **options)
+        return learned
+
+    def scored(self, texts: Sequence[str]) -> Iterator[Scored]:
+        """Yield what is known of texts, `CHUNK` at a time, in their order."""
         searcher = self.searcher
         for start in range(0, len(texts), CHUNK):
             at = start % ENCODED
@@ -232,7 +287,19 @@ class Coder:
             far = pairwise_distance(points, searcher.points, c=searcher.space.curvature).numpy()
             embeddings = frozen.numpy()
             scores, gates = leaf_scores(far[:, self.leaves], part, embeddings, self.evidence)
-            yield far, embeddings, self.fusion.probabilities(scores, gates)
+            log_prior = None
+            if self.adaptation is not None:
+                source = self.adaptation.gate.values(part, embeddings)
+                gates = np.column_stack([gates, source])
+                log_prior = self.adaptation.log_prior
+            p = self.fusion.probabilities(scores, gates, log_prior)
+            self._exact.decide(part, p)
+            familiarity = scores[..., FUSED.index(NEAREST)].max(axis=1)
+            yield Scored(far, embeddings, scores, familiarity, p)
+
+    @cached_property
+    def _exact(self) -> ExactTexts:
+        return ExactTexts(self.searcher.codes, self.searcher.titles, self.evidence)
 
     def _above(self, level: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the codes of a level that have leaves, and where the leaves of each begin."""

@@ -12,10 +12,11 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from naics_embed.artifacts import MANIFEST, checksum
+from naics_embed.artifacts import MANIFEST, checksum, read_json
 from naics_embed.bundle.promotion import PREVIOUS, promote, rollback
 from naics_embed.errors import ArtifactError
 from naics_embed.evaluation.promotion_rule import Candidate, PromotionRule, Verdict, compare
+from naics_embed.learning.sources import LEARNED
 from tasks.engine.file_lock import file_lock
 from tasks.engine.moved_database import promotion_record, stored_registry
 from tasks.engine.tracking import Tracker
@@ -123,6 +124,36 @@ def promote_run(
         )
         set_champion(registered)
         return outcome
+
+
+def promote_learned(
+    root: Path, tracker: Tracker, bundle: Path, start: Path | None, *, model: str
+) -> Outcome:
+    """Register a bundle that has learned labelled texts, and put it in use.
+
+    Args:
+        root: artifact root, which holds the pointer.
+        tracker: where the run is logged.
+        bundle: directory of the bundle.
+        start: the bundle that it was derived from, if that must still be in use.
+        model: name of the registered model.
+    """
+    with _alone(root):
+        record = promotion_record(root)
+        now = None if record is None else (root / record['bundle']).resolve()
+        if start is not None and now not in (start.resolve(), bundle.resolve()):
+            return Outcome(False, 'another bundle was put in use meanwhile; learn from that one')
+        names = [each['name'] for each in read_json(bundle / MANIFEST).get(LEARNED, ())]
+        tags = {'learned': ', '.join(names) or 'nothing'}
+        registered = register(tracker.uri, tracker.parent_run_id, model, bundle, tags)
+        facts = {
+            'run': tracker.parent_run_id,
+            'learned': names,
+            'registry': stored_registry(registered.to_dict(), root),
+        }
+        promote(root, bundle, facts)
+        set_champion(registered)
+    return Outcome(True, 'it is better on the labelled texts, and no worse on others')
 
 
 def promote_bundle(root: Path, bundle: Path) -> dict[str, Any]:

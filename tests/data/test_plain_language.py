@@ -12,6 +12,7 @@ from naics_embed.data.plain_language import (
     SCHEMA,
     data_file,
     plain_language,
+    read_business,
     read_corpus,
     read_panel,
 )
@@ -71,8 +72,10 @@ def level(frame: pl.DataFrame) -> pl.Series:
 def test_schema_and_complete_cells(both, corpus, panel):
     assert corpus.schema == panel.schema == SCHEMA
     assert both.null_count().sum_horizontal().item() == 0
-    assert len(both) == len(corpus) + len(panel)
+    business = read_business()
+    assert business.schema == SCHEMA
     assert both['kind'].value_counts(sort=True).rows() == [
+        ('business', len(business)),
         ('plain', len(corpus)),
         ('panel', len(panel)),
     ]

@@ -94,7 +94,7 @@ def test_bad_input_of_the_fit():
 
 
 def test_a_fusion_survives_json():
-    fusion = Fusion(('a', 'b'), WEIGHTS, np.ones(2), TopCalibration(0.8, 0.1))
+    fusion = Fusion(('a', 'b'), WEIGHTS, np.ones(2), TopCalibration((0.8,), (0.1,)))
     again = Fusion.from_dict(json.loads(json.dumps(fusion.to_dict())))
     np.testing.assert_array_equal(again.weights, WEIGHTS)
     assert again.columns == ('a', 'b')
@@ -208,7 +208,11 @@ def test_the_first_answer_is_calibrated_and_the_ranking_stays():
     p = rng.dirichlet(np.full(9, 0.3), size=200)
     p[0], p[1] = 0, 1 / 9
     p[0, 4] = 1
-    for top in (TopCalibration(0.7, 0.2), TopCalibration(0.9, -2.0), TopCalibration(1.4, 0.0)):
+    for top in (
+        TopCalibration((0.7,), (0.2,)),
+        TopCalibration((0.9,), (-2.0,)),
+        TopCalibration((1.4,), (0.0,)),
+    ):
         calibrated = top.apply(p)
         np.testing.assert_allclose(calibrated.sum(axis=1), 1)
         np.testing.assert_array_equal(calibrated.argmax(axis=1), p.argmax(axis=1))
@@ -216,7 +220,7 @@ def test_the_first_answer_is_calibrated_and_the_ranking_stays():
         assert (np.diff(np.take_along_axis(calibrated[2:], order, axis=1), axis=1) >= -1e-12).all()
     first = p[2:].max(axis=1)
     expected = 1 / (1 + np.exp(-(0.7 * np.log(first / (1 - first)) + 0.2)))
-    result = TopCalibration(0.7, 0.2).apply(p)[2:].max(axis=1)
+    result = TopCalibration((0.7,), (0.2,)).apply(p)[2:].max(axis=1)
     second = np.sort(p[2:], axis=1)[:, -2] / (1 - first)
     np.testing.assert_allclose(result, np.maximum(expected, second / (1 + second)), rtol=1e-6)
     assert TopCalibration().apply(p) is p
@@ -228,10 +232,10 @@ def test_the_calibration_is_found_again():
     logit = np.log(confidence / (1 - confidence))
     right = rng.uniform(size=len(logit)) < 1 / (1 + np.exp(-(0.6 * logit + 0.3)))
     result = fit_top(confidence, right, np.ones(len(right)))
-    assert result.slope == pytest.approx(0.6, abs=0.04)
-    assert result.shift == pytest.approx(0.3, abs=0.06)
+    assert result.slope[0] == pytest.approx(0.6, abs=0.04)
+    assert result.shift[0] == pytest.approx(0.3, abs=0.06)
     few = fit_top(confidence[:3], np.array([True, True, True]), np.ones(3))
-    assert 0.5 < few.slope < 2
+    assert 0.5 < few.slope[0] < 2
     against = fit_top(confidence, logit < 0, np.ones(len(logit)))
     assert against == TopCalibration()
 
@@ -242,7 +246,7 @@ def test_the_calibration_is_that_of_unseen_queries():
     plain = fit_fusion(('a', 'b'), scores, gates, truth, ['x'] * 60, settings)
     fusion = fit_calibrated(('a', 'b'), scores, gates, truth, ['x'] * 60, settings)
     np.testing.assert_array_equal(fusion.weights, plain.weights)
-    assert fusion.top.slope < 1, 'weights of few queries are too sure of others'
+    assert fusion.top.slope[0] < 1, 'weights of few queries are too sure of others'
     few = fit_calibrated(
         ('a', 'b'), scores[:5], gates[:5], truth[:5], ['x'] * 5, FusionSettings(0.1, 50, folds=3)
     )

@@ -12,6 +12,7 @@ from prefect.utilities.schema_tools.validation import is_valid
 from flows.checked import CheckedFlow, Text, Value, checked_flow
 from flows.code_batch import code_batch
 from flows.controls import controls
+from flows.learn import learn
 from flows.pipeline import pipeline
 from flows.runtime import CHECKOUT
 from flows.stages import data, evaluate, refine, text_training
@@ -20,11 +21,11 @@ from naics_embed.errors import ConfigError
 
 PLANTED = 'Pl4nted-in-a-parameter'
 ADDRESS = f'http://someone:{PLANTED}@host:5000'
-FLOWS = [pipeline, data, text_training, refine, evaluate, controls, sweep, code_batch]
-REQUIRED = {'source': 'in', 'out': 'out', 'text_column': 'text'}
+FLOWS = [pipeline, data, text_training, refine, evaluate, controls, sweep, code_batch, learn]
+REQUIRED = {'source': 'in', 'out': 'out', 'text_column': 'text', 'sources': []}
 
 
-def required(of: CheckedFlow) -> dict[str, str]:
+def required(of: CheckedFlow) -> dict[str, object]:
     return {name: REQUIRED[name] for name in of.parameters.required}
 
 

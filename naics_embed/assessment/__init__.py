@@ -1,0 +1,1 @@
+"""How good a coder is on a user's texts, and which of their codes look wrong."""

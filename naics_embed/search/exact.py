@@ -1,0 +1,68 @@
+"""Texts that are official titles or known texts, word for word."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from naics_embed.census.normalise import normalise
+from naics_embed.evidence.known_texts import KnownTexts
+from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
+
+DECIDED = 0.99
+"""Probability of the codes that an exact match names, together."""
+
+
+class ExactTexts:
+    """Official titles of all levels, and known texts, by their words.
+
+    Args:
+        codes: canonical codes of the table, in its order.
+        titles: their titles.
+        evidence: known texts.
+    """
+
+    def __init__(self, codes: Sequence[str], titles: Sequence[str], evidence: KnownTexts) -> None:
+        taxonomy = Taxonomy(codes)
+        leaves = taxonomy.at_level(LEAF_LEVEL)
+        below: dict[int, list[int]] = {}
+        for column, leaf in enumerate(leaves.tolist()):
+            for row in {*taxonomy.ancestors[leaf].tolist(), leaf} - {-1}:
+                below.setdefault(row, []).append(column)
+        self._titles: dict[str, set[int]] = {}
+        for row, title in enumerate(titles):
+            self._titles.setdefault(normalise(title), set()).update(below.get(row, ()))
+        self._texts: dict[str, dict[int, int]] = {}
+        for text, label in zip(evidence.texts, evidence.labels.tolist(), strict=True):
+            if text:
+                counts = self._texts.setdefault(normalise(text), {})
+                counts[label] = counts.get(label, 0) + 1
+
+    def decide(self, texts: Sequence[str], probabilities: np.ndarray) -> None:
+        """Change the probabilities of texts that match, in place.
+
+        The codes of a title share by what they have; those of a known text by how often it is
+        known under each.
+
+        Args:
+            texts: q texts.
+            probabilities: float64 ``(q, leaves)``, rows of sum 1.
+        """
+        for row, text in enumerate(texts):
+            words = normalise(text)
+            if words in self._titles:
+                columns = sorted(self._titles[words])
+                shares = probabilities[row, columns]
+            elif words in self._texts:
+                counts = self._texts[words]
+                columns = sorted(counts)
+                shares = np.array([counts[column] for column in columns], dtype=np.float64)
+            else:
+                continue
+            named = probabilities[row, columns].sum()
+            if named >= DECIDED and words in self._titles:
+                continue
+            rest = 1.0 - named
+            if rest > 0:
+                probabilities[row] *= (1.0 - DECIDED) / rest
+            probabilities[row, columns] = DECIDED * shares / max(shares.sum(), 1e-300)
+            probabilities[row] /= probabilities[row].sum()
