@@ -9,6 +9,7 @@ from typing import Any
 
 import mlflow.data
 import pandas as pd
+from mlflow.data.sources import LocalArtifactDatasetSource  # type: ignore[attr-defined]
 from mlflow.entities import DatasetInput, InputTag
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -169,7 +170,10 @@ def _log_data(tracker: Tracker, path: Path, source: LabelSource) -> None:
     fingerprint = content_id(*labelled.texts, *labelled.stated)
     frame = pd.DataFrame({'code': labelled.stated})
     data = mlflow.data.from_pandas(  # type: ignore[attr-defined]
-        frame, source=str(path.resolve()), name=source.name, digest=fingerprint[:36]
+        frame,
+        source=LocalArtifactDatasetSource(path.as_uri()),
+        name=source.name,
+        digest=fingerprint[:36],
     )
     facts: dict[str, Any] = {
         CONTEXT: 'learning',

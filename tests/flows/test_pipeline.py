@@ -99,7 +99,16 @@ def test_no_held_out_entry_leaks(first):
 
 def test_queries_come_from_every_origin(first, miniature):
     queries = pl.read_parquet(first['stages']['queries']['files']['queries'])
-    kinds = {'index', 'example', 'title', 'description', 'redirection', 'plain', 'panel'}
+    kinds = {
+        'index',
+        'example',
+        'title',
+        'description',
+        'redirection',
+        'plain',
+        'panel',
+        'business',
+    }
     assert set(queries['kind']) == kinds
     assert set(queries['code']) <= set(miniature.taxonomy.codes)
     assert first['stages']['queries']['metrics']['plain_language_of_other_codes'] > 1000
