@@ -31,7 +31,8 @@ def test_a_process_that_does_not_last_is_tried_again_after_growing_pauses(tmp_pa
             time.sleep(0.1)
         moments = [float(line.split()[1]) for line in log.read_text().splitlines()[:4]]
         pauses = [later - earlier for earlier, later in pairwise(moments)]
-        assert pauses == sorted(pauses)
+        # supervisord looks once a second, so equal pauses differ by a little.
+        assert all(later > earlier - 0.5 for earlier, later in pairwise(pauses))
         assert pauses[-1] > pauses[0] + 1
         assert (tmp_path / 'stays.log').read_text() == 'here\n', 'it was never restarted'
     finally:
