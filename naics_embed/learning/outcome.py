@@ -82,14 +82,16 @@ class Outcome:
     def accepted(self, margin: float) -> bool:
         """Whether the new bundle should replace the old one.
 
-        The user's texts must be better, and no set of the bundle's own worse by more than
-        ``margin``.
+        The user's texts must be better, by accuracy or, with the same accuracy, by a smaller
+        calibration error, and no set of the bundle's own worse by more than ``margin``.
         """
         theirs = [row for row in self.sets if row.learned]
         texts = sum(row.texts for row in theirs)
         gain = sum(row.texts * (row.top1 - row.top1_before) for row in theirs) / max(texts, 1)
+        error = sum(row.texts * (row.ece - row.ece_before) for row in theirs)
+        better = gain > 0 or (gain == 0 and error < 0)
         own = [row for row in self.sets if not row.learned]
-        return gain > 0 and all(row.top1 >= row.top1_before - margin for row in own)
+        return better and all(row.top1 >= row.top1_before - margin for row in own)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; texts of doubtful labels are left out."""
