@@ -61,11 +61,15 @@ class TopCalibration:
             confidence: ``(q,)``.
             gates: as for `apply`.
         """
-        facts = np.ones((len(confidence), 1)) if gates is None else gates
-        slope = np.maximum(facts[:, : len(self.slope)] @ np.array(self.slope), LEAST_SLOPE)
-        shift = facts[:, : len(self.shift)] @ np.array(self.shift)
+        slope, shift = self._line(len(confidence), gates)
         held = np.clip(confidence, TINY, 1 - TINY)
         return _sigmoid(slope * (np.log(held) - np.log1p(-held)) + shift)
+
+    def _line(self, count: int, gates: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return slope and shift of each query."""
+        facts = np.ones((count, 1)) if gates is None else gates
+        slope = facts[:, : len(self.slope)] @ np.array(self.slope)
+        return np.maximum(slope, LEAST_SLOPE), facts[:, : len(self.shift)] @ np.array(self.shift)
 
     def apply(self, probabilities: np.ndarray, gates: np.ndarray | None = None) -> np.ndarray:
         """Calibrate the greatest probability of each row, and scale the others to the rest.
@@ -82,9 +86,7 @@ class TopCalibration:
         """
         if self.changes_nothing or probabilities.shape[1] < 2:
             return probabilities
-        facts = np.ones((len(probabilities), 1)) if gates is None else gates
-        slope = np.maximum(facts[:, : len(self.slope)] @ np.array(self.slope), LEAST_SLOPE)
-        shift = facts[:, : len(self.shift)] @ np.array(self.shift)
+        slope, shift = self._line(len(probabilities), gates)
         rows = np.arange(len(probabilities))
         first = probabilities.argmax(axis=1)
         top = probabilities[rows, first]

@@ -16,6 +16,9 @@ from naics_embed.search.coder import Coder
 
 BINS = 15
 
+DOUBTFUL = 0.5
+"""A label of less weight is listed."""
+
 
 @dataclass(frozen=True)
 class SetOutcome:
@@ -182,10 +185,6 @@ def _doubts(
         )
         for i in order.tolist()
     )
-
-
-DOUBTFUL = 0.5
-"""A label of less weight is listed."""
 
 
 def _ece(confidence: np.ndarray, right: np.ndarray) -> float:

@@ -11,7 +11,7 @@ class LearnSettings:
 
     Attributes:
         folds: parts of the cross-validation; texts of one group are in one part.
-        linear_penalty: penalty on the squared change of the classifier's weights, for one text.
+        linear_penalty: penalty on half the squared change of the classifier's weights.
         linear_iterations: L-BFGS iterations of the classifier.
         prior_smoothing: labels that the expectation from the level above counts for, at each level
             of the prior of codes.
