@@ -14,11 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import tools
+from naics_embed.cli.groups import Group
 from naics_embed.errors import UserError
 
 app = typer.Typer(no_args_is_help=True)
-app.command()(tools.diff)
-app.command()(tools.visualize)
+app.command(rich_help_panel=Group.INSPECT)(tools.diff)
+app.command(rich_help_panel=Group.INSPECT)(tools.visualize)
 
 Overrides = Annotated[
     list[str] | None, typer.Argument(help='Configuration, as key=value.', metavar='KEY=VALUE')
@@ -43,7 +44,7 @@ class DataTarget(enum.StrEnum):
     TRIPLETS = 'triplets'
 
 
-@app.command()
+@app.command(rich_help_panel=Group.TRAIN)
 def run(
     overrides: Overrides = None,
     profile: Profile = 'cpu',
@@ -55,7 +56,7 @@ def run(
     _run('all', profile, overrides, refresh, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(rich_help_panel=Group.TRAIN)
 def data(
     target: Annotated[DataTarget, typer.Argument(help='What to build.')],
     overrides: Overrides = None,
@@ -69,7 +70,7 @@ def data(
     _run(name, profile, overrides, refresh, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(rich_help_panel=Group.TRAIN)
 def train(
     overrides: Overrides = None,
     profile: Profile = 'cpu',
@@ -84,7 +85,7 @@ def train(
     _run('text_training', profile, overrides, refresh, resume, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(rich_help_panel=Group.TRAIN)
 def evaluate(
     overrides: Overrides = None,
     profile: Profile = 'cpu',
@@ -96,7 +97,7 @@ def evaluate(
     _run('evaluation', profile, overrides, refresh, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(rich_help_panel=Group.TRAIN)
 def bundle(
     overrides: Overrides = None,
     profile: Profile = 'cpu',
@@ -108,7 +109,7 @@ def bundle(
     _run('export', profile, overrides, refresh, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(rich_help_panel=Group.TRAIN)
 def refine(
     overrides: Overrides = None,
     profile: Profile = 'cpu',
@@ -127,7 +128,7 @@ class GraphFormat(enum.StrEnum):
     JSON = 'json'
 
 
-@app.command()
+@app.command(rich_help_panel=Group.INSPECT)
 def graph(
     graph_format: Annotated[
         GraphFormat, typer.Option('--format', help='Of the graph.')
@@ -145,7 +146,7 @@ def graph(
         sys.stdout.write(PIPELINE.mermaid())
 
 
-@app.command()
+@app.command(rich_help_panel=Group.TRAIN)
 def regress(
     outcomes: Annotated[
         Path | None,
@@ -174,7 +175,7 @@ def regress(
     print_regression(metrics, Console(highlight=False))
 
 
-@app.command()
+@app.command(rich_help_panel=Group.USE)
 def code_batch(
     source: Annotated[str, typer.Argument(help='A folder, a pattern or a file.', metavar='IN')],
     out: Annotated[Path, typer.Argument(help='Folder for a parquet file a partition.')],
@@ -263,7 +264,7 @@ def code_batch(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=Group.INSPECT)
 def investigate(
     overrides: Overrides = None,
     profile: Profile = 'cpu',
@@ -289,7 +290,7 @@ def investigate(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=Group.OPERATE)
 def promote(
     bundle: Annotated[Path | None, typer.Argument(help='Directory of a bundle.')] = None,
     back: Annotated[

@@ -23,6 +23,7 @@ from naics_embed.cli import (
 )
 from naics_embed.cli import search as table
 from naics_embed.cli.checkout import checkout
+from naics_embed.cli.groups import Group, sort_commands
 from naics_embed.cli.streams import write_every_character
 from naics_embed.disk import disk_error
 from naics_embed.errors import UserError
@@ -37,44 +38,51 @@ RENAMED_OPTIONS = {
 }
 """Options of the previous version and their names in this one."""
 COMMANDS_GROUP = 'naics_embed.commands'
-PIPELINE_COMMANDS = (
-    'run',
-    'data',
-    'train',
-    'evaluate',
-    'bundle',
-    'refine',
-    'regress',
-    'promote',
-    'code-batch',
-    'diff',
-    'visualize',
-    'graph',
-    'investigate',
-)
+PIPELINE_COMMANDS = {
+    'run': Group.TRAIN,
+    'data': Group.TRAIN,
+    'train': Group.TRAIN,
+    'evaluate': Group.TRAIN,
+    'bundle': Group.TRAIN,
+    'refine': Group.TRAIN,
+    'regress': Group.TRAIN,
+    'promote': Group.OPERATE,
+    'code-batch': Group.USE,
+    'diff': Group.INSPECT,
+    'visualize': Group.INSPECT,
+    'graph': Group.INSPECT,
+    'investigate': Group.INSPECT,
+}
+"""Commands of the pipeline, which an installed package names without having them."""
 
 app = typer.Typer(
     name='naics-embed',
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help='Industry codes and business descriptions as points of one hyperbolic space.',
 )
-app.command()(table.search)
-app.command()(coding.code)
-app.command()(labels.assess)
-app.command()(audit.audit)
-app.command()(labels.learn)
-app.command()(table.metrics)
-app.command()(table.export)
-app.command()(config.config)
-app.command()(gpu.gpu)
-app.command()(report.report)
-app.command()(doctor.doctor)
-app.command()(serve.serve)
-app.command('map')(atlas.map_codes)
-for _command in (codes.similar, codes.compare, concord.concord, codes.cluster):
-    app.command()(_command)
+COMMANDS = (
+    ('search', Group.USE, table.search),
+    ('code', Group.USE, coding.code),
+    ('similar', Group.USE, codes.similar),
+    ('compare', Group.USE, codes.compare),
+    ('cluster', Group.USE, codes.cluster),
+    ('concord', Group.USE, concord.concord),
+    ('export', Group.USE, table.export),
+    ('assess', Group.TEACH, labels.assess),
+    ('audit', Group.TEACH, audit.audit),
+    ('learn', Group.TEACH, labels.learn),
+    ('metrics', Group.INSPECT, table.metrics),
+    ('report', Group.INSPECT, report.report),
+    ('map', Group.INSPECT, atlas.map_codes),
+    ('config', Group.TRAIN, config.config),
+    ('gpu', Group.TRAIN, gpu.gpu),
+    ('serve', Group.OPERATE, serve.serve),
+    ('doctor', Group.OPERATE, doctor.doctor),
+)
+"""Own commands, a line each; those of the pipeline name their group in `flows.cli.commands`."""
+for _name, _group, _command in COMMANDS:
+    app.command(_name, rich_help_panel=_group)(_command)
 
 
 @app.callback(invoke_without_command=True)
@@ -90,15 +98,17 @@ def root(
 def _join_pipeline() -> None:
     """Add the commands that run flows. They depend on the library, which does not import them."""
     if checkout() is None:
-        for name in PIPELINE_COMMANDS:
+        for name, group in PIPELINE_COMMANDS.items():
             app.command(
                 name,
+                rich_help_panel=group,
                 help='Needs a checkout of the project.',
                 context_settings={'allow_extra_args': True, 'ignore_unknown_options': True},
             )(_needs_checkout)
-        return
-    for entry in entry_points(group=COMMANDS_GROUP):
-        app.registered_commands.extend(entry.load().registered_commands)
+    else:
+        for entry in entry_points(group=COMMANDS_GROUP):
+            app.registered_commands.extend(entry.load().registered_commands)
+    sort_commands(app)
 
 
 def _needs_checkout() -> None:

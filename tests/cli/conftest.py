@@ -10,8 +10,8 @@ from naics_embed.bundle.promotion import ROOT_VARIABLE
 from naics_embed.cli import main as entry
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
-OWN_COMMANDS = len(entry.app.registered_commands)
-"""Counted before any start has joined others."""
+OWN_COMMANDS = tuple(entry.app.registered_commands)
+"""Those before any start has joined others."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,7 @@ def cli(monkeypatch, capsys, tmp_path):
 
     def run(*arguments: object) -> Outcome:
         # Every start joins the commands of the pipeline anew.
-        monkeypatch.setattr(
-            entry.app, 'registered_commands', list(entry.app.registered_commands[:OWN_COMMANDS])
-        )
+        monkeypatch.setattr(entry.app, 'registered_commands', list(OWN_COMMANDS))
         monkeypatch.setattr('sys.argv', ['naics-embed', *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as stopped:

@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from naics_embed.artifacts import read_json
 from naics_embed.bundle.promotion import ROOT_VARIABLE, promote
 from naics_embed.bundle.storage import Bundle
 from naics_embed.cli import main as entry
+from naics_embed.cli.groups import Group
 from naics_embed.search.searcher import Searcher
 from tests.tiny_bundle import FACTS, METRICS, SPACE, change_manifest
 
@@ -381,3 +384,49 @@ def test_an_option_of_before_names_its_new_name(cli, arguments, message):
 
 def test_what_follows_two_dashes_is_a_text(cli, bundle_path):
     assert cli('search', '--bundle', bundle_path, '--', '--table').status == 0
+
+
+def test_every_command_is_in_a_group_and_the_groups_keep_their_order(cli):
+    from flows.cli.commands import app
+
+    registered = [*entry.app.registered_commands, *app.registered_commands]
+    assert {command.rich_help_panel for command in registered} == set(Group)
+    done = cli('--help')
+    titles = re.findall(r'^╭─ (\w+) ─', done.out, re.MULTILINE)
+    assert [title for title in titles if title != 'Options'] == [group.value for group in Group]
+    assert cli('--help').out == done.out
+
+
+COMPLETION = """
+import sys
+from naics_embed.cli.main import main
+
+sys.argv = ['naics-embed']
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ('words', 'expected'),
+    [
+        ('naics-embed sim', ['similar']),
+        ('naics-embed pro', ['promote']),
+        ('naics-embed export --format saf', ['safetensors']),
+        ('naics-embed search --conf', ['--confidence']),
+    ],
+)
+def test_the_shell_completes_commands_options_and_choices(words, expected):
+    done = subprocess.run(
+        [sys.executable, '-c', COMPLETION],
+        env=os.environ
+        | {
+            '_NAICS_EMBED_COMPLETE': 'complete_bash',
+            'COMP_WORDS': words,
+            'COMP_CWORD': str(len(words.split()) - 1),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == expected
