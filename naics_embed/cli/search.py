@@ -125,7 +125,7 @@ def _content(text: str, result: Any) -> dict[str, Any]:
         return {'text': text, 'hits': [asdict(hit) for hit in result]}
     if isinstance(result, CodeCard):
         return {'text': text, 'code': asdict(result)}
-    return asdict(result)
+    return asdict(result) | {'status': result.status}
 
 
 def metrics(as_json: AsJson = False, bundle: BundleOption = None) -> None:
@@ -219,18 +219,36 @@ def _print_json(content: Any) -> None:
 def _print_answer(answer: 'Answer') -> None:
     from rich.console import Console
 
+    from naics_embed.search.status import COARSER, CODED, SAYS_NOTHING
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if answer.status not in (CODED, COARSER):
+        # No ranking: its probabilities would be read as an answer.
+        why = (
+            'it names no activity'
+            if answer.status == SAYS_NOTHING
+            else f'not even a sector has {answer.confidence:.0%}'
+        )
+        lines = [f'{answer.text}', f'not enough said: {why}; say what is made, sold or done']
+        if answer.status != SAYS_NOTHING:
+            lines.append('perhaps: ' + '; '.join(f'{h.official} {h.title}' for h in answer.hits))
+        console.print('\n'.join(lines) + '\n')
+        return
     _print_hits(answer.text, answer.hits)
     lines = [
         f'  {hit.official}: ' + '; '.join(text for text, _ in evidence.texts)
         for hit, evidence in zip(answer.hits, answer.evidence, strict=False)
         if evidence.texts
     ]
-    if answer.confident is None:
-        lines.append(f'no code passes {answer.confidence:.0%}')
-    else:
+    if answer.confident is not None:
         code = answer.confident
-        lines.append(f'confident code: {code.official} {code.title} ({code.probability:.0%})')
-    Console(highlight=False, markup=False, emoji=False).print('\n'.join(lines) + '\n')
+        named = f'{code.official} {code.title} ({code.probability:.0%})'
+        lines.append(
+            f'sure: {named}'
+            if answer.status == CODED
+            else f'sure of the group: {named}; choose among the codes above'
+        )
+    console.print('\n'.join(lines) + '\n')
 
 
 def _print_hits(text: str, hits: 'Iterable[Hit]') -> None:

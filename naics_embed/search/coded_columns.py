@@ -11,14 +11,14 @@ from naics_embed.evidence.empty_texts import says_nothing
 from naics_embed.search.coder import Answer, Coder
 from naics_embed.search.searcher import text_fault
 from naics_embed.search.several_texts import Weighed, search_several
+from naics_embed.search.status import SAYS_NOTHING
 from naics_embed.search.text_columns import FULL
 
 PREFIX = 'naics_'
 BEST = ('code', 'title', 'probability')
 CONFIDENT = ('confident_code', 'confident_title', 'confident_probability')
-CODED, UNCERTAIN, EMPTY, UNREADABLE = 'coded', 'uncertain', 'says nothing', 'cannot be read'
-"""Values of the status: the best code passes the confidence; it does not; the text names no
-activity; the row or its text cannot be read."""
+UNREADABLE = 'cannot be read'
+"""Status of a row that has none of `naics_embed.search.status.STATUSES`."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def code_texts(
         missing = text is None or (isinstance(text, str) and not text.strip())
         blank = why is None or (fault is None and missing)
         row = _values(answer, options.top)
-        row['status'] = (EMPTY if blank else UNREADABLE) if answer is None else _status(answer)
+        row['status'] = (SAYS_NOTHING if blank else UNREADABLE) if answer is None else answer.status
         row['error'] = None if missing and answer is not None else why
         rows.append(row | (provenance or {}))
     schema = options.schema()
@@ -159,11 +159,6 @@ def _search(
     answers = coder.search(texts, k=k, level=level, confidence=confidence) if texts else []
     more = search_several(coder, several, k, level, confidence)
     return dict(zip([*single, *several], [*answers, *more], strict=True))
-
-
-def _status(answer: Answer) -> str:
-    best = answer.hits[0].probability
-    return CODED if best >= answer.confidence else UNCERTAIN
 
 
 def _values(answer: Answer | None, top: int) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from naics_embed.search.searcher import (
     check_texts,
     is_whole,
 )
+from naics_embed.search.status import status_of
 from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
 from naics_embed.text.inference.frozen import PairedEncoder, read_frozen
@@ -71,8 +72,8 @@ class Answer:
     Attributes:
         text: the query.
         hits: ranked codes of the requested level; their probability is calibrated.
-        path: the best six-digit code's ancestors and itself, sector first; the probability of each
-            is that of all six-digit codes below it.
+        path: the best code's ancestors and itself, sector first; the probability of each is that
+            of all six-digit codes below it.
         confident: the deepest code of ``path`` whose probability passes the confidence; None where
             not even the sector's does.
         confidence: the requested confidence.
@@ -88,6 +89,11 @@ class Answer:
     confidence: float
     evidence: tuple[Evidence, ...] = ()
     familiarity: float = math.nan
+
+    @property
+    def status(self) -> str:
+        """How far it can be relied on, one of `naics_embed.search.status.STATUSES`."""
+        return status_of(self.text, self.hits, self.confident, self.confidence)
 
     @property
     def chosen(self) -> Hit | None:
@@ -320,9 +326,11 @@ class Coder:
         hits = tuple(
             self._hit(int(codes[i]), distances, float(min(sums[level][i], 1.0))) for i in order
         )
-        best = int(np.argmax(sums[LEAF_LEVEL]))
+        best = int(self._levels[level][1][order[0]])
         path = []
         for at, (above, first) in self._levels.items():
+            if at > level:
+                break
             i = int(np.searchsorted(first, best, side='right')) - 1
             path.append(self._hit(int(above[i]), distances, float(min(sums[at][i], 1.0))))
         return hits, tuple(path)

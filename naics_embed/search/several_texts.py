@@ -6,7 +6,7 @@ import numpy as np
 
 from naics_embed.search.coder import Answer, Coder
 from naics_embed.search.searcher import Hit
-from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
+from naics_embed.taxonomy import LEVELS, canonical_code
 
 LEAST = 1e-12
 """Probabilities below count as this, so that none of a light text excludes a code."""
@@ -89,9 +89,11 @@ def _answer(
     sums = {digits: np.add.reduceat(p, first) for digits, (_, first) in levels.items()}
     order = np.argsort(-sums[level], kind='stable')[:k]
     hits = tuple(_hit(coder, levels[level][0][i], sums[level][i]) for i in order.tolist())
-    best = int(np.argmax(sums[LEAF_LEVEL]))
+    best = int(levels[level][1][order[0]])
     path = []
     for digits, (codes, first) in levels.items():
+        if digits > level:
+            break
         i = int(np.searchsorted(first, best, side='right')) - 1
         path.append(_hit(coder, codes[i], sums[digits][i]))
     passing = [hit for hit in path if hit.probability >= confidence]

@@ -1,6 +1,11 @@
 """The shapes of the answers, as the OpenAPI document shows them."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
+
+Status = Literal['coded', 'coarser', 'uncertain', 'says nothing']
+"""As in `naics_embed.search.status`."""
 
 
 class Code(BaseModel):
@@ -52,7 +57,14 @@ class CodedText(BaseModel):
 
     text: str
     hits: list[Hit]
-    path: list[LikelyCode] = Field(description='The best six-digit code below its ancestors.')
+    status: Status = Field(
+        description='`coded`: the best code passes the confidence; `coarser`: only a code of fewer '
+        'digits above it does, `confident`, and one of `hits` is to be chosen; `uncertain`: not '
+        'even its sector does; `says nothing`: the text names no activity.'
+    )
+    path: list[LikelyCode] = Field(
+        description='The best code of the requested digits below its ancestors.'
+    )
     confident: LikelyCode | None = Field(
         description='The deepest code of `path` whose probability passes the confidence; null '
         "where not even the sector's does."

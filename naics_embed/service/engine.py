@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -122,6 +123,7 @@ class Engine:
         confident = None if hit is None else answers.LikelyCode(**vars(hit))
         return answers.CodedText(
             text=answer.text,
+            status=cast('answers.Status', answer.status),
             hits=[
                 answers.Hit(**vars(hit), path=self._path(hit.code), evidence=_evidence(one))
                 for hit, one in zip(answer.hits, evidence, strict=True)

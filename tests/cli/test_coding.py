@@ -26,15 +26,24 @@ def test_search_gives_answer_path_and_evidence(cli, bundle):
     assert row['hits'][0]['title'] == 'Corn Farming'
     assert {'code', 'official', 'title', 'level', 'distance', 'probability'} == set(row['hits'][0])
     assert [step['level'] for step in row['path']] == [2, 3, 4, 5, 6]
+    assert row['status'] in ('coded', 'coarser', 'uncertain')
     assert row['evidence'][0]['texts'][0][0] == 'Corn Farming'
 
 
 def test_search_shows_what_it_is_sure_of(cli, bundle):
-    done = cli('search', 'corn farming', '--confidence', 0.01, '--bundle', bundle)
-    assert 'confident code: 111150 Corn Farming' in done.out
-    assert (
-        'no code passes 100%' in cli('search', 'xyzzy', '--confidence', 1, '--bundle', bundle).out
-    )
+    query = ('search', 'corn farming', '--bundle', bundle, '--confidence')
+    assert 'sure: 111150 Corn Farming (' in cli(*query, 0.01).out
+    coarse = cli(*query, 0.01, '--level', 4).out
+    assert 'sure: 1111 Oilseed and Grain Farming (' in coarse
+    assert '111150' not in coarse, 'no more digits than were asked for'
+
+
+def test_search_ranks_nothing_where_not_enough_was_said(cli, bundle):
+    for text, why in (('xyzzy', 'not even a sector has 100%'), ('n/a', 'names no activity')):
+        out = cli('search', text, '--confidence', 1, '--bundle', bundle).out
+        assert 'not enough said' in out
+        assert why in out
+        assert 'probability' not in out
 
 
 def test_search_by_distance_alone(cli, bundle):

@@ -12,6 +12,8 @@ from naics_embed.errors import ArtifactError, UserError
 from naics_embed.search.code_table import CodeTable
 from naics_embed.search.coder import Coder
 from naics_embed.search.searcher import Searcher
+from naics_embed.search.several_texts import search_several
+from naics_embed.search.status import COARSER, CODED, SAYS_NOTHING, UNCERTAIN
 from naics_embed.search.storage import CODER_FILES, REDIRECTIONS
 from naics_embed.taxonomy import LEVELS, canonical_code
 from tests.tiny_bundle import write_tiny_bundle
@@ -62,6 +64,31 @@ def test_the_path_leads_to_the_best_leaf(coder):
         assert [hit.code for hit in answer.path] == [canonical_code(best[:n]) for n in LEVELS]
         probabilities = [hit.probability for hit in answer.path]
         assert all(a >= b - 1e-12 for a, b in itertools.pairwise(probabilities))
+
+
+@pytest.mark.parametrize('level', LEVELS)
+def test_the_confident_code_has_no_more_digits_than_were_asked_for(coder, level):
+    for answer in coder.search(TEXTS, level=level, confidence=1e-6):
+        best = answer.hits[0]
+        assert answer.path[-1] == best == answer.confident
+        assert [hit.level for hit in answer.path] == [n for n in LEVELS if n <= level]
+    row = (('dental offices', 1.0), ('Miller LLC', 0.3))
+    [pooled] = search_several(coder, [row], 2, level, 1e-6)
+    assert pooled.path[-1].code == pooled.hits[0].code == pooled.confident.code
+
+
+def test_the_status_of_an_answer(coder):
+    text = 'we repair shoes and leather goods'
+    [answer] = coder.search(text)
+    leaf, sector = answer.path[-1].probability, answer.path[0].probability
+    assert leaf < sector < 1
+    for confidence, status in (
+        (leaf, CODED),
+        ((leaf + sector) / 2, COARSER),
+        ((1 + sector) / 2, UNCERTAIN),
+    ):
+        assert coder.search(text, confidence=confidence)[0].status == status
+    assert coder.search('see attached')[0].status == SAYS_NOTHING
 
 
 @pytest.mark.parametrize('text', TEXTS)

@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from naics_embed.bundle.storage import Bundle
 from naics_embed.config.load import load_config
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import ArtifactError, ConfigError
-from naics_embed.service.answers import CodeAnswer, CodeCard, SearchAnswer
+from naics_embed.search.status import STATUSES
+from naics_embed.service.answers import CodeAnswer, CodeCard, SearchAnswer, Status
 from naics_embed.service.disk import CodeDisk
 from naics_embed.service.guard import HEADERS
 from tests.service.service_help import is_problem
@@ -374,3 +376,15 @@ def test_the_map_of_the_bundle_is_used_where_it_has_one(engine, monkeypatch):
     codes = engine.table.bundle.codes()['code'].to_list()
     for i in (0, 7, len(codes) - 1):
         assert shown.points[engine.table.position(codes[i])].tolist() == stored[i].tolist()
+
+
+def test_the_status_is_that_of_the_coder(client, engine):
+    for level, confidence in ((6, 0.01), (4, 0.01), (6, 0.9), (6, 1.0)):
+        sent = {'texts': [*TEXTS, 'n/a'], 'level': level, 'confidence': confidence}
+        received = post(client, **sent).json()['answers']
+        expected = engine.coder.search([*TEXTS, 'n/a'], level=level, confidence=confidence)
+        assert [one['status'] for one in received] == [answer.status for answer in expected]
+        for one in received:
+            assert one['confident'] is None or one['confident']['level'] <= level
+        assert received[-1]['status'] == 'says nothing'
+    assert set(get_args(Status)) == set(STATUSES)
