@@ -49,6 +49,7 @@ LAYERS = {
     'assessment': 7,
     'estimators': 7,
     'doctor': 7,
+    'review': 7,
     'service': 7,
     'cli': 8,
     '__main__': 9,
