@@ -17,13 +17,15 @@ from naics_embed.config.evaluation import CoderConfig
 from naics_embed.evaluation.evaluate import beside
 from naics_embed.evaluation.predictions import PREDICTION_SCHEMA, prediction_frame
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, PREFIXES, QueryGroup, query_groups
-from naics_embed.evidence.confidence import coding_metrics, decisions
+from naics_embed.evidence.confidence import coding_metrics, decisions, first_leaves
+from naics_embed.evidence.conformal import Conformal, fit_conformal
 from naics_embed.evidence.fusion import Fusion, fit_calibrated, one_score
 from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
 from naics_embed.geometry.lorentz import exp0, log0, pairwise_distance
 from naics_embed.metrics.tree import Tree
 from naics_embed.search.coder import FUSED, leaf_scores
 from naics_embed.search.storage import (
+    CONFORMAL,
     FROZEN,
     QUERY_SCHEMA,
     write_evidence,
@@ -102,7 +104,7 @@ def write(
         )
         for group in groups
     ]
-    fusion = _fit(groups, scores, temperature, coder)
+    fusion, conformal = _fit(groups, scores, temperature, coder, taxonomy)
     measured: dict[str, float] = {}
     answers = [PREDICTION_SCHEMA.to_frame()]
     for group, group_scores in zip(groups, scores, strict=True):
@@ -119,6 +121,8 @@ def write(
     target.mkdir()
     write_evidence(target, evidence, fusion, [taxonomy.codes[leaf] for leaf in leaves])
     write_redirections(target, frame_of(redirections))
+    if conformal is not None:
+        conformal.write(target / CONFORMAL)
     of_fit = _queries_of_fit(groups, taxonomy)
     fitted = of_fit['text'].to_list()
     write_queries(
@@ -173,18 +177,26 @@ def _fit(
     scores: list[tuple[np.ndarray, np.ndarray]],
     temperature: float,
     coder: CoderConfig,
-) -> Fusion:
+    taxonomy: Taxonomy,
+) -> tuple[Fusion, Conformal | None]:
     validation = [i for i, group in enumerate(groups) if group.split == 'validation']
     if not validation:
-        return one_score(FUSED, 'distance', temperature)
-    return fit_calibrated(
+        return one_score(FUSED, 'distance', temperature), None
+    gates = np.concatenate([scores[i][1] for i in validation])
+    truth = np.concatenate([_truth(groups[i]) for i in validation])
+    held_out = np.full((len(truth), len(taxonomy.at_level(LEAF_LEVEL))), np.nan)
+    fusion = fit_calibrated(
         FUSED,
         np.concatenate([scores[i][0] for i in validation]),
-        np.concatenate([scores[i][1] for i in validation]),
-        np.concatenate([_truth(groups[i]) for i in validation]),
+        gates,
+        truth,
         [_register(groups[i]) for i in validation for _ in groups[i].texts],
         coder.fusion,
+        held_out,
     )
+    if np.isnan(held_out[0, 0]):
+        return fusion, None
+    return fusion, fit_conformal(held_out, truth, gates, first_leaves(taxonomy))
 
 
 def _queries_of_fit(groups: list[QueryGroup], taxonomy: Taxonomy) -> pl.DataFrame:

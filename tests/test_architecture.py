@@ -41,6 +41,7 @@ LAYERS = {
     'evaluation': 5,
     'audit': 5,
     'bundle': 5,
+    'questions': 5,
     'search': 6,
     'export': 6,
     'atlas': 6,

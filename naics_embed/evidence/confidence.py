@@ -92,3 +92,12 @@ def coding_metrics(by_level: dict[int, Decisions], confidence: float) -> dict[st
         metrics['confident_accuracy'] = float(right[answered].double().mean())
         metrics['confident_level'] = float(depth[answered].double().mean())
     return metrics
+
+
+def first_leaves(taxonomy: Taxonomy) -> dict[int, np.ndarray]:
+    """Return for each level where the leaves below each of its codes begin, int64 arrays."""
+    leaves = taxonomy.at_level(LEVELS[-1])
+    return {
+        level: np.unique(taxonomy.ancestors[leaves, column], return_index=True)[1]
+        for column, level in enumerate(LEVELS)
+    }

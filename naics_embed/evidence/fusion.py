@@ -225,6 +225,7 @@ def fit_calibrated(
     truth: np.ndarray,
     groups: Sequence[str],
     settings: FusionSettings,
+    held_out: np.ndarray | None = None,
 ) -> Fusion:
     """Fit the weights as `fit_fusion`, and the calibration of the top-1 answer beside them.
 
@@ -232,7 +233,8 @@ def fit_calibrated(
     the query: probabilities of the queries of the fit would look too good. Where
     there are fewer than two queries a part, it changes nothing.
 
-    Arguments and errors as for `fit_fusion`.
+    Arguments and errors as for `fit_fusion`; ``held_out``, ``(q, codes)``, is filled with the
+    calibrated probabilities by weights that were fitted without the query.
     """
     whole = fit_fusion(columns, scores, gates, truth, groups, settings)
     if len(truth) < 2 * settings.folds:
@@ -247,7 +249,12 @@ def fit_calibrated(
         p = part.probabilities(scores[held], gates[held])
         confidence[held] = p.max(axis=1)
         right[held] = p.argmax(axis=1) == truth[held]
-    return replace(whole, top=fit_top(confidence, right, _weights(groups), gates))
+        if held_out is not None:
+            held_out[held] = p
+    top = fit_top(confidence, right, _weights(groups), gates)
+    if held_out is not None:
+        held_out[:] = top.apply(held_out, gates)
+    return replace(whole, top=top)
 
 
 def _weights(groups: Sequence[str]) -> np.ndarray:

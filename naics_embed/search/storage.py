@@ -5,7 +5,8 @@ vocabularies), ``evidence.safetensors`` (embeddings, classifier, postings), ``fr
 (the weights in which the frozen backbone differs from the trained encoder), ``fusion.json`` and
 ``redirections.parquet`` (cross references: code, phrase, targets). ``queries.parquet`` holds the
 labelled texts to which the fusion was fitted, from which learning goes on, and
-``queries.safetensors`` what the encoders made of them.
+``queries.safetensors`` what the encoders made of them, and ``conformal.safetensors`` how far down
+their answers the right codes stand, for sets of codes with a promised coverage.
 """
 
 from dataclasses import asdict
@@ -32,6 +33,7 @@ FUSION = 'fusion.json'
 REDIRECTIONS = 'redirections.parquet'
 QUERIES = 'queries.parquet'
 QUERY_ARRAYS = 'queries.safetensors'
+CONFORMAL = 'conformal.safetensors'
 QUERY_SCHEMA = pl.Schema({'text': pl.String(), 'code': pl.String(), 'set': pl.String()})
 CODER_FILES = (TEXTS, TERMS, EVIDENCE, FROZEN, FUSION, REDIRECTIONS)
 

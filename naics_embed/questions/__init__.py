@@ -1,0 +1,1 @@
+"""Questions that separate codes which share the probability of a text, and their answers."""
