@@ -45,10 +45,10 @@ ROWS: dict[str, tuple[str, ...]] = {
     'rank order': ('objective.rank.weight=4',),
     'radial': ('objective.radial.weight=50',),
     'entailment cones': ('objective.cone.weight=1.5',),
-    'no stress, no near pairs': ('objective.stress=0',),
+    'no stress, no near pairs': ('objective.stress.weight=0',),
     # Near pairs weigh their own weight times that of the stress: as much as in the base.
-    'near pairs alone': ('objective.stress=0.0012', 'objective.near_weight=1000'),
-    'no near pairs': ('objective.near_weight=0',),
+    'near pairs alone': ('objective.stress.weight=0.0012', 'objective.stress.near_weight=1000'),
+    'no near pairs': ('objective.stress.near_weight=0',),
     'DCL, curriculum without mitigation': (*_CURRICULUM, 'curriculum.false_negatives=repel'),
     'DCL, curriculum': _CURRICULUM,
     'curriculum on retrieval too': (*_CURRICULUM, 'curriculum.retrieval=true'),

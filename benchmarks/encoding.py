@@ -21,9 +21,9 @@ from rich.table import Table
 
 from benchmarks.text_inputs import settings_of, text_inputs
 from naics_embed.config.load import load_config
+from naics_embed.objective.step import Batch
 from naics_embed.text.corpus import TextBatch
 from naics_embed.training.build import make_data, make_model, make_module
-from naics_embed.training.data import Batch
 from naics_embed.training.module import TrainingSchedule
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'

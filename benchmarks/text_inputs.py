@@ -6,7 +6,8 @@ from naics_embed.artifacts import Artifact
 from naics_embed.config.schema import Config
 from naics_embed.errors import ArtifactError
 from naics_embed.text.backbone import locate_backbone
-from naics_embed.training.inputs import TextInputs, TextSettings
+from naics_embed.text.inputs import TextInputs
+from naics_embed.training.inputs import TextSettings
 from tasks.encoding import backbone_inputs
 from tasks.text_training import TrainingFiles, prepare_inputs
 

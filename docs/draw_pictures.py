@@ -16,11 +16,10 @@ from matplotlib.figure import Figure
 
 from naics_embed.artifacts import atomic_file
 from naics_embed.config.load import load_config
-from naics_embed.config.objective import ScheduleConfig
 from naics_embed.config.schema import Config
 from naics_embed.geometry import cones, lorentz
 from naics_embed.geometry.models import from_poincare, to_poincare
-from naics_embed.training.schedule import schedule_factor
+from naics_embed.objective.term import Schedule
 
 ROOT = Path(__file__).resolve().parents[1]
 C = 1.0
@@ -168,12 +167,12 @@ def curriculum(config: Config) -> Figure:
     left.set(xlabel='tree distance D* of the negative', ylabel='weight in the first phase')
     progress = np.linspace(0, 1, 200)
     examples = {
-        'whole run': ScheduleConfig(0.0, 1.0, 0.0, 0.0),
-        'start .2, ramp .3': ScheduleConfig(0.2, 1.0, 0.3, 0.0),
-        'end .8, fade .5': ScheduleConfig(0.0, 0.8, 0.0, 0.5),
+        'whole run': Schedule(),
+        'start .2, ramp .3': Schedule(start=0.2, ramp=0.3),
+        'end .8, fade .5': Schedule(end=0.8, fade=0.5),
     }
     for name, schedule in examples.items():
-        right.plot(progress, [schedule_factor(schedule, float(p)) for p in progress], label=name)
+        right.plot(progress, [schedule.factor(float(p)) for p in progress], label=name)
     for place in (config.curriculum.refinement, config.curriculum.mitigation):
         right.axvline(place, color=INK, lw=0.8, ls=':')
     right.set(xlabel='fraction of the run (dotted: phases begin)', ylabel='factor on a weight')

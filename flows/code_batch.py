@@ -23,7 +23,7 @@ from naics_embed.artifacts import write_json
 from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.bundle.storage import Bundle
 from naics_embed.config.batch import BatchConfig
-from naics_embed.config.load import flat
+from naics_embed.config.sections import flat
 from naics_embed.errors import BatchError, UserError
 from naics_embed.search.coded_columns import PREFIX, ColumnOptions
 from naics_embed.search.partitions import (

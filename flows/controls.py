@@ -23,7 +23,7 @@ from flows.pipeline import DATA, PIPELINE, STAGES, TEXTS, check_names
 from flows.runtime import CHECKOUT, show_progress
 from naics_embed import __version__
 from naics_embed.artifacts import read_json, write_json
-from naics_embed.config.load import flat
+from naics_embed.config.sections import flat
 from naics_embed.errors import ConfigError
 from naics_embed.evaluation.candidates import METRICS
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise

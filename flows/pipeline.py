@@ -20,7 +20,7 @@ from flows.routing import Request, senders
 from flows.runtime import CHECKOUT, show_progress
 from naics_embed import __version__
 from naics_embed.atlas.page import STATIC as MAP_PAGE
-from naics_embed.config.load import flat, to_dict
+from naics_embed.config.sections import flat, to_dict
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.errors import ConfigError
 from naics_embed.report.render import TEMPLATES

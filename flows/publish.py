@@ -5,7 +5,7 @@ from typing import Any
 
 from naics_embed.artifacts import content_key, read_json
 from naics_embed.census.sources import Source
-from naics_embed.config.load import to_dict
+from naics_embed.config.sections import to_dict
 from tasks.engine.execution import Execution
 from tasks.engine.record import Record
 from tasks.publishing import (

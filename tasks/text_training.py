@@ -32,7 +32,8 @@ from tasks.frames import SUPERVISED, frame_of, redirect_pairs, splits_of, taxono
 from tasks.texts import as_queries, corpus_of, leaf_rows, located
 
 if TYPE_CHECKING:
-    from naics_embed.training.inputs import TextInputs, TrainedText
+    from naics_embed.text.inputs import TextInputs
+    from naics_embed.training.inputs import TrainedText
 
 CONFIG_FILE = 'config.yaml'
 """The whole configuration of the run, beside its checkpoints."""
@@ -77,8 +78,8 @@ def write(
 ) -> Result:
     """Write the trained tables, head, transformer, adapters and history."""
     from naics_embed.training.fit import train_text
-    from naics_embed.training.head_only import planned_epochs
     from naics_embed.training.inputs import TextSettings
+    from naics_embed.training.phases import planned_epochs
     from naics_embed.training.resume import RESUME_AUTO
 
     settings = TextSettings(
@@ -152,7 +153,7 @@ def prepare_inputs(
     seed: int,
 ) -> 'TextInputs':
     """Read what text training starts from, from the files of the stages before it."""
-    from naics_embed.training.inputs import TextInputs
+    from naics_embed.text.inputs import TextInputs
 
     taxonomy = taxonomy_of(files.codebook)
     supervised = splits_of(files.structure_holdout, taxonomy) == SUPERVISED

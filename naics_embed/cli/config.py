@@ -24,7 +24,8 @@ def config(
     ] = False,
 ) -> None:
     """Show every value and where it came from, or check them."""
-    from naics_embed.config.load import flat, load_config
+    from naics_embed.config.load import load_config
+    from naics_embed.config.sections import flat
 
     folder = config_folder or configs_folder()
     loaded = load_config(folder, profile, overrides or ())

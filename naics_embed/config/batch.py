@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from naics_embed.config.validation import one_of, require
 from naics_embed.text.inference.precisions import PRECISIONS
+from naics_embed.value_checks import one_of, require
 
 
 @dataclass(frozen=True)

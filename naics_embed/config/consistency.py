@@ -3,34 +3,30 @@
 from collections.abc import Sequence
 
 from naics_embed.config.model import ModelConfig
-from naics_embed.config.objective import ObjectiveConfig, ScheduleConfig
+from naics_embed.config.objective import ObjectiveConfig
 from naics_embed.config.training import CurriculumConfig, HeadOnlyConfig
 from naics_embed.errors import ConfigError
-
-ALONE = ('retrieval', 'dcl', 'hierarchy', 'rank', 'radial', 'cone', 'teacher')
-"""Terms that alone are enough to learn from, with every model."""
+from naics_embed.objective.contrast import Contrast
+from naics_embed.objective.distillation import Distillation
+from naics_embed.objective.placement import Placement
+from naics_embed.objective.term import Schedule, Term
 
 
 def check_terms(
     model: ModelConfig, objective: ObjectiveConfig, curriculum: CurriculumConfig
 ) -> None:
     """Raise ConfigError for terms and mechanisms that cannot act with this model."""
-    if model.geometry != 'lorentz' and objective.cone.weight > 0:
-        raise ConfigError('objective.cone is defined in the Lorentz geometry only')
-    if model.mode == 'frozen' and objective.anchor.weight > 0:
-        raise ConfigError(
-            'objective.anchor holds embeddings near the frozen ones, which they are in model.mode='
-            'frozen: set its weight to 0'
-        )
+    for term in objective.acting():
+        term.check_model(model)
     free = model.code_points == 'table'
-    if model.fusion.kind != 'masked_mean' and free and not objective.placement > 0:
+    if model.fusion.kind != 'masked_mean' and free and not objective.term(Placement).weight > 0:
         raise ConfigError(
             f'model.fusion.kind={model.fusion.kind} learns from objective.placement, or from '
             'model.code_points of texts: both are off'
         )
     if not curriculum.enabled:
         return
-    if not (objective.dcl.weight > 0 or curriculum.retrieval):
+    if not (objective.term(Contrast).weight > 0 or curriculum.retrieval):
         raise ConfigError(
             'curriculum.enabled changes the negatives of objective.dcl, or of queries with '
             'curriculum.retrieval=true: both are off'
@@ -46,36 +42,29 @@ def check_some_term(
 
     Training checks it again, part by part, with what the training texts allow.
     """
-    terms = acting_terms(model, objective, taught=True)
-    if head_only.distillation > 0 and not objective.distillation.weight > 0:
-        terms.append(objective.distillation)
+    terms: list[Schedule] = [*sufficient_terms(model, objective, teaches_leaves=True)]
+    distillation = objective.term(Distillation)
+    if head_only.distillation > 0 and not distillation.weight > 0:
+        terms.append(distillation)
     check_span(terms, 0.0, 1.0)
 
 
-def acting_terms(
-    model: ModelConfig, objective: ObjectiveConfig, *, taught: bool
-) -> list[ScheduleConfig]:
-    """Return the schedules of the terms that have a weight and can act.
+def sufficient_terms(
+    model: ModelConfig, objective: ObjectiveConfig, *, teaches_leaves: bool
+) -> list[Term]:
+    """Return the terms with a weight that a training can learn from, each alone.
 
     Args:
         model: the space and the encoder.
         objective: the terms.
-        taught: whether a training query has a six-digit code, which distillation needs.
+        teaches_leaves: whether a training query has a six-digit code, which distillation needs.
     """
-    names = [*ALONE]
-    if taught:
-        names.append('distillation')
-    if model.mode != 'frozen':
-        names.append('anchor')
-    terms: list[tuple[float, ScheduleConfig]] = [
-        (objective.stress, objective.stress_schedule),
-        (objective.placement, objective.placement_schedule),
-        *((term.weight, term) for term in (getattr(objective, name) for name in names)),
+    return [
+        term for term in objective.acting() if term.suffices(model, teaches_leaves=teaches_leaves)
     ]
-    return [schedule for weight, schedule in terms if weight > 0]
 
 
-def check_span(terms: Sequence[ScheduleConfig], begin: float, end: float) -> None:
+def check_span(terms: Sequence[Schedule], begin: float, end: float) -> None:
     """Raise ConfigError where none of the terms acts somewhere between two fractions of a run."""
     while begin < end:
         # A term with a ramp weighs nothing at its very start.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, fields
 
 from naics_embed.census.request import HttpSettings
-from naics_embed.config.validation import one_of, require
 from naics_embed.errors import ConfigError
+from naics_embed.value_checks import one_of, require
 from naics_embed.workbooks.limits import WorkbookLimits
 
 SOURCE_KINDS = ('auto', 'census', 'folder', 'package')

@@ -7,8 +7,8 @@ model; folders and addresses of the machine that built it are private.
 from pathlib import Path
 from typing import Any
 
-from naics_embed.config.load import to_dict
 from naics_embed.config.schema import Config
+from naics_embed.config.sections import to_dict
 
 OPERATIONAL = ('batch', 'tracking', 'platform', 'service')
 """Sections that say how and where the project runs."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from naics_embed.baselines.settings import BASELINES, BaselineSettings
-from naics_embed.config.validation import one_of, require
 from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
+from naics_embed.value_checks import one_of, require
 
 
 @dataclass(frozen=True)

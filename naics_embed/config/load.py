@@ -19,23 +19,32 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from naics_embed.config.objective import ObjectiveConfig
 from naics_embed.config.schema import Config
+from naics_embed.config.sections import default_values, flat, key_types, known_keys, make_section
 from naics_embed.config.validation import no_secret
 from naics_embed.errors import ConfigError
+from naics_embed.objective.registry import TERMS
 
 BASE_FILE = 'base.yaml'
 PROFILE_FOLDER = 'profiles'
-WAITING = {
-    'objective.balance': ('model.fusion.kind', 'experts'),
-    'objective.offset': ('model.code_points', 'text+offset'),
-}
-"""Terms with a weight from the start that wait for the one model they act on."""
-
-
+DEFAULT = 'default'
+"""Origin of a value that stands in the code: that a term is off."""
 KEY = re.compile(r'[A-Za-z0-9_.-]+')
 RENAMED = {
     'platform.text_training': 'platform.routes={text_training: FLOW/DEPLOYMENT}',
     'platform.share': 'platform.remote_cache',
+    'objective.stress': 'objective.stress.weight',
+    'objective.placement': 'objective.placement.weight',
+    **{
+        f'objective.near_{key}': f'objective.stress.near_{key}'
+        for key in ('distance', 'pairs', 'weight')
+    },
+    **{
+        f'objective.{term}_schedule.{key}': f'objective.{term}.{key}'
+        for term in ('stress', 'placement')
+        for key in ('start', 'end', 'ramp', 'fade')
+    },
     'graph.smoothing_shares': 'graph.smoothing_fractions',
     'report.ceiling_share': 'report.ceiling_fraction',
     'training.health.bound_share': 'training.health.bound_fraction',
@@ -95,9 +104,9 @@ def load_config(
         layers.append((f'{PROFILE_FOLDER}/{profile}.yaml', _read_profile(folder, profile)))
     layers.extend(('override', _parse_override(override)) for override in overrides)
 
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    known = _known_keys(Config)
+    known = known_keys(Config)
+    values = default_values(ObjectiveConfig, 'objective.')
+    origins = dict.fromkeys(values, DEFAULT)
     for origin, layer in layers:
         for key, value in _flatten(layer, known).items():
             if key not in known:
@@ -125,44 +134,23 @@ def _check_waiting(
             and (key not in base or values[key] != _checked(key, base[key], known[key], BASE_FILE))
         ]
 
-    for term, (key, needed) in WAITING.items():
-        set_keys = changed(f'{term}.')
-        if set_keys and values[key] != needed and values[f'{term}.weight']:
+    for term in TERMS:
+        section = f'objective.{term.name}'
+        if term.waits_for is None or not values[f'{section}.weight']:
+            continue
+        key, needed = term.waits_for
+        set_keys = changed(f'{section}.')
+        if set_keys and values[key] != needed:
             raise ConfigError(
-                f'{set_keys[0]} is set in {origins[set_keys[0]]}, but {term} acts only with '
-                f'{key}={needed}, '
-                f'and that is {values[key]}'
+                f'{set_keys[0]} is set in {origins[set_keys[0]]}, but {section} acts only with '
+                f'{key}={needed}, and that is {values[key]}'
             )
-    near = 'objective.near_weight'
-    if values[near] and not values['objective.stress'] and changed(near):
+    near, stress = 'objective.stress.near_weight', 'objective.stress.weight'
+    if values[near] and not values[stress] and changed(near):
         raise ConfigError(
-            f'{near} is set in {origins[near]}, but near pairs weigh that times objective.stress, '
+            f'{near} is set in {origins[near]}, but near pairs weigh that times {stress}, '
             'which is 0'
         )
-
-
-def to_dict(section: Any) -> dict[str, Any]:
-    """Return a section of the configuration as plain nested dictionaries, tuples as lists."""
-    result: dict[str, Any] = {}
-    for field in dataclasses.fields(section):
-        value = getattr(section, field.name)
-        if dataclasses.is_dataclass(value):
-            result[field.name] = to_dict(value)
-        else:
-            result[field.name] = list(value) if isinstance(value, tuple) else value
-    return result
-
-
-def flat(section: Any) -> dict[str, Any]:
-    """Return a section as one dictionary with dotted keys."""
-    result: dict[str, Any] = {}
-    for key, value in to_dict(section).items():
-        inner_section = getattr(section, key)
-        if dataclasses.is_dataclass(inner_section):
-            result |= {f'{key}.{inner}': leaf for inner, leaf in flat(inner_section).items()}
-        else:
-            result[key] = value
-    return result
 
 
 def from_dict(values: dict[str, Any]) -> Config:
@@ -172,8 +160,8 @@ def from_dict(values: dict[str, Any]) -> Config:
         ConfigError: a key is unknown or missing, a value is of the wrong type or out of range, or
             an address has a user, a password or a token in it.
     """
-    known = _known_keys(Config)
-    leaves = _flatten(values, known)
+    known = known_keys(Config)
+    leaves = {**default_values(ObjectiveConfig, 'objective.'), **_flatten(values, known)}
     unknown = [key for key in leaves if key not in known]
     if unknown:
         raise ConfigError(_unknown_key(unknown[0], 'the given values', known))
@@ -242,16 +230,6 @@ def _parse_override(override: str) -> dict[str, Any]:
     return nested
 
 
-def _known_keys(schema: type, prefix: str = '') -> dict[str, Any]:
-    keys: dict[str, Any] = {}
-    for name, hint in typing.get_type_hints(schema).items():
-        if dataclasses.is_dataclass(hint):
-            keys |= _known_keys(typing.cast(type, hint), f'{prefix}{name}.')
-        else:
-            keys[f'{prefix}{name}'] = hint
-    return keys
-
-
 def _flatten(layer: dict[str, Any], known: dict[str, Any], prefix: str = '') -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for name, value in layer.items():
@@ -279,13 +257,13 @@ def _build(
     origins: dict[str, str],
 ) -> Any:
     arguments: dict[str, Any] = {}
-    for name, hint in typing.get_type_hints(schema).items():
+    for name, hint in key_types(schema).items():
         key = f'{prefix}{name}'
         if key in known:
             arguments[name] = _checked(key, values[key], hint, origins[key])
         else:
             arguments[name] = _build(hint, f'{key}.', values, known, origins)
-    return schema(**arguments)
+    return make_section(schema, arguments)
 
 
 def _checked(key: str, value: Any, hint: Any, origin: str) -> Any:

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from naics_embed.config.validation import one_of, require
 from naics_embed.errors import ConfigError
+from naics_embed.value_checks import one_of, require
 
 CHANNELS = ('title', 'description', 'examples', 'excluded')
 MODES = ('frozen', 'adapters', 'full')

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from naics_embed.config.validation import require
+from naics_embed.value_checks import require
 
 BLOCK = re.compile(r'[a-z0-9-]+/[a-z0-9-]+')
 """A kind of block of Prefect's, and a name."""

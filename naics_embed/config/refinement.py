@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from naics_embed.config.validation import one_of, require
 from naics_embed.errors import ConfigError
+from naics_embed.value_checks import one_of, require
 
 EDGE_KINDS = ('parent', 'child', 'sibling', 'redirection')
 EXAMPLES = ('simulated', 'breadth')

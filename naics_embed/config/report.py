@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from naics_embed.config.validation import require
+from naics_embed.value_checks import require
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from naics_embed.config.addresses import parse_authority, parse_origin
-from naics_embed.config.validation import require
+from naics_embed.value_checks import require
 
 ANY = '*'
 """In a list of hosts or origins: all of them."""

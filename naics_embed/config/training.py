@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from naics_embed.config.validation import one_of, require
 from naics_embed.errors import ConfigError
+from naics_embed.value_checks import one_of, require
 
 PRECISIONS = ('32-true', 'bf16-mixed', '16-mixed')
 SCHEDULES = ('cosine', 'plateau')

@@ -19,18 +19,6 @@ SIGN_IN = {
 ELSEWHERE = 'a variable of the environment of the process that needs them'
 
 
-def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise ConfigError unless ``value`` is among ``allowed``."""
-    if value not in allowed:
-        raise ConfigError(f'{key} must be one of {", ".join(allowed)}, not {value!r}')
-
-
-def require(kept: bool, key: str, value: object, expected: str) -> None:
-    """Raise ConfigError unless ``kept``; the message says what was ``expected`` of ``key``."""
-    if not kept:
-        raise ConfigError(f'{key} must be {expected}, not {value!r}')
-
-
 def no_secret(key: str, value: object, origin: str) -> None:
     """Raise ConfigError where an address has a user, a password or a token; it is not repeated.
 

@@ -29,11 +29,6 @@ TERMS = {
     'loss': 'weighted sum of all terms',
     'temperature': 'learned factor on the distance',
 }
-WEIGHTS = {
-    'stress': 'objective.stress',
-    'placement': 'objective.placement',
-    'ancestors': 'objective.retrieval.ancestor_credit',
-}
 FIXED = ('loss', 'temperature')
 
 MECHANISMS = {
@@ -297,6 +292,11 @@ def _weight(report: RunReport, name: str) -> Any:
     if name == 'distillation' and not report.setting('objective.distillation.weight'):
         return report.setting('training.head_only.distillation')
     if name == 'near':
-        stress, near = report.setting('objective.stress'), report.setting('objective.near_weight')
+        stress, near = (
+            report.setting('objective.stress.weight'),
+            report.setting('objective.stress.near_weight'),
+        )
         return None if stress is None or near is None else stress * near
-    return report.setting(WEIGHTS.get(name, f'objective.{name}.weight'))
+    if name == 'ancestors':
+        return report.setting('objective.retrieval.ancestor_credit')
+    return report.setting(f'objective.{name}.weight')

@@ -1,27 +1,28 @@
 """From inputs and settings to the model, the data and the module of a training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from naics_embed.config.model import ModelConfig
 from naics_embed.geometry.spaces import make_space
+from naics_embed.objective.stress import Stress
+from naics_embed.objective.tree import TreeTargets
+from naics_embed.objective.weighted_sum import Objective
 from naics_embed.supervision.marks import pair_marks
 from naics_embed.text.code_points import encode_all_channels
 from naics_embed.text.corpus import QuerySet
 from naics_embed.text.encoder import QUERY, AdapterSettings, SentenceEncoder, channel_adapter
 from naics_embed.text.fusion.choice import make_fusion
 from naics_embed.text.head import LorentzHead
-from naics_embed.text.linear_teacher import LinearTeacher, fit_linear_teacher
+from naics_embed.text.inputs import TextInputs
 from naics_embed.text.model import TextModel
 from naics_embed.text.regularise import EmbeddingNoise
 from naics_embed.training.data import BatchSettings, Neighbours, TextDataModule
-from naics_embed.training.inputs import TextInputs, TextSettings
+from naics_embed.training.inputs import TextSettings
 from naics_embed.training.module import Rates, TextModule, TrainingSchedule
-from naics_embed.training.objective import Objective
-from naics_embed.training.tree import TreeTargets
 from naics_embed.training.validation import Validator
 
 
@@ -90,10 +91,10 @@ def make_data(inputs: TextInputs, settings: TextSettings) -> TextDataModule:
         np.concatenate([part.targets for part in inputs.validation.values()]),
     )
     supervised = np.flatnonzero(inputs.supervised)
-    dcl = settings.objective.dcl
+    within = max((term.needs.partners for term in settings.objective.acting()), default=0)
     neighbours = None
-    if dcl.weight > 0:
-        neighbours = Neighbours(inputs.taxonomy.tree_distance, supervised, dcl.positive_distance)
+    if within:
+        neighbours = Neighbours(inputs.taxonomy.tree_distance, supervised, within)
     return TextDataModule(
         inputs.corpus,
         inputs.train,
@@ -105,18 +106,12 @@ def make_data(inputs: TextInputs, settings: TextSettings) -> TextDataModule:
     )
 
 
-def make_classifier(inputs: TextInputs, settings: TextSettings) -> LinearTeacher | None:
-    """Fit the classifier of distillation on frozen embeddings; None where it is off."""
-    term = settings.objective.distillation
-    if term.weight == 0 or not inputs.teaches_leaves:
-        return None
-    return fit_linear_teacher(
-        torch.from_numpy(inputs.corpus.embeddings[inputs.train.rows]),
-        torch.from_numpy(inputs.train.targets),
-        torch.from_numpy(inputs.leaves),
-        term.classifier,
-        settings.seed,
-    )
+def make_states(inputs: TextInputs, settings: TextSettings) -> dict[str, nn.Module]:
+    """Return what the terms keep during a training, by name: see `Term.prepare`."""
+    prepared = {
+        term.name: term.prepare(inputs, settings.seed) for term in settings.objective.acting()
+    }
+    return {name: state for name, state in prepared.items() if state is not None}
 
 
 def make_module(
@@ -125,7 +120,7 @@ def make_module(
     settings: TextSettings,
     steps: int,
     schedule: TrainingSchedule,
-    classifier: LinearTeacher | None = None,
+    states: Mapping[str, nn.Module] | None = None,
 ) -> TextModule:
     """Build the Lightning module.
 
@@ -135,18 +130,19 @@ def make_module(
         settings: how it trains.
         steps: optimiser steps in all.
         schedule: where in the whole run this training lies.
-        classifier: from `make_classifier`; without one there is no distillation.
+        states: from `make_states`; terms that need one do not act without.
     """
     taxonomy, training = inputs.taxonomy, settings.training
     pairs = inputs.redirect_pairs
-    tree = TreeTargets.of(
+    tree = TreeTargets(
         torch.from_numpy(taxonomy.level.astype(np.int64)),
         torch.from_numpy(inputs.supervised.copy()),
         torch.from_numpy(taxonomy.tree_distance.copy()),
-        settings.objective.near_distance,
+        settings.objective.term(Stress).near_distance,
         parent=torch.from_numpy(taxonomy.parent.astype(np.int64)),
         ancestors=torch.from_numpy(taxonomy.ancestors.astype(np.int64)),
         marks=torch.from_numpy(pair_marks(taxonomy, set() if pairs is None else pairs)),
+        start=inputs.start,
     )
     rates = Rates(
         adapter=training.lr_adapter,
@@ -168,7 +164,7 @@ def make_module(
     )
     return TextModule(
         model,
-        Objective(tree, settings.objective, settings.model.channels, inputs.start, classifier),
+        Objective([*settings.objective.acting()], tree, settings.model.channels, states),
         rates,
         validator,
         sum(len(part) for part in inputs.validation.values()),
@@ -181,7 +177,8 @@ def _placed(settings: TextSettings) -> int:
     """Return how many codes a step encodes: none where nothing would read them."""
     model, objective = settings.model, settings.objective
     trains_channels = model.code_points != 'table' and model.mode != 'frozen'
-    return objective.placed_codes if objective.placement > 0 or trains_channels else 0
+    needed = any(term.needs.placed for term in objective.acting())
+    return objective.placed_codes if needed or trains_channels else 0
 
 
 def _adapters(settings: TextSettings) -> tuple[str, ...]:

@@ -80,13 +80,13 @@ class HealthGuard(L.Callback):
         """Log and check the code points. Raises HealthError with the metrics at fault."""
         if trainer.sanity_checking or not isinstance(pl_module, TextModule):
             return
-        model, objective = pl_module.model, pl_module.objective
-        supervised = objective.supervised.cpu()
+        model, tree = pl_module.model, pl_module.objective.tree
+        supervised = tree.supervised.cpu()
         # As points of the Lorentz space: its limits of radius and rank suit any tangents.
         tangents = model.code_tangents().detach().cpu()
         c = model.curvature
         points = exp0(tangents[supervised], c=c)
-        level = objective.level.cpu()[supervised]
+        level = tree.level.cpu()[supervised]
         report = health_report(points, c=c, level=level, r_max=model.head.r_max)
         names = [*HEALTH_METRICS, *(f'radius_level_{at}_median' for at in level.unique().tolist())]
         pl_module.log_dict({f'{HEALTH}{name}': report[name] for name in names})

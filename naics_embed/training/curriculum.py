@@ -9,6 +9,7 @@ import torch
 from naics_embed.config.training import CurriculumConfig
 from naics_embed.geometry.kmeans import lorentz_kmeans
 from naics_embed.geometry.lorentz import exp0
+from naics_embed.objective.negatives import Negatives
 from naics_embed.supervision.negatives import (
     MITIGATION,
     REFINEMENT,
@@ -16,7 +17,6 @@ from naics_embed.supervision.negatives import (
     NegativeRules,
 )
 from naics_embed.training.module import SELECTION, TextModule
-from naics_embed.training.terms import Negatives
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Curriculum(L.Callback):
         module.negatives = Negatives(rules, self.config.retrieval, cluster, routes)
 
     def _clusters(self, module: TextModule) -> torch.Tensor:
-        supervised = module.objective.supervised.nonzero().squeeze(1)
+        supervised = module.objective.tree.supervised.nonzero().squeeze(1)
         c = module.model.curvature
         points = exp0(module.model.code_tangents()[supervised], c=c)
         clusters = lorentz_kmeans(
@@ -126,7 +126,7 @@ class Curriculum(L.Callback):
             seed=self.seed,
             iterations=self.config.iterations,
         )
-        cluster = torch.full_like(module.objective.level, -1)
+        cluster = torch.full_like(module.objective.tree.level, -1)
         cluster[supervised] = clusters.label
         return cluster
 

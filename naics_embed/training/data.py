@@ -10,39 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from naics_embed.objective.gather import world
+from naics_embed.objective.step import Batch
 from naics_embed.text.corpus import QuerySet, TextBatch, TextCorpus
 from naics_embed.text.tokens import length_batches
-from naics_embed.training.gather import world
 
 LENGTH_POOL = 8
 """Batches whose queries are sorted by length together; small enough to keep batches random."""
-
-
-@dataclass
-class Batch:
-    """One training step, or this process's fraction of it.
-
-    Attributes:
-        queries: texts of b queries.
-        target: int64 ``(b,)``.
-        against: int64 ``(b, r)``, codes that a query was redirected from, −1 where there are fewer.
-        placed: int64 ``(p,)``, distinct codes whose channels are encoded in this step.
-        channels: for each channel, the texts of those placed codes that have it.
-        present: bool ``(p, channels)``, which have it.
-        drawn: int64 ``(k,)``, codes all pairs of which enter the terms of the tree; the same in all
-            processes.
-        partner: int64 ``(a,)``, for each of the first a drawn codes the index in ``drawn`` of a
-            code near it; empty where no term needs it.
-    """
-
-    queries: TextBatch
-    target: Tensor
-    against: Tensor
-    placed: Tensor
-    channels: list[TextBatch]
-    present: Tensor
-    drawn: Tensor
-    partner: Tensor
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from naics_embed.objective.negatives import Negatives
+from naics_embed.objective.step import Batch
+from naics_embed.objective.weighted_sum import Objective, Terms, gradient_norms
 from naics_embed.text.corpus import TextBatch
 from naics_embed.text.model import TextModel
-from naics_embed.training.data import Batch
-from naics_embed.training.objective import Objective
-from naics_embed.training.terms import Negatives, Terms, gradient_norms
 
 SELECTION = 'validation/selection'
 """The logged metric that picks the best epoch; larger is better."""

@@ -1,17 +1,15 @@
 """Checks that a text training can run with its settings, before anything is computed."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
-from naics_embed.config.consistency import acting_terms, check_span, check_terms
+from naics_embed.config.consistency import check_span, check_terms, sufficient_terms
 from naics_embed.errors import ConfigError
-from naics_embed.training.head_only import (
-    head_only_epochs,
-    head_only_fraction,
-    head_only_settings,
-    heads_only,
-)
-from naics_embed.training.inputs import TextInputs, TextSettings
+from naics_embed.text.inputs import TextInputs
+from naics_embed.training.inputs import TextSettings
+from naics_embed.training.phases import plan_phases
 
 
 def check_training(inputs: TextInputs, settings: TextSettings) -> None:
@@ -19,37 +17,12 @@ def check_training(inputs: TextInputs, settings: TextSettings) -> None:
     _check_machine(settings)
     _check_texts(inputs)
     check_terms(settings.model, settings.objective, settings.curriculum)
-    taught = inputs.teaches_leaves
-    if settings.objective.distillation.weight > 0 and not taught:
-        raise ConfigError(
-            'objective.distillation needs training queries of six-digit codes, and there are none: '
-            'set its weight to 0'
-        )
-    _check_always(settings, len(inputs.train), taught)
-    against = inputs.train.against
-    if settings.objective.retrieval.forced_negatives and (
-        against is None or not bool((against >= 0).any())
-    ):
-        raise ConfigError(
-            'objective.retrieval.forced_negatives needs queries that were redirected from another '
-            'code: set training.queries.redirections=true, and use a source with cross-references'
-        )
-
-
-def _check_always(settings: TextSettings, queries: int, taught: bool) -> None:
-    """Raise ConfigError where the schedules leave a part of the run without any term."""
-    head_only = head_only_epochs(settings, queries)
-    if heads_only(settings, queries):
-        _check_span(head_only_settings(settings, head_only), 0.0, 1.0, taught)
-        return
-    fraction = head_only_fraction(settings, queries)
-    if head_only:
-        _check_span(head_only_settings(settings, head_only), 0.0, fraction, taught)
-    _check_span(settings, fraction, 1.0, taught)
-
-
-def _check_span(settings: TextSettings, begin: float, end: float, taught: bool) -> None:
-    check_span(acting_terms(settings.model, settings.objective, taught=taught), begin, end)
+    for term in settings.objective.acting():
+        term.check_inputs(inputs)
+    for phase in plan_phases(settings, len(inputs.train), Path()):
+        model, objective = phase.settings.model, phase.settings.objective
+        terms = sufficient_terms(model, objective, teaches_leaves=inputs.teaches_leaves)
+        check_span(terms, *phase.span)
 
 
 def _check_machine(settings: TextSettings) -> None:

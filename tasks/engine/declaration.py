@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from naics_embed.artifacts import Artifact
-from naics_embed.config.load import to_dict
 from naics_embed.config.schema import Config
+from naics_embed.config.sections import key_types, to_dict
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _is_key(path: str) -> bool:
     """Whether the configuration has a dotted key."""
     section: Any = Config
     for part in path.split('.'):
-        fields = get_type_hints(section) if is_dataclass(section) else {}
+        fields = key_types(section) if is_dataclass(section) else {}
         if part not in fields and not isinstance(getattr(section, part, None), property):
             return False
         section = fields.get(part)

@@ -7,8 +7,8 @@ from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 
-from naics_embed.config.load import to_dict
 from naics_embed.config.schema import Config
+from naics_embed.config.sections import to_dict
 from tasks.engine.declaration import Fact, Given
 from tasks.engine.graph import Graph
 from tasks.engine.record import Record

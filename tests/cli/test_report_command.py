@@ -8,7 +8,8 @@ import pytest
 
 from naics_embed.artifacts import MANIFEST
 from naics_embed.bundle.promotion import ROOT_VARIABLE
-from naics_embed.config.load import load_config, to_dict
+from naics_embed.config.load import load_config
+from naics_embed.config.sections import to_dict
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from naics_embed.config.describe import DESCRIBING, OPERATIONAL, UNUSED, describing
-from naics_embed.config.load import flat, load_config, to_dict
+from naics_embed.config.load import load_config
 from naics_embed.config.schema import Config
+from naics_embed.config.sections import flat, to_dict
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 

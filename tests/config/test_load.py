@@ -12,8 +12,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naics_embed.config.load import flat, from_dict, load_config, to_dict
+from naics_embed.config.load import from_dict, load_config
 from naics_embed.config.schema import Config
+from naics_embed.config.sections import flat, to_dict
 from naics_embed.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -196,10 +197,10 @@ OUT_OF_RANGE = [
     'model.channel_tokens=0',
     'model.head_ridge=0',
     'objective.temperature=0',
-    'objective.stress=-1',
+    'objective.stress.weight=-1',
     'objective.stress_codes=1',
-    'objective.near_distance=0',
-    'objective.near_weight=.nan',
+    'objective.stress.near_distance=0',
+    'objective.stress.near_weight=.nan',
     'objective.placed_codes=0',
     'training.epochs=0',
     'training.batch=1',
@@ -351,9 +352,9 @@ def test_a_value_that_is_that_of_the_base_is_no_change(same):
 
 def test_a_weight_of_near_pairs_without_stress_is_refused():
     with pytest.raises(ConfigError, match=r'near_weight is set in override, .* which is 0'):
-        load_config(CONFIGS, 'cpu', ['objective.stress=0', 'objective.near_weight=5'])
-    load_config(CONFIGS, 'cpu', ['objective.stress=0'])
-    load_config(CONFIGS, 'cpu', ['objective.stress=0', 'objective.near_weight=0'])
+        load_config(CONFIGS, 'cpu', ['objective.stress.weight=0', 'objective.stress.near_weight=5'])
+    load_config(CONFIGS, 'cpu', ['objective.stress.weight=0'])
+    load_config(CONFIGS, 'cpu', ['objective.stress.weight=0', 'objective.stress.near_weight=0'])
 
 
 PLANTED = 'Pl4nted-in-an-address'

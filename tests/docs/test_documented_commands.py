@@ -17,7 +17,8 @@ from naics_embed.atlas.layout import write_disk
 from naics_embed.bundle.promotion import ROOT_VARIABLE, promote
 from naics_embed.bundle.storage import DISK, Bundle
 from naics_embed.cli import main as entry
-from naics_embed.config.load import RENAMED, flat, load_config
+from naics_embed.config.load import RENAMED, load_config
+from naics_embed.config.sections import flat
 from tests.docs.checks import CHECKS, CONFIGS, check, check_variable, own_commands
 from tests.docs.documents import (
     Command,

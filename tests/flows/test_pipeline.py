@@ -20,7 +20,8 @@ from flows.controls import controls
 from flows.pipeline import STAGES, TARGETS, pipeline
 from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.bundle.storage import Bundle
-from naics_embed.config.load import from_dict, to_dict
+from naics_embed.config.load import from_dict
+from naics_embed.config.sections import to_dict
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.evaluation.candidates import METRICS
 from naics_embed.search.coder import Coder

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 import torch
 
-from naics_embed.config.load import load_config, to_dict
+from naics_embed.config.load import load_config
+from naics_embed.config.sections import to_dict
 from naics_embed.evaluation.predictions import PREDICTION_SCHEMA
 from naics_embed.report.contents import CodeTable, Provenance, RunReport, StageTime, Training
 from naics_embed.taxonomy import LEVELS, Taxonomy

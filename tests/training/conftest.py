@@ -15,8 +15,9 @@ from naics_embed.taxonomy import Taxonomy
 from naics_embed.text.backbone import load_transformer
 from naics_embed.text.corpus import QuerySet, TextCorpus
 from naics_embed.text.encoder import AdapterSettings, SentenceEncoder, encode_frozen
+from naics_embed.text.inputs import TextInputs
 from naics_embed.text.tokens import TokenTable, load_tokenizer
-from naics_embed.training.inputs import TextInputs, TextSettings
+from naics_embed.training.inputs import TextSettings
 from naics_embed.training.module import SELECTION
 from naics_embed.training.validation import Validator
 
@@ -38,7 +39,7 @@ SMALL = [
     'backbone.batch_tokens=512',
     'model.embedding_dropout=0',
     'objective.temperature=7',
-    'objective.stress=0.3',
+    'objective.stress.weight=0.3',
     'training.lr_adapter=1e-3',
     'training.lr_head=1e-3',
     'training.lr_table=1e-2',

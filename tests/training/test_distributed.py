@@ -11,11 +11,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
+from naics_embed.objective.gather import gather_rows
 from naics_embed.training import data
 from naics_embed.training.build import make_data, make_model, make_module
 from naics_embed.training.data import StepDataset, StepSampler
 from naics_embed.training.fit import train_text
-from naics_embed.training.gather import gather_rows
 from naics_embed.training.module import TrainingSchedule
 
 WORLD = 2

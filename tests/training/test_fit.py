@@ -101,7 +101,7 @@ def test_training_learns_its_queries_and_keeps_the_tree(train, settings_with, ma
 
 
 def test_an_epoch_has_no_metrics_of_terms_that_have_ended(train, settings_with, caplog):
-    overrides = ('objective.placement_schedule.end=0.5', 'objective.retrieval.start=0.25')
+    overrides = ('objective.placement.end=0.5', 'objective.retrieval.start=0.25')
     with caplog.at_level('INFO', logger='naics_embed.training.callbacks'):
         trained, reported = train(
             settings_with('training.epochs=4', 'training.patience=9', *overrides)

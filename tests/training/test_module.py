@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from naics_embed.objective.placement import Placement
+from naics_embed.objective.stress import Stress
+from naics_embed.objective.tree import TreeTargets
 from naics_embed.text.encoder import QUERY
 from naics_embed.training.build import make_data, make_model, make_module
 from naics_embed.training.data import StepDataset
 from naics_embed.training.module import TextModule, TrainingSchedule
-from naics_embed.training.tree import TreeTargets
 
 TERMS = ('retrieval', 'placement', 'stress', 'near')
 
@@ -90,21 +92,23 @@ def test_retrieval_moves_codes_of_the_level_of_its_queries_only(module, batch, m
     assert bool((sizes[~leaf] == 0).all())
 
 
-def test_weights_scale_their_terms(module, batch):
+def test_weights_scale_their_terms(module, batch, settings_with):
     terms = module.terms(batch, 0.5)
-    values, config = terms.values, module.objective.config
+    values, weights = terms.values, {term.name: term.weight for term in module.objective.terms}
+    settings = settings_with()
+    stress = settings.objective.term(Stress)
     expected = (
         values['retrieval']
-        + config.placement * values['placement']
-        + config.stress * (values['stress'] + config.near_weight * values['near'])
+        + settings.objective.term(Placement).weight * values['placement']
+        + stress.weight * (values['stress'] + stress.near_weight * values['near'])
     )
     assert float(terms.total.detach()) == pytest.approx(float(expected.detach()))
-    assert min(config.stress, config.near_weight, config.placement) > 0
+    assert min(weights[name] for name in TERMS) > 0
     assert set(values) == set(TERMS), 'what is off by default is not computed'
 
 
 def test_near_pairs_are_the_supervised_ones_up_to_the_distance(module, material):
-    pairs = {tuple(pair) for pair in module.objective.near.T.tolist()}
+    pairs = {tuple(pair) for pair in module.objective.tree.near.T.tolist()}
     taxonomy, seen = material.taxonomy, material.supervised
     expected = {
         (a, b)
@@ -118,7 +122,7 @@ def test_near_pairs_are_the_supervised_ones_up_to_the_distance(module, material)
 
 def test_near_distance_is_respected(material):
     taxonomy = material.taxonomy
-    targets = TreeTargets.of(
+    targets = TreeTargets(
         torch.from_numpy(taxonomy.level.astype(np.int64)),
         torch.ones(len(taxonomy), dtype=torch.bool),
         torch.from_numpy(taxonomy.tree_distance.copy()),
@@ -126,6 +130,7 @@ def test_near_distance_is_respected(material):
         parent=torch.from_numpy(taxonomy.parent.astype(np.int64)),
         ancestors=torch.from_numpy(taxonomy.ancestors.astype(np.int64)),
         marks=torch.zeros(len(taxonomy), len(taxonomy), dtype=torch.uint8),
+        start=material.start,
     )
     # One pair an edge: all codes but the sectors have a parent.
     assert targets.near.shape[1] == int((taxonomy.parent >= 0).sum())

@@ -9,14 +9,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from naics_embed.errors import ConfigError
 from naics_embed.geometry.lorentz import log0
+from naics_embed.objective.negatives import Negatives
+from naics_embed.objective.retrieval import Retrieval
+from naics_embed.objective.weighted_sum import gradient_norms
 from naics_embed.supervision.negatives import NegativeRules
 from naics_embed.text.encoder import SentenceEncoder
-from naics_embed.training.build import make_classifier, make_data, make_model, make_module
+from naics_embed.training.build import make_data, make_model, make_module, make_states
 from naics_embed.training.data import StepDataset
 from naics_embed.training.fit import train_text
 from naics_embed.training.module import TrainingSchedule
 from naics_embed.training.preconditions import check_training
-from naics_embed.training.terms import Negatives, gradient_norms
 
 
 @pytest.fixture
@@ -29,9 +31,9 @@ def step(make_inputs, settings_with):
         against[::2, 0] = inputs.train.targets[::-2][: len(against[::2])]
         inputs = replace(inputs, train=replace(inputs.train, against=against))
         torch.manual_seed(0)
-        classifier = make_classifier(inputs, settings)
+        states = make_states(inputs, settings)
         model = make_model(inputs, settings)
-        module = make_module(model, inputs, settings, 10, TrainingSchedule(), classifier)
+        module = make_module(model, inputs, settings, 10, TrainingSchedule(), states)
         data = make_data(inputs, settings)
         first = next(iter(data.train_dataloader().sampler))
         return module, StepDataset(inputs.corpus, inputs.train, data.settings)[first]
@@ -98,7 +100,7 @@ def test_a_term_acts(step, material, term):
 
 
 def test_what_is_off_is_not_computed(step):
-    module, batch = step('objective.stress=0', 'objective.placement=0')
+    module, batch = step('objective.stress.weight=0', 'objective.placement.weight=0')
     terms = module.terms(batch, 0.5)
     assert set(terms.values) == {'retrieval'}
     assert len(batch.placed) == 0, 'no channel is even read'
@@ -135,7 +137,7 @@ def test_each_text_is_encoded_once(step, monkeypatch):
 
 def test_texts_meet_the_candidates_of_their_level_and_no_others(step, monkeypatch):
     module, batch, products = products_of(step, monkeypatch)
-    level, known = module.objective.level, module.objective.supervised
+    level, known = module.objective.tree.level, module.objective.tree.supervised
     expected = []
     for texts in (batch.target, batch.placed):
         own = level[texts]
@@ -149,7 +151,7 @@ def test_queries_meet_every_code_where_a_term_asks_for_it(step, monkeypatch):
     module, batch, products = products_of(
         step, monkeypatch, 'objective.retrieval.ancestor_credit=0.5'
     )
-    assert products[0] == (len(batch.target), len(module.objective.level))
+    assert products[0] == (len(batch.target), len(module.objective.tree.level))
 
 
 def test_schedules_switch_terms(step):
@@ -207,28 +209,32 @@ def test_a_forced_negative_is_pushed_harder(step):
 def test_the_curriculum_leaves_forced_negatives_as_they_are(step, rules):
     module, batch = step('objective.retrieval.forced_negatives=4')
     objective = module.objective
-    cluster = torch.zeros_like(objective.level)
-    far = torch.zeros(len(batch.target), len(objective.level), dtype=torch.float64)
-    siblings = objective.parent[None, :] == objective.parent[batch.target][:, None]
+    cluster = torch.zeros_like(objective.tree.level)
+    far = torch.zeros(len(batch.target), len(objective.tree.level), dtype=torch.float64)
+    siblings = objective.tree.parent[None, :] == objective.tree.parent[batch.target][:, None]
     row = next(
         r
         for r, own in enumerate(batch.target.tolist())
-        if int((siblings[r] & objective.supervised).sum()) > 1
+        if int((siblings[r] & objective.tree.supervised).sum()) > 1
     )
     own = int(batch.target[row])
     named = next(
-        c for c in (siblings[row] & objective.supervised).nonzero()[:, 0].tolist() if c != own
+        c for c in (siblings[row] & objective.tree.supervised).nonzero()[:, 0].tolist() if c != own
     )
     batch.against[:] = -1
     batch.against[row, 0] = named
     far[row, named] = 9.0
-    state = Negatives(rules, True, cluster)
-    counted = objective._log_weights(batch, far, batch.target, state, {}).exp()
+    retrieval = next(term for term in objective.terms if isinstance(term, Retrieval))
+
+    def counts(negatives: Negatives) -> torch.Tensor:
+        return retrieval.log_weights(objective.step(module.model, batch, negatives), far).exp()
+
+    counted = counts(Negatives(rules, True, cluster))
     assert float(counted[row, named]) == pytest.approx(4)
     assert float(counted[row, own]) == 1
     others = counted[row].clone()
     others[[named, own]] = 0
-    plain = objective._log_weights(batch, far, batch.target, Negatives(), {}).exp()[row]
+    plain = counts(Negatives())[row]
     plain[[named, own]] = 0
     assert not torch.allclose(others, plain), 'the mechanism acts on the others'
 
@@ -251,8 +257,8 @@ def test_a_mechanism_changes_the_loss_and_logs_its_fraction(step, rules, fractio
     )
     model, objective = module.model, module.objective
     plain = module.terms(batch, 0.5)
-    known = objective.supervised.nonzero().squeeze(1)
-    cluster = torch.full_like(objective.level, -1)
+    known = objective.tree.supervised.nonzero().squeeze(1)
+    cluster = torch.full_like(objective.tree.level, -1)
     cluster[known] = torch.arange(len(known)) % 3
     routes = model.fusion.routes(model.channels, model.present).detach()
     module.negatives = Negatives(rules, where == 'retrieval', cluster, routes)
@@ -271,13 +277,13 @@ def test_a_mechanism_changes_the_loss_and_logs_its_fraction(step, rules, fractio
 def test_contrast_never_repels_kin_or_redirected_pairs(step, material):
     module, batch = step(on('dcl'))
     objective = module.objective
-    objective.marks[:] = 2
+    objective.tree.marks[:] = 2
     slope = module.terms(batch, 0.5).values['dcl']
     assert float(slope.detach()) == 0, 'all pairs are marked, so there are no negatives'
 
 
 def test_codes_from_texts_are_all_candidates_and_live_ones_learn(step):
-    module, batch = step('model.code_points=text', 'objective.placement=0')
+    module, batch = step('model.code_points=text', 'objective.placement.weight=0')
     model = module.model
     assert model.table is None
     assert model.offset is None
@@ -392,7 +398,7 @@ def test_mixed_precision_is_for_the_transformer_only(step, monkeypatch):
         ((on('cone'), 'model.geometry=euclidean'), 'Lorentz geometry only'),
         ((on('anchor'), 'model.mode=frozen'), 'near the frozen ones'),
         (
-            ('model.fusion.kind=attention', 'objective.placement=0'),
+            ('model.fusion.kind=attention', 'objective.placement.weight=0'),
             'both are off',
         ),
         (('curriculum.enabled=true',), 'both are off'),
@@ -408,7 +414,7 @@ def test_terms_that_cannot_act_are_refused(settings_with, overrides, words):
         settings_with(*overrides)
 
 
-BARE = ('objective.stress=0', 'objective.placement=0')
+BARE = ('objective.stress.weight=0', 'objective.placement.weight=0')
 LATE = (
     *BARE,
     'training.head_only.epochs=2',
@@ -426,8 +432,8 @@ LATE = (
         (
             (
                 'objective.retrieval.start=0.5',
-                'objective.stress=0',
-                'objective.placement_schedule.end=0.4',
+                'objective.stress.weight=0',
+                'objective.placement.end=0.4',
             ),
             '0.4',
         ),
@@ -483,9 +489,9 @@ def test_forced_negatives_need_redirected_queries(settings_with, make_inputs):
 
 
 def test_near_pairs_of_a_step_are_drawn_where_there_are_more_than_wanted(step):
-    module, batch = step('objective.near_pairs=4')
-    every, _ = step('objective.near_pairs=null')
+    module, batch = step('objective.stress.near_pairs=4')
+    every, _ = step('objective.stress.near_pairs=null')
     drawn = {float(module.terms(batch).values['near'].detach()) for _ in range(4)}
-    assert module.objective.near.shape[1] > 4
+    assert module.objective.tree.near.shape[1] > 4
     assert len(drawn) > 1
     assert len({float(every.terms(batch).values['near'].detach()) for _ in range(4)}) == 1

@@ -15,8 +15,8 @@ from naics_embed.training import build
 from naics_embed.training.build import make_model, make_module
 from naics_embed.training.curriculum import Curriculum, phase_of, rules_of
 from naics_embed.training.fit import train_text
-from naics_embed.training.head_only import head_only_epochs, planned_epochs
 from naics_embed.training.module import SELECTION, TrainingSchedule
+from naics_embed.training.phases import head_only_epochs, planned_epochs
 
 HEAD_ONLY = ('training.head_only.epochs=2', 'training.head_only.batch=64', 'training.patience=9')
 EVERYTHING = (
@@ -277,7 +277,7 @@ def test_clusters_are_of_codes_near_each_other(make_inputs, settings_with):
     curriculum._enter(module, MITIGATION)
     cluster = module.negatives.cluster
     known = cluster >= 0
-    assert torch.equal(known, module.objective.supervised)
+    assert torch.equal(known, module.objective.tree.supervised)
     points = exp0(module.model.code_tangents().detach()[known], c=1.0)
     away = pairwise_distance(points, points, c=1.0)
     same = cluster[known][:, None] == cluster[known][None, :]
