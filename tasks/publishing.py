@@ -26,7 +26,8 @@ from naics_embed.artifacts import atomic_file, read_json
 from naics_embed.config.refinement import PromotionConfig
 from naics_embed.evaluation.candidates import promotion_rule
 from naics_embed.metrics.tree import Tree
-from naics_embed.report.figures import distance_by_tree_distance, radius_by_level, training_curves
+from naics_embed.report.curves import by_metric, metric_curves
+from naics_embed.report.figures import distance_by_tree_distance, radius_by_level
 from naics_embed.report.render import complete
 from tasks.engine.record import Record
 from tasks.engine.stage import Run
@@ -87,7 +88,8 @@ def draw_training(run: Run, records: Sequence[Record]) -> None:
     (trained,) = records
     if not trained.cached:
         history = read_json(trained.path('text_model') / 'history.json')
-        run.tracker.of(trained.run_id).figure(training_curves(history), 'training_curves.png')
+        curves = metric_curves({'': by_metric(history)}, ('train/', 'validation/'), 'Training')
+        run.tracker.of(trained.run_id).figure(curves, 'training_curves.png')
 
 
 @_publisher

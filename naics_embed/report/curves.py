@@ -63,6 +63,16 @@ def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: s
     return plot
 
 
+def by_metric(epochs: Sequence[Mapping[str, float]]) -> History:
+    """Return the history of each metric, from the metrics of each epoch in order; finite ones."""
+    history: dict[str, list[tuple[int, float]]] = {}
+    for number, metrics in enumerate(epochs):
+        for name, value in metrics.items():
+            if math.isfinite(value):
+                history.setdefault(name, []).append((number, value))
+    return history
+
+
 def measured(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     """Return the points without repeats: the first, those that differ from the one before."""
     kept = list(points[:1])

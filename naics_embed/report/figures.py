@@ -1,6 +1,5 @@
 """Figures of a run, as matplotlib figures; the caller saves or logs them."""
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,25 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
 
 SIZE = (7.0, 4.0)
-
-
-def training_curves(history: Sequence[Mapping[str, float]]) -> 'Plot':
-    """Plot each term of the objective, and the validation metrics, by epoch.
-
-    Args:
-        history: metrics of each epoch; keys begin with ``train/`` or ``validation/``.
-    """
-    plot = _plot(2 * SIZE[0], SIZE[1])
-    for axes, part in zip(plot.subplots(1, 2), ('train', 'validation'), strict=True):
-        names = sorted({key for epoch in history for key in epoch if key.startswith(f'{part}/')})
-        for name in names:
-            values = [epoch.get(name, np.nan) for epoch in history]
-            axes.plot(range(1, len(values) + 1), values, marker='o', label=name.split('/')[1])
-        axes.set_xlabel('epoch')
-        axes.set_title(part)
-        axes.legend(fontsize='small')
-        axes.grid(alpha=0.3)
-    return plot
 
 
 def radius_by_level(tangents: Tensor, tree: Tree) -> 'Plot':

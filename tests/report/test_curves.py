@@ -1,7 +1,7 @@
 import pytest
 
 from naics_embed.errors import UserError
-from naics_embed.report.curves import measured, metric_curves
+from naics_embed.report.curves import by_metric, measured, metric_curves
 
 FIRST = {'train/loss': [(0, 4.0), (1, 0.1)], 'train/near': [(0, 1.0), (1, 0.9)], 'other': [(0, 1)]}
 SECOND = {'train/loss': [(0, 3.0), (1, 0.2), (2, 0.2), (3, 0.1)]}
@@ -52,3 +52,13 @@ def test_repeats_are_left_out():
 def test_nothing_to_draw():
     with pytest.raises(UserError, match='no metric of a begins with validation/'):
         metric_curves({'a': FIRST}, ('validation/',), 'Validation')
+
+
+def test_epochs_become_a_history_of_each_metric():
+    epochs = [{'train/a': 2.0, 'train/b': 3.0}, {'train/a': 1.0, 'train/b': float('nan')}]
+    history = by_metric(epochs)
+    assert history == {'train/a': [(0, 2.0), (1, 1.0)], 'train/b': [(0, 3.0)]}
+    assert lines(metric_curves({'run': history}, ('train/',), 'Terms')) == {
+        'a': [[[0, 2.0], [1, 1.0]]],
+        'b': [[[0, 3.0]]],
+    }
