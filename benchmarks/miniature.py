@@ -13,8 +13,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel
 
 from benchmarks.workbooks import write_xlsx
-from naics_embed.census.files import CODES, CROSS_REFERENCES, DESCRIPTIONS, INDEX
+from naics_embed.census.edition import DEFAULT, read_edition
 from naics_embed.taxonomy import Taxonomy
+
+WORKBOOKS = read_edition(DEFAULT).workbooks
+CODES, DESCRIPTIONS, INDEX, CROSS_REFERENCES = WORKBOOKS.values()
 
 SECTORS = ('22', '55', '61')
 ENTRIES = 10

@@ -12,7 +12,15 @@ from tasks.encoding import backbone_inputs
 from tasks.engine.declaration import Fact, Given
 from tasks.source import describe_source, source_inputs
 
-GIVEN = ('source', 'source_kind', 'source_description', 'backbone', 'outcomes', 'configuration')
+GIVEN = (
+    'source',
+    'source_kind',
+    'edition',
+    'source_description',
+    'backbone',
+    'outcomes',
+    'configuration',
+)
 
 
 def inputs_of(config: Config, source: Source) -> dict[str, Callable[[], Given]]:
@@ -33,6 +41,7 @@ def inputs_of(config: Config, source: Source) -> dict[str, Callable[[], Given]]:
     return {
         'source': lambda: source_inputs(source),
         'source_kind': lambda: Fact(source.kind),
+        'edition': lambda: Fact(source.edition.to_dict()),
         'source_description': lambda: Fact(describe_source(source)),
         'backbone': backbone,
         'outcomes': outcomes,

@@ -61,12 +61,14 @@ PLAIN_LANGUAGE = (data_file(CORPUS_FILE), data_file(PANEL_FILE))
 
 # Codes, texts, kinship.
 DATA = (
-    Stage('codebook', codebook.write, 'source source_kind', 'codebook'),
-    Stage('redirections', redirections.write, 'source source_kind codebook', 'redirections'),
+    Stage('codebook', codebook.write, 'source source_kind edition', 'codebook'),
+    Stage(
+        'redirections', redirections.write, 'source source_kind edition codebook', 'redirections'
+    ),
     Stage(
         'index_roles',
         index_roles.write,
-        reads='source source_kind codebook redirections',
+        reads='source source_kind edition codebook redirections',
         writes='index_entries',
         settings='roles=data.roles seed=runtime.seed',
         resources=PLAIN_LANGUAGE,
@@ -94,7 +96,7 @@ TEXTS = (
     Stage(
         'queries',
         queries.write,
-        reads='codebook redirections index_entries',
+        reads='edition codebook redirections index_entries',
         writes='queries channels',
         settings='uses=data.plain_language switches=training.queries',
         resources=PLAIN_LANGUAGE,

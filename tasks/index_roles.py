@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -9,10 +10,10 @@ from naics_embed.artifacts import Artifact
 from naics_embed.census.index_entries import read_index
 from naics_embed.census.sources import SourceKind
 from naics_embed.config.data import RolesConfig
-from naics_embed.data.plain_language import plain_language
 from naics_embed.supervision.index_roles import assign_roles, count_leaks
 from tasks.engine.stage import Result, StageContext
 from tasks.frames import frame_of, taxonomy_of
+from tasks.own_texts import own_texts
 from tasks.source import source_of
 
 
@@ -22,15 +23,16 @@ def write(
     *,
     source: Mapping[str, Artifact],
     source_kind: SourceKind,
+    edition: dict[str, Any],
     codebook: Artifact,
     redirections: Artifact,
     roles: RolesConfig,
     seed: int,
 ) -> Result:
     """Write ``index_entries.parquet``; the recounted leaks are a metric and must be 0."""
-    entries = read_index(source_of(source, source_kind), taxonomy_of(codebook))
+    entries = read_index(source_of(source, source_kind, edition), taxonomy_of(codebook))
     codes, references = frame_of(codebook), frame_of(redirections)
-    plain = plain_language().filter(pl.col('split') == 'train')
+    plain = own_texts(edition, codes)[0].filter(pl.col('split') == 'train')
     columns = [codes[name] for name in ('title', 'description', 'illustrative', 'excluded')]
     texts = pl.concat([*columns, references['phrase'], plain['text']]).drop_nulls().to_list()
     fractions = {role: getattr(roles, role) for role in ('examples', 'train', 'validation', 'test')}

@@ -1,17 +1,18 @@
 """Stage: every labelled text, and the channel texts of every code."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from naics_embed.artifacts import Artifact
 from naics_embed.config.data import PlainLanguageConfig
 from naics_embed.config.training import QueriesConfig
-from naics_embed.data.plain_language import plain_language
 from naics_embed.supervision.queries import build_queries
 from naics_embed.text.channels import channel_texts
 from tasks.engine.stage import Result, StageContext
 from tasks.frames import frame_of
+from tasks.own_texts import own_texts
 
 SWITCHES = {
     'titles': 'title',
@@ -26,6 +27,7 @@ def write(
     out: Path,
     context: StageContext,
     *,
+    edition: dict[str, Any],
     codebook: Artifact,
     redirections: Artifact,
     index_entries: Artifact,
@@ -35,7 +37,7 @@ def write(
     """Write ``queries.parquet`` and ``channels.parquet``."""
     codes, entries = frame_of(codebook), frame_of(index_entries)
     used = [split for split in ('train', 'validation', 'test') if getattr(uses, split)]
-    everything = plain_language()
+    everything, carried = own_texts(edition, codes)
     # A source may lack codes that the project's own texts have.
     plain = everything.filter(pl.col('code').is_in(codes['code'].implode()))
     examples = entries.filter(pl.col('role') == 'examples').select('code', 'text')
@@ -60,4 +62,5 @@ def write(
     counts = queries.group_by('split', 'kind').len().sort('split', 'kind')
     metrics = {f'{split}_{kind}': n for split, kind, n in counts.iter_rows()}
     metrics['plain_language_of_other_codes'] = len(everything) - len(plain)
+    metrics |= carried
     return Result({'queries': 'queries.parquet', 'channels': 'channels.parquet'}, metrics)

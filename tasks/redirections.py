@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -19,10 +20,11 @@ def write(
     *,
     source: Mapping[str, Artifact],
     source_kind: SourceKind,
+    edition: dict[str, Any],
     codebook: Artifact,
 ) -> Result:
     """Write ``redirections.parquet``."""
-    frame = build_redirections(source_of(source, source_kind), taxonomy_of(codebook))
+    frame = build_redirections(source_of(source, source_kind, edition), taxonomy_of(codebook))
     frame.write_parquet(out / 'redirections.parquet')
     metrics: dict[str, float] = {
         'rows': len(frame),

@@ -8,7 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from naics_embed.artifacts import Artifact
-from naics_embed.census.files import WORKBOOKS
+from naics_embed.census.edition import NaicsEdition, read_edition
 from naics_embed.census.sources import Source, SourceFile, SourceKind, acquire
 from naics_embed.config.data import DataConfig
 from tasks.progress import download_progress
@@ -26,6 +26,7 @@ def acquire_source(config: DataConfig) -> Source:
             limits=config.workbook,
             progress=progress,
             base_url=config.base_url,
+            edition=read_edition(config.edition),
         )
 
 
@@ -34,13 +35,15 @@ def source_inputs(source: Source) -> dict[str, Artifact]:
     return {key: Artifact.of(file.path) for key, file in source.files.items()}
 
 
-def source_of(inputs: Mapping[str, Artifact], kind: SourceKind) -> Source:
+def source_of(inputs: Mapping[str, Artifact], kind: SourceKind, edition: dict[str, Any]) -> Source:
     """Rebuild a source from the inputs of a stage, which are the files of `acquire_source`."""
     files = {
         key: SourceFile(Path(artifact.path), artifact.sha256, known=True, checked=True)
         for key, artifact in inputs.items()
     }
-    return Source(kind=kind, files=files, missing=(), warnings=())
+    return Source(
+        kind=kind, files=files, missing=(), warnings=(), edition=NaicsEdition.from_dict(edition)
+    )
 
 
 def describe_source(source: Source) -> dict[str, Any]:
@@ -51,16 +54,21 @@ def describe_source(source: Source) -> dict[str, Any]:
     """
     return {
         'kind': source.kind,
+        'edition': source.edition.title,
         'files': {
             key: {'name': file.path.name, 'sha256': file.sha256, 'known': file.known}
             for key, file in source.files.items()
         },
         'missing': list(source.missing),
         'warnings': [
-            *(['TITLES ONLY: from the package naics'] if source.kind == 'package' else []),
             *(
-                f'without {WORKBOOKS[key].file_name}: {WORKBOOKS[key].without_it}'
-                for key in source.missing
+                [f'TITLES ONLY: from the package {source.edition.titles}']
+                if source.kind == 'package'
+                else []
+            ),
+            *(
+                f'without {workbook.file_name}: {workbook.without_it}'
+                for workbook in map(source.workbook, source.missing)
             ),
             *(
                 f'{file.path.name} is not byte for byte the published file'

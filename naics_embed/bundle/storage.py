@@ -245,6 +245,7 @@ def write_bundle(
             'space': vars(space),
             'distance': DISTANCE_NOTE,
             'codes': len(table),
+            'vintage': int(table['vintage'][0]),
         }
         if card is not None:
             (out / MODEL_CARD).write_text(card(manifest, metrics), encoding='utf-8')

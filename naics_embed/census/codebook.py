@@ -6,7 +6,7 @@ from collections import defaultdict
 import polars as pl
 
 from naics_embed.census.channels import Description, clean_title, one_line, parse_description
-from naics_embed.census.files import CODES, CROSS_REFERENCES, DESCRIPTIONS, VINTAGE
+from naics_embed.census.files import CODES, CROSS_REFERENCES, DESCRIPTIONS
 from naics_embed.census.sources import Source, package_titles
 from naics_embed.census.workbook import ROW, checked_codes, read_sheet
 from naics_embed.errors import CodeError, SourceError
@@ -55,7 +55,7 @@ def build_codebook(source: Source) -> pl.DataFrame:
     taxonomy = _taxonomy(source, titles)
     descriptions = _read_descriptions(source, taxonomy, titles)
     exclusions = _read_exclusions(source, taxonomy)
-    resolved = [_resolve(code, taxonomy, descriptions, ()) for code in taxonomy.codes]
+    resolved = [_resolve(code, taxonomy, descriptions, (), source) for code in taxonomy.codes]
     parents = [taxonomy.codes[i] if i >= 0 else None for i in taxonomy.parent]
     codebook = pl.DataFrame(
         {
@@ -63,7 +63,7 @@ def build_codebook(source: Source) -> pl.DataFrame:
             'official': [official_code(code) for code in taxonomy.codes],
             'level': taxonomy.level,
             'parent': parents,
-            'vintage': [VINTAGE] * len(taxonomy),
+            'vintage': [source.edition.vintage] * len(taxonomy),
             'title': [titles[code] for code in taxonomy.codes],
             'description': [description.text for _, description in resolved],
             'description_origin': [origin for origin, _ in resolved],
@@ -85,13 +85,13 @@ def read_taxonomy(source: Source) -> Taxonomy:
 def _read_titles(source: Source) -> dict[str, str]:
     """Return canonical code → title."""
     if source.kind == 'package':
-        return {canonical_code(code): clean_title(t) for code, t in package_titles().items()}
-    file = source.files[CODES.key]
-    frame = read_sheet(file, CODES)
-    titles: dict[str, str] = {}
-    for code, row, cell in zip(
-        checked_codes(frame, file, CODES), frame[ROW], frame['title'], strict=True
-    ):
+        titles = package_titles(source.edition)
+        return {canonical_code(code): clean_title(title) for code, title in titles.items()}
+    file, workbook = source.files[CODES], source.workbook(CODES)
+    frame = read_sheet(file, workbook)
+    codes = checked_codes(frame, file, workbook, source.edition.title)
+    titles = {}
+    for code, row, cell in zip(codes, frame[ROW], frame['title'], strict=True):
         title = clean_title(cell or '')
         if not title:
             raise SourceError(f'{file.path}, row {row}: code {code} has no title')
@@ -99,7 +99,7 @@ def _read_titles(source: Source) -> dict[str, str]:
             raise SourceError(f'{file.path}, row {row}: code {code} is listed a second time')
         titles[code] = title
     if not titles:
-        raise SourceError(f'{file.path} holds no codes; use the file published at {CODES.url}')
+        raise SourceError(f'{file.path} holds no codes; use the file published at {workbook.url}')
     return titles
 
 
@@ -107,20 +107,21 @@ def _taxonomy(source: Source, titles: dict[str, str]) -> Taxonomy:
     try:
         return Taxonomy(titles)
     except CodeError as error:
-        raise SourceError(f'{source.files[CODES.key].path}: {error}') from error
+        raise SourceError(f'{source.files[CODES].path}: {error}') from error
 
 
 def _read_descriptions(
     source: Source, taxonomy: Taxonomy, titles: dict[str, str]
 ) -> dict[str, Description]:
-    file = source.files.get(DESCRIPTIONS.key)
+    file = source.files.get(DESCRIPTIONS)
     if file is None:
         return {}
-    frame = read_sheet(file, DESCRIPTIONS)
+    workbook = source.workbook(DESCRIPTIONS)
+    frame = read_sheet(file, workbook)
     descriptions: dict[str, Description] = {}
     differing: list[str] = []
     columns = frame.select(ROW, 'title', 'description').iter_rows()
-    codes = checked_codes(frame, file, DESCRIPTIONS, taxonomy)
+    codes = checked_codes(frame, file, workbook, source.edition.title, taxonomy)
     for code, (row, title, cell) in zip(codes, columns, strict=True):
         if code in descriptions:
             raise SourceError(f'{file.path}, row {row}: code {code} is listed a second time')
@@ -145,13 +146,17 @@ def _read_descriptions(
 
 
 def _resolve(
-    code: str, taxonomy: Taxonomy, descriptions: dict[str, Description], seen: tuple[str, ...]
+    code: str,
+    taxonomy: Taxonomy,
+    descriptions: dict[str, Description],
+    seen: tuple[str, ...],
+    source: Source,
 ) -> tuple[str, Description]:
     """Return the origin of a code's description and the description."""
     if code in seen:
         raise SourceError(
             f'the descriptions of {" and ".join(seen)} only point to each other; '
-            f'use the file published at {DESCRIPTIONS.url}'
+            f'use the file published at {source.workbook(DESCRIPTIONS).url}'
         )
     description = descriptions.get(code, Description(None, None, None))
     if description.text is not None:
@@ -163,18 +168,19 @@ def _resolve(
         origin, heir = ONLY_CHILD, taxonomy.codes[children[0]]
     else:
         return ABSENT, description
-    _, inherited = _resolve(heir, taxonomy, descriptions, (*seen, code))
+    _, inherited = _resolve(heir, taxonomy, descriptions, (*seen, code), source)
     return (ABSENT, description) if inherited.text is None else (origin, inherited)
 
 
 def _read_exclusions(source: Source, taxonomy: Taxonomy) -> dict[str, str]:
     """Return canonical code → its distinct cross references, one a line."""
-    file = source.files.get(CROSS_REFERENCES.key)
+    file = source.files.get(CROSS_REFERENCES)
     if file is None:
         return {}
-    frame = read_sheet(file, CROSS_REFERENCES)
+    workbook = source.workbook(CROSS_REFERENCES)
+    frame = read_sheet(file, workbook)
     rows: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    codes = checked_codes(frame, file, CROSS_REFERENCES, taxonomy)
+    codes = checked_codes(frame, file, workbook, source.edition.title, taxonomy)
     for code, cell in zip(codes, frame['text'], strict=True):
         text = one_line((cell or '').replace('--', ' '))
         if text:

@@ -100,7 +100,7 @@ def download(
         if held is None:
             raise
         log.warning('%s; using the copy in the cache, %s', error, path)
-        downloaded = Downloaded(path, held.sha256, 'cached', held.sha256 == workbook.sha256)
+        downloaded = Downloaded(path, held.sha256, 'cached', _is_known(workbook, held.sha256))
     if not downloaded.known:
         log.warning('%s', unknown_checksum(workbook, path, downloaded.sha256))
     return downloaded
@@ -135,6 +135,10 @@ def unknown_checksum(workbook: Workbook, path: Path, sha256: str) -> str:
     )
 
 
+def _is_known(workbook: Workbook, sha256: str) -> bool:
+    return workbook.sha256 in ('', sha256)
+
+
 def _fetch(
     workbook: Workbook,
     url: str,
@@ -158,7 +162,7 @@ def _fetch(
             if answer is not None:
                 return _keep(answer, workbook, url, path, limits)
             assert held is not None, 'only a copy that is held can be unchanged'
-            return Downloaded(path, held.sha256, 'not modified', held.sha256 == workbook.sha256)
+            return Downloaded(path, held.sha256, 'not modified', _is_known(workbook, held.sha256))
         except TransientError as error:
             wait = _delay(attempt, error.retry_after_s, settings)
             late = wait >= clock.left()
@@ -210,7 +214,7 @@ def _keep(
         sha256 = checksum(temporary)[0]
     record = {'url': url, 'etag': answer.etag, 'modified': answer.modified, 'sha256': sha256}
     write_json(_sidecar(path), record)
-    return Downloaded(path, sha256, 'fetched', sha256 == workbook.sha256)
+    return Downloaded(path, sha256, 'fetched', _is_known(workbook, sha256))
 
 
 def _check_content(path: Path, workbook: Workbook, url: str, limits: WorkbookLimits) -> None:

@@ -35,13 +35,14 @@ def read_index(source: Source, taxonomy: Taxonomy) -> pl.DataFrame:
     Raises:
         SourceError: a row has no text, or a code that is not a leaf of the taxonomy.
     """
-    file = source.files.get(INDEX.key)
+    file = source.files.get(INDEX)
     if file is None:
         return INDEX_SCHEMA.to_frame()
-    frame = read_sheet(file, INDEX)
+    workbook = source.workbook(INDEX)
+    frame = read_sheet(file, workbook)
     see = [_SEE_ROW.fullmatch(cell or '') is not None for cell in frame['code']]
     frame = frame.filter(~pl.Series(see, dtype=pl.Boolean))
-    codes = checked_codes(frame, file, INDEX, taxonomy)
+    codes = checked_codes(frame, file, workbook, source.edition.title, taxonomy)
     leaves = {taxonomy.codes[i] for i in taxonomy.leaves}
     rows: dict[str, tuple[str, str, str]] = {}
     for code, row, cell in zip(codes, frame[ROW], frame['text'], strict=True):
@@ -51,7 +52,7 @@ def read_index(source: Source, taxonomy: Taxonomy) -> pl.DataFrame:
         if code not in leaves:
             raise SourceError(
                 f'{file.path}, row {row}: code {code} is not a six-digit industry; '
-                f'use the file published at {INDEX.url}'
+                f'use the file published at {workbook.url}'
             )
         rows[content_id(code, text)] = (code, text, normalise(text))
     log.info(

@@ -57,11 +57,12 @@ def build_redirections(source: Source, taxonomy: Taxonomy) -> pl.DataFrame:
     Raises:
         SourceError: a row has a code that is not in the taxonomy.
     """
-    file = source.files.get(CROSS_REFERENCES.key)
+    file = source.files.get(CROSS_REFERENCES)
     if file is None:
         return REDIRECTION_SCHEMA.to_frame()
-    frame = read_sheet(file, CROSS_REFERENCES)
-    codes = checked_codes(frame, file, CROSS_REFERENCES, taxonomy)
+    workbook = source.workbook(CROSS_REFERENCES)
+    frame = read_sheet(file, workbook)
+    codes = checked_codes(frame, file, workbook, source.edition.title, taxonomy)
     rows: dict[str, tuple[object, ...]] = {}
     unknown: list[str] = []
     for code, cell in zip(codes, frame['text'], strict=True):

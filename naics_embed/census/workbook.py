@@ -74,7 +74,11 @@ def _reader_errors(file: SourceFile) -> Iterator[None]:
 
 
 def checked_codes(
-    frame: pl.DataFrame, file: SourceFile, workbook: Workbook, taxonomy: Taxonomy | None = None
+    frame: pl.DataFrame,
+    file: SourceFile,
+    workbook: Workbook,
+    edition: str,
+    taxonomy: Taxonomy | None = None,
 ) -> list[str]:
     """Return the canonical codes of the column ``code`` of `read_sheet`.
 
@@ -82,6 +86,7 @@ def checked_codes(
         frame: rows as `read_sheet` gives them.
         file: where they come from, for the message.
         workbook: which one it is, for the message.
+        edition: title of the edition, for the message.
         taxonomy: where given, every code must be in it.
 
     Raises:
@@ -104,8 +109,8 @@ def checked_codes(
         more = f' and {len(wrong) - _NAMED_ROWS} more' if len(wrong) > _NAMED_ROWS else ''
         raise SourceError(
             f'{file.path}, column {header!r}: {len(wrong)} of {len(frame):,} rows have no valid '
-            f'NAICS 2022 code: {"; ".join(wrong[:_NAMED_ROWS])}{more}. Use the 2022 edition of '
-            f'{workbook.file_name!r}'
+            f'{edition} code: {"; ".join(wrong[:_NAMED_ROWS])}{more}. '
+            f'Use {workbook.file_name!r} of {edition}'
         )
     return codes
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+from naics_embed.census.edition import read_edition
 from naics_embed.census.request import HttpSettings
 from naics_embed.errors import ConfigError
 from naics_embed.value_checks import one_of, require
@@ -69,6 +70,7 @@ class DataConfig:
     """Where codes and texts come from, and how they are divided.
 
     Attributes:
+        edition: of NAICS: naics2012, naics2017, naics2022, or the path of an edition file.
         source: auto, census, folder or package.
         folder: directory with the Census workbooks, for ``folder`` and ``auto``.
         cache: directory in which downloads are kept.
@@ -79,6 +81,7 @@ class DataConfig:
         plain_language: uses of the plain-language corpus.
     """
 
+    edition: str
     source: str
     folder: str | None
     cache: str
@@ -90,6 +93,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         one_of('data.source', self.source, SOURCE_KINDS)
+        read_edition(self.edition)
         for name in ('auto_deadline_s', 'auto_least_rate'):
             require(
                 getattr(self.http, name) > 0,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from naics_embed.census.files import WORKBOOKS
+from naics_embed.census.edition import read_edition
 from naics_embed.config.data import DataConfig
 from naics_embed.doctor.finding import Finding, ok, warn
 
@@ -12,10 +12,11 @@ def check_workbooks(data: DataConfig) -> Finding:
     subject = 'census workbooks'
     if data.source == 'package':
         return ok(subject, 'not needed (data.source=package)')
+    books = read_edition(data.edition).workbooks.values()
     folders = [Path(folder).expanduser() for folder in (data.folder, data.cache) if folder]
     for folder in folders:
-        if all((folder / book.file_name).is_file() for book in WORKBOOKS.values()):
-            return ok(subject, f'all four in {folder}')
+        if all((folder / book.file_name).is_file() for book in books):
+            return ok(subject, f'all of them in {folder}')
     return warn(
         subject,
         f'not all in {" or ".join(map(str, folders))}: a run downloads them from census.gov, '

@@ -19,7 +19,7 @@ TAGS = (
     'feature-extraction',
 )
 TEXT_SETS = {
-    '': 'NAICS 2022 index entries, held out',
+    '': 'index entries, held out',
     'plain_': 'plain-language corpus of naics-embed, test',
     'panel_': 'panel of everyday businesses of naics-embed, test',
     'business_': 'business texts of naics-embed, test',
@@ -84,18 +84,23 @@ def model_card(
 
 LIMITS = """## Limits
 
-- Codes of NAICS 2022, texts in American English.
+- Texts in American English, and a few in Spanish.
 - The plain-language corpus and the panel were written by language models; people write worse, and
   metrics on them are higher than people will see.
 - Cosine is the wrong similarity: compare points by the Lorentz distance.
 - A code is a suggestion with a probability, not an official classification."""
 
 
+def edition_of(manifest: Mapping[str, Any]) -> str:
+    """Return the title of the edition of NAICS that a bundle is about."""
+    return str((manifest.get('source') or {}).get('edition', 'NAICS 2022'))
+
+
 def _what(manifest: Mapping[str, Any]) -> str:
     space = manifest['space']
     return (
-        f'The {manifest["codes"]:,} codes of NAICS 2022, and any business description, as points '
-        f'of one hyperbolic space: Lorentz model, {space["dim"]} dimensions, curvature '
+        f'The {manifest["codes"]:,} codes of {edition_of(manifest)}, and any business '
+        f'description, as points of one hyperbolic space: Lorentz model, {space["dim"]} dimensions, curvature '
         f'−{space["curvature"]:g}, radius at most {space["r_max"]:g}. The encoder reads '
         f'{space["window"]} tokens of a text.'
     )
@@ -156,7 +161,7 @@ def _results(metrics: Mapping[str, Mapping[str, Any]]) -> list[EvalResult]:
                     results.append(
                         EvalResult(
                             task_type='text-classification',
-                            dataset_type=f'naics-2022-{prefix.rstrip("_") or "index"}',
+                            dataset_type=f'naics-{prefix.rstrip("_") or "index"}',
                             dataset_name=dataset,
                             metric_type=name,
                             metric_name=f'{title}, {label}',

@@ -11,8 +11,11 @@ import pytest
 
 from benchmarks.workbooks import Cell, write_xlsx
 from naics_embed.census.download import HttpSettings
-from naics_embed.census.files import CODES, CROSS_REFERENCES, DESCRIPTIONS, INDEX, WORKBOOKS
+from naics_embed.census.edition import DEFAULT, read_edition
 from naics_embed.census.sources import Source, acquire
+
+WORKBOOKS = read_edition(DEFAULT).workbooks
+CODES, DESCRIPTIONS, INDEX, CROSS_REFERENCES = WORKBOOKS.values()
 
 CODE_ROWS: list[list[Cell]] = [
     ['Seq. No.', '2022 NAICS US   Code', '2022 NAICS US Title', None],

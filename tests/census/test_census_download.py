@@ -15,11 +15,14 @@ import pytest
 from naics_embed.artifacts import checksum
 from naics_embed.census import download as module
 from naics_embed.census.download import download
-from naics_embed.census.files import INDEX
+from naics_embed.census.edition import DEFAULT, read_edition
 from naics_embed.errors import SourceError
 from naics_embed.workbooks.check import check_workbook
 from naics_embed.workbooks.limits import WorkbookLimits
 from naics_embed.workbooks.package import DamagedWorkbookError
+
+WORKBOOKS = read_edition(DEFAULT).workbooks
+INDEX = WORKBOOKS['index']
 
 
 @pytest.fixture

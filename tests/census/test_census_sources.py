@@ -6,12 +6,15 @@ import pytest
 
 from naics_embed.artifacts import checksum
 from naics_embed.census.codebook import build_codebook
-from naics_embed.census.files import CODES, DESCRIPTIONS, WORKBOOKS
+from naics_embed.census.edition import DEFAULT, read_edition
 from naics_embed.census.index_entries import INDEX_SCHEMA, read_index
 from naics_embed.census.redirections import REDIRECTION_SCHEMA, build_redirections
 from naics_embed.census.sources import acquire
 from naics_embed.errors import SourceError
 from naics_embed.taxonomy import Taxonomy
+
+WORKBOOKS = read_edition(DEFAULT).workbooks
+CODES, DESCRIPTIONS = WORKBOOKS['codes'], WORKBOOKS['descriptions']
 
 
 @pytest.fixture

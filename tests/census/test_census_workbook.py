@@ -4,11 +4,14 @@ import zipfile
 import pytest
 
 from benchmarks.workbooks import write_xlsx
-from naics_embed.census.files import CODES, CROSS_REFERENCES
+from naics_embed.census.edition import DEFAULT, read_edition
 from naics_embed.census.sources import SourceFile
 from naics_embed.census.workbook import checked_codes, read_sheet
 from naics_embed.errors import SourceError
 from naics_embed.taxonomy import Taxonomy
+
+WORKBOOKS = read_edition(DEFAULT).workbooks
+CODES, CROSS_REFERENCES = WORKBOOKS['codes'], WORKBOOKS['cross_references']
 
 HEADER = ['2022 NAICS US   Code', '2022 NAICS US Title']
 
@@ -129,13 +132,17 @@ def test_what_the_reader_refuses_is_an_error(tmp_path, checked):
 
 def test_codes_become_canonical(make):
     file = make([HEADER, [' 31-33 ', 'A'], ['111110.0', 'B'], [44, 'C']])
-    assert checked_codes(read_sheet(file, CODES), file, CODES) == ['31', '111110', '44']
+    assert checked_codes(read_sheet(file, CODES), file, CODES, 'NAICS 2022') == [
+        '31',
+        '111110',
+        '44',
+    ]
 
 
 def test_wrong_codes_are_named_with_their_rows(make):
     file = make([HEADER, [11, 'A'], ['n.a.', 'B'], [None, 'C'], [1111111, 'D']])
     with pytest.raises(SourceError) as error:
-        checked_codes(read_sheet(file, CODES), file, CODES)
+        checked_codes(read_sheet(file, CODES), file, CODES, 'NAICS 2022')
     message = str(error.value)
     assert "3 of 4 rows have no valid NAICS 2022 code: row 3: 'n.a.'; row 4: None" in message
     assert "column '2022 NAICS US Code'" in message
@@ -144,4 +151,10 @@ def test_wrong_codes_are_named_with_their_rows(make):
 def test_codes_outside_the_taxonomy_are_named(make):
     file = make([['Code', 'Cross-Reference'], [11, 'A'], [999, 'B']], CROSS_REFERENCES.sheet)
     with pytest.raises(SourceError, match=r"row 3: '999' \(not among the 1 codes\)"):
-        checked_codes(read_sheet(file, CROSS_REFERENCES), file, CROSS_REFERENCES, Taxonomy(['11']))
+        checked_codes(
+            read_sheet(file, CROSS_REFERENCES),
+            file,
+            CROSS_REFERENCES,
+            'NAICS 2022',
+            Taxonomy(['11']),
+        )

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from naics_embed.census.files import WORKBOOKS
+from naics_embed.census.edition import DEFAULT, read_edition
 from naics_embed.census.sources import Source, acquire
 from naics_embed.config.load import load_config
 from naics_embed.errors import ConfigError
+
+WORKBOOKS = read_edition(DEFAULT).workbooks
 
 PATIENCE_S = 1.0
 AT_MOST_S = 10.0

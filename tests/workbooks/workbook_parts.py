@@ -99,10 +99,13 @@ READ = """
 import resource, sys
 from pathlib import Path
 import fastexcel, polars
-from naics_embed.census.files import CODES
+from naics_embed.census.edition import DEFAULT, read_edition
 from naics_embed.census.sources import SourceFile
 from naics_embed.census.workbook import read_sheet
 from naics_embed.errors import UserError
+
+WORKBOOKS = read_edition(DEFAULT).workbooks
+CODES = WORKBOOKS['codes']
 memory = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 try:
