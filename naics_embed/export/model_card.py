@@ -101,8 +101,8 @@ def _what(manifest: Mapping[str, Any]) -> str:
     return (
         f'The {manifest["codes"]:,} codes of {edition_of(manifest)}, and any business '
         f'description, as points of one hyperbolic space: Lorentz model, {space["dim"]} '
-        f'dimensions, curvature −{space["curvature"]:g}, radius at most {space["r_max"]:g}. The encoder reads '
-        f'{space["window"]} tokens of a text.'
+        f'dimensions, curvature −{space["curvature"]:g}, radius at most {space["r_max"]:g}. '
+        f'The encoder reads {space["window"]} tokens of a text.'
     )
 
 
