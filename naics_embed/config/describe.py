@@ -10,7 +10,7 @@ from typing import Any
 from naics_embed.config.schema import Config
 from naics_embed.config.sections import to_dict
 
-OPERATIONAL = ('batch', 'tracking', 'platform', 'service')
+OPERATIONAL = ('batch', 'tracking', 'platform', 'service', 'review')
 """Sections that say how and where the project runs."""
 DESCRIBING = {'data': ('roles', 'plain_language'), 'runtime': ('seed',)}
 """Section → the values of it that describe the model; the source is described by its checksums."""

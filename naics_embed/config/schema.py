@@ -15,6 +15,7 @@ from naics_embed.config.objective import ObjectiveConfig
 from naics_embed.config.platform import PlatformConfig, RuntimeConfig, TrackingConfig
 from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
 from naics_embed.config.report import ReportConfig
+from naics_embed.config.review import ReviewConfig
 from naics_embed.config.service import ServiceConfig
 from naics_embed.config.training import CurriculumConfig, TrainingConfig
 from naics_embed.errors import ConfigError
@@ -48,6 +49,7 @@ class Config:
     runtime: RuntimeConfig
     platform: PlatformConfig
     service: ServiceConfig
+    review: ReviewConfig
 
     def __post_init__(self) -> None:
         # The leaves lie one edge a level from the origin.

@@ -1,7 +1,7 @@
 """The app: routes, limits, and errors that a client can act on."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from naics_embed import __version__
 from naics_embed.config.service import ServiceConfig
@@ -42,6 +43,7 @@ def create_app(
     config: ServiceConfig,
     load: Callable[[], Engine],
     on_failure: Callable[[BaseException], None] | None = None,
+    mounts: Mapping[str, ASGIApp] | None = None,
 ) -> Guard:
     """Return the ASGI app; the FastAPI app is its ``app``.
 
@@ -49,6 +51,7 @@ def create_app(
         config: limits.
         load: returns the engine; called in a thread when the app starts.
         on_failure: called with what ``load`` raised; without it the error is logged.
+        mounts: path → another app to serve there, without a lifespan of its own.
     """
     service = Service(config, load)
     failed = on_failure or _log_failure
@@ -78,6 +81,8 @@ def create_app(
     _add_codes(app, service)
     _add_operations(app, service)
     app.mount('/static', StaticFiles(directory=STATIC))
+    for path, mounted in (mounts or {}).items():
+        app.mount(path, mounted)
     return Guard(app, config, service.metrics)
 
 

@@ -3,9 +3,11 @@
 import ipaddress
 import logging
 import socket
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import UserError
@@ -23,13 +25,21 @@ CHATTY = ('asyncio', 'uvicorn.error', 'naics_embed.service.accepting')
 """Loggers whose warnings any client can cause."""
 
 
-def run_server(config: ServiceConfig, bundle: Path, root_path: str = '') -> None:
+def run_server(
+    config: ServiceConfig,
+    bundle: Path,
+    root_path: str = '',
+    mounts: Mapping[str, ASGIApp] | None = None,
+    on_ready: Callable[[Engine], None] | None = None,
+) -> None:
     """Serve a bundle until a signal stops the process.
 
     Args:
         config: address and limits.
         bundle: directory of the bundle.
         root_path: path prefix under which a proxy serves it.
+        mounts: path → another app to serve there.
+        on_ready: called with the engine when it is loaded.
 
     Raises:
         UserError: the address is not free or not of this machine, or the bundle is damaged.
@@ -49,7 +59,13 @@ def run_server(config: ServiceConfig, bundle: Path, root_path: str = '') -> None
         failures.append(error)
         server.should_exit = True
 
-    app = create_app(config, lambda: Engine.load(bundle, config.map_stretch), stop)
+    def load() -> Engine:
+        engine = Engine.load(bundle, config.map_stretch)
+        if on_ready is not None:
+            on_ready(engine)
+        return engine
+
+    app = create_app(config, load, stop, mounts)
     with listen(config.host, config.port) as listening:
         host = f'[{config.host}]' if ':' in config.host else config.host
         log.info('listening on http://%s:%d', host, listening.getsockname()[1])
@@ -82,6 +98,8 @@ def make_server(
         # Addresses of /v1/search contain queries, which may be private.
         access_log=False,
         server_header=False,
+        # Anybody on this machine could send X-Forwarded-For, and the review counts by address.
+        proxy_headers=False,
         timeout_keep_alive=config.keep_alive_s,  # type: ignore[arg-type]  # a float will do
         timeout_graceful_shutdown=config.shutdown_s,
     )

@@ -1,0 +1,101 @@
+// One text with its suggestions.
+import { element, gauge, percent } from './dom.js';
+
+const ANSWERS = { vague: 'too vague to code', not_business: 'not a business' };
+
+function path(steps, label) {
+  return element('ol', { class: 'path', 'aria-label': label },
+    ...steps.map((step) => element('li', {}, `${step.official} ${step.title}`)));
+}
+
+function words(label, values) {
+  return element('p', {}, `${label}: `, ...values.flatMap((value, at) =>
+    (at ? [', ', element('b', {}, value)] : [element('b', {}, value)])));
+}
+
+function elsewhere(hit, choose) {
+  if (!hit.redirections.length) return null;
+  const lines = hit.redirections.map((one) => element('li', {}, `${one.activity} → `,
+    ...one.targets.flatMap((target, at) => {
+      const button = element('button', { type: 'button', title: `Accept ${target.official}` }, `${target.official} ${target.title}`);
+      button.addEventListener('click', () => choose(target.code));
+      return at ? [', ', button] : [button];
+    })));
+  if (hit.more_redirections) lines.push(element('li', {}, `and ${hit.more_redirections} more`));
+  return element('details', { class: 'excludes' },
+    element('summary', {}, `Not here: ${hit.redirections.length + hit.more_redirections} activities that belong elsewhere`),
+    element('ul', { class: 'elsewhere' }, ...lines));
+}
+
+function suggestion(hit, number, choose) {
+  const accept = element('button', { type: 'button', class: 'accept', 'data-rank': number },
+    element('kbd', {}, String(number)),
+    element('span', { class: 'code' }, hit.official),
+    element('span', { class: 'title' }, hit.title),
+    element('span', { class: 'probability' }, percent(hit.probability)),
+    gauge(hit.probability));
+  accept.addEventListener('click', () => choose(hit.code));
+  const about = element('div', { class: 'about' });
+  if (hit.path.length > 1) about.append(path(hit.path.slice(0, -1), `Path of ${hit.official}`));
+  if (hit.evidence.words.length) about.append(words('Words', hit.evidence.words));
+  if (hit.evidence.texts.length) about.append(words('Like', hit.evidence.texts.map((text) => `“${text}”`)));
+  const excludes = elsewhere(hit, choose);
+  if (excludes) about.append(excludes);
+  return element('li', { class: 'hit', 'data-code': hit.code }, accept, about);
+}
+
+// A chosen answer lights the codes that it speaks for; the code itself stays to be chosen.
+function question(asked, list) {
+  const chips = element('div', { class: 'chips' });
+  for (const option of asked.options) {
+    const chip = element('button', { type: 'button', 'aria-pressed': 'false' }, option.answer ?? option.text ?? option.label);
+    chip.addEventListener('click', () => {
+      const on = chip.getAttribute('aria-pressed') !== 'true';
+      for (const other of chips.children) other.setAttribute('aria-pressed', 'false');
+      chip.setAttribute('aria-pressed', String(on));
+      const codes = option.codes ?? [];
+      const meant = asked.options.flatMap((one) => one.codes ?? []);
+      for (const item of list.children) {
+        const code = item.dataset.code;
+        item.classList.toggle('out', on && meant.includes(code) && !codes.includes(code));
+      }
+    });
+    chips.append(chip);
+  }
+  return element('div', { class: 'card question', role: 'group', 'aria-label': 'Question' },
+    element('p', {}, asked.prompt), chips);
+}
+
+export function said(opinion) {
+  const what = opinion.action === 'code' ? `${opinion.code} ${opinion.title ?? ''}` : ANSWERS[opinion.action];
+  return opinion.reason ? `${what} (${opinion.reason})` : what;
+}
+
+export function showItem(section, item, choose) {
+  const heading = element('h2', { id: 'text', tabindex: '-1' }, item.text || '(no text)');
+  const text = element('div', { class: 'card text' },
+    element('p', { class: 'quiet row' }, `Row ${item.row}`), heading);
+  const shown = Object.entries(item.shown);
+  if (shown.length) {
+    text.append(element('dl', { class: 'shown' }, ...shown.map(([name, value]) =>
+      element('div', {}, element('dt', {}, name), element('dd', {}, String(value))))));
+  }
+  if (item.opinions.length) {
+    text.append(element('ul', { class: 'opinions', 'aria-label': 'Decisions of the reviewers' }, ...item.opinions.map((one) =>
+      element('li', {}, element('b', {}, one.user), `: ${said(one)}`))));
+  }
+  if (item.comments.length) {
+    text.append(element('ul', { class: 'notes', 'aria-label': 'Comments' }, ...item.comments.map((one) =>
+      element('li', {}, element('b', {}, one.user), `: ${one.text}`))));
+  }
+  const list = element('ol', { class: 'hits', 'aria-label': 'Suggested codes' },
+    ...item.suggestions.map((hit, at) => suggestion(hit, at + 1, choose)));
+  const parts = [text, list];
+  if (item.question?.options?.length) parts.splice(1, 0, question(item.question, list));
+  section.replaceChildren(...parts);
+  section.classList.remove('arriving');
+  requestAnimationFrame(() => section.classList.add('arriving'));
+  section.hidden = false;
+  heading.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
