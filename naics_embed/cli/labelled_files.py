@@ -18,6 +18,8 @@ Vintage = Annotated[
 ]
 MaxUnknown = Annotated[float, typer.Option(help='Largest share of rows whose code may be unknown.')]
 Sheet = Annotated[str | None, typer.Option(help='Of a workbook; the first by default.')]
+REVIEW = 'review:'
+"""What a source begins with that is a batch of the review, and no file."""
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
 
 
@@ -47,7 +49,7 @@ def read_labels(
     """Return the labelled texts of a file, and say what is left out.
 
     Args:
-        source: the file.
+        source: the file, or ``review:NAME`` for the decisions of a batch of the review.
         names: columns of texts, codes, groups and weights.
         vintage: of the codes.
         max_unknown: largest share of rows whose code may be unknown.
@@ -59,6 +61,8 @@ def read_labels(
     from naics_embed.tabular.open import ReadOptions
 
     codes = Bundle.load(bundle, verify=False).codes()['code'].to_list()
+    if str(source).startswith(REVIEW):
+        return _of_review(source, codes)
     labelled = read_labelled(
         source,
         Columns(*names),
@@ -71,3 +75,20 @@ def read_labels(
         shown = '; '.join(labelled.examples[reason])
         typer.echo(f'{source}: {count:,} rows are left out, {reason} ({shown})', err=True)
     return labelled
+
+
+def source_name(source: Path) -> str:
+    """Return the name of what is learned from a source: the file's without ending, the batch's."""
+    if str(source).startswith(REVIEW):
+        return str(source).removeprefix(REVIEW)
+    return source.name.partition('.')[0]
+
+
+def _of_review(source: Path, codes: list[str]) -> Any:
+    """Return the texts of a batch of the review that people have given a code."""
+    from naics_embed.cli.review_options import open_store
+
+    opened = open_store(None)
+    from naics_embed.review.labels import batch_named, labels_of
+
+    return labels_of(opened, str(batch_named(source)), codes)

@@ -18,6 +18,7 @@ from naics_embed.cli.labelled_files import (
     WeightColumn,
     check_folder,
     read_labels,
+    source_name,
 )
 from naics_embed.cli.progress import rows_done
 from naics_embed.cli.search import BundleOption
@@ -26,7 +27,11 @@ from naics_embed.errors import UserError
 
 def assess(
     source: Annotated[
-        Path, typer.Argument(help='A table with texts and their codes.', metavar='FILE')
+        Path,
+        typer.Argument(
+            help='A table with texts and their codes; review:NAME for the decisions of a batch.',
+            metavar='FILE',
+        ),
     ],
     text_column: TextColumn = 'text',
     code_column: CodeColumn = 'code',
@@ -81,7 +86,10 @@ def assess(
 def learn(
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(help='Tables with texts and their codes.', metavar='FILE...'),
+        typer.Argument(
+            help='Tables with texts and their codes; review:NAME for the decisions of a batch.',
+            metavar='FILE...',
+        ),
     ] = None,
     text_column: TextColumn = 'text',
     code_column: CodeColumn = 'code',
@@ -152,7 +160,7 @@ def learn(
     columns = (text_column, code_column, group_column, None)
     add = [
         LabelSource(
-            name or file.name.partition('.')[0],
+            name or source_name(file),
             read_labels(file, columns, vintage, max_unknown, sheet, path),
             private,
         )

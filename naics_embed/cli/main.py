@@ -19,6 +19,7 @@ from naics_embed.cli import (
     gpu,
     labels,
     report,
+    review,
     serve,
 )
 from naics_embed.cli import search as table
@@ -83,6 +84,7 @@ COMMANDS = (
 """Own commands, a line each; those of the pipeline name their group in `flows.cli.commands`."""
 for _name, _group, _command in COMMANDS:
     app.command(_name, rich_help_panel=_group)(_command)
+app.add_typer(review.app, name='review', rich_help_panel=Group.TEACH)
 
 
 @app.callback(invoke_without_command=True)

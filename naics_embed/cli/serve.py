@@ -12,10 +12,12 @@ from naics_embed.cli.checkout import configs_folder
 from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
+    from naics_embed.config.review import ReviewConfig
     from naics_embed.config.service import ServiceConfig
 
 REQUIRED = ('fastapi', 'uvicorn', 'prometheus_client')
 PREFIX = 'service.'
+REVIEW_PREFIX = 'review.'
 LOG_FORMAT = '%(asctime)s %(levelname)s %(name)s: %(message)s'
 
 
@@ -39,6 +41,7 @@ def serve(
     if missing:
         raise UserError(f"{', '.join(missing)} is missing: pip install 'naics-embed[serve]'")
     config = _config(config_folder, overrides or [], host, port)
+    review = _review_config(config_folder, overrides or [])
     from naics_embed.bundle.promotion import promoted_bundle
 
     # Checked before torch is loaded, so that a user without a bundle sees the error at once.
@@ -47,7 +50,34 @@ def serve(
     from naics_embed.service.server import run_server
 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    run_server(config, path, root_path)
+    if review is None:
+        run_server(config, path, root_path)
+        return
+    from naics_embed.cli.review_options import open_store
+
+    store = open_store(None, review)
+    from naics_embed.review.serving import MOUNTED, review_app, review_desk, use_coder
+
+    desk = review_desk(store, review)
+    run_server(
+        config,
+        path,
+        root_path,
+        {MOUNTED: review_app(desk)},
+        lambda engine: use_coder(desk, engine.coder),
+    )
+
+
+def _review_config(folder: Path | None, overrides: list[str]) -> 'ReviewConfig | None':
+    """Return the section ``review`` where the service is to have the review, or None."""
+    from naics_embed.config.load import load_config
+
+    default = configs_folder()
+    folder = folder or (default if default.is_dir() else None)
+    if folder is None:
+        return None
+    review = load_config(folder, None, overrides).config.review
+    return review if review.under_serve else None
 
 
 def _config(
@@ -62,7 +92,7 @@ def _config(
         for name, value in (('host', host), ('port', port))
         if value is not None
     ]
-    foreign = [item for item in overrides if not item.startswith(PREFIX)]
+    foreign = [item for item in overrides if not item.startswith((PREFIX, REVIEW_PREFIX))]
     if foreign:
         raise UserError(f'{foreign[0]!r} is no setting of the service: give {PREFIX}key=value')
     default_folder = configs_folder()

@@ -1,0 +1,59 @@
+"""What the commands of the review have in common."""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from naics_embed.cli.checkout import configs_folder
+from naics_embed.errors import UserError
+
+if TYPE_CHECKING:
+    from naics_embed.config.review import ReviewConfig
+    from naics_embed.config.service import ServiceConfig
+
+REQUIRED = ('sqlalchemy', 'alembic', 'argon2', 'fastapi', 'uvicorn', 'prometheus_client')
+STORE_VARIABLE = 'NAICS_EMBED_REVIEW_STORE'
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        help='Database of the review, sqlite:///FILE or postgresql://…; review.db in the artifact '
+        'root by default.',
+        envvar=STORE_VARIABLE,
+    ),
+]
+BatchName = Annotated[str, typer.Argument(help='Name of the batch.', metavar='NAME')]
+ConfigFolder = Annotated[
+    Path | None, typer.Option(help='Folder with base.yaml; configs of the checkout by default.')
+]
+
+
+def review_config(
+    folder: Path | None = None, overrides: list[str] | None = None
+) -> tuple['ReviewConfig', 'ServiceConfig']:
+    """Return the sections ``review`` and ``service``: of the files, or the defaults without any."""
+    from naics_embed.config.load import load_config
+    from naics_embed.config.review import ReviewConfig
+    from naics_embed.config.service import ServiceConfig
+
+    default = configs_folder()
+    folder = folder or (default if default.is_dir() else None)
+    if folder is not None:
+        config = load_config(folder, None, list(overrides or [])).config
+        return config.review, config.service
+    if overrides:
+        raise UserError('settings need --config-folder, a folder with base.yaml')
+    return ReviewConfig(), ServiceConfig()
+
+
+def open_store(address: str | None, config: 'ReviewConfig | None' = None) -> Any:
+    """Return the store: of the option or the environment, the configuration, or the default."""
+    missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"{', '.join(missing)} is missing: pip install 'naics-embed[review]'")
+    from naics_embed.review.store import Store
+
+    settings = config or review_config()[0]
+    return Store.open(address or os.environ.get(STORE_VARIABLE) or settings.store)
