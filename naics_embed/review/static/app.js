@@ -332,6 +332,11 @@ function started() {
   });
 }
 
+byId('words-text').addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  byId('words-form').requestSubmit();
+});
 byId('sign-in').addEventListener('submit', async (event) => {
   event.preventDefault();
   byId('sign-in-status').textContent = '';

@@ -20,16 +20,17 @@ const SHARES = ['Reviewer', 'Decided', 'First suggestion', 'Other code', 'Too va
 export async function showOverview(section, batch, me, closed) {
   const facts = await get(`api/batches/${encodeURIComponent(batch)}/statistics`);
   const { progress, errors } = facts;
-  const range = errors.audited ? `${percent(errors.low)} – ${percent(errors.high)}` : 'no audit decision yet';
   const parts = [
     element('h2', { id: 'overview-title' }, `${facts.name}: ${facts.source}`),
     element('ul', { class: 'tiles' },
       tile(percent(errors.automation), `coded automatically: ${errors.accepted.toLocaleString('en')} rows${facts.threshold === null ? '' : ` at ${percent(facts.threshold)} or more`}`),
-      tile(percent(errors.rate), `of these are wrong, by ${count(errors.audited, 'row', 'rows')} of the audit (95 %: ${range})`),
+      errors.audited
+        ? tile(percent(errors.rate), `of the audited ones are wrong (${errors.wrong} of ${errors.audited}); of all, ${percent(errors.low)} to ${percent(errors.high)} with 95 % confidence`)
+        : tile('–', `are wrong: ${count(errors.pending, 'row', 'rows')} of the audit to be decided first`),
       tile(`${progress.done} of ${progress.people}`, 'items for people are settled'),
       tile(String(facts.decided), 'decided by you')),
     element('h3', {}, 'Agreement of two reviewers'),
-    table('Agreement by level', ['Digits', 'Items', 'Agree', 'Cohen’s κ', '95 %'], facts.agreement.map((one) => [
+    facts.agreement[0].items === 0 ? element('p', { class: 'quiet' }, 'No text has been decided by two reviewers yet.') : table('Agreement by level', ['Digits', 'Items', 'Agree', 'Cohen’s κ', '95 %'], facts.agreement.map((one) => [
       String(one.level), String(one.items), percent(one.agreed),
       one.kappa === null ? '–' : one.kappa.toFixed(2),
       one.low === null ? '–' : `${one.low.toFixed(2)} – ${one.high.toFixed(2)}`])),
