@@ -44,20 +44,31 @@ function suggestion(hit, number, choose) {
   return element('li', { class: 'hit', 'data-code': hit.code }, accept, about);
 }
 
-// A chosen answer lights the codes that it speaks for; the code itself stays to be chosen.
+// Whether an option stands for a code: it names codes of any level, ranges of sectors too.
+function standsFor(option, code) {
+  return (option.codes ?? []).some((named) => {
+    const [first, last] = named.split('-');
+    if (last === undefined) return code.startsWith(first);
+    const sector = Number(code.slice(0, 2));
+    return Number(first) <= sector && sector <= Number(last);
+  });
+}
+
+// A chosen answer dims the codes that it does not speak for; the code itself stays to be chosen.
 function question(asked, list) {
   const chips = element('div', { class: 'chips' });
   for (const option of asked.options) {
-    const chip = element('button', { type: 'button', 'aria-pressed': 'false' }, option.answer ?? option.text ?? option.label);
+    const chip = element('button', { type: 'button', 'aria-pressed': 'false' }, option.text);
     chip.addEventListener('click', () => {
       const on = chip.getAttribute('aria-pressed') !== 'true';
       for (const other of chips.children) other.setAttribute('aria-pressed', 'false');
       chip.setAttribute('aria-pressed', String(on));
-      const codes = option.codes ?? [];
-      const meant = asked.options.flatMap((one) => one.codes ?? []);
+      const says = on && (option.rest || option.codes?.length);
       for (const item of list.children) {
-        const code = item.dataset.code;
-        item.classList.toggle('out', on && meant.includes(code) && !codes.includes(code));
+        const { code } = item.dataset;
+        const fits = option.rest
+          ? !asked.options.some((one) => standsFor(one, code)) : standsFor(option, code);
+        item.classList.toggle('out', Boolean(says) && !fits);
       }
     });
     chips.append(chip);
