@@ -3,7 +3,7 @@
 import ipaddress
 from dataclasses import dataclass, fields
 
-from naics_embed.config.validation import require
+from naics_embed.value_checks import require
 
 ORDERS = ('uncertainty', 'exposure', 'disagreement', 'random', 'diverse')
 """Orders in which items come to people."""

@@ -13,6 +13,7 @@ SIGN_IN = {
         'FSSPEC_S3_KEY, or into ~/.config/fsspec/conf.json'
     ),
     'data.base_url': '~/.netrc',
+    'review.store': 'PGPASSWORD or ~/.pgpass, or the address into NAICS_EMBED_REVIEW_STORE',
     'batch.': "certificates of Dask's own configuration (DASK_DISTRIBUTED__COMM__TLS__...)",
 }
 """Beginning of a key → where users and passwords belong instead."""
