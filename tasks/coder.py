@@ -23,6 +23,7 @@ from naics_embed.evidence.fusion import Fusion, fit_calibrated, one_score
 from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
 from naics_embed.geometry.lorentz import exp0, log0, pairwise_distance
 from naics_embed.metrics.tree import Tree
+from naics_embed.search.code_texts import write_code_texts
 from naics_embed.search.coder import FUSED, leaf_scores
 from naics_embed.search.storage import (
     CONFORMAL,
@@ -121,6 +122,7 @@ def write(
     target.mkdir()
     write_evidence(target, evidence, fusion, [taxonomy.codes[leaf] for leaf in leaves])
     write_redirections(target, frame_of(redirections))
+    write_code_texts(target, frame_of(codebook), frame_of(index_entries))
     if conformal is not None:
         conformal.write(target / CONFORMAL)
     of_fit = _queries_of_fit(groups, taxonomy)

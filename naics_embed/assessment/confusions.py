@@ -7,6 +7,7 @@ import numpy as np
 
 from naics_embed.assessment.answered import Answered
 from naics_embed.search.coder import Coder
+from naics_embed.search.cues import cues
 from naics_embed.taxonomy import LEAF_LEVEL
 
 CUES = 4
@@ -84,28 +85,11 @@ def confusions(coder: Coder, answered: Answered, most: int) -> list[Confusion]:
                 searcher.codes[other],
                 searcher.titles[other],
                 len(rows),
-                *_cues(coder, texts, stated, found),
+                *cues(coder, texts, stated, found, CUES),
                 texts[0],
             )
         )
     return result
-
-
-def _cues(
-    coder: Coder, texts: list[str], stated: int, found: int
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the words whose weight differs most between two codes."""
-    lead: defaultdict[str, float] = defaultdict(float)
-    for text in texts:
-        of_stated = dict(coder.evidence.matching_terms(text, stated, len(text)))
-        of_found = dict(coder.evidence.matching_terms(text, found, len(text)))
-        for word in {*of_stated, *of_found}:
-            lead[word] += of_stated.get(word, 0.0) - of_found.get(word, 0.0)
-    ordered = sorted(lead.items(), key=lambda item: (-item[1], item[0]))
-    return (
-        tuple(word for word, value in ordered[:CUES] if value > 0),
-        tuple(word for word, value in reversed(ordered[-CUES:]) if value < 0),
-    )
 
 
 def doubtful_rows(coder: Coder, answered: Answered, most: int) -> list[DoubtfulRow]:

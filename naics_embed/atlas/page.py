@@ -1,8 +1,11 @@
 """The interactive map as one HTML file that uses no network."""
 
+import base64
+import hashlib
 import html
 import json
 import math
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +16,7 @@ import torch
 
 from naics_embed.artifacts import atomic_file
 from naics_embed.atlas.palette import OTHER, SECTOR_COLOURS
+from naics_embed.atlas.words import NO_WORDS, KnownWords, known_words
 from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import ArtifactError
 from naics_embed.geometry import lorentz
@@ -34,6 +38,8 @@ def map_page(
     *,
     curvature: float,
     vintage: int,
+    words: KnownWords = NO_WORDS,
+    search_page: str = '',
 ) -> str:
     """Return the page.
 
@@ -44,6 +50,9 @@ def map_page(
         disk: float ``(n, 2)``, its layout in the Poincaré disk.
         curvature: c > 0 of the table's space.
         vintage: year of the codes.
+        words: of known texts, which the page finds codes by, beside their titles.
+        search_page: address of a search page that takes ``?code=``, to which cards lead; none
+            where empty.
 
     Raises:
         ArtifactError: a point lies outside the disk, or the shapes do not fit.
@@ -70,6 +79,9 @@ def map_page(
         'angle': np.arctan2(disk[:, 1], disk[:, 0]).round(DIGITS).tolist(),
         'near': _nearest(taxonomy, tangents, curvature),
         'stretch': stretch,
+        'vocabulary': list(words.vocabulary),
+        'words': [list(of_code) for of_code in words.of_codes],
+        'search': search_page,
         'colours': [SECTOR_COLOURS.get(code, OTHER) for code in sectors],
     }
     heading = f'{size:,} industry codes in the Poincaré disk'
@@ -97,13 +109,30 @@ def bundle_page(bundle: Bundle) -> str:
             '(`naics-embed bundle`)'
         )
     codes = bundle.codes()
+    taxonomy = Taxonomy(codes['code'].to_list())
     return map_page(
-        Taxonomy(codes['code'].to_list()),
+        taxonomy,
         codes['title'].to_list(),
         bundle.tangents(),
         disk,
         curvature=bundle.space.curvature,
         vintage=int(codes['vintage'][0]),
+        words=known_words(bundle, taxonomy),
+    )
+
+
+def page_policy(page: str) -> str:
+    """Return the content security policy that lets a page run its own style and scripts only."""
+    hashes = {
+        name: ' '.join(
+            f"'sha256-{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}'"
+            for part in re.findall(rf'<{name}>(.*?)</{name}>', page, re.DOTALL)
+        )
+        for name in ('style', 'script')
+    }
+    return (
+        f"default-src 'none'; style-src {hashes['style']}; script-src {hashes['script']}; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 

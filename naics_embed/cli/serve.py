@@ -2,7 +2,9 @@
 
 import importlib.util
 import logging
+import webbrowser
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +33,9 @@ def serve(
     bundle: Annotated[
         Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
     ] = None,
+    open_page: Annotated[
+        bool, typer.Option('--open', help='Open the page in a browser once it answers.')
+    ] = False,
     root_path: Annotated[str, typer.Option(help='Path prefix under which a proxy serves it.')] = '',
     config_folder: Annotated[
         Path | None, typer.Option(help='Folder with base.yaml; configs of the checkout by default.')
@@ -49,9 +54,16 @@ def serve(
     _check_bundle(path)
     from naics_embed.service.server import run_server
 
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    # What goes on is said in plain lines; the log has warnings and faults.
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+
+    def show(address: str) -> None:
+        if open_page and not webbrowser.open(address):
+            typer.echo(f'no browser could be opened; open {address}', err=True)
+
+    say = partial(typer.echo, err=True)
     if review is None:
-        run_server(config, path, root_path)
+        run_server(config, path, root_path, say=say, on_open=show)
         return
     from naics_embed.cli.review_options import open_store
 
@@ -65,6 +77,8 @@ def serve(
         root_path,
         {MOUNTED: review_app(desk)},
         lambda engine: use_coder(desk, engine.coder),
+        say=say,
+        on_open=show,
     )
 
 

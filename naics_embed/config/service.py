@@ -38,6 +38,7 @@ class ServiceConfig:
         shutdown_s: seconds that running requests get to end when the service is stopped.
         max_body_bytes: largest body; a larger one gets 413.
         max_texts: most texts in a request; more get 413.
+        max_rows: most rows of a table that the page reads or writes; more get 413.
         max_characters: longest text; a longer one gets 422.
         max_k: most codes for a text, or similar codes for a code.
         max_evidence: most training texts and matching terms for a code.
@@ -64,6 +65,7 @@ class ServiceConfig:
     shutdown_s: int = 10
     max_body_bytes: int = 1048576
     max_texts: int = 256
+    max_rows: int = 2000
     max_characters: int = 5000
     max_k: int = 100
     max_evidence: int = 10

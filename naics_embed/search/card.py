@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from naics_embed.errors import CodeError
 from naics_embed.search.code_table import Code, CodeTable, Neighbour, Redirection
+from naics_embed.search.code_texts import CodeTexts
 from naics_embed.taxonomy import LEVELS, canonical_code
 
 
@@ -17,6 +18,7 @@ class CodeCard(Code):
         children: codes one level down.
         similar: the nearest codes of the same level.
         redirections: activities that its text sends elsewhere.
+        texts: definition, examples, index entries and known texts, where the bundle has some.
     """
 
     vintage: int
@@ -24,6 +26,7 @@ class CodeCard(Code):
     children: tuple[Code, ...]
     similar: tuple[Neighbour, ...]
     redirections: tuple[Redirection, ...]
+    texts: CodeTexts
 
 
 def card_of(table: CodeTable, code: str, similar: int) -> CodeCard:
@@ -45,6 +48,7 @@ def card_of(table: CodeTable, code: str, similar: int) -> CodeCard:
         children=tuple(table.children(entry.code)),
         similar=tuple(table.similar(entry.code, similar) if similar else ()),
         redirections=tuple(table.redirections(entry.code) if table.has_redirections else ()),
+        texts=table.texts(entry.code),
     )
 
 

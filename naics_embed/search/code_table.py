@@ -15,9 +15,13 @@ from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.bundle.storage import CODER, Bundle, coordinate_names
 from naics_embed.errors import ArtifactError, CodeError, UserError
 from naics_embed.geometry.lorentz import centroid, exp0, log0, pairwise_distance
+from naics_embed.search.code_texts import CodeTexts, read_code_texts
 from naics_embed.search.concordance import became
 from naics_embed.search.storage import REDIRECTIONS
 from naics_embed.taxonomy import ROOT_LEVEL, Taxonomy, canonical_code
+
+KNOWN_TEXTS = 30
+"""Known texts of a code that are shown."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,31 @@ class CodeTable:
             for phrase, targets in rows.select('phrase', 'targets').iter_rows()
         ]
 
+    def texts(self, code: str | int) -> CodeTexts:
+        """Return the texts of a code, all empty where the bundle has none.
+
+        Raises:
+            CodeError: there is no such code.
+        """
+        return self._texts_of.get(self.taxonomy.codes[self.position(code)], CodeTexts())
+
+    def between(self, first: str | int, second: str | int) -> list[Redirection]:
+        """Return the cross references from the one code, or from those below it, to the other.
+
+        Both directions count. Raises CodeError for no code.
+        """
+        if not self.has_redirections:
+            return []
+        one, other = self._within(first), self._within(second)
+        return [
+            found
+            for sources, targets in ((one, other), (other, one))
+            for code in self._redirections['code'].unique(maintain_order=True).to_list()
+            if code in sources
+            for found in self.redirections(code)
+            if any(target.code in targets for target in found.targets)
+        ]
+
     def rollup(self, weights: Mapping[str, float]) -> np.ndarray:
         """Return the Lorentz centroid of weighted codes, tangent coordinates float64 ``(dim,)``.
 
@@ -256,9 +285,19 @@ class CodeTable:
         except pl.exceptions.PolarsError as error:
             raise ArtifactError(f'{path} is damaged ({error}); export the table again') from error
 
+    @cached_property
+    def _texts_of(self) -> dict[str, CodeTexts]:
+        return read_code_texts(self.bundle, KNOWN_TEXTS)
+
     def _code(self, row: int) -> Code:
         official, title, level = self._texts[row]
         return Code(self.taxonomy.codes[row], official, title, int(level))
+
+    def _within(self, code: str | int) -> set[str]:
+        """Return a code and all codes below it."""
+        row = self.position(code)
+        below = np.flatnonzero((self.taxonomy.ancestors == row).any(axis=1))
+        return {self.taxonomy.codes[i] for i in (row, *below.tolist())}
 
     def _children(self, code: str | int) -> Sequence[int]:
         return self.taxonomy.children[self.position(code)]

@@ -110,6 +110,15 @@ class Coordinates(BaseModel):
     disk: DiskPoint
 
 
+class CodeTexts(BaseModel):
+    """Texts of a code, for reading."""
+
+    description: str | None = Field(description='The official definition, paragraphs on lines.')
+    examples: list[str] = Field(description='Illustrative examples.')
+    index_entries: list[str] = Field(description='Activities that the official index lists.')
+    known_texts: list[str] = Field(description='Texts by which the coder knows the code.')
+
+
 class CodeCard(Code):
     """All about a code."""
 
@@ -118,6 +127,7 @@ class CodeCard(Code):
     children: list[Code]
     similar: list[Neighbour] = Field(description='The nearest codes of the same level.')
     redirections: list[Redirection]
+    texts: CodeTexts
     coordinates: Coordinates
 
 
@@ -133,6 +143,44 @@ class CodeList(BaseModel):
     vintage: int
     parent: Code | None = Field(description='The code that they are below; null for all.')
     codes: list[ListedCode]
+
+
+class CrossReference(Redirection):
+    """An activity that the text of one of two codes sends to the other."""
+
+    source: Code
+
+
+class Side(Code):
+    """One of two codes that are compared."""
+
+    path: list[Code] = Field(description='From the sector to the code itself.')
+    evidence: Evidence | None = Field(
+        description='Of the text, where one is given; for six-digit codes only.'
+    )
+    cues: list[str] = Field(description='Words of the text that speak for it, not for the other.')
+    deciding_words: list[str] = Field(
+        description='Words that would speak for it, not for the other; for six-digit codes only.'
+    )
+
+
+class CodeComparison(BaseModel):
+    """Two codes, and what decides between them."""
+
+    first: Side
+    second: Side
+    common: Code | None = Field(description='Lowest common ancestor; null where there is none.')
+    tree_distance: int = Field(description='Edges between the two.')
+    distance: float = Field(description='Geodesic distance.')
+    cross_references: list[CrossReference] = Field(description='From the one to the other.')
+
+
+class Table(BaseModel):
+    """A table of texts."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    notes: list[str] = Field(default=[], description='What was detected or changed.')
 
 
 class SearchAnswer(BaseModel):

@@ -3,13 +3,11 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
@@ -21,6 +19,14 @@ from naics_embed.service import answers
 from naics_embed.service.engine import Engine
 from naics_embed.service.guard import REQUEST_ID, Guard
 from naics_embed.service.metrics import CONTENT_TYPE
+from naics_embed.service.pages import (
+    LONGEST_CODE,
+    STATIC,
+    add_atlas,
+    add_comparison,
+    add_pages,
+    add_tables,
+)
 from naics_embed.service.problems import MEDIA_TYPE, ProblemError
 from naics_embed.service.requests import (
     TOO_MANY,
@@ -34,8 +40,6 @@ from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 
 log = logging.getLogger(__name__)
 
-STATIC = Path(__file__).with_name('static')
-LONGEST_CODE = 16
 LONGEST_FIELD = 100
 
 
@@ -44,6 +48,7 @@ def create_app(
     load: Callable[[], Engine],
     on_failure: Callable[[BaseException], None] | None = None,
     mounts: Mapping[str, ASGIApp] | None = None,
+    on_ready: Callable[[float], None] = lambda _: None,
 ) -> Guard:
     """Return the ASGI app; the FastAPI app is its ``app``.
 
@@ -52,13 +57,14 @@ def create_app(
         load: returns the engine; called in a thread when the app starts.
         on_failure: called with what ``load`` raised; without it the error is logged.
         mounts: path → another app to serve there, without a lifespan of its own.
+        on_ready: called with the seconds that loading took.
     """
     service = Service(config, load)
     failed = on_failure or _log_failure
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running(failed):
+        async with service.running(failed, on_ready):
             yield
 
     app = FastAPI(
@@ -80,6 +86,10 @@ def create_app(
     _add_coding(app, service)
     _add_codes(app, service)
     _add_operations(app, service)
+    add_comparison(app, service)
+    add_tables(app, service)
+    add_atlas(app, service)
+    add_pages(app)
     app.mount('/static', StaticFiles(directory=STATIC))
     for path, mounted in (mounts or {}).items():
         app.mount(path, mounted)
@@ -187,7 +197,8 @@ def _add_operations(app: FastAPI, service: Service) -> None:
     async def readyz() -> answers.Health:
         """Whether the model is loaded."""
         if service.engine is None:
-            detail = 'loading' if service.failure is None else 'did not load; see the log'
+            loading = f'loading for {service.loading_s:.0f} s'
+            detail = loading if service.failure is None else 'did not load; see the log'
             raise ProblemError(503, detail, headers={'Retry-After': RETRY_AFTER_S})
         return answers.Health(status='ready', version=__version__, bundle=service.engine.bundle)
 
@@ -195,10 +206,6 @@ def _add_operations(app: FastAPI, service: Service) -> None:
     async def metrics() -> Response:
         """Metrics for Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
-
-    @app.get('/', include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / 'index.html')
 
 
 def _add_handlers(app: FastAPI, service: Service) -> None:

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from naics_embed.artifacts import MANIFEST, checksum
+from naics_embed.atlas.page import map_page, page_policy
+from naics_embed.atlas.words import known_words
 from naics_embed.search import coder as coding
 from naics_embed.search.card import card_of, looks_like_code, path_of
 from naics_embed.search.code_table import CodeTable
 from naics_embed.search.concordance import later_codes
 from naics_embed.service import answers
+from naics_embed.service.comparison import compare_codes, evidence_of
 from naics_embed.service.disk import CodeDisk
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 
@@ -72,6 +76,31 @@ class Engine:
         )
         return answers.CodeCard(**asdict(card), coordinates=coordinates)
 
+    def compare(self, first: str, second: str, text: str | None) -> answers.CodeComparison:
+        """Return two codes side by side, and what decides between them, for a text.
+
+        Raises:
+            CodeError: there is no such code.
+            UserError: see `naics_embed.Coder.search`.
+        """
+        return compare_codes(self.coder, self.table, first, second, text)
+
+    @cached_property
+    def atlas(self) -> tuple[bytes, str]:
+        """The page of the map, and the policy under which its own style and scripts run."""
+        bundle = self.table.bundle
+        page = map_page(
+            self.table.taxonomy,
+            self.table.frame['title'].to_list(),
+            self.table.tangents,
+            self.disk.points,
+            curvature=self.table.curvature,
+            vintage=self.table.vintage,
+            words=known_words(bundle, self.table.taxonomy),
+            search_page='./',
+        )
+        return page.encode(), page_policy(page)
+
     def codes(self, parent: str | None, level: int | None) -> answers.CodeList:
         """Return the codes of a level.
 
@@ -125,7 +154,7 @@ class Engine:
             text=answer.text,
             status=cast('answers.Status', answer.status),
             hits=[
-                answers.Hit(**vars(hit), path=self._path(hit.code), evidence=_evidence(one))
+                answers.Hit(**vars(hit), path=self._path(hit.code), evidence=evidence_of(one))
                 for hit, one in zip(answer.hits, evidence, strict=True)
             ],
             path=[answers.LikelyCode(**vars(step)) for step in answer.path],
@@ -148,15 +177,6 @@ class Engine:
             x=points[:, 0].tolist(),
             y=points[:, 1].tolist(),
         )
-
-
-def _evidence(evidence: coding.Evidence | None) -> answers.Evidence | None:
-    if evidence is None:
-        return None
-    return answers.Evidence(
-        texts=[answers.KnownText(text=text, cosine=cosine) for text, cosine in evidence.texts],
-        words=[answers.Word(word=word, weight=weight) for word, weight in evidence.words],
-    )
 
 
 def _point(xy: np.ndarray) -> answers.DiskPoint:

@@ -74,7 +74,7 @@ class Guard:
                 status = message['status']
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 headers.setdefault('Cache-Control', 'no-store')
                 headers[REQUEST_ID] = scope['state']['request_id']
             await send(message)

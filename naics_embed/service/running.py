@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -33,6 +34,12 @@ class Service:
         self.metrics = Metrics()
         self.engine: Engine | None = None
         self.failure: BaseException | None = None
+        self._begun = time.monotonic()
+
+    @property
+    def loading_s(self) -> float:
+        """Seconds since the app began to load."""
+        return time.monotonic() - self._begun
 
     async def run(self, work: Callable[[Engine], T]) -> T:
         """Return ``work(engine)`` from a thread of the pool.
@@ -66,7 +73,8 @@ class Service:
     def _loaded(self) -> Engine:
         if self.engine is None:
             self.metrics.refused.labels('loading').inc()
-            detail = 'the model is loading' if self.failure is None else 'the model did not load'
+            loading = f'the model is loading, for {self.loading_s:.0f} s'
+            detail = loading if self.failure is None else 'the model did not load'
             raise ProblemError(503, detail, headers={'Retry-After': RETRY_AFTER_S})
         return self.engine
 
@@ -88,7 +96,9 @@ class Service:
             ) from error
 
     @asynccontextmanager
-    async def running(self, on_failure: Callable[[BaseException], None]) -> AsyncIterator[None]:
+    async def running(
+        self, on_failure: Callable[[BaseException], None], on_ready: Callable[[float], None]
+    ) -> AsyncIterator[None]:
         """Load the engine beside the first requests, and stop the threads at the end."""
         config = self.config
         self.pool = WorkerPool(
@@ -106,6 +116,7 @@ class Service:
             self.engine = task.result()
             self.metrics.ready.set(1)
             log.info('ready: %s', self.engine.coder.searcher.bundle.path)
+            on_ready(self.loading_s)
 
         loading.add_done_callback(loaded)
         try:

@@ -31,6 +31,9 @@ def run_server(
     root_path: str = '',
     mounts: Mapping[str, ASGIApp] | None = None,
     on_ready: Callable[[Engine], None] | None = None,
+    *,
+    say: Callable[[str], None] = log.info,
+    on_open: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve a bundle until a signal stops the process.
 
@@ -40,6 +43,8 @@ def run_server(
         root_path: path prefix under which a proxy serves it.
         mounts: path → another app to serve there.
         on_ready: called with the engine when it is loaded.
+        say: told in a line each what goes on.
+        on_open: called with the address once it answers.
 
     Raises:
         UserError: the address is not free or not of this machine, or the bundle is damaged.
@@ -65,10 +70,16 @@ def run_server(
             on_ready(engine)
         return engine
 
-    app = create_app(config, load, stop, mounts)
     with listen(config.host, config.port) as listening:
         host = f'[{config.host}]' if ':' in config.host else config.host
-        log.info('listening on http://%s:%d', host, listening.getsockname()[1])
+        address = f'http://{host}:{listening.getsockname()[1]}'
+
+        def ready(seconds: float) -> None:
+            say(f'ready after {seconds:.0f} s: open {address}')
+            on_open(address)
+
+        say(f'listening on {address}; loading {bundle} …')
+        app = create_app(config, load, stop, mounts, ready)
         server = make_server(app, config, listening, limit, root_path)
         server.run()
     if failures:

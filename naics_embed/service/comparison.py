@@ -1,0 +1,90 @@
+"""Two codes side by side: why the one, and why not the other."""
+
+from dataclasses import asdict
+
+from naics_embed.search import coder as coding
+from naics_embed.search.card import path_of
+from naics_embed.search.code_table import CodeTable
+from naics_embed.search.cues import cues, deciding_words
+from naics_embed.service import answers
+from naics_embed.taxonomy import LEAF_LEVEL
+
+WORDS = 6
+"""Words that are named for each side."""
+TEXTS = 3
+"""Training texts that are shown for each side."""
+
+NONE = ((), ())
+
+
+def compare_codes(
+    coder: coding.Coder, table: CodeTable, first: str, second: str, text: str | None
+) -> answers.CodeComparison:
+    """Return two codes, and what decides between them.
+
+    Args:
+        coder: of the table.
+        table: the codes.
+        first: the one, in any accepted spelling.
+        second: the other.
+        text: a description, for which there is evidence.
+
+    Raises:
+        CodeError: there is no such code.
+        UserError: the text is none.
+    """
+    compared = table.compare(first, second)
+    ends = (compared.first, compared.second)
+    columns = [_column(coder, end.code) for end in ends]
+    leaves = all(end.level == LEAF_LEVEL for end in ends) and ends[0] != ends[1]
+    of_text, of_codes = NONE, NONE
+    if leaves:
+        of_codes = deciding_words(coder, *columns, WORDS)
+        if text is not None:
+            of_text = cues(coder, [text], *columns, WORDS)
+    embedding = None if text is None else coder.encoder.embed([text], coding.BATCH_TOKENS)[1][0]
+    sides = []
+    for at, end in enumerate(ends):
+        evidence = None
+        if text is not None and embedding is not None and end.level == LEAF_LEVEL:
+            known = coder.evidence
+            evidence = coding.Evidence(
+                tuple(known.nearest_texts(embedding.numpy(), columns[at], TEXTS)),
+                tuple(known.matching_terms(text, columns[at], WORDS)),
+            )
+        sides.append(
+            answers.Side(
+                **vars(end),
+                path=[answers.Code(**vars(step)) for step in path_of(table, end.code)],
+                evidence=evidence_of(evidence),
+                cues=list(of_text[at]),
+                deciding_words=list(of_codes[at]),
+            )
+        )
+    common = compared.common
+    return answers.CodeComparison(
+        first=sides[0],
+        second=sides[1],
+        common=None if common is None else answers.Code(**vars(common)),
+        tree_distance=compared.tree_distance,
+        distance=compared.distance,
+        cross_references=[
+            answers.CrossReference(**asdict(found)) for found in table.between(first, second)
+        ],
+    )
+
+
+def evidence_of(evidence: coding.Evidence | None) -> answers.Evidence | None:
+    """Return evidence for a code as it is answered."""
+    if evidence is None:
+        return None
+    return answers.Evidence(
+        texts=[answers.KnownText(text=text, cosine=cosine) for text, cosine in evidence.texts],
+        words=[answers.Word(word=word, weight=weight) for word, weight in evidence.words],
+    )
+
+
+def _column(coder: coding.Coder, code: str) -> int:
+    """Return the column of a six-digit code among the leaves, −1 for another one."""
+    rows = [coder.searcher.codes[leaf] for leaf in coder.leaves.tolist()]
+    return rows.index(code) if code in rows else -1
