@@ -19,6 +19,7 @@ from naics_embed.evidence.fusion import GATES, Fusion
 from naics_embed.evidence.known_texts import Linear, index_texts
 from naics_embed.evidence.settings import EvidenceSettings
 from naics_embed.geometry.lorentz import log0
+from naics_embed.search.code_texts import write_code_texts
 from naics_embed.search.coder import FUSED
 from naics_embed.search.storage import (
     FROZEN,
@@ -42,6 +43,9 @@ REDIRECTIONS = pl.DataFrame(
         'targets': [['111110'], ['111110']],
     }
 )
+DESCRIBED = '111150'
+DESCRIPTION = 'Firms that mostly grow corn.\nSweet corn is grown elsewhere.'
+INDEX_ENTRIES = pl.DataFrame({'code': [DESCRIBED] * 2, 'text': ['Corn farming, field', 'Popcorn']})
 EVIDENCE = EvidenceSettings(20.0, 4, 1.2, 0.5, 0.4, 2000)
 VINTAGE = 2022
 UNSUPERVISED = ('111110', '812910')
@@ -148,9 +152,20 @@ def write_tiny_coder(folder: Path, encoder: Path, codebook: pl.DataFrame) -> Pat
     fusion = Fusion(FUSED, weights, np.ones(len(FUSED)))
     write_evidence(folder, evidence, fusion, leaves['code'].to_list())
     write_redirections(folder, REDIRECTIONS)
+    write_code_texts(folder, tiny_texts(codebook), INDEX_ENTRIES)
     write_queries(folder, tiny_queries(leaves))
     write_difference(folder / FROZEN, frozen, trained)
     return folder
+
+
+def tiny_texts(codebook: pl.DataFrame) -> pl.DataFrame:
+    """Definition and examples of one code; none of the others."""
+    own = pl.col('code') == DESCRIBED
+    return codebook.select(
+        'code',
+        description=pl.when(own).then(pl.lit(DESCRIPTION)),
+        illustrative=pl.when(own).then(pl.lit('Sweet corn farming\nPopcorn farming')),
+    )
 
 
 def tiny_queries(leaves: pl.DataFrame) -> pl.DataFrame:

@@ -92,6 +92,9 @@ def map_page(
             f'NAICS {vintage}. A table of {tangents.shape[1]} dimensions drawn in two: how far a '
             'code is from the centre is the table’s, its direction follows the taxonomy.'
         ),
+        back=f'<a class="back" href="{html.escape(search_page)}">‹ Search</a>'
+        if search_page
+        else '',
         stretch=f'{stretch:.2f}',
         style=_static('map.css'),
         # The end of the element must not occur in it.

@@ -50,6 +50,7 @@ class Engine:
         table = CodeTable(coder.searcher.bundle)
         engine = cls(coder, table, CodeDisk.of(table, stretch))
         engine.search(engine.table.frame['title'][0], 1, LEAF_LEVEL, 1.0)
+        engine.card(engine.table.taxonomy.codes[0], 1)
         # The concordance takes seconds to import, and answers the first code that is none.
         later_codes(NO_CODE)
         return engine

@@ -92,6 +92,7 @@ def add_tables(app: FastAPI, service: Service) -> None:
     )
     async def write(given: answers.Table) -> Response:
         if len(given.rows) > most:
-            raise ProblemError(413, f'there are {len(given.rows):,} rows, at most {most:,} are read')
+            raise ProblemError(
+                413, f'there are {len(given.rows):,} rows, at most {most:,} are read'
+            )
         return await service.run(lambda _: Response(workbook(given), media_type=WORKBOOK_TYPE))
-

@@ -78,7 +78,8 @@ def run_server(
             say(f'ready after {seconds:.0f} s: open {address}')
             on_open(address)
 
-        say(f'listening on {address}; loading {bundle} …')
+        say(f'listening on {address}')
+        say(f'loading {bundle} …')
         app = create_app(config, load, stop, mounts, ready)
         server = make_server(app, config, listening, limit, root_path)
         server.run()

@@ -33,7 +33,7 @@ def read_table(content: bytes, name: str, most: int) -> answers.Table:
     ending = Path(name).suffix.lower()
     if ending not in READABLE:
         raise UserError(
-            f'{name or "the file"} must end in one of {", ".join(READABLE)}; save it as .csv or .xlsx'
+            f'{name or "the file"} must end in one of {", ".join(READABLE)}; save it as one of them'
         )
     if not content:
         raise UserError(f'{name} is empty')

@@ -12,7 +12,18 @@ from naics_embed.service.problems import ProblemError
 from tests.service.service_help import CONFIG, is_problem
 
 PATHS = (
-    *('/', '/healthz', '/readyz', '/metrics', '/openapi.json', '/v1/map', '/v1/codes'),
+    *(
+        '/',
+        '/table',
+        '/atlas',
+        '/v1/compare?first=111150&second=111140',
+        '/healthz',
+        '/readyz',
+        '/metrics',
+        '/openapi.json',
+        '/v1/map',
+        '/v1/codes',
+    ),
     *('/v1/codes/541511', '/v1/search?q=corn', '/static/app.js'),
 )
 

@@ -1,20 +1,15 @@
 """The process as a user starts it, and its page in a real browser."""
 
 import json
-import os
 import socket
 import urllib.request
-from pathlib import Path
-
 import pytest
 
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import UserError
 from naics_embed.service.server import is_loopback, listen, run_server
-from tests.service.service_help import START_S, WAIT_S, ask, start, wait
+from tests.service.service_help import START_S, WAIT_S, start
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
-
-AXE = os.environ.get('AXE_CORE')
 
 
 def fails(*arguments: object) -> str:
@@ -78,65 +73,3 @@ def test_others_are_warned_of(bundle_path, caplog):
     [warning] = [text for text in caplog.messages if 'listening on 0.0.0.0' in text]
     assert 'no authentication' in warning
     assert 'docs/serving.md' in warning
-
-
-def errors(page) -> list[str]:
-    return [entry['message'] for entry in page.get_log('browser') if entry['level'] == 'SEVERE']
-
-
-@pytest.mark.slow
-def test_a_description_is_typed_and_codes_are_seen(page):
-    ask(page, 'corn farming', '5 codes for “corn farming”')
-    hits = page.find_elements('css selector', '#hits > li')
-    assert len(hits) == 5
-    assert '111150' in hits[0].text
-    assert 'Corn Farming' in hits[0].text
-    assert '11 Agriculture' in hits[0].text
-    assert '%' in hits[0].text
-    assert 'Words: corn' in hits[0].text
-    assert page.find_element('id', 'confident-text').text
-    assert len(page.find_elements('css selector', '#confident-path li')) == 5
-    wait(page, "document.querySelectorAll('#disk .hit').length == 5")
-    assert len(page.find_elements('css selector', '#disk .point')) == 1
-    assert errors(page) == []
-    if AXE:
-        page.execute_script(Path(AXE).read_text(encoding='utf-8'))
-        found = page.execute_async_script('axe.run().then(arguments[0])')
-        assert [violation['id'] for violation in found['violations']] == []
-
-
-@pytest.mark.slow
-def test_the_keyboard_is_enough(page):
-    from selenium.webdriver.common.keys import Keys
-
-    ask(page, 'corn farming', '5 codes for “corn farming”')
-    wait(page, "document.querySelectorAll('#disk .hit').length == 5")
-    for _ in range(4):
-        page.switch_to.active_element.send_keys(Keys.TAB)
-    assert 'Corn Farming' in page.switch_to.active_element.text
-    wait(page, "document.querySelectorAll('#disk .hit.lit').length == 1")
-    page.switch_to.active_element.send_keys(Keys.ENTER)
-    wait(page, "document.activeElement.id == 'card'")
-    card = page.find_element('id', 'card').text
-    assert card.startswith('111150 Corn Farming')
-    assert 'Similar codes' in card
-
-
-@pytest.mark.slow
-def test_markup_in_a_query_stays_text(page):
-    query = '<img src=x onerror=alert(1)> corn & "farming"'
-    ask(page, query, f'5 codes for “{query}”')
-    assert page.find_elements('css selector', 'main img') == []
-    assert errors(page) == []
-
-
-@pytest.mark.slow
-def test_a_code_shows_its_card_and_a_fault_is_told(page):
-    ask(page, '31-33', '31-33 is Manufacturing')
-    assert 'Its codes' in page.find_element('id', 'card').text
-    assert not page.find_element('id', 'found').is_displayed()
-    ask(page, ' ', 'Type a description first')
-    ask(page, '511210', 'became 513210')
-    ask(page, 'x' * 301, 'at most 300 are read')
-    # The browser itself notes the two refused requests, and nothing else.
-    assert [error for error in errors(page) if '404' not in error and '422' not in error] == []

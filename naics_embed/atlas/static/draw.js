@@ -8,6 +8,9 @@ const draw = (() => {
   const LABELS = 48;
   const LINE_CHARACTERS = 22;
   const RING = 7;
+  // Room beside the disk for the numbers of the sectors.
+  const MARGIN = 48;
+  const NUMBER = 13;
   const FLAT = 0.4;
   const TAU = 2 * Math.PI;
 
@@ -58,7 +61,7 @@ const draw = (() => {
       this.ratio = ratio;
       this.width = width;
       this.height = height;
-      this.radius = Math.max(60, Math.min(width, height) / 2 - 30);
+      this.radius = Math.max(60, Math.min(width, height) / 2 - MARGIN);
     }
 
     /** From pixels of the canvas to the disk, where a point outside has norm above 1. */
@@ -92,6 +95,7 @@ const draw = (() => {
     frame(state) {
       const { context: c } = this;
       this.scale = state.scale;
+      this.marked = state.marked;
       this.unit = this.radius * state.scale;
       hyperbolic.applyToAll(state.motion, this.atlas.spinors, this.places);
       c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
@@ -130,6 +134,7 @@ const draw = (() => {
       c.textBaseline = 'middle';
       c.font = `600 11px ${this.font}`;
       const outer = this.unit + 6 + RING / 2;
+      const numbers = [];
       this.atlas.rim.forEach(({ sector, from, to }) => {
         const first = hyperbolic.applyToRim(motion, from);
         const swept = (hyperbolic.applyToRim(motion, to) - first + 2 * TAU) % TAU;
@@ -140,18 +145,39 @@ const draw = (() => {
         c.beginPath();
         c.arc(x, y, outer, first + gap, first + swept - gap);
         c.stroke();
-        if (swept * outer > 18) {
-          const middle = first + swept / 2;
-          const away = outer + RING / 2 + 9;
-          c.fillStyle = colours.text;
-          c.fillText(
-            this.atlas.codes[this.atlas.sectors[sector]],
-            x + away * Math.cos(middle),
-            y + away * Math.sin(middle),
-          );
-        }
+        numbers.push({ sector, swept, angle: (first + swept / 2 + TAU) % TAU });
       });
+      this.drawNumbers(numbers, outer + RING / 2 + 4);
       c.globalAlpha = 1;
+    }
+
+    /** The number of every sector outside the rim, moved along it where others are in the way. */
+    drawNumbers(numbers, away) {
+      const { context: c, colours } = this;
+      const [x, y] = [this.width / 2, this.height / 2];
+      // Wide ones first: a narrow one is moved to where there is room.
+      numbers.sort((a, b) => b.swept - a.swept);
+      const taken = [];
+      this.numbers = [];
+      for (const { sector, angle } of numbers) {
+        const text = this.atlas.official[this.atlas.sectors[sector]];
+        const half = c.measureText(text).width / 2;
+        const box = (at) => {
+          const by = away + Math.abs(Math.cos(at)) * half + (Math.abs(Math.sin(at)) * NUMBER) / 2;
+          return [x + by * Math.cos(at), y + by * Math.sin(at)];
+        };
+        const free = ([left, top]) => taken.every((other) =>
+          Math.abs(other.x - left) > other.half + half + 3 || Math.abs(other.y - top) > NUMBER);
+        let spot = box(angle);
+        for (let step = 1; step < 40 && !free(spot); step += 1) {
+          const turn = ((step % 2 ? 1 : -1) * Math.ceil(step / 2) * 4) / away;
+          spot = box(angle + turn);
+        }
+        taken.push({ x: spot[0], y: spot[1], half });
+        this.numbers.push(text);
+        c.fillStyle = colours.text;
+        c.fillText(text, ...spot);
+      }
     }
 
     /** Add the geodesic between two points of the disk to the path. */
@@ -242,10 +268,25 @@ const draw = (() => {
       c.globalAlpha = 1;
     }
 
-    drawMarks({ selected, hovered }) {
+    drawMarks({ selected, hovered, marked }) {
       const { context: c } = this;
+      c.textAlign = 'center';
+      c.textBaseline = 'middle';
+      c.font = `700 12px ${this.font}`;
+      for (const [i, node] of [...marked.entries()].reverse()) {
+        const [x, y] = this.toScreen(node);
+        c.beginPath();
+        c.arc(x, y, 10, 0, TAU);
+        c.fillStyle = this.colours.accent;
+        c.fill();
+        c.lineWidth = 2;
+        c.strokeStyle = this.colours.disk;
+        c.stroke();
+        c.fillStyle = this.colours.disk;
+        c.fillText(String(i + 1), x, y + 0.5);
+      }
       for (const node of [hovered, selected]) {
-        if (node < 0) continue;
+        if (node < 0 || marked.includes(node)) continue;
         const [x, y] = this.toScreen(node);
         const r = Math.max(this.pointRadius(node), 4);
         c.beginPath();
@@ -262,17 +303,17 @@ const draw = (() => {
       }
     }
 
-    drawLabels({ shown, selected, hovered }) {
+    drawLabels({ shown, selected, hovered, marked: ranked }) {
       const { context: c, atlas, places } = this;
       const candidates = [];
       for (let i = 0; i < atlas.size; i++) {
-        const marked = i === selected || i === hovered;
+        const marked = i === selected || i === hovered || ranked.includes(i);
         if (!shown[atlas.sector[i]] && !marked) continue;
         const local = places[3 * i + 2] * this.unit;
         if (!marked && local < LABELLED[atlas.level[i]]) continue;
         const [x, y] = this.toScreen(i);
         if (x < 0 || y < 0 || x > this.width || y > this.height) continue;
-        const first = i === selected ? 2e6 : i === hovered ? 1e6 : 0;
+        const first = i === selected ? 3e6 : i === hovered ? 2e6 : ranked.includes(i) ? 1e6 : 0;
         candidates.push({ i, x, y, rank: first + local * (1 + (6 - atlas.level[i]) / 4) });
       }
       candidates.sort((a, b) => b.rank - a.rank || a.i - b.i);
@@ -287,7 +328,7 @@ const draw = (() => {
 
     /** Where a label may stand, left edge and middle, the best first: towards the centre. */
     spots(i, x, y, width, height) {
-      const gap = this.pointRadius(i) + 6;
+      const gap = Math.max(this.pointRadius(i), this.marked.includes(i) ? 10 : 0) + 6;
       const sides = [[x + gap, y], [x - gap - width, y]];
       if (x > this.width / 2) sides.reverse();
       const [dx, dy] = [this.width / 2 - x, this.height / 2 - y];

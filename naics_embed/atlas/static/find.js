@@ -35,7 +35,29 @@ const find = (() => {
       .map((found) => found.i);
   }
 
-  return { index, search, words };
+  /**
+   * Positions of codes whose known texts have all words of a query, with the words that match.
+   *
+   * `vocabulary` is sorted, `words` has positions in it for each code.
+   */
+  function searchKnown(vocabulary, known, text, limit) {
+    const asked = words(text).filter((word) => word.length > 2);
+    if (!asked.length || !vocabulary.length) return [];
+    const matching = asked.map((word) => {
+      const stem = word.length > 4 ? word.replace(/(ing|es|s)$/, '') : word;
+      return new Set(vocabulary.flatMap((other, i) => (other.startsWith(stem) ? [i] : [])));
+    });
+    const result = [];
+    known.forEach((own, i) => {
+      const hits = matching.map((set) => own.find((word) => set.has(word)));
+      if (own.length && hits.every((hit) => hit !== undefined)) {
+        result.push({ i, words: hits.map((hit) => vocabulary[hit]) });
+      }
+    });
+    return result.slice(0, limit);
+  }
+
+  return { index, search, searchKnown, words };
 })();
 
 if (typeof module !== 'undefined') module.exports = find;

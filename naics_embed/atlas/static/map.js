@@ -19,6 +19,7 @@
     shown: table.sectors.map(() => true),
     selected: -1,
     hovered: -1,
+    marked: [],
   };
   const picture = new draw.Picture(canvas, table);
   const frames = { count: 0, durations: [] };
@@ -86,8 +87,20 @@
     return element('li', {}, button);
   }
 
+  /** The address of what is shown: the ranked codes that a link gave, and the selected one. */
+  function keepAddress() {
+    const codes = state.marked.map((node) => table.codes[node]);
+    const own = state.selected >= 0 ? table.codes[state.selected] : null;
+    if (own && !codes.includes(own)) codes.splice(0, codes.length, own);
+    const hash = codes.length ? `#${codes.join('+')}` : '';
+    if (hash === location.hash) return;
+    history.replaceState(null, '', hash || location.pathname + location.search);
+  }
+
   function select(i) {
+    if (i >= 0 && !state.marked.includes(i)) state.marked = [];
     state.selected = i;
+    keepAddress();
     const card = byId('card');
     card.hidden = i < 0;
     if (i >= 0) {
@@ -99,6 +112,8 @@
         byId(id).hidden = !nodes.length;
         byId(id).querySelector('ul').replaceChildren(...nodes.map(jump));
       }
+      byId('ask').hidden = !table.search;
+      if (table.search) byId('ask').href = `${table.search}?code=${table.codes[i]}`;
       card.scrollTop = 0;
       byId('said').textContent = `${name(i)} selected`;
     }
@@ -164,13 +179,20 @@
       if (place >= 0) input.setAttribute('aria-activedescendant', `option-${place}`);
     };
     const offer = () => {
-      const found = find.search(entries, input.value, LISTED);
+      const titled = find.search(entries, input.value, LISTED);
+      const known = find
+        .searchKnown(table.vocabulary, table.words, input.value, 2 * LISTED)
+        .filter((one) => !titled.includes(one.i));
+      const found = [...titled.map((i) => ({ i, words: [] })), ...known].slice(0, LISTED);
       list.replaceChildren(
-        ...found.map((i, k) => {
+        ...found.map(({ i, words }, k) => {
           const option = element('li', { id: `option-${k}` }, chip(i));
           option.setAttribute('role', 'option');
           option.dataset.code = i;
           option.append(element('b', {}, table.official[i]), ` ${table.titles[i]}`);
+          if (words.length) {
+            option.append(element('span', { className: 'known' }, `known texts: ${words.join(', ')}`));
+          }
           option.addEventListener('pointerdown', (event) => {
             event.preventDefault();
             go(i);
@@ -298,13 +320,31 @@
   picture.resize();
   restyle();
 
-  /** A link such as atlas.html#541511 leads to a code. */
+  /** A link such as atlas.html#541511 leads to a code, #541511+541512 to ranked ones. */
   function follow() {
-    const i = table.codes.indexOf(location.hash.slice(1));
-    if (i >= 0) fly(i);
+    const nodes = location.hash
+      .slice(1)
+      .split('+')
+      .map((code) => table.codes.indexOf(code))
+      .filter((i) => i >= 0);
+    if (nodes.length === 1) fly(nodes[0]);
+    else if (nodes.length) showRanked(nodes);
+  }
+
+  /** Mark codes with their ranks, and come so near that they are apart. */
+  function showRanked(nodes) {
+    state.marked = nodes;
+    state.selected = -1;
+    byId('card').hidden = true;
+    nodes.forEach((i) => show(table.sector[i], true));
+    const points = nodes.map((i) => hyperbolic.apply(seen.motion, table.disk(i)));
+    const middle = [0, 1].map((k) => points.reduce((sum, p) => sum + p[k], 0) / points.length);
+    seen.centre(view.held(middle));
+    byId('said').textContent = `${nodes.length} ranked codes are marked`;
+    repaint();
   }
   window.addEventListener('hashchange', follow);
   follow();
 
-  window.naicsMap = { table, view: seen, state, picture, frames, paint, select, fly };
+  window.naicsMap = { table, view: seen, state, picture, frames, paint, select, fly, showRanked };
 })();

@@ -1,172 +1,205 @@
-// The page speaks to the API of its own server. Text goes in as text nodes, never as markup.
-import { drawMap, drawAnswer, highlight } from './map.js';
+// The search page: what is asked and shown is in the address, so that Back works and a link leads here.
+import { fetchJson, fetchOnce, onWaiting } from './api.js';
+import { answerBox, isAnswer, rankedCodes } from './answer.js';
+import { codeCard, comparison } from './card.js';
+import { byId, button, element, percent, say } from './dom.js';
+import { startView } from './start.js';
+import { addressOf, readState, remember, searches } from './state.js';
+import { tree } from './tree.js';
 
-const byId = (id) => document.getElementById(id);
-const percent = (fraction) => `${(100 * fraction).toFixed(fraction >= 0.9995 || fraction < 0.0005 ? 0 : 1)} %`;
-const SVG = 'http://www.w3.org/2000/svg';
+const TYPED_MS = 350;
+const LEAST_TYPED = 3;
+const WIDE = matchMedia('(min-width: 60rem)');
+const form = byId('form');
+let state = readState(location.search);
 let latest = 0;
+let timer = 0;
+// Whether the last entry of the history is of a text that is still being typed.
+let typing = false;
 
-function element(name, attributes = {}, ...children) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
+const link = (changes = {}) => new URL(addressOf({ ...state, ...changes }), location.href).href;
+
+/** Show another state; it becomes an entry of the history, or replaces the last one. */
+function go(changes, replace = false) {
+  state = { ...state, ...changes };
+  history[replace ? 'replaceState' : 'pushState']({ inside: true }, '', addressOf(state));
+  return render();
 }
 
-function bar(fraction) {
-  const drawing = document.createElementNS(SVG, 'svg');
-  drawing.setAttribute('class', 'bar');
-  drawing.setAttribute('aria-hidden', 'true');
-  for (const [kind, width] of [['back', 1], ['full', fraction]]) {
-    const box = document.createElementNS(SVG, 'rect');
-    box.setAttribute('class', kind);
-    box.setAttribute('width', `${100 * width}%`);
-    box.setAttribute('height', '100%');
-    box.setAttribute('rx', '3');
-    drawing.append(box);
-  }
-  return drawing;
+const openCode = (code) => go({ code, compare: [] });
+const ask = (q) => {
+  byId('query').value = q;
+  typing = false;
+  return go({ q, code: '', compare: [] });
+};
+
+function clear() {
+  byId('left').replaceChildren();
+  byId('panel').replaceChildren();
 }
 
-function report(message, isError = false) {
-  byId('status').textContent = message;
-  byId('status').classList.toggle('error', isError);
-}
-
-async function fetchJson(address) {
-  const answer = await fetch(address, { headers: { Accept: 'application/json' } });
-  const content = await answer.json();
-  if (!answer.ok) {
-    const reasons = (content.errors ?? []).map((fault) => fault.reason);
-    throw new Error([content.detail, ...reasons].join(': '));
-  }
-  return content;
-}
-
-function pathItems(path, confident) {
-  return path.map((step) => {
-    const probability = step.probability === undefined ? '' : ` ${percent(step.probability)}`;
-    const item = element('li', {}, `${step.official} ${step.title}${probability}`);
-    if (confident && step.code === confident.code) item.className = 'enough';
-    return item;
-  });
-}
-
-function showConfident(answer) {
-  const code = answer.confident;
-  byId('confident-text').textContent = code
-    ? `${code.official} ${code.title}, at ${percent(code.probability)}`
-    : `No code passes ${percent(answer.confidence)}, not even a sector: say more about the business.`;
-  byId('confident-path').replaceChildren(...pathItems(answer.path, code));
-  byId('confident').hidden = false;
-}
-
-function hitItem(hit, rank) {
-  const name = element('button', { type: 'button', class: 'name' },
-    element('span', { class: 'rank' }, String(rank)),
-    element('span', { class: 'code' }, hit.official),
-    element('span', { class: 'title' }, hit.title));
-  name.addEventListener('click', () => showCode(hit.code, true));
-  const item = element('li', {}, name,
-    element('div', { class: 'probability' }, bar(hit.probability),
-      element('span', {}, percent(hit.probability))),
-    element('ol', { class: 'path', 'aria-label': `Path of ${hit.official}` },
-      ...pathItems(hit.path.slice(0, -1))));
-  const words = hit.evidence?.words ?? [];
-  const texts = hit.evidence?.texts ?? [];
-  if (words.length) {
-    const list = words.map((word) => word.word).join(', ');
-    item.append(element('p', { class: 'words' }, 'Words: ', element('b', {}, list)));
-  }
-  if (texts.length) {
-    item.append(element('p', { class: 'words' }, 'Like: ', texts.map((text) => `“${text.text}”`).join(', ')));
-  }
-  const light = (on) => { item.classList.toggle('lit', on); highlight(rank, on); };
-  item.addEventListener('pointerenter', () => light(true));
-  item.addEventListener('pointerleave', () => light(false));
-  item.addEventListener('focusin', () => light(true));
-  item.addEventListener('focusout', () => light(false));
-  return item;
-}
-
-function codeList(codes, note = () => '') {
-  return element('ul', { class: 'list' }, ...codes.map((code) => {
-    const name = element('button', { type: 'button' }, `${code.official} ${code.title}${note(code)}`);
-    name.addEventListener('click', () => showCode(code.code, true));
-    return element('li', {}, name);
-  }));
-}
-
-function showCard(card, takeFocus) {
-  const section = byId('card');
-  section.replaceChildren(
-    element('h2', { id: 'card-title' }, `${card.official} ${card.title}`),
-    element('ol', { class: 'path', 'aria-label': `Path of ${card.official}` }, ...pathItems(card.path)));
-  const part = (title, list) => section.append(element('h3', {}, title), list);
-  if (card.children.length) part('Its codes', codeList(card.children));
-  if (card.similar.length) {
-    part('Similar codes', codeList(card.similar, (code) => ` (distance ${code.distance.toFixed(2)})`));
-  }
-  if (card.redirections.length) {
-    part('Classified elsewhere', element('ul', { class: 'list' }, ...card.redirections.map((item) =>
-      element('li', {}, `${item.activity} → ${item.targets.map((code) => code.official).join(', ')}`))));
-  }
-  section.hidden = false;
-  if (takeFocus) section.focus();
-}
-
-async function showCode(code, takeFocus) {
-  try {
-    showCard(await fetchJson(`v1/codes/${encodeURIComponent(code)}`), takeFocus);
-  } catch (error) {
-    report(error.message, true);
+/** Put a card beside what it belongs to; on a narrow page it takes its place, with a way back. */
+function showPanel(content, isAsked) {
+  const back = button('‹ Back', () => {
+    if (history.state?.inside) history.back();
+    else go({ code: '', compare: [] }, true);
+  }, { class: 'back small' });
+  byId('panel').replaceChildren(back, content);
+  document.body.classList.toggle('detail', isAsked);
+  byId('panel').scrollTop = 0;
+  if (isAsked && !WIDE.matches) {
+    scrollTo(0, 0);
+    byId('card-title')?.focus({ preventScroll: true });
   }
 }
 
-async function search() {
-  const query = byId('query').value.trim();
+function fill() {
+  if (document.activeElement !== byId('query')) byId('query').value = state.q;
+  byId('level').value = String(state.digits);
+  byId('confidence').value = String(Math.round(100 * state.confidence));
+  byId('confidence-shown').textContent = percent(state.confidence);
+  document.title = state.q ? `${state.q} · NAICS search` : 'NAICS search';
+}
+
+async function render() {
   const number = ++latest;
-  if (!query) {
-    report('Type a description first.', true);
+  const wanted = () => number === latest;
+  fill();
+  try {
+    if (state.q) await showAnswer(wanted);
+    else if (state.code) await showCode(state.code, wanted);
+    else {
+      clear();
+      say('');
+      document.body.className = 'starting';
+      byId('left').replaceChildren(startView({ ask, open: openCode }));
+    }
+  } catch (error) {
+    if (!wanted()) return;
+    // An old answer must not stand below an error.
+    clear();
+    document.body.className = '';
+    say(error.message, true);
+  }
+}
+
+const cardOf = (code) => fetchOnce(`v1/codes/${encodeURIComponent(code)}`);
+const drawn = (card) => codeCard(card, { open: openCode, link: (code) => link({ code, compare: [] }) });
+
+async function showCode(code, wanted) {
+  const card = await cardOf(code);
+  const list = await tree(card.path, openCode);
+  if (!wanted()) return;
+  document.body.className = 'browsing';
+  byId('left').replaceChildren(list);
+  say('');
+  showPanel(drawn(card), true);
+}
+
+let last = { address: '', result: null };
+
+async function answered(wanted) {
+  const values = new URLSearchParams({ q: state.q, level: state.digits, confidence: state.confidence });
+  const address = `v1/search?${values}`;
+  if (last.address !== address) {
+    say('Searching …');
+    const result = await fetchJson(address, wanted);
+    if (wanted()) last = { address, result };
+    return result;
+  }
+  return last.result;
+}
+
+async function showAnswer(wanted) {
+  const result = await answered(wanted);
+  if (!wanted()) return;
+  if (result.code) {
+    await showCode(state.code || result.code.code, wanted);
+    if (wanted()) say(`${result.code.official} is ${result.code.title}.`);
+    return;
+  }
+  const { answer } = result;
+  const [best] = answer.hits;
+  // Beside an answer stands the card of its best code, where there is room.
+  const shown = state.code || (isAnswer(answer.status) && WIDE.matches ? best.code : '');
+  const ticked = [...state.compare];
+  const tick = (code, on) => {
+    if (on) ticked.push(code);
+    else ticked.splice(ticked.indexOf(code), 1);
+    if (ticked.length === 2) go({ compare: ticked.slice(), code: '' });
+    else if (state.compare.length) go({ compare: [] });
+  };
+  const focused = document.activeElement?.dataset?.code;
+  byId('left').replaceChildren(
+    answerBox(answer, { open: openCode, link: () => link({ code: '', compare: [] }) }),
+    rankedCodes(answer, { open: openCode, tick, ticked, shown }), before());
+  if (focused) byId('left').querySelector(`[data-code="${CSS.escape(focused)}"]`)?.focus();
+  remember(state.q);
+  document.body.className = 'answering';
+  if (isAnswer(answer.status)) {
+    say(`${answer.hits.length} codes for “${answer.text}”; the first is ${best.official} ${best.title}, at ${percent(best.probability)}.`);
+  } else say(`Not enough said in “${answer.text}”.`);
+  if (state.compare.length === 2) {
+    const [first, second] = state.compare;
+    const found = await fetchJson(`v1/compare?${new URLSearchParams({ first, second, q: state.q })}`, wanted);
+    if (wanted()) showPanel(comparison(found, answer.hits, openCode), true);
+  } else if (shown) {
+    const card = await cardOf(shown);
+    if (wanted()) showPanel(drawn(card), Boolean(state.code));
+  } else byId('panel').replaceChildren();
+}
+
+function before() {
+  const texts = searches().filter((text) => text !== state.q);
+  if (!texts.length) return null;
+  return element('details', { class: 'before' }, element('summary', {}, 'Asked before in this tab'),
+    element('div', { class: 'chips' }, ...texts.map((text) => button(text, () => ask(text), { class: 'chip' }))));
+}
+
+onWaiting((text) => say(text));
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  clearTimeout(timer);
+  const q = byId('query').value.trim();
+  if (!q) {
+    clear();
+    document.body.className = '';
+    say('Type a description first.', true);
     byId('query').focus();
     return;
   }
-  report('Searching …');
-  const values = new URLSearchParams({
-    q: query, level: byId('level').value, confidence: String(byId('confidence').value / 100),
-  });
-  let result;
-  try {
-    result = await fetchJson(`v1/search?${values}`);
-  } catch (error) {
-    if (number === latest) report(error.message, true);
-    return;
-  }
-  // A slow answer must not replace that of a later question.
-  if (number !== latest) return;
-  const hits = result.answer ? result.answer.hits : [];
-  byId('found').hidden = byId('confident').hidden = !result.answer;
-  byId('card').hidden = !result.code;
-  if (result.answer) {
-    showConfident(result.answer);
-    byId('hits').replaceChildren(...hits.map((hit, i) => hitItem(hit, i + 1)));
-    report(`${hits.length} codes for “${result.answer.text}”; the first is ${hits[0].official} ${hits[0].title}, at ${percent(hits[0].probability)}.`);
-  } else {
-    showCard(result.code, false);
-    report(`${result.code.official} is ${result.code.title}.`);
-  }
-  await mapDrawn;
-  drawAnswer(hits.length ? hits : [result.code], result.point);
-}
+  const same = q === state.q && !state.code && !state.compare.length;
+  go({ q, code: '', compare: [] }, same || typing);
+  typing = false;
+});
 
-const mapDrawn = fetchJson('v1/map').then(
-  (codes) => drawMap(byId('disk'), codes, byId('near'), (code) => showCode(code, false)),
-  (error) => report(`The map could not be loaded: ${error.message}`, true),
-);
+byId('query').addEventListener('input', () => {
+  clearTimeout(timer);
+  const q = byId('query').value.trim();
+  if (q === state.q || (q && q.length < LEAST_TYPED)) return;
+  timer = setTimeout(() => {
+    go({ q, code: '', compare: [] }, typing);
+    typing = true;
+  }, TYPED_MS);
+});
+byId('query').addEventListener('blur', () => { typing = false; });
+
+byId('level').addEventListener('change', () => go({ digits: Number(byId('level').value), code: '', compare: [] }));
 byId('confidence').addEventListener('input', () => {
-  byId('confidence-shown').textContent = `${byId('confidence').value} %`;
+  const confidence = Number(byId('confidence').value) / 100;
+  byId('confidence-shown').textContent = percent(confidence);
+  clearTimeout(timer);
+  timer = setTimeout(() => go({ confidence }, true), TYPED_MS / 2);
 });
-byId('form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  search();
+
+window.addEventListener('popstate', () => {
+  typing = false;
+  state = readState(location.search);
+  byId('query').value = state.q;
+  render();
 });
+WIDE.addEventListener('change', render);
+history.replaceState(history.state, '');
+byId('query').value = state.q;
+render();

@@ -1,0 +1,68 @@
+// The API of the page's own server. While the model loads, calls wait, and the page says how long.
+const AGAIN_MS = 1000;
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+let waiting = () => {};
+
+/** Name what is told while a call waits: a text, or '' once it goes on. */
+export function onWaiting(told) {
+  waiting = told;
+}
+
+/** What is wrong, in the words of the server. */
+async function problem(answer) {
+  const type = answer.headers.get('content-type') ?? '';
+  if (!type.includes('json')) return new Error(`the server answered ${answer.status}`);
+  const content = await answer.json();
+  const reasons = (content.errors ?? []).map((fault) => fault.reason);
+  return new Error([content.detail, ...reasons].join(': '));
+}
+
+/** Fetch, again and again while the service loads or is not there; `wanted` says whether still. */
+export async function call(address, options = {}, wanted = () => true) {
+  for (let told = false; ; told = true) {
+    let answer = null;
+    try {
+      answer = await fetch(address, options);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+    const busy = answer?.status === 503;
+    if (answer && !busy) {
+      if (told) waiting('');
+      if (!answer.ok) throw await problem(answer);
+      return answer;
+    }
+    const reason = busy ? (await problem(answer)).message : 'the service does not answer';
+    if (!wanted()) throw new Error(reason);
+    if (reason.includes('did not load')) throw new Error(`${reason}; see where it was started`);
+    const usual = reason.includes('loading') ? 'it takes 5 to 30 s as a rule' : 'is it running?';
+    waiting(`${reason[0].toUpperCase()}${reason.slice(1)}; ${usual}. The page goes on by itself.`);
+    await pause(AGAIN_MS);
+  }
+}
+
+export async function fetchJson(address, wanted) {
+  return (await call(address, { headers: { Accept: 'application/json' } }, wanted)).json();
+}
+
+export async function postJson(address, content, wanted) {
+  const options = {
+    method: 'POST',
+    headers: { Accept: 'application/json', 'Content-Type': 'application/json' },
+    body: JSON.stringify(content),
+  };
+  return (await call(address, options, wanted)).json();
+}
+
+const kept = new Map();
+
+/** Fetch what does not change while the service runs, once. */
+export function fetchOnce(address) {
+  if (!kept.has(address)) {
+    kept.set(address, fetchJson(address).catch((error) => {
+      kept.delete(address);
+      throw error;
+    }));
+  }
+  return kept.get(address);
+}
