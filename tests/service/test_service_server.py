@@ -3,6 +3,7 @@
 import json
 import socket
 import urllib.request
+
 import pytest
 
 from naics_embed.config.service import ServiceConfig
