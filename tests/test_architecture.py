@@ -53,9 +53,10 @@ LAYERS = {
     'estimators': 7,
     'doctor': 7,
     'review': 7,
+    'monitoring': 8,
     'service': 7,
-    'cli': 8,
-    '__main__': 9,
+    'cli': 9,
+    '__main__': 10,
 }
 """A package may import itself and packages of its own layer or below."""
 

@@ -18,6 +18,7 @@ from naics_embed.cli import (
     doctor,
     gpu,
     labels,
+    monitor,
     report,
     review,
     serve,
@@ -78,6 +79,7 @@ COMMANDS = (
     ('map', Group.INSPECT, atlas.map_codes),
     ('config', Group.TRAIN, config.config),
     ('gpu', Group.TRAIN, gpu.gpu),
+    ('monitor', Group.OPERATE, monitor.monitor),
     ('serve', Group.OPERATE, serve.serve),
     ('doctor', Group.OPERATE, doctor.doctor),
 )

@@ -11,6 +11,7 @@ from naics_embed.config.consistency import check_some_term, check_terms
 from naics_embed.config.data import DataConfig
 from naics_embed.config.evaluation import CoderConfig, EvaluationConfig
 from naics_embed.config.model import BackboneConfig, ConstructionConfig, ModelConfig
+from naics_embed.config.monitoring import MonitoringConfig
 from naics_embed.config.objective import ObjectiveConfig
 from naics_embed.config.platform import PlatformConfig, RuntimeConfig, TrackingConfig
 from naics_embed.config.refinement import GraphConfig, PromotionConfig, RegressionConfig
@@ -50,6 +51,7 @@ class Config:
     platform: PlatformConfig
     service: ServiceConfig
     review: ReviewConfig
+    monitoring: MonitoringConfig
 
     def __post_init__(self) -> None:
         # The leaves lie one edge a level from the origin.

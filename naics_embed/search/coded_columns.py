@@ -17,6 +17,8 @@ from naics_embed.search.text_columns import FULL
 PREFIX = 'naics_'
 BEST = ('code', 'title', 'probability')
 CONFIDENT = ('confident_code', 'confident_title', 'confident_probability')
+FAMILIARITY = 'familiarity'
+"""Greatest cosine with a known text; added where it is asked for by name."""
 UNREADABLE = 'cannot be read'
 """Status of a row that has none of `naics_embed.search.status.STATUSES`."""
 
@@ -53,11 +55,10 @@ class ColumnOptions:
         """
         if self.columns is None:
             return self.available
-        unknown = [name for name in self.columns if name not in self.available]
+        known = (*self.available, FAMILIARITY)
+        unknown = [name for name in self.columns if name not in known]
         if unknown:
-            raise UserError(
-                f'--columns {unknown[0]} is unknown; choose from {", ".join(self.available)}'
-            )
+            raise UserError(f'--columns {unknown[0]} is unknown; choose from {", ".join(known)}')
         return self.columns
 
     @property
@@ -76,8 +77,13 @@ class ColumnOptions:
 
     def schema(self) -> pa.Schema:
         """Return names and types of the columns that are added."""
-        kinds = {True: pa.float64(), False: pa.string()}
-        return pa.schema([(self.prefix + n, kinds['probability' in n]) for n in self.chosen])
+        return pa.schema(
+            (
+                self.prefix + name,
+                pa.float64() if 'probability' in name or name == FAMILIARITY else pa.string(),
+            )
+            for name in self.chosen
+        )
 
 
 def code_texts(
@@ -117,6 +123,7 @@ def code_texts(
         blank = why is None or (fault is None and missing)
         row = _values(answer, options.top)
         row['status'] = (SAYS_NOTHING if blank else UNREADABLE) if answer is None else answer.status
+        row[FAMILIARITY] = None if answer is None else answer.familiarity
         row['error'] = None if missing and answer is not None else why
         rows.append(row | (provenance or {}))
     schema = options.schema()

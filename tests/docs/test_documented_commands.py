@@ -49,6 +49,7 @@ NOT_RUN = {
     'serve': 'goes on until it is stopped; tests/service runs the app',
     'code-batch': 'starts Prefect and Dask; tests/flows/test_code_batch.py runs its flow',
     'learn': 'needs a table of labels; tests/cli/test_learn.py runs it on the tiny bundle',
+    'monitor': 'needs coded tables; tests/cli/test_monitor.py runs it',
     'gpu': 'measures steps of the real backbone; tests/training/test_memory.py measures a tiny one',
 }
 """Commands of naics-embed that are checked, not run → why."""

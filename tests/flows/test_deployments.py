@@ -35,7 +35,14 @@ def test_every_deployment_has_a_name_of_its_own():
         'text-training/cpu',
         'text-training/gpu',
     } <= set(NAMED)
-    assert {'refine/cpu', 'evaluate/cpu', 'sweep/cpu', 'code-batch/cpu', 'learn/cpu'} <= set(NAMED)
+    assert {
+        'refine/cpu',
+        'evaluate/cpu',
+        'sweep/cpu',
+        'code-batch/cpu',
+        'learn/cpu',
+        'monitor/cpu',
+    } <= set(NAMED)
 
 
 @pytest.mark.parametrize('name', NAMED)

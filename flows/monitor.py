@@ -1,0 +1,89 @@
+"""The monitor flow: coded texts against earlier ones, on a schedule, with an event for an alarm."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect.runtime import flow_run
+
+from flows.checked import Text, checked_flow
+from flows.configuration import artifact_root, configured, tracking_uri
+from flows.runtime import CHECKOUT
+from naics_embed import __version__
+from naics_embed.errors import UserError
+from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
+from tasks.monitoring import CodedFiles, announce, monitor_files, write_metrics
+
+ALL = 'all'
+
+
+@checked_flow(name='monitor', flow_run_name='monitor', retries=0)
+def monitor(
+    sources: list[Text],
+    reference: list[Text] | None = None,
+    time_column: str | None = None,
+    text_column: str | None = None,
+    prefix: str = 'naics_',
+    every: str = 'week',
+    subject: str = 'coded',
+    prometheus: str | None = None,
+    fail: bool = False,
+    profile: str = 'cpu',
+    overrides: list[Text] | None = None,
+    config_folder: str | None = None,
+) -> dict[str, Any]:
+    """Compare coded texts with earlier ones, window by window; announce what the last one changes.
+
+    Args:
+        sources: tables that ``code`` or ``code-batch`` has written, observations of the service,
+            or folders of them.
+        reference: the same, of a time at which all was well; labelled texts of the bundle in use
+            where None.
+        time_column: column of dates or times, ISO 8601.
+        text_column: column of texts, for their length and unknown words.
+        prefix: of the columns that coding has added.
+        every: ``day``, ``week``, ``month`` or ``all``.
+        subject: name of what is monitored, in the event.
+        prometheus: file for metrics of the last window, read by the textfile collector.
+        fail: whether the flow fails on an alarm in the last window.
+        profile: a file in ``configs/profiles``: smoke, cpu or gpu.
+        overrides: dotted assignments, such as ``monitoring.psi=0.2``.
+        config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
+    """
+    config = configured(
+        Path(config_folder) if config_folder else CHECKOUT / 'configs', profile, overrides
+    )
+    root = artifact_root(config)
+    if not sources:
+        raise UserError('name coded tables or observations in sources')
+    files = CodedFiles(
+        tuple(Path(source).absolute() for source in sources),
+        tuple(Path(source).absolute() for source in reference or ()),
+        prefix,
+        text_column,
+        time_column,
+        None if every == ALL else every,
+    )
+    root.mkdir(parents=True, exist_ok=True)
+    tags = {
+        'profile': profile,
+        'library_version': __version__,
+        'git_revision': git_revision(CHECKOUT),
+        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
+    }
+    params = {'sources': ', '.join(map(str, files.paths)), 'every': every, 'subject': subject}
+    with pipeline_run(
+        tracking_uri(config, root),
+        config.tracking.experiment,
+        root / 'mlartifacts',
+        tags,
+        params,
+        name='monitor',
+    ) as tracker:
+        result = monitor_files(tracker, root, files, config.monitoring)
+        alarms = announce(result, subject)
+        if prometheus is not None:
+            write_metrics(result, Path(prometheus))
+        if alarms and fail:
+            names = ', '.join(drift.name for drift in result.windows[-1].alarms)
+            raise UserError(f'the last window has changed: {names}')
+        return result.to_dict() | {'run_id': tracker.parent_run_id, 'last_alarms': alarms}

@@ -1,0 +1,1 @@
+"""Whether the texts that come in, and the answers to them, change over time."""
