@@ -16,14 +16,14 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run smoke platform test lint format docs setup clean help
+.PHONY: run smoke platform test lint format docs setup clean clean-artifacts help
 
 help:
 	@echo 'make run [PROFILE=cpu|smoke|gpu] [CENSUS=folder] [ARGS="key=value ..."]   the whole job'
 	@echo 'make platform [DB=postgres]                                            servers and workers'
 	@echo 'make test [SLOW=1]                                                     tests; with the slow ones'
 	@echo 'make docs                                                              the site, into site/'
-	@echo 'make lint | format | setup | clean'
+	@echo 'make lint | format | setup | clean | clean-artifacts'
 
 setup: $(STAMP)
 
@@ -60,4 +60,10 @@ docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) artifacts .prefect .platform .pytest_cache .ruff_cache .hypothesis dist build site
+	rm -rf $(VENV) .prefect .platform .pytest_cache .ruff_cache .mypy_cache .hypothesis dist build site
+	@[ ! -d artifacts ] || echo 'artifacts is kept: trained tables, metrics and runs. make clean-artifacts removes it.'
+
+# What took hours: only after a question, or with YES=1.
+clean-artifacts:
+	@[ "$(YES)" = 1 ] || { printf 'Remove artifacts, with all trained tables, metrics and runs? Type yes: '; read answer; [ "$$answer" = yes ]; } || { echo 'artifacts is kept'; exit 1; }
+	rm -rf artifacts

@@ -344,6 +344,7 @@ def pipeline(
             routes=senders(
                 config.platform.routes, Request(profile, sent, resume, tracker.parent_run_id)
             ),
+            stages=len(PIPELINE.needed(TARGETS[target])),
         )
         source = acquire_source(config.data)
         files = describe_source(source)['files']

@@ -42,6 +42,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """Return the public names, which shells complete."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that the package itself loads at once."""
     if name in _HOMES:

@@ -43,6 +43,10 @@ SECRET = '|'.join(
 )
 """A regular expression, for Python and for JSON schemas, of a text with a secret in an address."""
 
+_PATH = re.compile(
+    r"""(?<![\w.…/:<-])(?:(?:sqlite|file):/{2,4})?"""
+    r"""(?:[A-Za-z]:[\\/]|~?/)(?:[^\s'",;<>|]*[\\/])?(?P<last>[^\s'",;<>|\\/]+)[\\/]?"""
+)
 _ADDRESS = re.compile(rf"""{_START}{_SCHEME}[^\s'"<>`]+""")
 _USER = re.compile(f'^(?:[^/?#]*|[^/?#@:[]+:(?!{_PORT}).*)@')
 _SQL_USER = re.compile('^[^/?#@:]*:.*@')
@@ -69,6 +73,18 @@ def shown_tracker(uri: str) -> str:
         return redacted(uri)
     scheme, separator, path = uri.partition(':///')
     return f'{scheme}: {PurePath(path).name}' if separator else redacted(uri)
+
+
+def without_folders(text: str) -> str:
+    """Return a text whose absolute paths are shortened to their last part: ``…/census``.
+
+    For pages that others read: where files lie on the machine of whoever made them is nobody's
+    business, and means nothing elsewhere.
+
+    >>> without_folders('read from /home/ada/files/census, 3 files')
+    'read from …/census, 3 files'
+    """
+    return _PATH.sub(lambda found: f'…/{found["last"]}', text)
 
 
 def _redacted_address(address: str) -> str:

@@ -52,6 +52,7 @@ LAYERS = {
     'assessment': 7,
     'estimators': 7,
     'doctor': 7,
+    'starter': 7,
     'review': 7,
     'monitoring': 8,
     'service': 7,

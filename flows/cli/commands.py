@@ -21,6 +21,7 @@ app = typer.Typer(no_args_is_help=True)
 app.command(rich_help_panel=Group.INSPECT)(tools.diff)
 app.command(rich_help_panel=Group.INSPECT)(tools.visualize)
 
+STARTING = 'naics-embed: starting; libraries and a Prefect server take up to a minute to load'
 Overrides = Annotated[
     list[str] | None, typer.Argument(help='Configuration, as key=value.', metavar='KEY=VALUE')
 ]
@@ -363,6 +364,9 @@ def _orchestrated(*, quiet: bool) -> Iterator[Callable[[], None]]:
     from flows.runtime import prepare
 
     check_named_server()
+    if not quiet:
+        # Libraries and Prefect's server take up to a minute before the first stage.
+        typer.echo(STARTING, err=True)
     prepare(quiet=True)
     # Prefect would only warn, and fail later.
     Path(os.environ['PREFECT_HOME']).expanduser().mkdir(parents=True, exist_ok=True)

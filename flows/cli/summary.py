@@ -47,14 +47,20 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     metrics = summary['metrics']
     if metrics:
         console.print(_metrics_table(metrics))
-    console.print(f'files    {_short(summary["root"])}', markup=False)
+    console.print(f'files    {_short(summary["root"])}', markup=False, soft_wrap=True)
     if summary['bundle']:
         state = 'promoted' if summary['promoted'] else 'not promoted'
         reason = f': {summary["promotion"]}' if summary['promotion'] else ''
         console.print(f'table    {summary["table"]}')
-        console.print(f'bundle   {_short(summary["bundle"])} ({state}{reason})', markup=False)
+        console.print(
+            f'bundle   {_short(summary["bundle"])} ({state}{reason})', markup=False, soft_wrap=True
+        )
     if summary['report']:
-        console.print(f'report   {_short(summary["report"])} ({summary["verdict"]})', markup=False)
+        console.print(
+            f'report   {_short(summary["report"])} ({summary["verdict"]})',
+            markup=False,
+            soft_wrap=True,
+        )
     console.print('\n[bold]next[/]')
     table = (
         '' if summary['promoted'] else f' --bundle {shlex.quote(_short(summary["bundle"] or ""))}'
@@ -72,7 +78,7 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
             markup=False,
         )
     else:
-        console.print(f'  MLflow: {uri}')
+        console.print(f'  MLflow: {uri}', soft_wrap=True, markup=False)
     console.print(
         '  PREFECT_HOME=$PWD/.prefect PREFECT_SERVER_API_AUTH_STRING=user:password'
         ' .venv/bin/python -m flows.local_platform prefect',

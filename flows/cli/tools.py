@@ -71,6 +71,14 @@ def diff(
         raise UserError(f'--metrics {pattern!r} is no regular expression: {error}') from error
     store = _store(root, tracking_uri)
     one, two = store.facts(first), store.facts(second)
+    if one.identity == two.identity:
+        same = f'{first} and {second} are one: {one.name}'
+        if as_json:
+            content = {'runs': [one.name, two.name], 'settings': {}, 'metrics': {}, 'note': same}
+            sys.stdout.write(json.dumps(content, indent=2) + '\n')
+        else:
+            typer.echo(f'{same}; there is nothing to compare')
+        return
     keys = sorted({*one.settings, *two.settings})
     for facts in (one, two):
         # A bundle says nothing of settings such as service.port: they are no difference.
@@ -87,9 +95,13 @@ def diff(
         sys.stdout.write(json.dumps(content, indent=2) + '\n')
         return
     rows = [(key, *(MISSING if v is None else v for v in pair)) for key, pair in settings.items()]
-    _table(('setting', one.name, two.name), rows, f'{len(rows)} settings differ')
+    _table(
+        ('setting', one.name, two.name),
+        rows,
+        _counted(len(rows), 'setting differs', 'settings differ'),
+    )
     rows = [(name, *map(_number, pair), _change(*pair)) for name, pair in metrics.items()]
-    _table(('metric', one.name, two.name, 'change'), rows, f'{len(rows)} metrics')
+    _table(('metric', one.name, two.name, 'change'), rows, _counted(len(rows), 'metric', 'metrics'))
 
 
 def visualize(
@@ -197,6 +209,10 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]], title: str) ->
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
     console.print()
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f'{count:,} {one if count == 1 else several}'
 
 
 def _cell(value: Any) -> str:

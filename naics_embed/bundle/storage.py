@@ -78,6 +78,17 @@ class Bundle:
     space: Space
     manifest: dict[str, Any]
 
+    def __repr__(self) -> str:
+        """Return what it is, for shells and notebooks; the manifest would fill a screen."""
+        kind = 'starter, not trained' if self.starter else self.manifest.get('table', 'table')
+        codes, dim = self.manifest.get('codes', 0), self.space.dim
+        return f'Bundle({str(self.path)!r}: {kind}, {codes:,} codes, {dim} dimensions)'
+
+    @property
+    def starter(self) -> bool:
+        """Whether it was built without training, for the first minute."""
+        return bool(self.manifest.get('starter', False))
+
     @classmethod
     def load(cls, path: Path, *, verify: bool = True) -> 'Bundle':
         """Open a bundle.

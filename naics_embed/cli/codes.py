@@ -1,4 +1,4 @@
-"""Commands that take codes: similar, compare, cluster."""
+"""Commands that take codes: show, similar, compare, cluster."""
 
 import enum
 import json
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naics_embed.cli.card import print_card
+from naics_embed.cli.in_use import bundle_or_starter, say_starter
 from naics_embed.cli.search import AsJson, BundleOption
 from naics_embed.errors import UserError
 
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
     import polars as pl
 
     from naics_embed.search.code_table import Code, CodeTable, Comparison
+
+
+class By(enum.StrEnum):
+    """How similar codes are found."""
+
+    TREE = 'tree'
+    TEXT = 'text'
+    BOTH = 'both'
 
 
 class Method(enum.StrEnum):
@@ -31,13 +41,40 @@ def similar(
     level: Annotated[
         int | None, typer.Option(help='Digits of the codes shown; those of CODE by default.')
     ] = None,
+    by: Annotated[
+        By,
+        typer.Option(
+            help='tree: the points, which keep the taxonomy; text: what firms of the codes say; '
+            'both: the sum of the ranks.'
+        ),
+    ] = By.TREE,
     as_json: AsJson = False,
     bundle: BundleOption = None,
 ) -> None:
-    """Show the codes nearest to a code."""
-    rows = [asdict(near) for near in _table(bundle).similar(code, k, level)]
+    """Show the codes nearest to a code: by the tree, or by what their firms do (--by text)."""
+    rows = [asdict(near) for near in _table(bundle, code).similar(code, k, level, by=by.value)]
     columns = ('official', 'title', 'distance', 'tree_distance', 'shared')
+    if by is not By.TREE:
+        columns = ('official', 'title', 'similarity', 'distance', 'tree_distance', 'shared')
     show_rows(rows, columns, as_json=as_json)
+
+
+def show(
+    code: Annotated[str, typer.Argument(help='A code.')],
+    k: Annotated[int, typer.Option('-k', help='How many similar codes.')] = 5,
+    by: Annotated[By, typer.Option(help='How similar codes are found.')] = By.TREE,
+    as_json: AsJson = False,
+    bundle: BundleOption = None,
+) -> None:
+    """Show a code: title, path, codes below, similar codes, and what its text sends elsewhere."""
+    table = _table(bundle, code)
+    from naics_embed.search.card import card_of
+
+    card = card_of(table, code, k, by.value)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(card), indent=2) + '\n')
+    else:
+        print_card(card)
 
 
 def compare(
@@ -47,7 +84,7 @@ def compare(
     bundle: BundleOption = None,
 ) -> None:
     """Compare two codes: common ancestor, distances, cross references between them."""
-    codes = _table(bundle)
+    codes = _table(bundle, first, second)
     comparison = codes.compare(first, second)
     between = [
         redirection
@@ -101,10 +138,14 @@ def _both_ways(comparison: 'Comparison') -> tuple[tuple['Code', 'Code'], ...]:
     return (first, second), (second, first)
 
 
-def _table(bundle: Path | None) -> 'CodeTable':
-    from naics_embed.bundle.promotion import promoted_bundle
+def _table(bundle: Path | None, *codes: str) -> 'CodeTable':
+    """Load the table of a bundle, after its codes are known to be there."""
+    path = bundle_or_starter(bundle)
+    from naics_embed.search.code_lookup import check_codes
 
-    path = bundle or promoted_bundle()
+    # Before torch is loaded: a wrong code is said at once.
+    check_codes(path, codes)
+    say_starter(path)
     from naics_embed.search.code_table import CodeTable
 
     return CodeTable.load(path)

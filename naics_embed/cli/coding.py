@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from naics_embed.cli.in_use import bundle_or_starter, say_starter
 from naics_embed.cli.progress import EVERY_S, rows_done
 from naics_embed.cli.search import BundleOption
 from naics_embed.cli.user_tables import can_resume, table_read, table_written
@@ -97,19 +98,19 @@ def code(
     bundle: BundleOption = None,
 ) -> None:
     """Code every row of a file; a run that was stopped resumes."""
-    from naics_embed.bundle.promotion import promoted_bundle
     from naics_embed.search.bulk import FileJob, code_file, open_job
     from naics_embed.search.coded_columns import ColumnOptions
-    from naics_embed.search.searcher import check_k_and_level
+    from naics_embed.search.options import check_k_and_level
+    from naics_embed.search.status import in_a_line
     from naics_embed.search.text_columns import describe, text_columns
     from naics_embed.tabular.counting import rows_about
     from naics_embed.tabular.dialect import DialectOptions
     from naics_embed.tabular.open import ReadOptions
 
-    path = bundle or promoted_bundle()
     check_k_and_level(top, level)
     if not 0 < confidence <= 1:
         raise UserError(f'--confidence must be above 0 and at most 1, not {confidence}')
+    path = bundle_or_starter(bundle)
     chosen = None if columns is None else tuple(name.strip() for name in columns.split(','))
     dialect = DialectOptions(encoding, delimiter, quote, skip_rows, header)
     texts = text_columns(text_column or [DEFAULT_COLUMN], weight or [])
@@ -155,3 +156,6 @@ def code(
         f'{done.rows:,} rows written to {out}{resumed}; {done.bad:,} could not be read{reasons}',
         err=True,
     )
+    if done.rows:
+        typer.echo(in_a_line(done.statuses), err=True)
+    say_starter(path)

@@ -64,4 +64,5 @@ def _print(findings: 'list[Finding]') -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
     count = {level: sum(one.level == level for one in findings) for level in ('fail', 'warn')}
-    console.print(f'{len(findings)} checks, {count["fail"]} failed, {count["warn"]} warnings')
+    warnings = f'{count["warn"]} warning{"" if count["warn"] == 1 else "s"}'
+    console.print(f'{len(findings)} checks, {count["fail"]} failed, {warnings}')

@@ -1,6 +1,7 @@
 """The groups of commands in ``naics-embed --help``, in their order."""
 
 import enum
+import inspect
 
 import typer
 from typer.models import CommandInfo
@@ -29,3 +30,20 @@ def sort_commands(app: typer.Typer) -> None:
         return order.index(group) if group in order else len(order)
 
     app.registered_commands.sort(key=place)
+
+
+def outline(command: CommandInfo) -> CommandInfo:
+    """Return a command without parameters, with what a list of commands shows of it."""
+    assert command.callback is not None
+    name = command.name or command.callback.__name__.replace('_', '-')
+    said = command.help or inspect.getdoc(command.callback)
+    return CommandInfo(
+        name,
+        callback=_nothing,
+        help=said,
+        rich_help_panel=command.rich_help_panel,
+    )
+
+
+def _nothing() -> None:
+    """Stand in for a command that is listed and not called."""

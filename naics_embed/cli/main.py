@@ -1,5 +1,6 @@
 """Entry point of ``naics-embed``: reading commands, and in a checkout the pipeline's."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -18,6 +19,7 @@ from naics_embed.cli import (
     doctor,
     gpu,
     labels,
+    metrics,
     monitor,
     report,
     review,
@@ -25,7 +27,7 @@ from naics_embed.cli import (
 )
 from naics_embed.cli import search as table
 from naics_embed.cli.checkout import checkout
-from naics_embed.cli.groups import Group, sort_commands
+from naics_embed.cli.groups import Group, outline, sort_commands
 from naics_embed.cli.streams import write_every_character
 from naics_embed.disk import disk_error
 from naics_embed.errors import UserError
@@ -40,6 +42,8 @@ RENAMED_OPTIONS = {
 }
 """Options of the previous version and their names in this one."""
 COMMANDS_GROUP = 'naics_embed.commands'
+COMPLETION_VARIABLE = '_NAICS_EMBED_COMPLETE'
+"""Set by the shell where it asks what a line may continue with."""
 PIPELINE_COMMANDS = {
     'run': Group.TRAIN,
     'data': Group.TRAIN,
@@ -66,6 +70,7 @@ app = typer.Typer(
 COMMANDS = (
     ('search', Group.USE, table.search),
     ('code', Group.USE, coding.code),
+    ('show', Group.USE, codes.show),
     ('similar', Group.USE, codes.similar),
     ('compare', Group.USE, codes.compare),
     ('cluster', Group.USE, codes.cluster),
@@ -74,7 +79,7 @@ COMMANDS = (
     ('assess', Group.TEACH, labels.assess),
     ('audit', Group.TEACH, audit.audit),
     ('learn', Group.TEACH, labels.learn),
-    ('metrics', Group.INSPECT, table.metrics),
+    ('metrics', Group.INSPECT, metrics.metrics),
     ('report', Group.INSPECT, report.report),
     ('map', Group.INSPECT, atlas.map_codes),
     ('config', Group.TRAIN, config.config),
@@ -122,10 +127,27 @@ def _needs_checkout() -> None:
     )
 
 
+def _register(arguments: Sequence[str]) -> None:
+    """Register what is asked for: a start builds every parameter of every command it knows.
+
+    The first word tells: a command of our own needs neither others nor the pipeline's; help on the
+    whole needs names and sentences, no parameters. Else, and for completion, all are registered.
+    """
+    first = arguments[0] if arguments else None
+    completing = COMPLETION_VARIABLE in os.environ
+    own = {command.name: command for command in app.registered_commands}
+    if first in own and not completing:
+        app.registered_commands = [own[first]]
+        return
+    _join_pipeline()
+    if not completing and first in (None, '--help', '--version'):
+        app.registered_commands = [outline(command) for command in app.registered_commands]
+
+
 def main() -> None:
     """Run the command line; a user's error is one paragraph on stderr and exit status 2."""
     write_every_character()
-    _join_pipeline()
+    _register(sys.argv[1:])
     try:
         _check_options(sys.argv[1:])
         app()

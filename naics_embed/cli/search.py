@@ -1,4 +1,4 @@
-"""Commands that read a table: search, metrics, export."""
+"""Commands that read a table: search, export."""
 
 import enum
 import json
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from naics_embed.cli.card import print_card
+from naics_embed.cli.in_use import bundle_or_starter, say_starter
+from naics_embed.cli.streams import given_texts
 from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 BundleOption = Annotated[
     Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
 ]
-UNDEFINED = 'undefined'
-
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
 
 
@@ -41,7 +41,12 @@ FOLDER_FORMATS = (ExportFormat.PROJECTOR, ExportFormat.SENTENCE_TRANSFORMERS)
 
 
 def search(
-    texts: Annotated[list[str], typer.Argument(help='Descriptions of businesses, or codes.')],
+    texts: Annotated[
+        list[str],
+        typer.Argument(
+            help='Descriptions of businesses, or codes; - for lines of standard input.',
+        ),
+    ],
     k: Annotated[int, typer.Option('-k', help='How many codes.')] = 5,
     level: Annotated[int, typer.Option(help='Digits of the codes, 2 to 6.')] = 6,
     confidence: Annotated[
@@ -57,11 +62,18 @@ def search(
     bundle: BundleOption = None,
 ) -> None:
     """Find the codes of descriptions; for a code, show what it is and what is like it."""
-    from naics_embed.bundle.promotion import promoted_bundle
+    from naics_embed.search.options import check_confidence, check_evidence, check_k_and_level
 
-    # Checked before torch is loaded, so that a user without a bundle sees the error at once.
-    path = bundle or promoted_bundle()
-    from naics_embed.search.card import card_of, looks_like_code
+    # Checked before torch is loaded, so that a mistake is said at once.
+    check_k_and_level(k, level)
+    check_confidence(confidence)
+    check_evidence(evidence)
+    texts = given_texts(texts)
+    path = bundle_or_starter(bundle)
+    from naics_embed.search.code_lookup import check_codes, looks_like_code
+
+    check_codes(path, [text for text in texts if looks_like_code(text)])
+    from naics_embed.search.card import card_of
     from naics_embed.search.code_table import CodeTable
 
     codes = [text for text in texts if looks_like_code(text)]
@@ -79,6 +91,7 @@ def search(
         )
     )
     results: list[Any] = [cards.get(text) or next(found) for text in texts]
+    say_starter(path)
     if as_json:
         _print_json([_content(text, one) for text, one in zip(texts, results, strict=True)])
         return
@@ -128,30 +141,6 @@ def _content(text: str, result: Any) -> dict[str, Any]:
     return asdict(result) | {'status': result.status}
 
 
-def metrics(as_json: AsJson = False, bundle: BundleOption = None) -> None:
-    """Print every metric of a run, with its baseline or ceiling."""
-    metrics = _load(bundle).metrics()
-    if as_json:
-        _print_json(metrics)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column('metric', overflow='fold')
-    table.add_column('value', justify='right')
-    table.add_column('reference', justify='right')
-    table.add_column('')
-    for name, metric in sorted(metrics.items()):
-        table.add_row(
-            name,
-            _number(metric['value']),
-            '' if metric['reference'] is None else _number(metric['reference']),
-            metric['reference_name'] or '',
-        )
-    Console(highlight=False, markup=False).print(table)
-
-
 def export(
     out: Annotated[Path, typer.Option('-o', '--out', help='File or folder to write.')],
     file_format: Annotated[
@@ -190,12 +179,6 @@ def _export(bundle: 'Bundle', chosen: ExportFormat, out: Path) -> None:
 
     TABLE_FORMATS[chosen.value](bundle, out)
     typer.echo(f'{bundle.manifest["codes"]:,} codes written to {out}', err=True)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return UNDEFINED
-    return f'{value:,.0f}' if float(value).is_integer() and abs(value) > 1 else f'{value:.4f}'
 
 
 def _format_of(out: Path) -> ExportFormat:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from naics_embed.cli.checkout import configs_folder
+from naics_embed.cli.in_use import bundle_or_starter, say_starter
 from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,11 +48,10 @@ def serve(
         raise UserError(f"{', '.join(missing)} is missing: pip install 'naics-embed[serve]'")
     config = _config(config_folder, overrides or [], host, port)
     review = _review_config(config_folder, overrides or [])
-    from naics_embed.bundle.promotion import promoted_bundle
-
     # Checked before torch is loaded, so that a user without a bundle sees the error at once.
-    path = bundle or promoted_bundle()
+    path = bundle_or_starter(bundle)
     _check_bundle(path)
+    say_starter(path)
     from naics_embed.service.server import run_server
 
     # What goes on is said in plain lines; the log has warnings and faults.

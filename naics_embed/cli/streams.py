@@ -2,6 +2,11 @@
 
 import io
 import sys
+from collections.abc import Sequence
+
+from naics_embed.errors import UserError
+
+STANDARD_INPUT = '-'
 
 
 def write_every_character() -> None:
@@ -16,3 +21,20 @@ def write_every_character() -> None:
         unicode = stream.encoding.lower().replace('-', '').startswith('utf')
         if stream.errors == 'strict' or (stream.errors == 'surrogateescape' and not unicode):
             stream.reconfigure(errors='backslashreplace')
+
+
+def given_texts(arguments: Sequence[str]) -> list[str]:
+    """Return texts of a command line, with the lines of standard input in place of ``-``.
+
+    Raises:
+        UserError: there is no line.
+    """
+    texts: list[str] = []
+    for argument in arguments:
+        if argument == STANDARD_INPUT:
+            texts += [line.strip() for line in sys.stdin if line.strip()]
+        else:
+            texts.append(argument)
+    if not texts:
+        raise UserError('standard input holds no text; give one on each line')
+    return texts

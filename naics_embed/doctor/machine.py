@@ -63,7 +63,7 @@ def check_backbone(backbone: BackboneConfig, environment: Mapping[str, str]) -> 
             files = locate_backbone(backbone.name, backbone.revision)
         except SourceError as error:
             return fail('backbone', str(error), remedy)
-        return ok('backbone', f'{backbone.name} from {files.origin}; {state}')
+        return ok('backbone', f'{backbone.name} from {files.origin}; no hub is needed')
     if offline or backbone.revision is None:
         why = state if offline else 'no commit is pinned (backbone.revision)'
         return fail('backbone', f'{backbone.name} is not on this machine, and {why}', remedy)

@@ -26,6 +26,32 @@ TEXT_SETS = {
 }
 TEXT_METRICS = {'top1': 'top-1 accuracy', 'hit_at_10': 'hit@10', 'mrr': 'MRR'}
 SYSTEMS = {'hybrid_': 'coder', '': 'distance alone'}
+ENCODER = {'': 'this encoder, distance'}
+"""What the encoder is measured as where it is exported without the coder."""
+SENTENCE_TRANSFORMERS = 'sentence-transformers'
+RANKING = """## Use
+
+```python
+import csv
+import torch
+from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+
+encoder = SentenceTransformer('.', trust_remote_code=True)  # this folder; see below
+codes = list(csv.DictReader(open('codes.csv', encoding='utf-8')))
+def point(v, c=CURVATURE):  # exponential map at the origin: time, then space
+    r = v.norm(dim=-1, keepdim=True).clamp_min(1e-12) * c**0.5
+    return torch.cat([r.cosh(), r.sinh() / r * v * c**0.5], dim=-1)
+text = point(encoder.encode(['dog grooming salon'], convert_to_tensor=True).cpu().double())
+table = point(load_file('codes.safetensors')['tangents'].double())
+far = torch.acosh((text[:, :1] * table[:, 0] - text[:, 1:] @ table[:, 1:].T).clamp_min(1))[0]
+for i in [i for i in far.argsort().tolist() if codes[i]['level'] == '6'][:5]:
+    print(codes[i]['code'], codes[i]['title'], f'{far[i] / CURVATURE**0.5:.2f}')
+```
+
+`trust_remote_code` is for `lorentz_bound.py` in this folder, the last module, which has no
+counterpart in sentence-transformers: it bounds the vectors as those of the codes are. Nothing else
+is needed, no package naics-embed and no network."""
 TREE_METRICS = {
     'spearman': 'Spearman with the tree distance',
     'map_neighbours': 'MAP over neighbours in the tree',
@@ -55,7 +81,8 @@ def model_card(
         metrics: ``split/metric`` → ``value``, ``reference``, ``reference_name``.
         library: what loads the folder: ``naics-embed`` or ``sentence-transformers``.
     """
-    results = _results(metrics)
+    systems = ENCODER if library == SENTENCE_TRANSFORMERS else SYSTEMS
+    results = _results(metrics, systems)
     facts: dict[str, Any] = {
         'license': LICENSE,
         'language': 'en',
@@ -74,9 +101,9 @@ def model_card(
         f'---\n{front}\n---',
         f'# {MODEL_NAME}',
         _what(manifest),
-        _use(library),
-        _metrics(metrics),
-        _provenance(manifest),
+        _use(library, manifest['space']['curvature']),
+        _metrics(metrics, systems, library),
+        _provenance(manifest, library),
         LIMITS,
     ]
     return '\n\n'.join(part for part in parts if part) + '\n'
@@ -106,15 +133,9 @@ def _what(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _use(library: str) -> str:
-    if library == 'sentence-transformers':
-        return (
-            '## Use\n\n```python\nfrom sentence_transformers import SentenceTransformer\n\n'
-            "encoder = SentenceTransformer('.')  # this folder\n"
-            "encoder.encode(['dog grooming salon'])\n```\n\n"
-            'The output is a tangent vector before its bound; `manifest.json` says how to make a '
-            'point of it and how to compare points.'
-        )
+def _use(library: str, curvature: float) -> str:
+    if library == SENTENCE_TRANSFORMERS:
+        return RANKING.replace('CURVATURE', f'{curvature:g}')
     return (
         '## Use\n\n```python\nfrom naics_embed import Coder\n\n'
         "coder = Coder.load('.')  # this folder\n"
@@ -124,18 +145,25 @@ def _use(library: str) -> str:
     )
 
 
-def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+def _metrics(
+    metrics: Mapping[str, Mapping[str, Any]], systems: Mapping[str, str], library: str
+) -> str:
     lines = []
     for prefix, dataset in TEXT_SETS.items():
         for name, title in TEXT_METRICS.items():
-            for system, label in SYSTEMS.items():
+            for system, label in systems.items():
                 lines += _row(metrics, f'test/{system}{prefix}{name}', f'{dataset}: {title}', label)
     for name, title in TREE_METRICS.items():
         lines += _row(metrics, f'tree/{name}', f'table of codes: {title}', '')
     if not lines:
         return ''
     head = '## Metrics\n\n| metric | system | value | beside it |\n|---|---|---|---|\n'
-    note = '\n\nOne run, one seed. `metrics.json` holds every metric.'
+    note = '\n\nOne run, one seed. ' + (
+        'They are those of this encoder: the nearest code by the Lorentz distance. The coder of '
+        'naics-embed, which weighs words and known texts too, is better; it is not in this folder.'
+        if library == SENTENCE_TRANSFORMERS
+        else '`metrics.json` holds every metric.'
+    )
     return head + '\n'.join(lines) + note
 
 
@@ -150,12 +178,14 @@ def _row(metrics: Mapping[str, Mapping[str, Any]], key: str, title: str, system:
     return [f'| {title} | {system} | {metric["value"]:.3f} | {beside} |']
 
 
-def _results(metrics: Mapping[str, Mapping[str, Any]]) -> list[EvalResult]:
+def _results(
+    metrics: Mapping[str, Mapping[str, Any]], systems: Mapping[str, str]
+) -> list[EvalResult]:
     """Return what the hub shows as verified by the author: the coder where there is one."""
     results = []
     for prefix, dataset in TEXT_SETS.items():
         for name, title in TEXT_METRICS.items():
-            for system, label in SYSTEMS.items():
+            for system, label in systems.items():
                 metric = metrics.get(f'test/{system}{prefix}{name}')
                 if metric is not None and metric['value'] is not None:
                     results.append(
@@ -172,7 +202,7 @@ def _results(metrics: Mapping[str, Mapping[str, Any]]) -> list[EvalResult]:
     return results
 
 
-def _provenance(manifest: Mapping[str, Any]) -> str:
+def _provenance(manifest: Mapping[str, Any], library: str) -> str:
     lines = [f'- naics-embed {manifest["library_version"]}']
     source = manifest.get('source') or {}
     if 'kind' in source:
@@ -184,7 +214,8 @@ def _provenance(manifest: Mapping[str, Any]) -> str:
     seed = _configured(manifest, 'runtime', 'seed')
     if seed is not None:
         lines.append(f'- Seed {seed}')
-    lines.append('- Every setting: `configuration` in `manifest.json`')
+    if library != SENTENCE_TRANSFORMERS:
+        lines.append('- Every setting: `configuration` in `manifest.json`')
     return '## Where it comes from\n\n' + '\n'.join(lines)
 
 

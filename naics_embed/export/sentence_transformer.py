@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import copyfile
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from naics_embed.artifacts import atomic_directory
@@ -28,15 +28,26 @@ TOKENIZER_CONFIG = {
     'unk_token': '[UNK]',
 }
 OUTPUT_NOTE = (
-    'encode() returns the tangent vector v at the origin before its bound. The coordinates are '
-    'r_max · tanh(|v| / r_max) · v / |v|, the point their exponential map. Cosine is the wrong '
-    'similarity: use the Lorentz distance, as naics_embed.Searcher does.'
+    'encode() returns the coordinates of a text, a tangent vector at the origin, bounded, '
+    'and codes.safetensors those of the codes, in the order of codes.csv. Points are their '
+    'exponential maps. Cosine and dot product are wrong: use the Lorentz distance, as the '
+    'card shows.'
 )
+CODES_LIST = 'codes.csv'
+CODES_TABLE = 'codes.safetensors'
+BOUND = 'lorentz_bound.LorentzBound'
+"""The last module, in a file of the folder."""
+BOUND_FILE = Path(__file__).with_name('lorentz_bound.py')
+TRANSFORMER_CONFIG = 'sentence_bert_config.json'
+MODULES = 'modules.json'
 HEAD_NAMES = {'linear.weight', 'linear.bias', 'hidden.weight', 'hidden.bias', 'out.weight'}
 
 
 def export_sentence_transformer(bundle: Bundle, out: Path) -> None:
-    """Write transformer, pooling and head as modules of sentence-transformers, with a model card.
+    """Write encoder and table of codes as a folder that needs sentence-transformers only.
+
+    It holds transformer, pooling, head and bound as modules, the coordinates of the codes, and a
+    card whose ten lines rank codes for a text.
 
     The head is a linear map plus a hidden layer, v = L·x + O·gelu(H·x). With x = gelu(x) − gelu(−x)
     that is two dense layers: gelu of (L·x, −L·x, H·x), then (1, −1, O).
@@ -89,12 +100,40 @@ def export_sentence_transformer(bundle: Bundle, out: Path) -> None:
             similarity_fn_name='euclidean',
         )
         model.save(str(folder), create_model_card=False)
+        _add_bound(folder, bundle.space.r_max)
+        # Else the library makes a pooling layer that nothing uses, and warns that it is random.
+        _change_json(folder / TRANSFORMER_CONFIG, model_kwargs={'add_pooling_layer': False})
+        _write_codes(folder, bundle)
         for file in plain.iterdir():
             file.unlink()
         plain.rmdir()
         card = model_card(bundle.manifest, bundle.metrics(), library=LIBRARY)
         (folder / README).write_text(card, encoding='utf-8')
         write_manifest(bundle, folder, output=OUTPUT_NOTE)
+
+
+def _add_bound(folder: Path, r_max: float) -> None:
+    modules = json.loads((folder / MODULES).read_text(encoding='utf-8'))
+    at = len(modules)
+    path = f'{at}_LorentzBound'
+    (folder / path).mkdir()
+    (folder / path / 'config.json').write_text(json.dumps({'r_max': r_max}), encoding='utf-8')
+    copyfile(BOUND_FILE, folder / BOUND_FILE.name)
+    modules.append({'idx': at, 'name': str(at), 'path': path, 'type': BOUND})
+    (folder / MODULES).write_text(json.dumps(modules, indent=2), encoding='utf-8')
+
+
+def _change_json(path: Path, **values: object) -> None:
+    content = json.loads(path.read_text(encoding='utf-8')) | values
+    path.write_text(json.dumps(content, indent=2), encoding='utf-8')
+
+
+def _write_codes(folder: Path, bundle: Bundle) -> None:
+    """Write codes and titles as csv and their coordinates as float32 ``(n, dim)``, in one order."""
+    codes = bundle.codes().select('official', 'title', 'level')
+    codes.rename({'official': 'code'}).write_csv(folder / CODES_LIST)
+    tangents = torch.from_numpy(bundle.tangents()).float().contiguous()
+    save_file({'tangents': tangents}, folder / CODES_TABLE)
 
 
 def _dense_weights(head: dict[str, Tensor], scale: float) -> tuple[tuple[Tensor, Tensor], Tensor]:

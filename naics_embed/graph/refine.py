@@ -19,6 +19,7 @@ from naics_embed.graph.selection import SELECTION, RefinementValidator
 from naics_embed.graph.smoothing import smooth
 from naics_embed.losses.radius import level_radii
 from naics_embed.losses.uncertainty import UncertaintyWeights
+from naics_embed.metrics.epoch_line import epoch_line
 from naics_embed.metrics.tree import Tree
 from naics_embed.supervision.sampling import Triplets
 from naics_embed.supervision.triplets import iterate_triplets
@@ -158,7 +159,7 @@ def refine(
         record = {**metrics, **{f'train_{name}': value for name, value in sums.items()}}
         record |= {'moved': moved, **_describe(network, scales)}
         history.append(record)
-        log.info('refinement epoch %d: %s', epoch, _line(record))
+        log.info('refinement epoch %d of %d: %s', epoch, settings.max_epochs, epoch_line(record))
         if report is not None:
             report(epoch, record)
         if metrics[SELECTION] > best and validate.allowed(
@@ -268,8 +269,3 @@ def _describe(network: HGCN, scales: UncertaintyWeights) -> dict[str, float]:
         if layer.nearness is not None:
             values[f'nearness_{number}'] = float(layer.nearness.detach())
     return values | {f'weight_{name}': value for name, value in scales.weights().items()}
-
-
-def _line(metrics: Mapping[str, float]) -> str:
-    kept = {name: value for name, value in metrics.items() if not name.startswith(('step', 'wei'))}
-    return ', '.join(f'{name} {value:.4f}' for name, value in kept.items())

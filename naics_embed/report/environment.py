@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from naics_embed.redaction import without_folders
 from naics_embed.report.svg import number
 from naics_embed.taxonomy import official_code
 
@@ -23,5 +24,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals['include_raw'] = lambda name: Markup((TEMPLATES / name).read_text('utf-8'))
-    made.filters |= {'number': number, 'official': official_code}
+    made.filters |= {
+        'number': number,
+        'official': official_code,
+        'without_folders': without_folders,
+    }
     return made

@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from naics_embed.config.report import ReportConfig
+from naics_embed.redaction import redacted, without_folders
 from naics_embed.report import answers as ans
 from naics_embed.report import (
     charts,
@@ -331,5 +332,5 @@ def _flat(values: Mapping[str, Any], prefix: str = '') -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             result += _flat(value, f'{prefix}{name}.')
         else:
-            result.append((f'{prefix}{name}', str(value)))
+            result.append((f'{prefix}{name}', without_folders(redacted(str(value)))))
     return result

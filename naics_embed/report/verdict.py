@@ -16,6 +16,9 @@ from naics_embed.report.contents import KINDS, NAMES, PREFIX, RunReport
 MET, CLOSE, MISSED = 'met', 'close', 'missed'
 GOOD, MIXED, POOR, UNKNOWN = 'good', 'mixed', 'poor', 'unknown'
 CODER = 'hybrid_'
+HELD_OUT = 'held_out_r2'
+TABLE, ANCESTORS = 'table', 'ancestors'
+"""Names of regressors: the coordinates of the codes, and a column for each code above them."""
 TREE = {
     'spearman': 'Tree distances, rank correlation',
     'map_neighbours': 'Neighbours in the tree, MAP',
@@ -34,7 +37,7 @@ class Check:
         against: name of the reference.
         status: met, close or missed.
         decides: whether the verdict counts it.
-        group: answers, space or trust.
+        group: answers, space, trust or regressors.
     """
 
     name: str
@@ -78,6 +81,7 @@ def judge(report: RunReport, marks: ReportConfig) -> Verdict:
         *_retrieval(report, marks, '', 'Distance alone', decides=False),
         *_space(report, marks),
         *_trust(report, marks),
+        *_regressors(report, marks),
     ]
     deciding = [check for check in checks if check.decides]
     missed = [check for check in deciding if check.status == MISSED]
@@ -99,7 +103,7 @@ def _sentence(checks: list[Check], met: list[Check], deciding: list[Check]) -> s
             parts.append(f'{word}: {"; ".join(names)}.')
     behind = [check.name for check in checks if not check.decides and check.status == MISSED]
     if behind:
-        parts.append(f'Behind the best baseline, without deciding: {"; ".join(behind)}.')
+        parts.append(f'For information, behind the best baseline: {"; ".join(behind)}.')
     return ' '.join(parts)
 
 
@@ -161,6 +165,20 @@ def _trust(report: RunReport, marks: ReportConfig) -> list[Check]:
             status = MET if value <= limit else MISSED
             checks.append(Check(name, value, limit, 'at most', status, True, 'trust'))
     return checks
+
+
+def _regressors(report: RunReport, marks: ReportConfig) -> list[Check]:
+    """Compare the coordinates as regressors with columns of ancestors, their nearest rival."""
+    own = report.regression.get(f'{TABLE}/{HELD_OUT}', {})
+    rival = report.regression.get(f'{ANCESTORS}/{HELD_OUT}', {}).get('value')
+    value = own.get('value')
+    if value is None or rival is None:
+        return []
+    error = report.regression.get(f'{TABLE}/{HELD_OUT}_se', {}).get('value') or 0.0
+    noise = marks.standard_errors * error
+    status = MET if value - rival > noise else MISSED if rival - value > noise else CLOSE
+    name = 'Coordinates as regressors, families held out: R²'
+    return [Check(name, value, rival, 'columns of ancestors', status, True, 'regressors')]
 
 
 def _least(fraction: float, mark: float) -> str:

@@ -4,9 +4,12 @@ Rows are coded in parts, each written whole into a folder next to the output. A 
 resumes after the last part.
 """
 
+import re
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from naics_embed.errors import UserError
 from naics_embed.search.coded_columns import UNREADABLE, ColumnOptions, code_texts
 from naics_embed.search.coder import Coder
 from naics_embed.search.text_columns import (
+    TextColumn,
     TextColumns,
     as_columns,
     check_text_columns,
@@ -38,6 +42,8 @@ from naics_embed.tabular.write import (
 )
 
 STATE = 'state.json'
+NUMBER = re.compile(r'[-+]?[$€£]?[0-9][0-9.,\s%-]*')
+"""What a column of descriptions does not consist of: amounts, identifiers, codes."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +80,14 @@ class FileReport:
         bad: rows that cannot be read, with a reason in the column of errors.
         resumed: rows that an earlier run had coded.
         notes: what was detected or changed, a line each.
+        statuses: status → rows, one of `naics_embed.search.status.STATUSES` or ``cannot be read``.
     """
 
     rows: int
     bad: int
     resumed: int
     notes: tuple[str, ...] = ()
+    statuses: Mapping[str, int] = field(default_factory=dict)
 
 
 def code_file(
@@ -175,8 +183,10 @@ def _code_alone(
     if restart and parts.is_dir():
         shutil.rmtree(parts)
     identity = _identity(coder, job)
-    done, bad = _resume(parts, identity)
+    done, bad, counts = _resume(parts, identity)
     resumed = done
+    if report is not None:
+        report(done)
     provenance = provenance_of(coder)
     ending = part_ending(job.out)
     rows = 0
@@ -185,6 +195,8 @@ def _code_alone(
         if rows <= done:
             continue
         texts = row_texts(part, as_columns(job.column))
+        if not number:
+            check_words(job.source, as_columns(job.column), texts.main)
         added = code_texts(
             coder,
             texts.main,
@@ -194,6 +206,8 @@ def _code_alone(
             confidence=job.confidence,
             provenance=provenance,
             lighter=texts.lighter,
+            counts=counts,
+            done=None if report is None else partial(_tell, report, done, len(part)),
         )
         if not number:
             check_some_readable(job.source, added, job.columns)
@@ -202,7 +216,7 @@ def _code_alone(
             write_part(temporary, part, added, _delimiter(table, job))
         _check_unchanged(coder, job, identity)
         done = rows
-        write_json(parts / STATE, {**identity, 'rows': done, 'bad': bad})
+        write_json(parts / STATE, {**identity, 'rows': done, 'bad': bad, 'statuses': counts})
         if report is not None:
             report(done)
     _check_unchanged(coder, job, identity)
@@ -220,7 +234,22 @@ def _code_alone(
             metadata=provenance,
         )
     shutil.rmtree(parts)
-    return FileReport(done, bad, resumed, tuple(table.notes))
+    return FileReport(done, bad, resumed, tuple(table.notes), dict(counts))
+
+
+def check_words(source: object, columns: Sequence[TextColumn], texts: Sequence[Any]) -> None:
+    """Raise UserError where every text of a part is a number: that column has no descriptions."""
+    said = [text for text in texts if isinstance(text, str) and text.strip()]
+    if said and all(NUMBER.fullmatch(text.strip()) for text in said):
+        names = ', '.join(repr(one.name) for one in columns)
+        raise UserError(
+            f'{source}: the column {names} holds numbers, such as {said[0]!r}, not descriptions; '
+            'name the column of descriptions with --text-column'
+        )
+
+
+def _tell(report: Callable[[int], None], before: int, rows: int, fraction: float) -> None:
+    report(before + int(rows * fraction))
 
 
 def unreadable(added: pa.Table, columns: ColumnOptions, part: Part) -> int:
@@ -264,15 +293,15 @@ def _check_unchanged(coder: Coder, job: FileJob, identity: dict[str, Any]) -> No
         raise UserError(f'{job.source} was changed while it was read; run again with --restart')
 
 
-def _resume(parts: Path, identity: dict[str, Any]) -> tuple[int, int]:
+def _resume(parts: Path, identity: dict[str, Any]) -> tuple[int, int, Counter[str]]:
     if not (parts / STATE).is_file():
         shutil.rmtree(parts, ignore_errors=True)
         parts.mkdir()
-        return 0, 0
+        return 0, 0, Counter()
     state = read_json(parts / STATE)
     if {key: state.get(key) for key in identity} != identity:
         raise UserError(
             f'{parts} holds parts of another run (other input, options or table); give --restart '
             'to start again'
         )
-    return int(state['rows']), int(state['bad'])
+    return int(state['rows']), int(state['bad']), Counter(state.get('statuses', {}))

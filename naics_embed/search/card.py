@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from naics_embed.errors import CodeError
+from naics_embed.search.code_lookup import looks_like_code as looks_like_code
 from naics_embed.search.code_table import Code, CodeTable, Neighbour, Redirection
 from naics_embed.search.code_texts import CodeTexts
+from naics_embed.search.likeness import TREE
 from naics_embed.taxonomy import LEVELS, canonical_code
 
 
@@ -29,13 +30,14 @@ class CodeCard(Code):
     texts: CodeTexts
 
 
-def card_of(table: CodeTable, code: str, similar: int) -> CodeCard:
+def card_of(table: CodeTable, code: str, similar: int, by: str = TREE) -> CodeCard:
     """Return all about a code.
 
     Args:
         table: the codes.
         code: in any accepted spelling.
         similar: how many similar codes.
+        by: how they are found, as in `CodeTable.similar`.
 
     Raises:
         CodeError: there is no such code; the message names what it became, or near ones.
@@ -46,7 +48,7 @@ def card_of(table: CodeTable, code: str, similar: int) -> CodeCard:
         vintage=table.vintage,
         path=path_of(table, entry.code),
         children=tuple(table.children(entry.code)),
-        similar=tuple(table.similar(entry.code, similar) if similar else ()),
+        similar=tuple(table.similar(entry.code, similar, by=by) if similar else ()),
         redirections=tuple(table.redirections(entry.code) if table.has_redirections else ()),
         texts=table.texts(entry.code),
     )
@@ -56,12 +58,3 @@ def path_of(table: CodeTable, code: str) -> tuple[Code, ...]:
     """Return the codes from the sector to a canonical code itself."""
     steps = range(LEVELS[0], len(code) + 1)
     return tuple(table[canonical_code(code[:digits])] for digits in steps)
-
-
-def looks_like_code(text: str) -> bool:
-    """Whether a text is spelled as a code: two to six digits, or a sector range."""
-    try:
-        canonical_code(text)
-    except CodeError:
-        return False
-    return True

@@ -1,6 +1,5 @@
 """Codes as input, without an encoder: relatives, comparison, roll-ups, cross references."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +10,15 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from naics_embed.bundle.promotion import promoted_bundle
+from naics_embed.bundle.in_use import bundle_in_use
 from naics_embed.bundle.storage import CODER, Bundle, coordinate_names
-from naics_embed.errors import ArtifactError, CodeError, UserError
+from naics_embed.errors import ArtifactError, UserError
 from naics_embed.geometry.lorentz import centroid, exp0, log0, pairwise_distance
+from naics_embed.search.code_lookup import position_of
 from naics_embed.search.code_texts import CodeTexts, read_code_texts
-from naics_embed.search.concordance import became
+from naics_embed.search.likeness import TEXT, TREE, check_way, mean_texts, ranks
 from naics_embed.search.storage import REDIRECTIONS
-from naics_embed.taxonomy import ROOT_LEVEL, Taxonomy, canonical_code
+from naics_embed.taxonomy import ROOT_LEVEL, Taxonomy
 
 KNOWN_TEXTS = 30
 """Known texts of a code that are shown."""
@@ -49,11 +49,13 @@ class Neighbour(Code):
         distance: geodesic distance.
         tree_distance: edges between the two, through the virtual root if need be.
         shared: code of the lowest common ancestor; None where only the root is shared.
+        similarity: cosine of the mean texts of both; None where texts were not asked for.
     """
 
     distance: float
     tree_distance: int
     shared: str | None
+    similarity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,10 @@ class CodeTable:
         self.curvature = bundle.space.curvature
         self.points: Tensor = exp0(torch.from_numpy(self.tangents.copy()), c=self.curvature)
 
+    def __repr__(self) -> str:
+        """Return what it is, for shells and notebooks."""
+        return f'CodeTable({len(self.frame):,} codes of NAICS {self.vintage}, {self.bundle!r})'
+
     @classmethod
     def load(cls, path: Path | str | None = None, *, verify: bool = False) -> 'CodeTable':
         """Load the table of a bundle, or of the promoted one; the encoder is not read.
@@ -117,7 +123,7 @@ class CodeTable:
         Raises:
             ArtifactError: there is no such bundle, or it is damaged.
         """
-        return cls(Bundle.load(Path(path) if path else promoted_bundle(), verify=verify))
+        return cls(Bundle.load(Path(path) if path else bundle_in_use(), verify=verify))
 
     def position(self, code: str | int) -> int:
         """Return the row of a code.
@@ -126,24 +132,7 @@ class CodeTable:
             CodeError: there is no such code. The message names what it became since the vintage
                 before, its nearest ancestor here, or codes that look alike.
         """
-        key = self.taxonomy.canonical(code)
-        if key in self.taxonomy:
-            return self.taxonomy.index(key)
-        hints = []
-        successors = became(key)
-        if successors is not None:
-            year, later = successors
-            hints.append(f'it is a code of {year} that became {", ".join(later)}')
-        above = [key[:n] for n in range(len(key) - 1, 1, -1) if canonical_code(key[:n]) in self]
-        if above:
-            nearest = self[above[0]]
-            children = [self.taxonomy.codes[i] for i in self._children(nearest.code)]
-            hints.append(f'under {nearest.official} there are {", ".join(children)}')
-        else:
-            near = difflib.get_close_matches(key, self.taxonomy.codes, n=3, cutoff=0.6)
-            hints += [f'near it: {", ".join(near)}'] if near else []
-        hint = f'; {"; ".join(hints)}' if hints else ''
-        raise CodeError(f'{code} is not a code of NAICS {self.vintage}{hint}')
+        return position_of(self.taxonomy, code, self.vintage)
 
     def __contains__(self, code: object) -> bool:
         return code in self.taxonomy
@@ -167,19 +156,28 @@ class CodeTable:
         family = self.taxonomy.children[above] if above >= 0 else self.taxonomy.at_level(2).tolist()
         return [self._code(int(i)) for i in family if i != position]
 
-    def similar(self, code: str | int, k: int = 10, level: int | None = None) -> list[Neighbour]:
+    def similar(
+        self, code: str | int, k: int = 10, level: int | None = None, *, by: str = TREE
+    ) -> list[Neighbour]:
         """Return the nearest other codes of a level, nearest first.
+
+        By the tree, siblings come first whatever their firms do: the points of the table keep the
+        taxonomy. By text, codes come first whose known texts are alike, wherever they are in the
+        tree. By both, the ranks are added.
 
         Args:
             code: a code.
             k: how many.
             level: digits of the codes returned; those of ``code`` where None.
+            by: ``tree``, ``text`` or ``both``.
 
         Raises:
             CodeError: there is no such code.
-            UserError: k or level is out of range.
+            UserError: k or level is out of range, ``by`` is another word, or the bundle knows no
+                texts.
         """
         position = self.position(code)
+        check_way(by)
         if k < 1:
             raise UserError(f'k must be at least 1, not {k}')
         digits = int(self.taxonomy.level[position]) if level is None else level
@@ -188,9 +186,19 @@ class CodeTable:
             raise UserError(f'there are no codes of {digits} digits; choose 2 to 6')
         candidates = candidates[candidates != position]
         distances = self._distances(position, candidates)
-        order = np.argsort(distances, kind='stable')[:k]
+        cosines = None
+        score = distances
+        if by != TREE:
+            cosines = self._mean_texts[candidates] @ self._mean_texts[position]
+            score = -cosines if by == TEXT else ranks(distances) + ranks(-cosines)
+        order = np.argsort(score, kind='stable')[:k]
         return [
-            self._neighbour(position, int(candidates[i]), float(distances[i]))
+            self._neighbour(
+                position,
+                int(candidates[i]),
+                float(distances[i]),
+                None if cosines is None else float(cosines[i]),
+            )
             for i in order.tolist()
         ]
 
@@ -311,11 +319,18 @@ class CodeTable:
         point = self.points[code : code + 1]
         return pairwise_distance(point, self.points[rows], c=self.curvature)[0].numpy()
 
-    def _neighbour(self, code: int, other: int, distance: float) -> Neighbour:
+    @cached_property
+    def _mean_texts(self) -> np.ndarray:
+        return mean_texts(self.bundle.path / CODER, self.taxonomy)
+
+    def _neighbour(
+        self, code: int, other: int, distance: float, similarity: float | None = None
+    ) -> Neighbour:
         common = self._common(code, other)
         return Neighbour(
             **vars(self._code(other)),
             distance=distance,
             tree_distance=int(self.taxonomy.tree_distance[code, other]),
             shared=None if common is None else self.taxonomy.codes[common],
+            similarity=similarity,
         )

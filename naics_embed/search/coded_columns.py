@@ -1,6 +1,7 @@
 """The columns that coding adds to a table: codes, titles, probabilities, a status, an error."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from naics_embed.search.status import SAYS_NOTHING
 from naics_embed.search.text_columns import FULL
 
 PREFIX = 'naics_'
+TOLD = 512
+"""Texts that are coded between two reports of progress."""
 BEST = ('code', 'title', 'probability')
 CONFIDENT = ('confident_code', 'confident_title', 'confident_probability')
 FAMILIARITY = 'familiarity'
@@ -96,6 +99,8 @@ def code_texts(
     confidence: float,
     provenance: dict[str, str] | None = None,
     lighter: Sequence[tuple[float, Sequence[Any]]] = (),
+    counts: Counter[str] | None = None,
+    done: Callable[[float], None] | None = None,
 ) -> pa.Table:
     """Return the columns that are added for rows; each distinct text is coded once.
 
@@ -108,13 +113,15 @@ def code_texts(
         confidence: least probability of the confident code.
         provenance: values of ``bundle``, ``vintage`` and ``version``.
         lighter: weight and text of each row, of further columns that say less.
+        counts: status → rows, to which these rows are added.
+        done: called with the fraction of the rows that is done, now and then.
     """
     reasons = [
         fault or (None if text_fault(text) is None else f'the text {text_fault(text)}')
         for text, fault in zip(texts, faults, strict=True)
     ]
     weighed = _weighed(texts, reasons, faults, lighter)
-    found = _search(coder, weighed, max(options.top, 1), level, confidence)
+    found = _search(coder, weighed, max(options.top, 1), level, confidence, done)
     rows = []
     for text, own, why, fault in zip(texts, weighed, reasons, faults, strict=True):
         answer = found.get(own)
@@ -126,6 +133,8 @@ def code_texts(
         row[FAMILIARITY] = None if answer is None else answer.familiarity
         row['error'] = None if missing and answer is not None else why
         rows.append(row | (provenance or {}))
+        if counts is not None:
+            counts[row['status']] += 1
     schema = options.schema()
     return pa.table(
         [
@@ -157,13 +166,24 @@ def _weighed(
 
 
 def _search(
-    coder: Coder, rows: Sequence[Weighed], k: int, level: int, confidence: float
+    coder: Coder,
+    rows: Sequence[Weighed],
+    k: int,
+    level: int,
+    confidence: float,
+    done: Callable[[float], None] | None = None,
 ) -> dict[Weighed, Answer]:
     distinct = [row for row in dict.fromkeys(rows) if row]
     single = [row for row in distinct if len(row) == 1 and row[0][1] == FULL]
     several = [row for row in distinct if len(row) > 1 or row[0][1] != FULL]
     texts = [row[0][0] for row in single]
-    answers = coder.search(texts, k=k, level=level, confidence=confidence) if texts else []
+    step = len(texts) if done is None else TOLD
+    answers: list[Answer] = []
+    for start in range(0, len(texts), max(step, 1)):
+        some = texts[start : start + step]
+        answers += coder.search(some, k=k, level=level, confidence=confidence)
+        if done is not None:
+            done(len(answers) / max(len(distinct), 1))
     more = search_several(coder, several, k, level, confidence)
     return dict(zip([*single, *several], [*answers, *more], strict=True))
 

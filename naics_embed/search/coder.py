@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,8 @@ from naics_embed.evidence.source_gate import Adaptation
 from naics_embed.geometry.lorentz import pairwise_distance
 from naics_embed.search.exact import ExactTexts
 from naics_embed.search.given_texts import as_texts
-from naics_embed.search.searcher import (
-    BATCH_TOKENS,
-    Hit,
-    Searcher,
-    check_k_and_level,
-    check_texts,
-    is_whole,
-)
+from naics_embed.search.options import check_confidence, check_evidence, check_k_and_level
+from naics_embed.search.searcher import BATCH_TOKENS, Hit, Searcher, check_texts
 from naics_embed.search.status import status_of
 from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
@@ -80,6 +73,7 @@ class Answer:
         evidence: evidence for each hit, if requested; for six-digit codes only.
         familiarity: greatest cosine with a known text, by the frozen encoder. Where it is low, the
             probability rests on little that is alike.
+        starter: whether the bundle is a starter, built without training.
     """
 
     text: str
@@ -89,6 +83,7 @@ class Answer:
     confidence: float
     evidence: tuple[Evidence, ...] = ()
     familiarity: float = math.nan
+    starter: bool = False
 
     @property
     def status(self) -> str:
@@ -152,6 +147,16 @@ class Coder:
         self.leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
         self._levels = {level: self._above(level) for level in LEVELS}
 
+    def __repr__(self) -> str:
+        """Return what it is, for shells and notebooks."""
+        known = len(self.evidence.texts)
+        return f'Coder({known:,} known texts, {self.precision}, {self.searcher.bundle!r})'
+
+    @property
+    def starter(self) -> bool:
+        """Whether its bundle is a starter, built without training."""
+        return self.searcher.bundle.starter
+
     @classmethod
     def load(
         cls, path: Path | str | None = None, *, verify: bool = True, precision: str = FLOAT32
@@ -159,7 +164,8 @@ class Coder:
         """Load a bundle, or the promoted one.
 
         Args:
-            path: directory of the bundle; None for the one that the last run promoted.
+            path: directory of the bundle; None for the one in use: the promoted one, else a
+                starter, which is built in a minute where nothing was trained.
             verify: compare every file with its checksum first.
             precision: number format of the encoder, one of `PRECISIONS`.
 
@@ -232,10 +238,8 @@ class Coder:
         texts = as_texts(texts)
         check_k_and_level(k, level)
         check_texts(texts)
-        if not isinstance(confidence, Real) or not 0 < confidence <= 1:
-            raise UserError(f'confidence must be above 0 and at most 1, not {confidence!r}')
-        if not is_whole(evidence) or evidence < 0:
-            raise UserError(f'evidence must be at least 0, not {evidence!r}')
+        check_confidence(confidence)
+        check_evidence(evidence)
         answers: list[Answer] = []
         for scored in self.scored(texts):
             p = scored.probabilities
@@ -255,7 +259,16 @@ class Coder:
                 confident = passing[-1] if passing else None
                 familiarity = float(scored.familiarity[row])
                 answers.append(
-                    Answer(text, hits, path, confident, confidence, of_hits, familiarity)
+                    Answer(
+                        text,
+                        hits,
+                        path,
+                        confident,
+                        confidence,
+                        of_hits,
+                        familiarity,
+                        self.starter,
+                    )
                 )
         return answers
 

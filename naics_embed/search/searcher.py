@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,13 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from naics_embed.bundle.promotion import promoted_bundle
+from naics_embed.bundle.in_use import bundle_in_use
 from naics_embed.bundle.storage import HEAD, Bundle, Space
 from naics_embed.errors import UserError
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
-from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
+from naics_embed.search.options import check_k_and_level as check_k_and_level
+from naics_embed.search.options import is_whole as is_whole
+from naics_embed.taxonomy import LEAF_LEVEL
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.inference.bert import load_encoder
 from naics_embed.text.inference.corpus import place_texts
@@ -74,18 +75,22 @@ class Searcher:
         self.backbone = backbone
         self._head = head
 
+    def __repr__(self) -> str:
+        """Return what it is, for shells and notebooks."""
+        return f'Searcher({len(self.codes):,} codes, {self.bundle!r})'
+
     @classmethod
     def load(cls, path: Path | str | None = None, *, verify: bool = True) -> 'Searcher':
         """Load a bundle, or the promoted one.
 
         Args:
-            path: directory of the bundle; None for the one that the last run promoted.
+            path: directory of the bundle; None for the one in use, `bundle.in_use`.
             verify: compare every file with its checksum first: 0.1 s for 90 MB of weights.
 
         Raises:
             ArtifactError: there is no such bundle, or it is damaged.
         """
-        bundle = Bundle.load(Path(path) if path else promoted_bundle(), verify=verify)
+        bundle = Bundle.load(Path(path) if path else bundle_in_use(), verify=verify)
         backbone = load_encoder(bundle.encoder)
         space = bundle.space
         head = LorentzHead.load(bundle.encoder / HEAD, c=space.curvature, r_max=space.r_max)
@@ -169,16 +174,3 @@ def text_fault(text: object) -> str | None:
     if any('\ud800' <= character <= '\udfff' for character in text):
         return 'is not valid Unicode: give it in UTF-8'
     return None
-
-
-def check_k_and_level(k: int, level: int) -> None:
-    """Raise UserError where the number of codes or the level is out of range, or no number."""
-    if not is_whole(k) or k < 1:
-        raise UserError(f'k must be at least 1, not {k!r}')
-    if not is_whole(level) or level not in LEVELS:
-        raise UserError(f'level must be one of {", ".join(map(str, LEVELS))}, not {level!r}')
-
-
-def is_whole(value: object) -> bool:
-    """Whether a value is a whole number, of Python or NumPy; True and False are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool)

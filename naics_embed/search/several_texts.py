@@ -98,7 +98,9 @@ def _answer(
         path.append(_hit(coder, codes[i], sums[digits][i]))
     passing = [hit for hit in path if hit.probability >= confidence]
     text = '; '.join(text for text, _ in row)
-    return Answer(text, hits, tuple(path), passing[-1] if passing else None, confidence)
+    return Answer(
+        text, hits, tuple(path), passing[-1] if passing else None, confidence, starter=coder.starter
+    )
 
 
 def _hit(coder: Coder, row: int, probability: float) -> Hit:

@@ -1,6 +1,6 @@
 """How far an answer can be relied on: one word for it, in Python, HTTP, commands and files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from naics_embed.evidence.empty_texts import says_nothing
@@ -38,3 +38,19 @@ def status_of(
     if hits[0].probability >= confidence:
         return CODED
     return UNCERTAIN if confident is None else COARSER
+
+
+def in_a_line(counts: Mapping[str, int]) -> str:
+    """Return how many rows have each status, for the end of a job.
+
+    >>> in_a_line({'coded': 812, 'coarser': 150, 'uncertain': 38})
+    '812 sure, 150 at a coarser level, 38 to review'
+    """
+    review = counts.get(UNCERTAIN, 0)
+    parts = [
+        f'{counts.get(CODED, 0):,} sure',
+        f'{counts.get(COARSER, 0):,} at a coarser level',
+        f'{review:,} to review',
+    ]
+    nothing = counts.get(SAYS_NOTHING, 0)
+    return ', '.join(parts + ([f'{nothing:,} say nothing'] if nothing else []))

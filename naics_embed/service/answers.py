@@ -70,6 +70,11 @@ class CodedText(BaseModel):
         "where not even the sector's does."
     )
     confidence: float
+    starter: bool = Field(
+        default=False,
+        description='Whether nothing was trained and a starter answers: less accurate, and its '
+        'probabilities hold for texts of our own only.',
+    )
     backoff: LikelyCode | None = Field(
         deprecated=True, description='The name of `confident` in earlier versions.'
     )
@@ -93,6 +98,9 @@ class Neighbour(Code):
 
     distance: float = Field(description='Geodesic distance.')
     tree_distance: int = Field(description='Edges between the two.')
+    similarity: float | None = Field(
+        default=None, description='Cosine of the mean texts of both, where texts were asked for.'
+    )
 
 
 class Redirection(BaseModel):

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
@@ -149,8 +149,12 @@ def _add_codes(app: FastAPI, service: Service) -> None:
     async def card(
         code: Annotated[str, PathParameter(max_length=LONGEST_CODE, examples=['541330', '31-33'])],
         similar: Annotated[int, Query(ge=0, le=config.max_k)] = config.similar,
+        by: Annotated[
+            Literal['tree', 'text', 'both'],
+            Query(description='How similar codes are found: by the points, by texts, or by both.'),
+        ] = 'tree',
     ) -> Response:
-        return await service.run(lambda engine: json_answer(engine.card(code, similar)))
+        return await service.run(lambda engine: json_answer(engine.card(code, similar, by)))
 
     @app.get(
         '/v1/codes',

@@ -66,9 +66,9 @@ class Engine:
         coded = self.coder.search(texts, k, level, confidence=confidence, evidence=evidence)
         return answers.CodeAnswer(answers=[self._coded(answer) for answer in coded])
 
-    def card(self, code: str, similar: int) -> answers.CodeCard:
+    def card(self, code: str, similar: int, by: str = 'tree') -> answers.CodeCard:
         """Return all about a code. Raises CodeError where there is no such code."""
-        card = card_of(self.table, code, similar)
+        card = card_of(self.table, code, similar, by)
         row = self.table.position(card.code)
         coordinates = answers.Coordinates(
             curvature=self.table.curvature,
@@ -162,6 +162,7 @@ class Engine:
             confident=confident,
             backoff=confident,
             confidence=answer.confidence,
+            starter=answer.starter,
         )
 
     def _path(self, code: str) -> list[answers.Code]:

@@ -11,6 +11,7 @@ import torch
 
 from naics_embed.errors import HealthError
 from naics_embed.geometry.lorentz import exp0
+from naics_embed.metrics.epoch_line import epoch_line
 from naics_embed.metrics.health import HealthLimits, health_report, violations
 from naics_embed.training.module import TextModule
 
@@ -22,8 +23,6 @@ GRADIENT_ADVICE = 'lower the learning rate or training.clip'
 HEALTH = 'health/'
 VALIDATED = ('validation/', HEALTH)
 """Beginnings of the names of metrics that come from validation."""
-UNSAID = (HEALTH, 'gradient/')
-"""Beginnings of the names of metrics that the line of an epoch leaves out."""
 HEALTH_METRICS = (
     'non_finite',
     'radius_min',
@@ -147,13 +146,10 @@ class History(L.Callback):
         }
         self.epochs.append(metrics)
         log.info(
-            'epoch %d: %s',
-            trainer.current_epoch,
-            ', '.join(
-                f'{name} {value:.3f}'
-                for name, value in sorted(metrics.items())
-                if not name.startswith(UNSAID)
-            ),
+            'epoch %d of %s: %s',
+            trainer.current_epoch + 1,
+            trainer.max_epochs or '?',
+            epoch_line(metrics),
         )
         if self.report is not None:
             self.report(trainer.current_epoch, metrics)

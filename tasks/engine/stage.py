@@ -101,6 +101,7 @@ class Run:
         timeout_s: seconds after which a stage is stopped; None for no limit.
         config: the resolved configuration, for the record; empty where there is none.
         routes: stage → what has another host compute it.
+        stages: how many stages this run calls; 0 where that is not known.
     """
 
     root: Path
@@ -115,6 +116,7 @@ class Run:
     timeout_s: float | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     routes: Mapping[str, 'Sender'] = field(default_factory=dict)
+    stages: int = 0
 
 
 Sender = Callable[['Stage', Run, Mapping[str, Given], Mapping[str, Any]], Record]
@@ -187,7 +189,8 @@ class Stage(Declaration):
             _log_cached(run, record)
         run.done[self.name] = record
         log.info(
-            '%s: %s',
+            '%s%s: %s',
+            f'stage {len(run.done)} of {run.stages}, ' if run.stages else '',
             self.name,
             'cached' if record.cached else f'computed in {record.seconds:.1f} s',
         )

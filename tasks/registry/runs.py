@@ -19,6 +19,9 @@ from tasks.engine.tracking import PARENT
 from tasks.engine.tracking_errors import check_tracking, clear_tracking_errors, database_file
 
 LATEST = 'latest'
+MODEL_SETTING = 'model.dim'
+"""A parameter that runs with a model of their own have."""
+CONTROLS = 'controls'
 PROMOTED = 'promoted'
 LEAST_PREFIX = 4
 SHOWN = 5
@@ -35,12 +38,14 @@ class RunFacts:
         settings: dotted key → value, as text.
         metrics: name → value.
         described: whether the settings are those that describe the model only, as in a bundle.
+        identity: id of the run, or directory of the bundle: two names of one thing have one.
     """
 
     name: str
     settings: Mapping[str, str]
     metrics: Mapping[str, float]
     described: bool = False
+    identity: str = ''
 
 
 class RunStore:
@@ -91,7 +96,7 @@ class RunStore:
             pass
         runs = self._search('')
         if name == LATEST:
-            whole = [run for run in runs if PARENT not in run.data.tags and run.data.metrics]
+            whole = [run for run in runs if _is_pipeline(run)]
             if not whole:
                 raise TrackingError(f'{self.uri} holds no finished pipeline run')
             return whole[0]
@@ -118,10 +123,11 @@ class RunStore:
                 {k: str(v) for k, v in _flatten(bundle.manifest.get('configuration', {})).items()},
                 {k: f['value'] for k, f in bundle.metrics().items() if f['value'] is not None},
                 described=True,
+                identity=str(folder.resolve()),
             )
         with clear_tracking_errors(self.uri):
             run = self.find(name)
-        return RunFacts(_shown(run), run.data.params, run.data.metrics)
+        return RunFacts(_shown(run), run.data.params, run.data.metrics, identity=run.info.run_id)
 
     def history(self, name: str, stage: str) -> tuple[str, History]:
         """Return how a run is shown, and the metrics that a stage of it logged epoch by epoch.
@@ -163,6 +169,16 @@ class RunStore:
                 order_by=['attributes.start_time DESC'],
             )
         )
+
+
+def _is_pipeline(run: Run) -> bool:
+    """Whether a run is of the pipeline, with metrics: not of a stage, of coding or of learning."""
+    return (
+        PARENT not in run.data.tags
+        and MODEL_SETTING in run.data.params
+        and run.info.run_name != CONTROLS
+        and bool(run.data.metrics)
+    )
 
 
 def _shown(run: Run) -> str:

@@ -152,8 +152,13 @@ def _queries(model_input: Any) -> list[Values]:
     """Return row, query, kind and error of each row of the input."""
     frame = model_input if isinstance(model_input, pd.DataFrame) else pd.DataFrame(model_input)
     if not set(INPUTS) & set(frame.columns):
+        # MLflow drops columns that the signature lacks, and a list has no column.
+        got = ', '.join(map(repr, frame.columns)) or 'none that is known'
         raise MlflowException(
-            f'give a table with the column {" or ".join(INPUTS)}', INVALID_PARAMETER_VALUE
+            f'give a table with the column {" or ".join(INPUTS)}; its columns are: {got}. As JSON: '
+            '{"inputs": {"text": ["dog grooming salon"]}} or {"dataframe_records": '
+            '[{"text": "dog grooming salon"}]}; a list such as {"inputs": ["…"]} names no column',
+            INVALID_PARAMETER_VALUE,
         )
     columns = [list(frame[name]) if name in frame else [None] * len(frame) for name in INPUTS]
     return [_query(row, *values) for row, values in enumerate(zip(*columns, strict=True))]

@@ -32,9 +32,20 @@ def test_diff_for_people(cli, root):
     done = cli('diff', 'small', 'large', '--root', root)
     assert (done.status, done.err) == (0, '')
     lines = [' '.join(line.split()) for line in done.out.splitlines()]
-    assert '1 settings differ' in lines
+    assert '1 setting differs' in lines
+    assert '1 metric' in lines
     assert 'model.dim 8 16' in lines
     assert 'test/mrr 0.4000 0.8000 +0.4000' in lines
+
+
+def test_two_names_of_one_run_are_said_to_be_one(cli, root):
+    done = cli('diff', 'large', 'latest', '--root', root)
+    assert (done.status, done.err) == (0, '')
+    assert done.out.startswith('large and latest are one: large ')
+    assert 'differ' not in done.out
+    content = json.loads(cli('diff', 'large', 'latest', '--root', root, '--json').out)
+    assert (content['settings'], content['metrics']) == ({}, {})
+    assert 'are one' in content['note']
 
 
 def test_diff_with_a_bundle(cli, root, tmp_path):

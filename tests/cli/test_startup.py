@@ -59,7 +59,8 @@ def test_the_package_alone_loads_nothing_heavy():
 )
 def test_help_loads_nothing_heavy(arguments):
     names = loaded(COMMAND.format(arguments=arguments))
-    assert {'naics_embed', 'typer', 'flows'} <= names
+    assert {'naics_embed', 'typer'} <= names
+    assert ('flows' in names) == (arguments[0] != 'search')
     assert not names & HEAVY
 
 

@@ -1,4 +1,8 @@
 import json
+import os
+import re
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -67,24 +71,68 @@ def test_the_projector_gets_the_poincare_ball(bundle, tmp_path):
     assert any(line.startswith('31-33\t') for line in lines)
 
 
-@pytest.mark.filterwarnings('ignore::UserWarning')
-def test_sentence_transformers_encodes_as_the_searcher_does(bundle, tmp_path):
+ALONE = """
+import logging, sys, warnings
+warnings.simplefilter('error', UserWarning)
+{card}
+assert 'naics_embed' not in sys.modules
+"""
+
+
+@pytest.fixture(scope='module')
+def encoder_folder(bundle, tmp_path_factory):
+    pytest.importorskip('sentence_transformers')
+    folder = tmp_path_factory.mktemp('alone') / 'encoder'
+    export_sentence_transformer(bundle, folder)
+    return folder
+
+
+def test_sentence_transformers_gives_the_bounded_coordinates(bundle, encoder_folder):
     library = pytest.importorskip('sentence_transformers')
-    export_sentence_transformer(bundle, tmp_path / 'encoder')
-    model = library.SentenceTransformer(str(tmp_path / 'encoder'), device='cpu')
-    free = torch.from_numpy(model.encode(TEXTS)).double()
-    norm = free.norm(dim=1, keepdim=True)
-    tangents = SPACE.r_max * torch.tanh(norm / SPACE.r_max) * free / norm
+    model = library.SentenceTransformer(str(encoder_folder), device='cpu', trust_remote_code=True)
+    tangents = torch.from_numpy(model.encode(TEXTS)).double()
     points = Searcher.load(bundle.path).encode(TEXTS)
     torch.testing.assert_close(tangents, log0(points, c=SPACE.curvature), atol=1e-4, rtol=1e-4)
+    assert float(tangents.norm(dim=1).max()) < SPACE.r_max
     apart = pairwise_distance(points, points, c=SPACE.curvature)
     assert apart[0, 1] > 1e-2
-    manifest = json.loads((tmp_path / 'encoder' / 'manifest.json').read_text(encoding='utf-8'))
-    assert 'tanh' in manifest['output']
+    manifest = json.loads((encoder_folder / 'manifest.json').read_text(encoding='utf-8'))
+    assert 'codes.safetensors' in manifest['output']
     assert manifest['space']['r_max'] == SPACE.r_max
-    written = b''.join(p.read_bytes() for p in (tmp_path / 'encoder').rglob('*') if p.is_file())
-    for folder in (tmp_path, bundle.path.parent):
+    written = b''.join(p.read_bytes() for p in encoder_folder.rglob('*') if p.is_file())
+    for folder in (encoder_folder.parent, bundle.path.parent):
         assert str(folder).encode() not in written, 'no folder of this machine'
+
+
+def test_the_lines_of_its_card_rank_codes_in_a_process_without_this_package(
+    bundle, encoder_folder, tmp_path
+):
+    card = (encoder_folder / 'README.md').read_text(encoding='utf-8')
+    [code] = re.findall(r'```python\n(.*?)```', card, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 15
+    done = subprocess.run(
+        [sys.executable, '-I', '-c', ALONE.format(card=code)],
+        cwd=encoder_folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, 'HF_HUB_OFFLINE': '1', 'HF_HOME': str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'newly initialized' not in done.stderr
+    assert 'warn' not in done.stderr.lower()
+    [wanted] = Searcher.load(bundle.path).search(['dog grooming salon'], k=5)
+    lines = [line.split(' ', 1) for line in done.stdout.splitlines()]
+    assert [code for code, _ in lines] == [hit.official for hit in wanted]
+    assert [line[1].rsplit(' ', 1)[0] for line in lines] == [hit.title for hit in wanted]
+
+
+def test_its_card_names_only_files_that_are_there_and_the_encoder_s_own_metrics(encoder_folder):
+    card = (encoder_folder / 'README.md').read_text(encoding='utf-8')
+    named = set(re.findall(r"[`']([a-z_]+\.(?:csv|safetensors|json|py))[`']", card))
+    assert {'codes.csv', 'codes.safetensors', 'lorentz_bound.py'} <= named
+    assert all((encoder_folder / name).is_file() for name in named)
+    assert '| coder |' not in card
 
 
 def test_without_the_package_it_says_so(bundle, tmp_path, monkeypatch):

@@ -157,6 +157,35 @@ def test_nothing_leaves_the_machine_and_nothing_overflows(browser, page):
     browser.set_window_size(1360, 900)
 
 
+OFF_SCREEN = """
+const wide = document.documentElement.clientWidth;
+return [...document.querySelectorAll('.headline td:not(.bar), .checks b, .beside b')]
+  .filter((cell) => cell.textContent.trim() && cell.getClientRects().length)
+  .filter((cell) => cell.getBoundingClientRect().right > wide + 1)
+  .map((cell) => cell.textContent.trim());
+"""
+
+
+def resize(browser, width: int) -> None:
+    """Show the page at a width, that of a phone too, which a window cannot have."""
+    browser.execute_cdp_cmd(
+        'Emulation.setDeviceMetricsOverride',
+        {'width': width, 'height': 844, 'deviceScaleFactor': 1, 'mobile': width < 600},
+    )
+
+
+@pytest.mark.parametrize('width', [390, 768, 1280])
+def test_every_headline_number_is_on_the_screen(browser, page, width):
+    show(browser, page, 'light')
+    try:
+        resize(browser, width)
+        assert browser.execute_script(OFF_SCREEN) == []
+        wide = browser.execute_script('return document.documentElement.scrollWidth')
+        assert wide <= width
+    finally:
+        browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
+
+
 def test_without_scripts_the_theme_follows_the_machine(browser, page):
     browser.execute_cdp_cmd('Emulation.setScriptExecutionDisabled', {'value': True})
     show(browser, page, 'dark')

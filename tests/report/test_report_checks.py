@@ -77,3 +77,19 @@ def test_metrics_that_are_unknown_are_left_out(whole, config):
     }
     verdict = judge(replace(whole, metrics=metrics), config.report)
     assert verdict.deciding == 10
+
+
+@pytest.mark.parametrize(
+    ('ancestors', 'status', 'named'),
+    [(0.2, MET, False), (0.32, CLOSE, True), (0.4, MISSED, True)],
+)
+def test_regressors_are_judged_against_columns_of_ancestors(
+    whole, config, ancestors, status, named
+):
+    name = 'Coordinates as regressors, families held out: R²'
+    rival = {'value': ancestors, 'reference': 0.6, 'reference_name': 'ceiling'}
+    regression = {**whole.regression, 'ancestors/held_out_r2': rival}
+    verdict = judge(replace(whole, regression=regression), config.report)
+    assert verdict.deciding == 12
+    assert status_of(verdict, name) == status
+    assert (name in verdict.sentence) == named

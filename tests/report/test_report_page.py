@@ -189,3 +189,31 @@ def test_validation_stands_in_where_nothing_was_tested(whole, config):
     page = Page(render(less, judge(less, config.report), config.report))
     assert 'Answers to validation queries' in page.words
     assert page.words.count('<script>alert') == 1, 'the warning alone: the query is a test query'
+
+
+def test_where_files_lay_on_the_machine_that_made_it_is_not_told(whole, config):
+    configuration = {
+        **whole.configuration,
+        'data': {'folder': '/home/ada/secret files/census', 'cache': '.cache/census'},
+        'runtime': {'root': '/home/ada/artifacts'},
+        'tracking': {'uri': 'sqlite:////home/ada/artifacts/mlflow.db'},
+        'backbone': {'name': 'sentence-transformers/all-MiniLM-L6-v2'},
+    }
+    warning = '/home/ada/census/index.xlsx is another file'
+    source = {'kind': 'folder', 'warnings': [warning], 'files': {}}
+    provenance = replace(whole.provenance, source=source)
+    report = replace(whole, configuration=configuration, provenance=provenance)
+    text = render(report, judge(report, config.report), config.report)
+    assert '/home' not in text
+    assert 'ada' not in re.findall(r'[a-z]+', text)
+    for kept in ('…/census', '…/artifacts', '…/mlflow.db', '…/index.xlsx', '.cache/census'):
+        assert kept in text
+    assert 'sentence-transformers/all-MiniLM-L6-v2' in text
+
+
+def test_what_decides_nothing_has_a_block_of_its_own_without_crosses(html):
+    before, _, block = html.partition('<h3>For information</h3>')
+    assert 'Distance alone, index entries: top-1' in block
+    block = block.partition('</section>')[0]
+    assert '✕' not in block
+    assert 'class="missed"' not in before.partition('id="glance"')[2]

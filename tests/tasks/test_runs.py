@@ -34,6 +34,8 @@ def place(tmp_path_factory):
     new = run('second', {}, {'model.dim': 16, 'same': 1}, {'test/mrr': 0.6})
     again = {PARENT: new, 'stage': 'text_training', 'computed_by': trained}
     run('text_training', again, {}, {'best': 1.0})
+    run('code-batch', {}, {'text_column': 'what', 'level': 6}, {'rows_per_s': 500.0})
+    run('controls', {}, {'model.dim': 16}, {'controls/shuffled': 0.1})
     return folder, uri, {'old': old, 'new': new, 'trained': trained}
 
 
@@ -54,6 +56,13 @@ def test_a_run_has_many_names(store, place):
     write_json(folder / 'promoted.json', {'bundle': 'b', 'run': ids['old']})
     assert store.find('promoted').info.run_id == ids['old']
     (folder / 'promoted.json').unlink()
+
+
+def test_the_latest_run_is_the_latest_pipeline_not_a_coding_or_controls(store, place):
+    _, _, ids = place
+    assert store.find('latest').info.run_id == ids['new']
+    assert store.find('code-batch').info.run_name == 'code-batch'
+    assert store.facts('latest').identity == store.facts('second').identity == ids['new']
 
 
 def test_what_is_not_found_is_said(store, place, tmp_path):

@@ -1,0 +1,45 @@
+"""The bundle that a command reads, and what it says where that is a starter."""
+
+from pathlib import Path
+
+import typer
+
+STARTER_NOTE = (
+    'starter: nothing is trained here, so answers come from titles and texts of our own; '
+    '`make run` trains a better bundle'
+)
+
+
+def bundle_or_starter(bundle: Path | None) -> Path:
+    """Return the bundle that was named, else the promoted one, else a starter; torch is not loaded.
+
+    A starter is built where there is none yet, which takes up to a minute and is said.
+    """
+    if bundle is not None:
+        return bundle
+    from naics_embed.bundle.in_use import bundle_in_use
+
+    first = True
+
+    def say(sentence: str) -> None:
+        nonlocal first
+        if first:
+            typer.echo('naics-embed: nothing is trained; building a starter, once', err=True)
+            first = False
+        typer.echo(f'naics-embed: {sentence}', err=True)
+
+    return bundle_in_use(say)
+
+
+def is_starter(path: Path) -> bool:
+    """Whether a bundle is a starter, from its manifest alone."""
+    from naics_embed.artifacts import MANIFEST, read_json
+
+    manifest = path / MANIFEST
+    return manifest.is_file() and bool(read_json(manifest).get('starter', False))
+
+
+def say_starter(path: Path) -> None:
+    """Say on standard error that answers come from a starter, where they do."""
+    if is_starter(path):
+        typer.echo(f'naics-embed: {STARTER_NOTE}', err=True)

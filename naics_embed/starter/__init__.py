@@ -1,0 +1,1 @@
+"""A bundle without training, for the first minute after installation."""
