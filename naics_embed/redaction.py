@@ -47,6 +47,10 @@ _PATH = re.compile(
     r"""(?<![\w.…/:<-])(?:(?:sqlite|file):/{2,4})?"""
     r"""(?:[A-Za-z]:[\\/]|~?/)(?:[^\s'",;<>|]*[\\/])?(?P<last>[^\s'",;<>|\\/]+)[\\/]?"""
 )
+_WHOLE_PATH = re.compile(
+    r'(?:(?:sqlite|file):/{2,4})?(?:[A-Za-z]:[\\/]|~?/)(?:[^\n]*[\\/])?(?P<last>[^\n\\/]+)[\\/]?'
+)
+"""A text that is one path, with spaces in it perhaps."""
 _ADDRESS = re.compile(rf"""{_START}{_SCHEME}[^\s'"<>`]+""")
 _USER = re.compile(f'^(?:[^/?#]*|[^/?#@:[]+:(?!{_PORT}).*)@')
 _SQL_USER = re.compile('^[^/?#@:]*:.*@')
@@ -84,6 +88,9 @@ def without_folders(text: str) -> str:
     >>> without_folders('read from /home/ada/files/census, 3 files')
     'read from …/census, 3 files'
     """
+    whole = _WHOLE_PATH.fullmatch(text)
+    if whole is not None:
+        return f'…/{whole["last"]}'
     return _PATH.sub(lambda found: f'…/{found["last"]}', text)
 
 
