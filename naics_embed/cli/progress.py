@@ -29,7 +29,7 @@ def rows_done(total: int | None, every: float = EVERY_S) -> Iterator[Report]:
     shown = (SpinnerColumn(), BarColumn(), TextColumn('{task.fields[said]}'), TimeElapsedColumn())
     start = _Start()
     with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task('coding', total=total, said='')
+        task = bar.add_task('coding', total=total, said=_counted(0, total))
 
         def report(rows: int) -> None:
             bar.update(task, completed=rows, said=start.said(rows, total))
@@ -50,7 +50,7 @@ class _Start:
         if self.at is None:
             self.at, self.rows = now, rows
         rate = (rows - self.rows) / (now - self.at) if now > self.at else 0.0
-        words = [f'{rows:,} of about {total:,} rows' if total else f'{rows:,} rows']
+        words = [_counted(rows, total)]
         if rate > 0:
             words.append(f'{rate:,.0f} a second')
             if total and total > rows:
@@ -71,6 +71,10 @@ class _Lines:
         if self.every > 0 and now - self.last >= self.every:
             self.last = now
             typer.echo(f'naics-embed: {said}', err=True)
+
+
+def _counted(rows: int, total: int | None) -> str:
+    return f'{rows:,} of about {total:,} rows' if total else f'{rows:,} rows'
 
 
 def duration(seconds: float) -> str:

@@ -185,8 +185,6 @@ def _code_alone(
     identity = _identity(coder, job)
     done, bad, counts = _resume(parts, identity)
     resumed = done
-    if report is not None:
-        report(done)
     provenance = provenance_of(coder)
     ending = part_ending(job.out)
     rows = 0
@@ -249,7 +247,9 @@ def check_words(source: object, columns: Sequence[TextColumn], texts: Sequence[A
 
 
 def _tell(report: Callable[[int], None], before: int, rows: int, fraction: float) -> None:
-    report(before + int(rows * fraction))
+    # The whole part is told when it is saved.
+    if fraction < 1:
+        report(before + int(rows * fraction))
 
 
 def unreadable(added: pa.Table, columns: ColumnOptions, part: Part) -> int:

@@ -205,7 +205,6 @@ def test_where_files_lay_on_the_machine_that_made_it_is_not_told(whole, config):
     report = replace(whole, configuration=configuration, provenance=provenance)
     text = render(report, judge(report, config.report), config.report)
     assert '/home' not in text
-    assert 'ada' not in re.findall(r'[a-z]+', text)
     for kept in ('…/census', '…/artifacts', '…/mlflow.db', '…/index.xlsx', '.cache/census'):
         assert kept in text
     assert 'sentence-transformers/all-MiniLM-L6-v2' in text
