@@ -92,6 +92,8 @@ COMMANDS = (
 for _name, _group, _command in COMMANDS:
     app.command(_name, rich_help_panel=_group)(_command)
 app.add_typer(review.app, name='review', rich_help_panel=Group.TEACH)
+GROUPS = tuple(app.registered_groups)
+"""Commands that have commands of their own."""
 
 
 @app.callback(invoke_without_command=True)
@@ -136,8 +138,10 @@ def _register(arguments: Sequence[str]) -> None:
     first = arguments[0] if arguments else None
     completing = COMPLETION_VARIABLE in os.environ
     own = {command.name: command for command in app.registered_commands}
+    app.registered_groups = list(GROUPS)
     if first in own and not completing:
         app.registered_commands = [own[first]]
+        app.registered_groups = []
         return
     _join_pipeline()
     if not completing and first in (None, '--help', '--version'):
