@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from naics_embed import __version__
 from naics_embed.errors import CodeError, UserError
 from naics_embed.review.authentication import COOKIE, Visitor
-from naics_embed.review.batches import CREATING, Batch, all_batches, close, progress
+from naics_embed.review.batches import CREATING, Batch, NotReadyError, all_batches, close, progress
 from naics_embed.review.decide import DecisionError, Given, comment, record
 from naics_embed.review.desk import Desk
 from naics_embed.review.items import conflict_numbers, shown_items
@@ -299,7 +299,7 @@ def _add_handlers(app: FastAPI) -> None:
             return ProblemError(
                 503, 'the store does not answer; try again', headers=again
             ).response()
-        status = 409 if isinstance(error, DecisionError) else 404
+        status = 409 if isinstance(error, (DecisionError, NotReadyError)) else 404
         return ProblemError(422 if isinstance(error, CodeError) else status, str(error)).response()
 
     @app.exception_handler(RequestValidationError)

@@ -17,6 +17,10 @@ CREATING, CLOSED = 'creating', 'closed'
 """States of a batch, beside `OPEN`."""
 
 
+class NotReadyError(UserError):
+    """A batch that cannot be closed as it is."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """A batch.
@@ -163,16 +167,17 @@ def close(
         by: who closes it.
 
     Raises:
-        UserError: there is no such batch, or items are open or in conflict.
+        UserError: there is no such batch.
+        NotReadyError: items are open or in conflict, or it is not complete.
     """
     batch = known_batch(connection, name)
     if batch.state == CLOSED:
         return batch
     if batch.state == CREATING:
-        raise UserError(f'the batch {name} is not complete; run `review create` again')
+        raise NotReadyError(f'the batch {name} is not complete; run `review create` again')
     done = progress(connection, batch.id)
     if (done.open or done.conflicts) and not force:
-        raise UserError(
+        raise NotReadyError(
             f'{done.open:,} items of {name} are open and {done.conflicts:,} in conflict; decide '
             'them, or close it with --force'
         )

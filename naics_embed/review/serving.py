@@ -18,9 +18,9 @@ from naics_embed.review.desk import Desk
 from naics_embed.review.store import Store
 from naics_embed.review.users import all_users
 from naics_embed.service.guard import Guard
+from naics_embed.service.listening import is_loopback, listen, make_server
 from naics_embed.service.metrics import Metrics
 from naics_embed.service.open_files import connection_limit
-from naics_embed.service.server import is_loopback, listen, make_server
 
 if TYPE_CHECKING:
     from naics_embed.search.coder import Coder

@@ -8,7 +8,8 @@ import pytest
 
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import UserError
-from naics_embed.service.server import is_loopback, listen, run_server
+from naics_embed.service.listening import is_loopback, listen
+from naics_embed.service.server import run_server
 from tests.service.service_help import START_S, WAIT_S, start
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
