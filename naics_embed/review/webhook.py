@@ -69,7 +69,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
     Example:
         >>> signature('key', '0', b'{}')[:15]
-        'sha256=5155a02c'
+        'sha256=7314351d'
     """
     digest = hmac.new(secret.encode(), timestamp.encode() + b'.' + body, hashlib.sha256)
     return f'sha256={digest.hexdigest()}'

@@ -6,7 +6,11 @@
 import contextlib
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -27,12 +31,11 @@ from tests.review.review_help import (
     CHROMIUM,
     CLAIM_S,
     PASSWORD,
+    ROOT,
     START_S,
     Client,
-    listening,
     make_batch,
     make_users,
-    served,
 )
 
 pytestmark = pytest.mark.slow
@@ -122,43 +125,74 @@ def stop(workers: list[Worker]) -> dict[str, dict[str, int]]:
 
 
 def test_the_service_is_killed_with_two_programs_at_work(store, address):
-    make_batch(store, people=40 + 16 * KILLS, double=range(0, 40 + 16 * KILLS, 5))
+    people = 40 + 16 * KILLS
+    make_batch(store, people=people, double=range(0, people, 5))
     make_users(store, **dict.fromkeys(NAMES, 'reviewer'))
     rng = np.random.default_rng(0)
-    with served(address, 0) as (first, shown):
-        port = int(shown.rpartition(':')[2])
-        workers = at_work(port)
-        process = first
-        for _ in range(KILLS):
-            wait_for_more(workers, int(rng.integers(1, 8)))
-            time.sleep(float(rng.random()) * 0.02)
-            process.kill()
-            process.communicate()
-            process = begin_again(address, port)
+    with servers(address) as running:
+        workers = at_work(running.port)
         try:
+            for _ in range(KILLS):
+                wait_for_more(workers, int(rng.integers(1, 8)))
+                time.sleep(float(rng.random()) * 0.02)
+                running.kill()
+                running.start()
             wait_for_more(workers, 5)
             sent = stop(workers)
         finally:
             for worker in workers:
                 worker.stopping.set()
-            process.kill()
-            process.communicate()
     check_nothing_lost(store, sent)
-    print(f'{KILLS} kills, {sum(len(own) for own in sent.values())} decisions')  # noqa: T201
+    print(f'{KILLS} kills, {sum(map(len, sent.values()))} decisions')  # noqa: T201
 
 
-def begin_again(address: str, port: int) -> subprocess.Popen[str]:
-    """Start the service on a port that it had before."""
-    import sys
+class Servers:
+    """Starts servers on one port, and kills them."""
 
-    from tests.review.review_help import COMMAND, ROOT
+    def __init__(self, address: str) -> None:
+        self.address = address
+        with socket.create_server(('127.0.0.1', 0)) as free:
+            self.port = free.getsockname()[1]
+        self.starter = subprocess.Popen(
+            [sys.executable, '-m', 'tests.review.server_starter'],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        self.process = 0
 
-    command = ['review', 'serve', '--no-coder', '--store', address, '--port', str(port)]
-    process = subprocess.Popen(
-        [sys.executable, '-c', COMMAND, *command], stderr=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    listening(process)
-    return process
+    def start(self) -> None:
+        """Start a server, and wait until it answers."""
+        self.starter.stdin.write(f'{self.address} {self.port}\n')
+        self.starter.stdin.flush()
+        self.process = int(self.starter.stdout.readline())
+        Client(self.port, '').ask('GET', '/healthz')
+
+    def kill(self) -> None:
+        """Kill it at once, as ``kill -9`` does, and wait until it is gone."""
+        os.kill(self.process, signal.SIGKILL)
+        end = time.monotonic() + START_S
+        while Path(f'/proc/{self.process}').exists():
+            assert time.monotonic() < end
+            time.sleep(0.002)
+        self.process = 0
+
+    def close(self) -> None:
+        if self.process:
+            self.kill()
+        self.starter.kill()
+        self.starter.communicate()
+
+
+@contextlib.contextmanager
+def servers(address: str) -> Iterator[Servers]:
+    made = Servers(address)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
 
 
 @contextlib.contextmanager
@@ -178,8 +212,6 @@ class Postgres:
     """A server in a folder, run by the account that PostgreSQL wants."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        import socket
-
         self.binaries = binaries
         self.data = folder / 'data'
         self.account = 'postgres' if os.geteuid() == 0 else None
@@ -219,8 +251,6 @@ class Postgres:
 
 @pytest.fixture
 def database() -> Iterator[Postgres]:
-    import tempfile
-
     # A folder that the account of PostgreSQL may enter, which those of pytest are not.
     with tempfile.TemporaryDirectory(prefix='naics-review-pg-') as name:
         Path(name).chmod(0o755)
@@ -232,8 +262,8 @@ def test_postgres_is_restarted_with_two_programs_at_work(database):
     store = Store.open(database.address)
     make_batch(store, people=120, double=range(0, 120, 5))
     make_users(store, **dict.fromkeys(NAMES, 'reviewer'))
-    with served(database.address, 0) as (_, shown):
-        workers = at_work(int(shown.rpartition(':')[2]), 0.05)
+    with servers(database.address) as running:
+        workers = at_work(running.port, 0.05)
         for how in ('immediate', 'fast', 'immediate'):
             wait_for_more(workers, 6)
             database.control('stop', '-m', how)
@@ -307,8 +337,7 @@ def test_the_service_is_killed_with_two_browsers_at_work(store, address, tmp_pat
     make_batch(store, people=60 + 16 * KILLS)
     make_users(store, **dict.fromkeys(NAMES, 'reviewer'))
     rng = np.random.default_rng(1)
-    with browsers(tmp_path) as drivers, served(address, 0) as (process, shown):
-        port = int(shown.rpartition(':')[2])
+    with browsers(tmp_path) as drivers, servers(address) as running:
 
         def until(driver, script: str) -> None:
             WebDriverWait(driver, START_S, 0.1).until(
@@ -316,7 +345,7 @@ def test_the_service_is_killed_with_two_browsers_at_work(store, address, tmp_pat
             )
 
         for driver, name in zip(drivers, NAMES, strict=True):
-            driver.get(shown)
+            driver.get(f'http://127.0.0.1:{running.port}/')
             until(driver, "!document.getElementById('sign-in').hidden")
             driver.find_element('id', 'name').send_keys(name)
             driver.find_element('id', 'password').send_keys(PASSWORD, Keys.ENTER)
@@ -327,14 +356,13 @@ def test_the_service_is_killed_with_two_browsers_at_work(store, address, tmp_pat
                 for _ in range(int(rng.integers(1, 4))):
                     driver.execute_script(PRESS, str(rng.integers(1, 4)))
             time.sleep(float(rng.random()) * 0.05)
-            process.kill()
-            process.communicate()
+            running.kill()
             for driver in drivers:
                 driver.execute_script(PRESS, '1')
+            running.start()
             if kill == KILLS // 2:
                 # A page that is loaded again has its queue still.
-                drivers[0].execute_script('location.reload()')
-            process = begin_again(address, port)
+                drivers[0].refresh()
             for driver in drivers:
                 until(driver, "!document.getElementById('work').hidden")
         for driver in drivers:
@@ -350,8 +378,6 @@ def test_the_service_is_killed_with_two_browsers_at_work(store, address, tmp_pat
             driver.execute_script("return document.getElementById('failed').hidden")
             for driver in drivers
         ]
-        process.kill()
-        process.communicate()
     assert failed == [True, True], 'a decision was refused'
     with store.reading() as connection:
         for name, own in ids.items():
