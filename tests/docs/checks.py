@@ -34,7 +34,16 @@ def check_naics_embed(words: list[str], *, inline: bool) -> None:
     assert words[0] in commands, f'there is no command {words[0]}'
     if inline and len(words) == 1:
         return
-    context = commands[words[0]].make_context(words[0], list(words[1:]), resilient_parsing=False)
+    command = commands[words[0]]
+    while isinstance(command, typer.core.TyperGroup):
+        words = words[1:]
+        if inline and len(words) == 0:
+            return
+        assert words and words[0] in command.commands, f'there is no command {words}'
+        command = command.commands[words[0]]
+    if inline and len(words) == 1:
+        return
+    context = command.make_context(words[0], list(words[1:]), resilient_parsing=False)
     overrides = [word for word in words[1:] if OVERRIDE.match(word)]
     if overrides:
         load_config(CONFIGS, context.params.get('profile') or 'cpu', overrides)
@@ -49,6 +58,7 @@ def own_commands() -> dict[str, Any]:
     own = {command.callback: command for command in entry.app.registered_commands}
     joined = {command.callback: command for command in pipeline.registered_commands}
     everything.registered_commands = list((own | joined).values())
+    everything.registered_groups = list(entry.app.registered_groups)
     group = typer.main.get_command(everything)
     return dict(group.commands)
 

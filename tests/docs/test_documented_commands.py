@@ -50,6 +50,7 @@ NOT_RUN = {
     'code-batch': 'starts Prefect and Dask; tests/flows/test_code_batch.py runs its flow',
     'learn': 'needs a table of labels; tests/cli/test_learn.py runs it on the tiny bundle',
     'monitor': 'needs coded tables; tests/cli/test_monitor.py runs it',
+    'review': 'needs a store with users; tests/review runs its commands',
     'gpu': 'measures steps of the real backbone; tests/training/test_memory.py measures a tiny one',
 }
 """Commands of naics-embed that are checked, not run → why."""
