@@ -39,7 +39,7 @@ def check_naics_embed(words: list[str], *, inline: bool) -> None:
         words = words[1:]
         if inline and len(words) == 0:
             return
-        assert words and words[0] in command.commands, f'there is no command {words}'
+        assert set(words[:1]) & set(command.commands), f'there is no command {words}'
         command = command.commands[words[0]]
     if inline and len(words) == 1:
         return
