@@ -22,9 +22,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from naics_embed.errors import UserError
 from naics_embed.service.app import create_app
+from naics_embed.service.listening import listen, make_server
 from naics_embed.service.open_files import RESERVE, connection_limit
 from naics_embed.service.rare import RareWarnings
-from naics_embed.service.listening import listen, make_server
 from tests.service.service_help import CONFIG, ROOT, START_S, wait_until
 
 LIMITED = """
