@@ -12,6 +12,7 @@ import polars as pl
 from naics_embed.config.monitoring import MonitoringConfig
 from naics_embed.errors import UserError
 from naics_embed.monitoring.drift import Drift, compare_counts
+from naics_embed.search.status import CODED
 from naics_embed.taxonomy import canonical_code, official_code
 
 EVERY = {'day': '1d', 'week': '1w', 'month': '1mo'}
@@ -152,16 +153,14 @@ def _window(
     present: Sequence[str],
     settings: MonitoringConfig,
 ) -> Window:
-    drifts = ()
+    drifts: tuple[Drift, ...] = ()
     if len(frame) >= settings.least_rows:
         drifts = tuple(_drift(name, frame, reference, settings, len(present)) for name in present)
     return Window(
         start,
         len(frame),
         _mean(frame['probability']),
-        None
-        if frame['status'].null_count() == len(frame)
-        else float((frame['status'] == 'coded').mean() or 0.0),
+        _mean((frame['status'] == CODED).cast(pl.Float64)),
         _mean(frame['unknown_words']),
         _mean(frame['familiarity']),
         drifts,
