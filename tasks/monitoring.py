@@ -2,6 +2,7 @@
 
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prefect import task
@@ -55,10 +56,10 @@ def monitor_files(
     coder = None
     if not files.reference or files.text_column is not None:
         coder = Coder.load(promoted_bundle(root))
-    columns = {'prefix': files.prefix, 'text_column': files.text_column}
-    observed = read_files(files.paths, coder=coder, time_column=files.time_column, **columns)
+    read = partial(read_files, prefix=files.prefix, text_column=files.text_column, coder=coder)
+    observed = read(files.paths, time_column=files.time_column)
     if files.reference:
-        before = read_files(files.reference, coder=coder, **columns)
+        before = read(files.reference)
         named = ', '.join(path.name for path in files.reference)
     else:
         assert coder is not None

@@ -1,6 +1,7 @@
 """The command ``monitor``: do the texts that come in, and the answers to them, change?"""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,10 +77,10 @@ def monitor(
         from naics_embed.search.coder import Coder
 
         coder = Coder.load(bundle or promoted_bundle())
-    columns = {'prefix': prefix, 'text_column': text_column, 'time_column': time_column}
-    observed = read_files(sources, coder=coder, **columns)
+    read = partial(read_files, prefix=prefix, text_column=text_column, coder=coder)
+    observed = read(sources, time_column=time_column)
     if reference:
-        before = read_files(reference, coder=coder, **(columns | {'time_column': None}))
+        before = read(reference)
         named = ', '.join(path.name for path in reference)
     else:
         assert coder is not None
