@@ -88,12 +88,12 @@ def monitor(
         named = 'labelled texts of the bundle'
     result = compare(observed, before, settings, every=None if every == ALL else every, named=named)
     if out is not None:
-        with atomic_file(out) as partial:
+        with atomic_file(out) as temporary:
             name = ', '.join(path.name for path in sources)
-            partial.write_text(render_monitoring(result, name), encoding='utf-8')
+            temporary.write_text(render_monitoring(result, name), encoding='utf-8')
     if prometheus is not None:
-        with atomic_file(prometheus) as partial:
-            partial.write_text(prometheus_text(result), encoding='utf-8')
+        with atomic_file(prometheus) as temporary:
+            temporary.write_text(prometheus_text(result), encoding='utf-8')
     if as_json:
         typer.echo(json.dumps(result.to_dict(), indent=2))
     else:
