@@ -1,7 +1,7 @@
 """Take the pictures of pages in ``docs/images`` with a headless Chromium.
 
 Each page is named by its address; what is not named is left as it is. No text of the Census Bureau
-is on a picture: the report ends above its errors in words, the search page above the evidence.
+is on a picture: the report ends above its errors in words, the search page has no evidence.
 """
 
 import argparse
@@ -107,9 +107,12 @@ def atlas(camera: Camera, address: str) -> None:
 def search(camera: Camera, address: str) -> None:
     """The search page with an answer, in both themes."""
     for theme in ('light', 'dark'):
-        camera.open(address, (1240, 585), theme)
+        # So narrow that no card with its definition stands beside.
+        camera.open(address, (940, 640), theme)
         camera.driver.find_element(By.ID, 'query').send_keys(QUERY, Keys.ENTER)
-        camera.wait("document.querySelectorAll('#disk .hit').length >= 5")
+        camera.wait("document.querySelectorAll('#hits > li').length >= 5")
+        hide = "document.querySelectorAll('.evidence').forEach((one) => { one.hidden = true; })"
+        camera.driver.execute_script(hide)
         camera.take(f'search_{theme}')
 
 
