@@ -224,3 +224,20 @@ def test_digits_find_what_begins_with_them_shortest_first(node):
     body = """const entries = script.index(given, given, given.map(() => 'x'));
       return script.search(entries, '54', 9)"""
     assert node('find.js', body, ['541', '5415', '11', '5412', '54']) == [4, 0, 1, 3]
+
+
+def test_codes_are_found_by_words_of_known_texts(node):
+    given = {
+        'vocabulary': ['bakery', 'baking', 'bread', 'dogs', 'grooming'],
+        'words': [[], [0, 1, 2], [3, 4], [2]],
+    }
+    body = 'return script.searchKnown(given.vocabulary, given.words, given.text, 5)'
+    for text, found in (
+        ('bread', [1, 3]),
+        ('bread bakeries', []),
+        ('groom dog', [2]),
+        ('an', []),
+        ('cat', []),
+    ):
+        assert [one['i'] for one in node('find.js', body, given | {'text': text})] == found
+    assert node('find.js', body, {**given, 'vocabulary': [], 'text': 'bread'}) == []

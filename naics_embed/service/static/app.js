@@ -124,8 +124,9 @@ async function showAnswer(wanted) {
   const shown = state.code || (isAnswer(answer.status) && WIDE.matches ? best.code : '');
   const ticked = [...state.compare];
   const tick = (code, on) => {
-    if (on) ticked.push(code);
-    else ticked.splice(ticked.indexOf(code), 1);
+    // Of three, the last two are compared.
+    if (!on) ticked.splice(ticked.indexOf(code), 1);
+    else if (ticked.push(code) > 2) ticked.shift();
     if (ticked.length === 2) go({ compare: ticked.slice(), code: '' });
     else if (state.compare.length) go({ compare: [] });
   };

@@ -38,14 +38,8 @@ export function decided(columns, rows) {
   };
 }
 
-// A cell that a spreadsheet would take for a formula is a text.
-const RISKY = /^[=+\-@\t\r]/;
-
 /** The table as a csv file (RFC 4180), in UTF-8 with the mark that spreadsheets want. */
 export function csv({ columns, rows }) {
-  const field = (value) => {
-    const text = RISKY.test(value) && Number.isNaN(Number(value)) ? `'${value}` : value;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
+  const field = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   return `\uFEFF${[columns, ...rows].map((row) => row.map(field).join(',')).join('\r\n')}\r\n`;
 }

@@ -123,10 +123,13 @@ function fillRow(item, row) {
 }
 
 function mark() {
-  [...list.children].forEach((item, i) => item.classList.toggle('current', i === current));
+  [...list.children].forEach((item, i) => {
+    item.classList.toggle('current', i === current);
+    if (i === current) item.setAttribute('aria-current', 'true');
+    else item.removeAttribute('aria-current');
+  });
   const item = list.children[current];
   if (!item) return;
-  list.setAttribute('aria-activedescendant', item.id);
   item.scrollIntoView({ block: 'nearest' });
 }
 
