@@ -78,6 +78,12 @@ def test_columns_of_the_user_stay_as_they_are(node):
             'code': {'official': '11', 'title': 'Farms'},
             'decision': 'overridden',
         },
+        {
+            'fields': ['n/a', ''],
+            'answer': {'status': 'says nothing', 'hits': CODES},
+            'code': None,
+            'decision': '',
+        },
     ]
     body = 'return script.csv(script.decided(given.columns, given.rows))'
     text = node('rows', body, {'columns': ['naics_code', 'what'], 'rows': rows})
@@ -86,6 +92,7 @@ def test_columns_of_the_user_stay_as_they_are(node):
     assert read[0][:3] == ['naics_code', 'what', 'naics_code_'], 'no name twice'
     assert read[1] == [*fields, '111150', 'Corn, all kinds', '0.9000', 'coded', 'accepted']
     assert read[2][2:] == ['', '', '', 'cannot be read', '']
+    assert read[4][2:] == ['', '', '', 'says nothing', ''], 'a guess is no answer'
     assert read[3][2:] == ['11', 'Farms', '', 'coded', 'overridden']
 
 

@@ -173,6 +173,8 @@ const draw = (() => {
           const turn = ((step % 2 ? 1 : -1) * Math.ceil(step / 2) * 4) / away;
           spot = box(angle + turn);
         }
+        // Pressed to the rim by a view from afar, sectors have no room for their numbers.
+        if (!free(spot)) continue;
         taken.push({ x: spot[0], y: spot[1], half });
         this.numbers.push(text);
         c.fillStyle = colours.text;

@@ -18,6 +18,9 @@ export function batches(rows, size) {
 
 export const ADDED = ['naics_code', 'naics_title', 'naics_probability', 'naics_status', 'naics_decision'];
 
+/** The ranked codes of a row, none where its text names no activity. */
+export const hitsOf = (row) => (row.answer && row.answer.status !== 'says nothing' ? row.answer.hits : []);
+
 /** The table with what was found and decided; a skipped or open row has the code that was found. */
 export function decided(columns, rows) {
   const names = [...columns];
@@ -29,7 +32,7 @@ export function decided(columns, rows) {
   return {
     columns: names,
     rows: rows.map((row) => {
-      const best = row.answer?.hits[0];
+      const [best] = hitsOf(row);
       const code = row.code ?? best;
       const same = code && best && code.official === best.official;
       return [...row.fields, code?.official ?? '', code?.title ?? '',

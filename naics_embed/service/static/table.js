@@ -1,7 +1,7 @@
 // The page that codes a list, row by row by keyboard.
 import { call, fetchJson, onWaiting, postJson } from './api.js';
 import { byId, button, download, element, percent, say } from './dom.js';
-import { batches, byDoubt, csv, decided } from './rows.js';
+import { batches, byDoubt, csv, decided, hitsOf } from './rows.js';
 
 const BATCH = 32;
 const MOST_BYTES = 1048576;
@@ -91,7 +91,7 @@ const LABELS = { sure: 'Sure', group: 'Group', unclear: 'Unclear' };
 
 function rowItem(row, place) {
   const kind = row.answer ? KINDS[row.answer.status] : 'unclear';
-  const hits = row.answer?.hits ?? [];
+  const hits = hitsOf(row);
   const choices = element('div', { class: 'choices' }, ...hits.map((hit, i) => {
     const made = button('', () => {
       current = place;
@@ -112,7 +112,7 @@ function rowItem(row, place) {
 }
 
 function fillRow(item, row) {
-  const code = row.code ?? row.answer?.hits[0];
+  const code = row.code ?? hitsOf(row)[0];
   const unclear = item.classList.contains('unclear') && !row.code;
   item.querySelector('.found').textContent = !code ? 'No code' : `${unclear ? 'Perhaps ' : ''}${code.official} ${code.title}`;
   item.querySelector('.decision').textContent = row.decision;
@@ -145,14 +145,14 @@ function decide(decision, code, move = true) {
 
 function accept() {
   const row = order[current];
-  const code = row.code ?? row.answer?.hits[0] ?? null;
+  const code = row.code ?? hitsOf(row)[0] ?? null;
   if (code) decide(row.code ? row.decision : 'accepted', row.code);
   else say('There is no code to accept: type one with O, or skip it with S.', true);
 }
 
 function override(hit) {
   if (!hit) return;
-  decide(hit.official === order[current].answer?.hits[0]?.official ? 'accepted' : 'overridden', hit);
+  decide(hit.official === hitsOf(order[current])[0]?.official ? 'accepted' : 'overridden', hit);
 }
 
 async function typeCode() {
@@ -180,7 +180,7 @@ list.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('button')) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const rank = Number(key);
-  const action = rank >= 1 && rank <= RANKED ? () => override(order[current].answer?.hits[rank - 1]) : keys[key];
+  const action = rank >= 1 && rank <= RANKED ? () => override(hitsOf(order[current])[rank - 1]) : keys[key];
   if (!action) return;
   event.preventDefault();
   action();
