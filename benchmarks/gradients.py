@@ -20,7 +20,7 @@ from benchmarks.ablation import FIRST, ROWS
 from benchmarks.text_inputs import settings_of, text_inputs
 from naics_embed.config.load import load_config
 from naics_embed.errors import ConfigError
-from naics_embed.training.build import make_classifier, make_data, make_model, make_module
+from naics_embed.training.build import make_data, make_model, make_module, make_states
 from naics_embed.training.module import TrainingSchedule
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -57,7 +57,7 @@ def main() -> None:
         settings,
         len(data.train_dataloader()),
         TrainingSchedule(),
-        make_classifier(inputs, settings),
+        make_states(inputs, settings),
     ).train()
     table = module.model.table
     if table is None:

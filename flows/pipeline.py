@@ -23,7 +23,7 @@ from naics_embed.atlas.page import STATIC as MAP_PAGE
 from naics_embed.config.sections import flat, to_dict
 from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.errors import ConfigError
-from naics_embed.report.render import TEMPLATES
+from naics_embed.report.environment import TEMPLATES
 from naics_embed.training.resume import check_resume
 from tasks import (
     atlas,

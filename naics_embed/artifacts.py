@@ -164,9 +164,9 @@ def discard_leftovers(path: Path) -> None:
     for left in list(path.parent.iterdir()):
         host, dot, _ = left.name.removeprefix(start).rpartition('.')
         # Names of older versions have no host.
-        ours = not dot or host in ('old', _host())
-        if left.name.startswith(start) and (ours or _unchanged_s(left) > STALE_S):
-            shutil.rmtree(left, ignore_errors=not ours)
+        of_this_host = not dot or host in ('old', _host())
+        if left.name.startswith(start) and (of_this_host or _unchanged_s(left) > STALE_S):
+            shutil.rmtree(left, ignore_errors=not of_this_host)
 
 
 def _host() -> str:

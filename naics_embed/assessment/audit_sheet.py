@@ -44,7 +44,7 @@ def write_sheet(result: Audit, out: Path) -> None:
     """
     rows = result.contradicted
     given = _table([(r.row, r.text, r.stated, r.stated_title) for r in rows], GIVEN)
-    found = _table(
+    proposed = _table(
         [
             (
                 r.probability,
@@ -62,7 +62,7 @@ def write_sheet(result: Audit, out: Path) -> None:
     empty = pa.schema([*GIVEN, *FOUND]).empty_table()
     with tempfile.TemporaryDirectory(prefix='naics-embed-') as folder:
         part = Path(folder) / f'part{part_ending(out)}'
-        write_part(part, Part(GIVEN.names, given, [None] * len(rows)), found)
+        write_part(part, Part(GIVEN.names, given, [None] * len(rows)), proposed)
         with atomic_file(out) as partial:
             join_parts([part], partial, out.suffix.lower(), empty)
 

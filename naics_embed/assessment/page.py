@@ -174,11 +174,11 @@ def _curve(result: Assessment) -> Markup:
 
 def _steps(result: Assessment) -> list[Automation]:
     """Return the first threshold that codes each of some shares, without repetition."""
-    found = [
+    points = [
         next((point for point in result.curve if point.share >= step - 1e-9), result.curve[-1])
         for step in STEPS
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(points))
 
 
 def _reliability(result: Assessment) -> Markup:

@@ -115,10 +115,10 @@ class _Run:
             held.append(self._held(part, labelled, rows))
             self.progress(f'part {fold + 1} of {settings.folds}: scored {len(rows):,} texts')
         whole = Part(self.ground, np.arange(len(labelled)), equal)
-        of_own = self._held(whole, self.own, np.arange(len(self.own)))
-        theirs = joined(held)
+        own_held = self._held(whole, self.own, np.arange(len(self.own)))
+        labelled_held = joined(held)
         weights = np.ones(len(labelled))
-        fusion = self._fit(theirs, of_own, weights)
+        fusion = self._fit(labelled_held, own_held, weights)
         best = np.empty(len(labelled), dtype=np.int64)
         own_best = np.empty(len(self.own), dtype=np.int64)
         own_confidence = np.empty(len(self.own))
@@ -128,8 +128,8 @@ class _Run:
         fusions: list[Fusion] = []
         for fold, part in enumerate(parts):
             without = self._fit(
-                theirs[self.folds[theirs.rows] != fold],
-                of_own[self.own_folds != fold],
+                labelled_held[self.folds[labelled_held.rows] != fold],
+                own_held[self.own_folds != fold],
                 weights,
                 fusion,
             )
@@ -144,17 +144,20 @@ class _Run:
             fusions.append(without)
         for chunk, scores, of_chunk in whole.chunks(self.own, np.arange(len(self.own))):
             for fold, without in enumerate(fusions):
-                mine = self.own_folds[chunk] == fold
-                p = without.probabilities(scores[mine], of_chunk[mine], whole.log_prior)
-                own_best[chunk[mine]] = p.argmax(axis=1)
-                own_confidence[chunk[mine]] = p.max(axis=1)
+                in_fold = self.own_folds[chunk] == fold
+                p = without.probabilities(scores[in_fold], of_chunk[in_fold], whole.log_prior)
+                own_best[chunk[in_fold]] = p.argmax(axis=1)
+                own_confidence[chunk[in_fold]] = p.max(axis=1)
         whole.forget()
         right = np.concatenate([best == labelled.labels, own_best == self.own.labels])
         weight = np.concatenate(
-            [self._theirs(np.ones(len(labelled))), self._mine(np.arange(len(self.own)))]
+            [
+                self._labelled_weights(np.ones(len(labelled))),
+                self._own_weights(np.arange(len(self.own))),
+            ]
         )
         both = np.concatenate([confidence, own_confidence])
-        facts = np.concatenate([gates, of_own.gates])
+        facts = np.concatenate([gates, own_held.gates])
         top = fit_top(both, right, weight, facts)
         calibrated = np.empty(len(both))
         part_of = np.concatenate([self.folds, self.own_folds])
@@ -201,11 +204,13 @@ class _Run:
         return Held(rows, candidates, scores, gates, np.zeros(len(rows), dtype=np.int64))
 
     def _fit(
-        self, theirs: Held, own: Held, weights: np.ndarray, start: Fusion | None = None
+        self, labelled: Held, own: Held, weights: np.ndarray, start: Fusion | None = None
     ) -> Fusion:
         settings = self.settings
-        both = joined([theirs, own])
-        weight = np.concatenate([self._theirs(weights[theirs.rows]), self._mine(own.rows)])
+        both = joined([labelled, own])
+        weight = np.concatenate(
+            [self._labelled_weights(weights[labelled.rows]), self._own_weights(own.rows)]
+        )
         return fit_fusion(
             self.columns,
             both.scores,
@@ -232,10 +237,10 @@ class _Run:
         n = len(self.labelled)
         return self.settings.share * n / (n + self.settings.half_share)
 
-    def _theirs(self, weights: np.ndarray) -> np.ndarray:
+    def _labelled_weights(self, weights: np.ndarray) -> np.ndarray:
         return self._share() * weights / weights.sum()
 
-    def _mine(self, rows: np.ndarray) -> np.ndarray:
+    def _own_weights(self, rows: np.ndarray) -> np.ndarray:
         names, sets = np.unique(np.asarray(self.own.sets)[rows], return_inverse=True)
         return (1 - self._share()) * (1.0 / np.bincount(sets) / len(names))[sets]
 

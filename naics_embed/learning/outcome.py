@@ -88,13 +88,13 @@ class Outcome:
         The user's texts must be better, by accuracy or, with the same accuracy, by a smaller
         calibration error, and no set of the bundle's own worse by more than ``margin``.
         """
-        theirs = [row for row in self.sets if row.learned]
-        texts = sum(row.texts for row in theirs)
-        gain = sum(row.texts * (row.top1 - row.top1_before) for row in theirs) / max(texts, 1)
-        error = sum(row.texts * (row.ece - row.ece_before) for row in theirs)
+        learned = [row for row in self.sets if row.learned]
+        texts = sum(row.texts for row in learned)
+        gain = sum(row.texts * (row.top1 - row.top1_before) for row in learned) / max(texts, 1)
+        error = sum(row.texts * (row.ece - row.ece_before) for row in learned)
         better = gain > 0 or (gain == 0 and error < 0)
-        own = [row for row in self.sets if not row.learned]
-        return better and all(row.top1 >= row.top1_before - margin for row in own)
+        others = [row for row in self.sets if not row.learned]
+        return better and all(row.top1 >= row.top1_before - margin for row in others)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; texts of doubtful labels are left out."""
@@ -108,7 +108,7 @@ class Outcome:
 def outcome_of(
     coder: Coder,
     base: tuple[KnownTexts, Fusion],
-    theirs: Examples,
+    labelled: Examples,
     own: Examples,
     learned: Learned,
     groups: int,
@@ -119,7 +119,7 @@ def outcome_of(
     Args:
         coder: names the codes.
         base: known texts and fusion of the bundle without labelled texts.
-        theirs: the labelled texts.
+        labelled: the labelled texts.
         own: the bundle's own queries.
         learned: from `learn_labels`.
         groups: groups of the labelled texts.
@@ -127,10 +127,10 @@ def outcome_of(
     """
     rows: list[SetOutcome] = []
     after = (
-        (theirs, learned.best, learned.confidence, True),
+        (labelled, learned.best, learned.confidence, True),
         (own, learned.own[0], learned.own[1], False),
     )
-    for examples, best, confidence, is_theirs in after:
+    for examples, best, confidence, is_learned in after:
         best_before, confidence_before = answers(*base, examples)
         sets = np.asarray(examples.sets)
         for name in dict.fromkeys(examples.sets):
@@ -141,14 +141,14 @@ def outcome_of(
                 SetOutcome(
                     name,
                     int(chosen.sum()),
-                    is_theirs,
+                    is_learned,
                     float(right_before.mean()),
                     float(right.mean()),
                     _ece(confidence_before[chosen], right_before),
                     _ece(confidence[chosen], right),
                 )
             )
-    return Outcome(tuple(rows), groups, _doubts(coder, theirs, learned, rows_of_files))
+    return Outcome(tuple(rows), groups, _doubts(coder, labelled, learned, rows_of_files))
 
 
 def answers(known: KnownTexts, fusion: Fusion, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
@@ -167,17 +167,17 @@ def answers(known: KnownTexts, fusion: Fusion, examples: Examples) -> tuple[np.n
 
 
 def _doubts(
-    coder: Coder, theirs: Examples, learned: Learned, rows: np.ndarray
+    coder: Coder, labelled: Examples, learned: Learned, rows: np.ndarray
 ) -> tuple[Doubt, ...]:
     codes = [coder.searcher.codes[leaf] for leaf in coder.leaves.tolist()]
-    doubtful = np.flatnonzero((learned.weights < DOUBTFUL) & (learned.best != theirs.labels))
+    doubtful = np.flatnonzero((learned.weights < DOUBTFUL) & (learned.best != labelled.labels))
     order = doubtful[np.argsort(learned.probabilities[doubtful], kind='stable')]
     return tuple(
         Doubt(
-            theirs.sets[i],
+            labelled.sets[i],
             int(rows[i]) or None,
-            theirs.texts[i],
-            codes[int(theirs.labels[i])],
+            labelled.texts[i],
+            codes[int(labelled.labels[i])],
             float(learned.probabilities[i]),
             codes[int(learned.best[i])],
             float(learned.confidence[i]),

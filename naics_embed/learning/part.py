@@ -114,9 +114,9 @@ class Part:
         )
         self.evidence = ground.extension.known(rows, linear)
         kept = np.concatenate([np.arange(ground.others), ground.others + rows])
-        theirs = np.arange(len(kept)) >= ground.others
+        is_labelled = np.arange(len(kept)) >= ground.others
         self._scored: dict[int, list[tuple[np.ndarray, ...]]] = {}
-        self.gate = fit_source_gate(ground.embeddings[kept], ground.surface[kept], theirs)
+        self.gate = fit_source_gate(ground.embeddings[kept], ground.surface[kept], is_labelled)
 
     def chunks(self, examples: Examples, rows: np.ndarray) -> Iterable[tuple[np.ndarray, ...]]:
         """Return rows, scores and gates of texts, a chunk at a time.

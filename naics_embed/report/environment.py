@@ -16,17 +16,17 @@ TEMPLATES = Path(__file__).resolve().parent / 'templates'
 @cache
 def environment() -> Environment:
     """Return the environment of the templates."""
-    made = Environment(
+    templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals['include_raw'] = lambda name: Markup((TEMPLATES / name).read_text('utf-8'))
-    made.filters |= {
+    templates.globals['include_raw'] = lambda name: Markup((TEMPLATES / name).read_text('utf-8'))
+    templates.filters |= {
         'number': number,
         'official': official_code,
         'without_folders': without_folders,
     }
-    return made
+    return templates

@@ -1,33 +1,22 @@
 """A report as one HTML file: nothing in it is fetched from elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from naics_embed.config.report import ReportConfig
 from naics_embed.redaction import redacted, without_folders
-from naics_embed.report import answers as ans
-from naics_embed.report import (
-    charts,
-    overview,
-    png,
-    shape,
-    trust_charts,
-)
+from naics_embed.report import charts, overview
 from naics_embed.report import training_history as training_charts
-from naics_embed.report.contents import KINDS, CodeTable, RunReport
-from naics_embed.report.environment import TEMPLATES as TEMPLATES
+from naics_embed.report.coder_section import coder_section
+from naics_embed.report.contents import RunReport
 from naics_embed.report.environment import environment
-from naics_embed.report.svg import number
+from naics_embed.report.shape_section import shape_section
 from naics_embed.report.verdict import Verdict
-from naics_embed.taxonomy import LEVELS, official_code
 
 PLACEHOLDERS = ('<!--map-->', '<!--promotion-->')
 """What `complete` replaces."""
-NEAREST = 8
-COVERAGES = (0.5, 0.8, 0.9, 1.0)
 
 
 def render(report: RunReport, verdict: Verdict, marks: ReportConfig) -> str:
@@ -47,8 +36,8 @@ def render(report: RunReport, verdict: Verdict, marks: ReportConfig) -> str:
         answers=overview.answers(report),
         space=overview.space(report),
         history=_history(report),
-        shape=_shape(report),
-        coder=_coder(report, marks),
+        shape=shape_section(report),
+        coder=coder_section(report, marks),
         candidates=_candidates(report),
         regression=_regression(report),
         settings=_flat(report.configuration),
@@ -103,181 +92,6 @@ def _history(report: RunReport) -> dict[str, Any] | None:
         'head': head,
         'rows': rows,
     }
-
-
-def _shape(report: RunReport) -> dict[str, Any] | None:
-    table = report.table
-    if table is None:
-        return None
-    away = shape.distances(table)
-    groups = shape.group_distances(table, away)
-    steps = shape.distances_by_step(table, away)
-    radii = shape.radii(table)
-    medians = ', '.join(
-        f'{level} digits {np.median(np.concatenate(pair)):.2f}' for level, pair in radii.items()
-    )
-    return {
-        'radius': charts.radius_chart(radii, f'Radius by level; medians: {medians}'),
-        'steps': steps,
-        'steps_chart': charts.steps(
-            steps,
-            groups.scale,
-            'Geodesic distance by tree distance; medians: '
-            + ', '.join(f'D* {step.step}: {step.quantiles[2]:.2f}' for step in steps),
-        ),
-        'maps': _maps(table, groups),
-        'near': shape.near_across_sectors(table, groups, NEAREST),
-        'scale': groups.scale,
-        'groups': len(groups.groups),
-    }
-
-
-def _maps(table: CodeTable, groups: shape.GroupDistances) -> list[dict[str, Any]]:
-    sectors = _sector_spans(table, groups.groups)
-    drawn = []
-    for name, values, words in (
-        ('Geodesic distance', groups.geodesic, 'mean geodesic distance'),
-        ('Tree distance D*', groups.tree, 'mean tree distance, the ground truth'),
-    ):
-        top = float(values.max())
-        drawn.append(
-            {
-                'name': name,
-                'chart': charts.matrix(
-                    png.heatmap(values, 0.0, top, png.SEQUENTIAL),
-                    sectors,
-                    f'Heatmap: {words} of four-digit groups, from 0 to {top:.2f}',
-                ),
-                'key': charts.key(
-                    png.SEQUENTIAL, '0', number(round(top, 2)), name[0].lower() + name[1:]
-                ),
-            }
-        )
-    excess = groups.excess
-    reach = float(np.quantile(np.abs(excess), 0.99)) or 1.0
-    drawn.append(
-        {
-            'name': 'Farther or nearer than the tree says',
-            'chart': charts.matrix(
-                png.heatmap(excess, -reach, reach, png.DIVERGING),
-                sectors,
-                f'Heatmap: geodesic distance less {groups.scale:.3f} times D*, '
-                f'from {-reach:.2f} to {reach:.2f}',
-            ),
-            'key': charts.key(
-                png.DIVERGING, f'{-reach:.2f} nearer', f'farther {reach:.2f}', 'difference'
-            ),
-        }
-    )
-    return drawn
-
-
-def _sector_spans(table: CodeTable, groups: np.ndarray) -> list[tuple[float, float, str]]:
-    sector = table.taxonomy.sector[groups]
-    spans = []
-    for index in dict.fromkeys(sector.tolist()):
-        inside = np.flatnonzero(sector == index)
-        begin, end = inside[0] / len(groups), (inside[-1] + 1) / len(groups)
-        spans.append((float(begin), float(end), table.taxonomy.codes[index]))
-    return spans
-
-
-def _coder(report: RunReport, marks: ReportConfig) -> dict[str, Any] | None:
-    table, predictions = report.table, report.predictions
-    if table is None or predictions is None:
-        return None
-    rows = ans.supervised_answers(predictions, report.split)
-    if rows.is_empty():
-        return None
-    kinds = {kind: part for kind in KINDS if len(part := rows.filter(rows['kind'] == kind))}
-    colours = {kind: index for index, kind in enumerate(KINDS)}
-    curves = [(KINDS[kind], colours[kind], ans.selective(part)) for kind, part in kinds.items()]
-    confusion = ans.confusion(rows, table)
-    return {
-        'reliability': [
-            {
-                'name': KINDS[kind],
-                'answers': len(part),
-                'bins': (bins := ans.reliability(part, marks.bins)),
-                'chart': trust_charts.reliability_chart(
-                    bins,
-                    colours[kind],
-                    f'Reliability, {KINDS[kind]}: '
-                    + ', '.join(f'{b.accuracy:.0%} right at {b.confidence:.0%}' for b in bins),
-                ),
-            }
-            for kind, part in kinds.items()
-        ],
-        'risk': trust_charts.risk_chart(
-            curves,
-            'Fraction wrong by fraction answered: '
-            + '; '.join(f'{name} {curve.risk[-1]:.1%} wrong of all' for name, _, curve in curves),
-        ),
-        'legend': [(name, colour) for name, colour, _ in curves],
-        'selective': _selective_rows(curves),
-        'levels': _level_rows(report, kinds),
-        'confusion': _confusion_rows(confusion, table),
-        'confused': [
-            (table.name(right), table.name(answered), count)
-            for right, answered, count in confusion.worst(NEAREST)
-        ],
-        'sectors': [(official_code(code), table.name(code)) for code in confusion.sectors],
-        'errors': ans.worst_errors(rows, table, marks.errors),
-        'wrong': int((~rows[f'right_{LEVELS[-1]}']).sum()),
-        'answers': len(rows),
-        'kinds': KINDS,
-    }
-
-
-def _selective_rows(curves: Sequence[tuple[str, int, Any]]) -> list[tuple[str, list[str]]]:
-    """Return the accuracy of each kind of query at each coverage."""
-    from naics_embed.metrics.selective import accuracy_at_coverage
-
-    return [
-        (name, [f'{accuracy_at_coverage(curve, fraction):.1%}' for fraction in COVERAGES])
-        for name, _, curve in curves
-    ]
-
-
-def _level_rows(report: RunReport, kinds: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return accuracy and mean confidence at each level of the tree."""
-    return [
-        {
-            'level': level,
-            'name': ans.RANGES[level],
-            'cells': [
-                (
-                    f'{100 * float(part[f"right_{level}"].mean()):.1f}',
-                    f'{100 * float(part[f"confidence_{level}"].mean()):.1f}',
-                )
-                for part in kinds.values()
-            ],
-        }
-        for level in LEVELS
-    ]
-
-
-def _confusion_rows(confusion: ans.Confusion, table: CodeTable) -> list[dict[str, Any]]:
-    rows = []
-    for row, code in enumerate(confusion.sectors):
-        counts = confusion.counts[row]
-        total = int(counts.sum())
-        rows.append(
-            {
-                'code': official_code(code),
-                'name': table.titles[table.taxonomy.index(code)],
-                'total': total,
-                'cells': [
-                    {
-                        'count': int(n),
-                        'fraction': n / total if total else 0.0,
-                        'right': row == column,
-                    }
-                    for column, n in enumerate(counts)
-                ],
-            }
-        )
-    return rows
 
 
 def _candidates(report: RunReport) -> dict[str, Any] | None:

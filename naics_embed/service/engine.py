@@ -118,8 +118,8 @@ class Engine:
             level = LEVELS[0] if above is None else int(taxonomy.level[above]) + 1
         rows = taxonomy.at_level(level) if level in LEVELS else np.empty(0, dtype=np.int64)
         if above is not None:
-            own = int(taxonomy.level[above])
-            rows = rows[taxonomy.ancestors[rows, own - LEVELS[0]] == above]
+            level_above = int(taxonomy.level[above])
+            rows = rows[taxonomy.ancestors[rows, level_above - LEVELS[0]] == above]
             rows = rows[rows != above]
         listed = [
             answers.ListedCode(

@@ -160,14 +160,14 @@ def check_encoding(source: object, sample: bytes, chosen: str | None) -> None:
     if chosen is None:
         return
     named = codecs.lookup(chosen).name
-    found = detect_encoding(sample, whole=False)
-    wide, wanted = found.startswith(WIDE), named.startswith(WIDE)
+    detected = detect_encoding(sample, whole=False)
+    is_wide, named_wide = detected.startswith(WIDE), named.startswith(WIDE)
     unmarked = named in WIDE and not any(sample.startswith(mark) for mark, _ in MARKS)
     # Every line end and comma of a text in UTF-16 has a zero byte.
-    if (wide and (not wanted or unmarked)) or (wanted and b'\0' not in sample):
+    if (is_wide and (not named_wide or unmarked)) or (named_wide and b'\0' not in sample):
         raise UserError(
-            f'{source} is {found.upper()}, not {chosen.upper()}: give --encoding {found}, or leave '
-            'it out'
+            f'{source} is {detected.upper()}, not {chosen.upper()}: give --encoding {detected}, or '
+            'leave it out'
         )
 
 

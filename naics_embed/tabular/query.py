@@ -78,9 +78,9 @@ def _common(schemas: Sequence[pa.Schema], names: Sequence[str]) -> pa.Schema:
     """Return one schema for all parts; a column whose types do not go together becomes text."""
     fields = []
     for at, name in enumerate(names):
-        own = [pa.schema([schema.field(at)]) for schema in schemas]
+        columns = [pa.schema([schema.field(at)]) for schema in schemas]
         try:
-            kind = pa.unify_schemas(own, promote_options='permissive').field(0).type
+            kind = pa.unify_schemas(columns, promote_options='permissive').field(0).type
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             kind = pa.string()
         fields.append((name, kind))

@@ -58,11 +58,11 @@ def sent(address: str, *, force: bool = False) -> Iterator[Path]:
     if there and not force:
         raise UserError(f'{address} exists; name another file, or give --force to replace it')
     with tempfile.TemporaryDirectory(prefix='naics-embed-') as folder:
-        made = Path(folder) / (base_name(address) or 'table')
-        yield made
+        local = Path(folder) / (base_name(address) or 'table')
+        yield local
         with (
             _explained(address, 'written'),
-            made.open('rb') as stream,
+            local.open('rb') as stream,
             _open(address, 'wb') as target,
         ):
             shutil.copyfileobj(stream, target)

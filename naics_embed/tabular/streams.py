@@ -88,8 +88,8 @@ class _Raw(io.RawIOBase):
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # any buffer
         """Fill a buffer."""
         try:
-            found = self._stream.read(len(buffer))
+            content = self._stream.read(len(buffer))
         except OSError as error:
             raise EOFError(str(error)) from error
-        buffer[: len(found)] = found
-        return len(found)
+        buffer[: len(content)] = content
+        return len(content)
