@@ -13,11 +13,6 @@ def expected_hit(above: Tensor, tied: Tensor, cutoff: int) -> Tensor:
     return ((cutoff - above) / tied.to(torch.float64)).clamp(0.0, 1.0)
 
 
-def expected_rank(above: Tensor, tied: Tensor) -> Tensor:
-    """Return the float64 mean rank of the relevant candidate, from 1."""
-    return above + (tied.to(torch.float64) + 1) / 2
-
-
 def expected_reciprocal_rank(above: Tensor, tied: Tensor) -> Tensor:
     """Return the float64 mean of 1/rank of the relevant candidate."""
     alone = 1 / (above.to(torch.float64) + 1)

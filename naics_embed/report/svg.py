@@ -148,15 +148,6 @@ class Plot:
             begun = True
         return element('path', d=' '.join(parts), class_=class_)
 
-    def area(
-        self, points: Sequence[tuple[float, float, float]], class_: str, title: str | None = None
-    ) -> Markup:
-        """Fill between the lower and the upper of ``(x, lower, upper)``."""
-        edge = [(x, low) for x, low, _ in points] + [(x, high) for x, _, high in points[::-1]]
-        corners = ' '.join(f'{_plain(self.x(x))},{_plain(self.y(y))}' for x, y in edge)
-        inner = () if title is None else (element('title', title),)
-        return element('polygon', *inner, points=corners, class_=class_)
-
     def dot(
         self, x: float, y: float, class_: str, title: str | None = None, radius: float = 3
     ) -> Markup:
