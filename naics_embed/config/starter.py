@@ -34,7 +34,7 @@ class StarterConfig:
     backbone: str = 'sentence-transformers/all-MiniLM-L6-v2'
     revision: str | None = None
     window: int = 128
-    batch_tokens: int = 8192
+    batch_tokens: int = 2048
     dim: int = 64
     r_max: float = 5.0
     tau: float = 0.85
@@ -45,10 +45,10 @@ class StarterConfig:
     linear_ridge: float = 0.1
     linear_scale: float = 20.0
     head_units: int = 8
-    business_texts: int = 3
-    fitted_texts: int = 1200
+    business_texts: int = 1
+    fitted_texts: int = 600
     evidence: EvidenceSettings = field(
         default_factory=lambda: EvidenceSettings(20.0, 4, 1.2, 0.5, 0.4, 2000)
     )
-    fusion: FusionSettings = field(default_factory=lambda: FusionSettings(1.0e-2, 60, 2))
+    fusion: FusionSettings = field(default_factory=lambda: FusionSettings(1.0e-2, 40, 2))
     seed: int = 0

@@ -217,7 +217,7 @@ def test_configuration_keys_in_sentences_exist():
     assert wrong == []
 
 
-@pytest.mark.parametrize('page', ['README.md', 'docs/concepts/pipeline.md'])
+@pytest.mark.parametrize('page', ['docs/concepts/pipeline.md'])
 def test_the_graph_of_the_pages_is_that_of_the_stages(page):
     from flows.pipeline import PIPELINE
 
