@@ -66,6 +66,10 @@ def export_sentence_transformer(bundle: Bundle, out: Path) -> None:
         Transformer,
     )
 
+    from transformers.utils import logging as transformers_logging
+
+    # A bar for a tenth of a second.
+    transformers_logging.disable_progress_bar()
     head = load_file(bundle.encoder / HEAD)
     if set(head) != HEAD_NAMES:
         raise ArtifactError(f'the head of {bundle.path} holds {sorted(head)}, which is not known')
