@@ -65,7 +65,6 @@ def export_sentence_transformer(bundle: Bundle, out: Path) -> None:
         Pooling,
         Transformer,
     )
-
     from transformers.utils import logging as transformers_logging
 
     # A bar for a tenth of a second.
