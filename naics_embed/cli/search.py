@@ -58,6 +58,14 @@ def search(
     distance: Annotated[
         bool, typer.Option('--distance', help='Rank by the distance alone; not calibrated.')
     ] = False,
+    ask: Annotated[
+        bool,
+        typer.Option('--ask', help='Ask the question that helps most, where one does.'),
+    ] = False,
+    coverage: Annotated[
+        float | None,
+        typer.Option(help='Show codes that hold the right one with this probability, such as 0.9.'),
+    ] = None,
     as_json: AsJson = False,
     bundle: BundleOption = None,
 ) -> None:
@@ -88,6 +96,9 @@ def search(
             confidence,
             evidence,
             distance=distance,
+            ask=ask,
+            coverage=coverage,
+            terminal=ask and not as_json and sys.stdin.isatty(),
         )
     )
     results: list[Any] = [cards.get(text) or next(found) for text in texts]
@@ -102,6 +113,10 @@ def search(
             print_card(cards[text])
         else:
             _print_answer(one)
+            if ask or coverage is not None:
+                from naics_embed.cli.questions import print_more
+
+                print_more(one)
 
 
 def _answers(
@@ -113,8 +128,11 @@ def _answers(
     evidence: int,
     *,
     distance: bool,
+    ask: bool,
+    coverage: float | None,
+    terminal: bool,
 ) -> 'Sequence[Answer | list[Hit]]':
-    """Return answers of the coder, or hits by distance alone."""
+    """Return answers of the coder, or hits by distance alone; questions are put on a terminal."""
     from naics_embed.bundle.storage import CODER
 
     if not texts:
@@ -122,8 +140,25 @@ def _answers(
     if not distance and (path / CODER).is_dir():
         from naics_embed.search.coder import Coder
 
-        return Coder.load(path).search(
-            texts, k=k, level=level, confidence=confidence, evidence=evidence
+        coder = Coder.load(path)
+        options = {
+            'k': k,
+            'level': level,
+            'confidence': confidence,
+            'evidence': evidence,
+            'ask': ask,
+            'coverage': coverage,
+        }
+        found = coder.search(texts, **options)
+        if terminal:
+            from naics_embed.cli.questions import put_questions
+
+            return [put_questions(coder, answer, options) for answer in found]
+        return found
+    if ask or coverage is not None:
+        raise UserError(
+            '--ask and --coverage need a bundle with a coder, and no --distance: distances have '
+            'no calibrated probabilities'
         )
     from naics_embed.search.searcher import Searcher
 

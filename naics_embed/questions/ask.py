@@ -26,6 +26,8 @@ WORDS_PROMPT = 'Which of these comes closest to its main activity?'
 PAIR_PROMPT = 'Which of these two comes closer to its main activity?'
 REFERENCE_PROMPT = 'Is its main activity {}?'
 YES, NO = 'Yes', 'No'
+NOTHING = ('what the business makes, sells or does',)
+"""What a text does not say that names no activity."""
 FEW = 3
 """Most roles that are listed as missing."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,6 +60,13 @@ class Question:
             if any(code.startswith(above) for above in _prefixes(option.codes)):
                 return number
         return next(number for number, option in enumerate(self.options) if option.rest)
+
+
+class Reply(NamedTuple):
+    """The answer to a question: its option by number, from 0, or by text."""
+
+    question: Question
+    option: int | str
 
 
 def chosen_option(question: Question, option: int | str) -> int:

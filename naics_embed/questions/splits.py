@@ -144,12 +144,6 @@ SPLITS = (
         ('Satellite service', r'\bsatellite\b'),
     ),
     _split(
-        'Who are its clothes or shoes mainly for?',
-        ('315', '4583', '4243'),
-        ('Men and boys', r"\b(?<!wo)men's\b(?!.*\bwomen's\b)"),
-        ('Women, girls and infants', r"\bwomen's\b(?!.*\b(?<!wo)men's\b)"),
-    ),
-    _split(
         'Does it mainly rent or repair things for consumers or for businesses?',
         ('532', '811'),
         ('Consumers', r'\b(consumer|household|personal|home)\b'),

@@ -1,7 +1,6 @@
 """Descriptions in, codes out, with calibrated probabilities and evidence."""
 
 import importlib
-import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,16 +12,29 @@ import numpy as np
 
 from naics_embed.bundle.storage import CODER
 from naics_embed.errors import ArtifactError, UserError
+from naics_embed.evidence.conformal import Conformal, chosen_codes, group_of
+from naics_embed.evidence.empty_texts import says_nothing
 from naics_embed.evidence.fusion import Fusion, gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
 from naics_embed.evidence.source_gate import Adaptation
 from naics_embed.geometry.lorentz import pairwise_distance
+from naics_embed.questions.ask import NOTHING, Questioner
+from naics_embed.questions.question import Question, Reply, answered, chosen_option
+from naics_embed.questions.settings import QuestionSettings
+from naics_embed.search.answer import Answer as Answer
+from naics_embed.search.answer import CodeSet as CodeSet
+from naics_embed.search.answer import Evidence as Evidence
 from naics_embed.search.exact import ExactTexts
 from naics_embed.search.given_texts import as_texts
 from naics_embed.search.options import check_confidence, check_evidence, check_k_and_level
 from naics_embed.search.searcher import BATCH_TOKENS, Hit, Searcher, check_texts
-from naics_embed.search.status import status_of
-from naics_embed.search.storage import CODER_FILES, FROZEN, read_evidence
+from naics_embed.search.storage import (
+    CODER_FILES,
+    CONFORMAL,
+    FROZEN,
+    read_evidence,
+    read_references,
+)
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
 from naics_embed.text.inference.frozen import PairedEncoder, read_frozen
 from naics_embed.text.inference.packed import PackedEncoder
@@ -41,66 +53,6 @@ CHUNK = 256
 """Texts scored at a time; bounds the memory of a long list."""
 
 CONFIDENCE = 0.8
-RENAMED = 'Answer.{} is now Answer.{}; the next version has the new name only'
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Evidence for a code.
-
-    Attributes:
-        texts: training texts of the code most similar to the query, with their cosine.
-        words: matching terms: words of the query that texts of the code contain, with their
-            weight, highest first.
-    """
-
-    texts: tuple[tuple[str, float], ...]
-    words: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was found for a text.
-
-    Attributes:
-        text: the query.
-        hits: ranked codes of the requested level; their probability is calibrated.
-        path: the best code's ancestors and itself, sector first; the probability of each is that
-            of all six-digit codes below it.
-        confident: the deepest code of ``path`` whose probability passes the confidence; None where
-            not even the sector's does.
-        confidence: the requested confidence.
-        evidence: evidence for each hit, if requested; for six-digit codes only.
-        familiarity: greatest cosine with a known text, by the frozen encoder. Where it is low, the
-            probability rests on little that is alike.
-        starter: whether the bundle is a starter, built without training.
-    """
-
-    text: str
-    hits: tuple[Hit, ...]
-    path: tuple[Hit, ...]
-    confident: Hit | None
-    confidence: float
-    evidence: tuple[Evidence, ...] = ()
-    familiarity: float = math.nan
-    starter: bool = False
-
-    @property
-    def status(self) -> str:
-        """How far it can be relied on, one of `naics_embed.search.status.STATUSES`."""
-        return status_of(self.text, self.hits, self.confident, self.confidence)
-
-    @property
-    def chosen(self) -> Hit | None:
-        """The confident code, under its old name."""
-        warnings.warn(RENAMED.format('chosen', 'confident'), DeprecationWarning, stacklevel=2)
-        return self.confident
-
-    @property
-    def support(self) -> tuple[Evidence, ...]:
-        """The evidence, under its old name."""
-        warnings.warn(RENAMED.format('support', 'evidence'), DeprecationWarning, stacklevel=2)
-        return self.evidence
 
 
 @dataclass(frozen=True)
@@ -113,6 +65,7 @@ class Scored:
         scores: float32 ``(q, leaves, len(FUSED))``.
         familiarity: float32 ``(q,)``, greatest cosine with a known text.
         probabilities: float64 ``(q, leaves)``.
+        gates: float64 ``(q, gates)``, of the fusion.
     """
 
     distances: np.ndarray
@@ -120,6 +73,7 @@ class Scored:
     scores: np.ndarray
     familiarity: np.ndarray
     probabilities: np.ndarray
+    gates: np.ndarray
 
 
 class Coder:
@@ -136,6 +90,8 @@ class Coder:
         encoder: PairedEncoder,
         precision: str = FLOAT32,
         adaptation: Adaptation | None = None,
+        conformal: Conformal | None = None,
+        questions: QuestionSettings | None = None,
     ) -> None:
         """Use `load`."""
         self.searcher = searcher
@@ -144,6 +100,8 @@ class Coder:
         self.encoder = encoder
         self.precision = precision
         self.adaptation = adaptation
+        self.conformal = conformal
+        self.questions = questions or QuestionSettings()
         self.leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
         self._levels = {level: self._above(level) for level in LEVELS}
 
@@ -159,7 +117,12 @@ class Coder:
 
     @classmethod
     def load(
-        cls, path: Path | str | None = None, *, verify: bool = True, precision: str = FLOAT32
+        cls,
+        path: Path | str | None = None,
+        *,
+        verify: bool = True,
+        precision: str = FLOAT32,
+        questions: QuestionSettings | None = None,
     ) -> 'Coder':
         """Load a bundle, or the promoted one.
 
@@ -168,6 +131,7 @@ class Coder:
                 starter, which is built in a minute where nothing was trained.
             verify: compare every file with its checksum first.
             precision: number format of the encoder, one of `PRECISIONS`.
+            questions: when questions are asked, and how; the defaults where None.
 
         Raises:
             ArtifactError: there is no such bundle, it is damaged, or it was exported without what
@@ -192,7 +156,9 @@ class Coder:
         evidence, fusion, adaptation = read_evidence(folder, codes, FUSED)
         frozen = read_frozen(folder / FROZEN, searcher.backbone)
         encoder = _encoder(searcher, frozen, precision)
-        return cls(searcher, evidence, fusion, encoder, precision, adaptation)
+        promised = folder / CONFORMAL
+        conformal = Conformal.read(promised) if promised.is_file() else None
+        return cls(searcher, evidence, fusion, encoder, precision, adaptation, conformal, questions)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of each six-digit code, float64 ``(len(texts), leaves)``.
@@ -218,6 +184,9 @@ class Coder:
         confidence: float = CONFIDENCE,
         evidence: int = 0,
         support: int | None = None,
+        ask: bool = False,
+        replies: Sequence[Reply] = (),
+        coverage: float | None = None,
     ) -> list[Answer]:
         """Return ranked codes and the confident code of each text.
 
@@ -228,9 +197,14 @@ class Coder:
             confidence: least probability of the confident code.
             evidence: training texts and matching terms to return for each hit.
             support: the name of ``evidence`` in earlier versions.
+            ask: whether to return the question that separates the likely codes best.
+            replies: answers to earlier questions about the text; for a single text only.
+            coverage: probability with which a set of codes shall hold the right one; None for no
+                set.
 
         Raises:
-            UserError: a text is empty or no text, or an option is out of range.
+            UserError: a text is empty or no text, an option is out of range, or the bundle was
+                exported without what sets need.
         """
         if support is not None:
             warnings.warn('support is now evidence', DeprecationWarning, stacklevel=2)
@@ -240,9 +214,22 @@ class Coder:
         check_texts(texts)
         check_confidence(confidence)
         check_evidence(evidence)
+        if replies and len(texts) != 1:
+            raise UserError(f'replies are about one text, not {len(texts)}; send texts one by one')
+        options = [(question, chosen_option(question, reply)) for question, reply in replies]
+        conformal = None if coverage is None else self._conformal(coverage)
         answers: list[Answer] = []
         for scored in self.scored(texts):
             p = scored.probabilities
+            for question, option in options:
+                p[0] = answered(p[0], question, option, self.leaf_codes, self.questions)
+            limits = np.empty((len(p), 0))
+            if conformal is not None and coverage is not None:
+                groups = group_of(scored.gates)
+                columns = (LEVELS.index(level), len(LEVELS))
+                limits = np.column_stack(
+                    [conformal.thresholds(groups, column, coverage) for column in columns]
+                )
             sums = {
                 at: np.add.reduceat(p, first, axis=1) if at < LEAF_LEVEL else p
                 for at, (_, first) in self._levels.items()
@@ -258,6 +245,15 @@ class Coder:
                 )
                 confident = passing[-1] if passing else None
                 familiarity = float(scored.familiarity[row])
+                asked, missing = None, ()
+                if ask:
+                    asked = self.questioner.question(p[row], scored.embeddings[row])
+                    missing = NOTHING if says_nothing(text) else self.questioner.missing(p[row])
+                code_set = None
+                if coverage is not None:
+                    code_set = self._set(
+                        row_sums[level], scored.distances[row], level, path, limits[row], coverage
+                    )
                 answers.append(
                     Answer(
                         text,
@@ -268,9 +264,30 @@ class Coder:
                         of_hits,
                         familiarity,
                         self.starter,
+                        asked,
+                        missing,
+                        code_set,
                     )
                 )
         return answers
+
+    def answer(self, text: str, question: Question, option: int | str, **options: Any) -> Answer:
+        """Return what is found for a text, given the answer to a question about it.
+
+        Nothing is remembered between calls: the question that an earlier call returned is given
+        back with the text.
+
+        Args:
+            text: the description.
+            question: ``Answer.question`` of an earlier call.
+            option: number of the option, from 0, or its text.
+            options: of `search`; ``replies`` are those to earlier questions.
+
+        Raises:
+            UserError: there is no such option, or as `search`.
+        """
+        replies = (*options.pop('replies', ()), Reply(question, option))
+        return self.search([text], replies=replies, **options)[0]
 
     def learn(
         self, texts: Sequence[str], codes: Iterable[Any], *, out: Path | str, **options: Any
@@ -314,11 +331,53 @@ class Coder:
             p = self.fusion.probabilities(scores, gates, log_prior)
             self._exact.decide(part, p)
             familiarity = scores[..., FUSED.index(NEAREST)].max(axis=1)
-            yield Scored(far, embeddings, scores, familiarity, p)
+            yield Scored(far, embeddings, scores, familiarity, p, gates)
 
     @cached_property
     def _exact(self) -> ExactTexts:
         return ExactTexts(self.searcher.codes, self.searcher.titles, self.evidence)
+
+    @cached_property
+    def leaf_codes(self) -> tuple[str, ...]:
+        """Six-digit codes, in the order of the columns of `probabilities`."""
+        return tuple(self.searcher.codes[leaf] for leaf in self.leaves.tolist())
+
+    @cached_property
+    def questioner(self) -> Questioner:
+        """What draws questions."""
+        return Questioner(
+            self.leaf_codes,
+            [self.searcher.titles[leaf] for leaf in self.leaves.tolist()],
+            self.evidence,
+            read_references(self.searcher.bundle.path / CODER),
+            self.questions,
+        )
+
+    def _conformal(self, coverage: float) -> Conformal:
+        if not isinstance(coverage, Real) or not 0 < coverage < 1:
+            raise UserError(f'coverage must be above 0 and below 1, not {coverage!r}')
+        if self.conformal is None:
+            raise UserError(
+                f'bundle {self.searcher.bundle.path} was exported without {CODER}/{CONFORMAL}, '
+                'which sets with a coverage need; run the pipeline again, or leave out coverage'
+            )
+        return self.conformal
+
+    def _set(
+        self,
+        sums: np.ndarray,
+        distances: np.ndarray,
+        level: int,
+        path: tuple[Hit, ...],
+        limits: np.ndarray,
+        coverage: float,
+    ) -> CodeSet:
+        codes, _ = self._levels[level]
+        of_set, of_node = limits.tolist()
+        chosen = chosen_codes(sums, of_set).tolist()
+        hits = tuple(self._hit(int(codes[i]), distances, float(min(sums[i], 1.0))) for i in chosen)
+        holding = [hit for hit in path if hit.probability > of_node]
+        return CodeSet(coverage, hits, holding[-1] if holding else None)
 
     def _above(self, level: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the codes of a level that have leaves, and where the leaves of each begin."""

@@ -101,6 +101,22 @@ def write_redirections(folder: Path, redirections: pl.DataFrame) -> None:
     ).write_parquet(folder / REDIRECTIONS)
 
 
+def read_references(folder: Path) -> list[tuple[str, str, list[str]]]:
+    """Return the cross references that `write_redirections` wrote: code, activity, targets.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    try:
+        table = pl.read_parquet(folder / REDIRECTIONS, columns=['code', 'phrase', 'targets'])
+    except pl.exceptions.PolarsError as error:
+        raise ArtifactError(
+            f'{folder / REDIRECTIONS} is damaged ({error}); export the table again'
+        ) from error
+    usable = table.filter(pl.col('phrase').is_not_null())
+    return [(code, phrase, targets) for code, phrase, targets in usable.iter_rows()]
+
+
 def read_evidence(
     folder: Path, leaves: list[str], fused: tuple[str, ...]
 ) -> tuple[KnownTexts, Fusion, Adaptation | None]:

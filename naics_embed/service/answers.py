@@ -52,6 +52,46 @@ class Hit(LikelyCode):
     evidence: Evidence | None = Field(description='If requested; for six-digit codes only.')
 
 
+class Option(BaseModel):
+    """An option of a question."""
+
+    text: str = Field(max_length=500)
+    codes: list[str] = Field(
+        max_length=100,
+        description='Codes that it stands for, of any level; a shorter one for all below it.',
+    )
+    rest: bool = Field(description='Whether it stands for all codes that no other option names.')
+
+
+class Question(BaseModel):
+    """A question that separates the likely codes of a text."""
+
+    kind: str = Field(max_length=40, description='What it is drawn from.')
+    prompt: str = Field(max_length=500)
+    options: list[Option] = Field(min_length=2, max_length=50)
+    gain: float = Field(
+        description='Expected gain in the probability of the best code, if the answer is true.'
+    )
+
+
+class Reply(BaseModel):
+    """The answer to a question: the question as it was sent, and the number of an option."""
+
+    question: Question
+    option: int = Field(ge=0, description='Number of the option, from 0.')
+
+
+class CodeSet(BaseModel):
+    """Codes that hold the right one with a stated probability."""
+
+    coverage: float
+    codes: list[LikelyCode] = Field(description='Of the requested level; at least one.')
+    node: LikelyCode | None = Field(
+        description='The deepest code of `path` that holds the right one with this probability; '
+        'null where not even the sector does.'
+    )
+
+
 class CodedText(BaseModel):
     """The answer for a text."""
 
@@ -75,6 +115,13 @@ class CodedText(BaseModel):
         description='Whether nothing was trained and a starter answers: less accurate, and its '
         'probabilities hold for texts of our own only.',
     )
+    question: Question | None = Field(
+        None, description='If asked for, and if one would help; send it back in `replies`.'
+    )
+    missing: list[str] = Field(
+        [], description='What the text does not say, where it is too vague to code; with `ask`.'
+    )
+    code_set: CodeSet | None = Field(None, description='With `coverage`.')
     backoff: LikelyCode | None = Field(
         deprecated=True, description='The name of `confident` in earlier versions.'
     )

@@ -17,6 +17,7 @@ from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import CodeError, UserError
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
+from naics_embed.service.extras import Wanted, wanted_of
 from naics_embed.service.guard import REQUEST_ID, Guard
 from naics_embed.service.metrics import CONTENT_TYPE
 from naics_embed.service.pages import (
@@ -104,7 +105,12 @@ def _add_coding(app: FastAPI, service: Service) -> None:
         _refuse(text_problem(texts, config))
         service.metrics.batch.observe(len(texts))
         return await service.code(
-            texts, request.k, request.level, request.confidence, request.evidence
+            texts,
+            request.k,
+            request.level,
+            request.confidence,
+            request.evidence,
+            wanted_of(request),
         )
 
     # FastAPI reads the limits of this configuration from the annotation.
@@ -130,10 +136,17 @@ def _add_coding(app: FastAPI, service: Service) -> None:
         k: Annotated[int, Query(ge=1, le=config.max_k)] = config.k,
         level: Annotated[int, Query(ge=LEVELS[0], le=LEVELS[-1])] = LEAF_LEVEL,
         confidence: Annotated[float, Query(gt=0, le=1)] = config.confidence,
+        ask: Annotated[bool, Query(description='Return the question that helps most.')] = False,
+        coverage: Annotated[
+            float | None, Query(gt=0, lt=1, description='Promised coverage of a set of codes.')
+        ] = None,
     ) -> Response:
         _refuse(text_problem([q], config, 'query.q'))
         service.metrics.batch.observe(1)
-        return await service.run(lambda engine: json_answer(engine.search(q, k, level, confidence)))
+        wanted = Wanted(ask, coverage)
+        return await service.run(
+            lambda engine: json_answer(engine.search(q, k, level, confidence, wanted))
+        )
 
 
 def _add_codes(app: FastAPI, service: Service) -> None:

@@ -18,6 +18,7 @@ from naics_embed.search.concordance import later_codes
 from naics_embed.service import answers
 from naics_embed.service.comparison import compare_codes, evidence_of
 from naics_embed.service.disk import CodeDisk
+from naics_embed.service.extras import NOTHING_MORE, Wanted, shown_question, shown_set
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 
 EVIDENCE_OF_A_SEARCH = 3
@@ -56,14 +57,29 @@ class Engine:
         return engine
 
     def code(
-        self, texts: Sequence[str], k: int, level: int, confidence: float, evidence: int
+        self,
+        texts: Sequence[str],
+        k: int,
+        level: int,
+        confidence: float,
+        evidence: int,
+        wanted: Wanted = NOTHING_MORE,
     ) -> answers.CodeAnswer:
         """Return ranked codes for texts.
 
         Raises:
             UserError: see `naics_embed.Coder.search`.
         """
-        coded = self.coder.search(texts, k, level, confidence=confidence, evidence=evidence)
+        coded = self.coder.search(
+            texts,
+            k,
+            level,
+            confidence=confidence,
+            evidence=evidence,
+            ask=wanted.ask,
+            coverage=wanted.coverage,
+            replies=wanted.replies,
+        )
         return answers.CodeAnswer(answers=[self._coded(answer) for answer in coded])
 
     def card(self, code: str, similar: int, by: str = 'tree') -> answers.CodeCard:
@@ -130,7 +146,9 @@ class Engine:
         entry = None if above is None else answers.Code(**vars(self.table[taxonomy.codes[above]]))
         return answers.CodeList(vintage=self.table.vintage, parent=entry, codes=listed)
 
-    def search(self, query: str, k: int, level: int, confidence: float) -> answers.SearchAnswer:
+    def search(
+        self, query: str, k: int, level: int, confidence: float, wanted: Wanted = NOTHING_MORE
+    ) -> answers.SearchAnswer:
         """Return what the page shows: for a code its card, for a text its codes and its point.
 
         Raises:
@@ -141,7 +159,8 @@ class Engine:
             card = self.card(query, k)
             point = card.coordinates.disk
             return answers.SearchAnswer(answer=None, code=card, point=point, place=point)
-        [answer] = self.code([query], k, level, confidence, EVIDENCE_OF_A_SEARCH).answers
+        coded = self.code([query], k, level, confidence, EVIDENCE_OF_A_SEARCH, wanted)
+        [answer] = coded.answers
         rows = np.array([self.table.position(hit.code) for hit in answer.hits])
         weights = np.array([hit.probability for hit in answer.hits])
         point = _point(self.disk.centre(rows, weights))
@@ -163,6 +182,9 @@ class Engine:
             backoff=confident,
             confidence=answer.confidence,
             starter=answer.starter,
+            question=shown_question(answer.question),
+            missing=list(answer.missing),
+            code_set=shown_set(answer.code_set),
         )
 
     def _path(self, code: str) -> list[answers.Code]:

@@ -15,11 +15,13 @@ from pydantic_core import PydanticCustomError
 
 from naics_embed.config.service import ServiceConfig
 from naics_embed.search.searcher import text_fault
+from naics_embed.service import answers
 from naics_embed.service.problems import ProblemError
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 
 TOO_MANY = 'too_many_texts'
 MOST_KEYS = 32
+MOST_REPLIES = 10
 
 
 class CodeRequestFields(BaseModel):
@@ -30,6 +32,9 @@ class CodeRequestFields(BaseModel):
     level: int
     confidence: float
     evidence: int
+    ask: bool
+    coverage: float | None
+    replies: list[answers.Reply]
 
 
 def code_request(config: ServiceConfig) -> type[CodeRequestFields]:
@@ -85,6 +90,18 @@ def code_request(config: ServiceConfig) -> type[CodeRequestFields]:
             ge=0,
             le=config.max_evidence,
             description='Training texts and matching terms for each code; six-digit codes only.',
+        )
+        ask: bool = Field(False, description='Whether to return the question that helps most.')
+        coverage: float | None = Field(
+            None,
+            gt=0,
+            lt=1,
+            description='Probability with which `code_set` shall hold the right code.',
+        )
+        replies: list[answers.Reply] = Field(
+            [],
+            max_length=MOST_REPLIES,
+            description='Answers to questions about the text, in their order; for one text only.',
         )
 
     return CodeRequest

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from naics_embed.config.service import ServiceConfig
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
+from naics_embed.service.extras import Wanted
 from naics_embed.service.metrics import Metrics
 from naics_embed.service.pool import BusyError, SlowError, WorkerPool
 from naics_embed.service.problems import ProblemError
@@ -51,7 +52,13 @@ class Service:
         return await self._limited(self.pool.run(work, engine))
 
     async def code(
-        self, texts: list[str], k: int, level: int, confidence: float, evidence: int
+        self,
+        texts: list[str],
+        k: int,
+        level: int,
+        confidence: float,
+        evidence: int,
+        wanted: Wanted,
     ) -> Response:
         """Return codes for texts, in one pass with waiting requests of the same options.
 
@@ -62,12 +69,14 @@ class Service:
 
         def work(joined: list[str]) -> list[answers.CodedText]:
             self.metrics.passes.observe(len(joined))
-            return engine.code(joined, k, level, confidence, evidence).answers
+            return engine.code(joined, k, level, confidence, evidence, wanted).answers
 
         def finish(coded: list[answers.CodedText]) -> Response:
             return json_answer(answers.CodeAnswer(answers=coded))
 
-        kind = (k, level, confidence, evidence)
+        # Replies are about one text, which must not be joined with others.
+        alone = object() if wanted.replies else None
+        kind = (k, level, confidence, evidence, wanted.ask, wanted.coverage, alone)
         return await self._limited(self.pool.run_together(kind, texts, work, finish))
 
     def _loaded(self) -> Engine:
