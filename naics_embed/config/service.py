@@ -1,9 +1,10 @@
 """The part of the schema that the HTTP service reads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from naics_embed.config.addresses import parse_authority, parse_origin
+from naics_embed.questions.settings import QuestionSettings
 from naics_embed.value_checks import require
 
 ANY = '*'
@@ -46,6 +47,7 @@ class ServiceConfig:
         confidence: least probability of the confident code, where the request does not say.
         similar: similar codes for a code, where the request does not say.
         map_stretch: factor on the radii of the map, for a bundle that was exported without one.
+        questions: when questions are asked, and how reliable their answers are.
     """
 
     host: str = '127.0.0.1'
@@ -73,6 +75,7 @@ class ServiceConfig:
     confidence: float = 0.8
     similar: int = 10
     map_stretch: float = 2.0
+    questions: QuestionSettings = field(default_factory=QuestionSettings)
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, 'port', self.port, 'from 0 to 65535')

@@ -2,7 +2,7 @@
 
 ``coder/texts.parquet`` has two more columns, ``source`` and ``group``; ``base.safetensors`` and
 ``base_fusion.json`` hold the classifier and the fusion of the bundle without what it has learned,
-to which removal leads back.
+to which removal leads back, and ``base_conformal.safetensors`` its scores for sets of codes.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,11 @@ from naics_embed.learning.fit import Learned
 from naics_embed.learning.outcome import Outcome
 from naics_embed.learning.sources import LEARNED, SourceTexts
 from naics_embed.search.coder import Coder
-from naics_embed.search.storage import TEXTS, write_evidence
+from naics_embed.search.storage import CONFORMAL, TEXTS, write_evidence
 
 BASE = 'base.safetensors'
 BASE_FUSION = 'base_fusion.json'
+BASE_CONFORMAL = 'base_conformal.safetensors'
 
 
 def check_out(out: Path) -> None:
@@ -96,6 +97,9 @@ def write_derived(
     known, fusion = base
     with atomic_directory(out) as folder:
         target = _copied(coder, folder)
+        # The scores are of answers of the bundle that had learned nothing.
+        if (target / CONFORMAL).is_file():
+            (target / CONFORMAL).rename(target / BASE_CONFORMAL)
         write_evidence(target, learned.evidence, learned.fusion, _codes(coder), learned.adaptation)
         # Known texts are in the order of their labels, the bundle's own before the others.
         labels = np.concatenate([known.labels, stored.codes])
@@ -121,6 +125,8 @@ def write_base(coder: Coder, out: Path, base: tuple[KnownTexts, Fusion]) -> Outc
         target = _copied(coder, folder)
         for name in (BASE, BASE_FUSION):
             (target / name).unlink(missing_ok=True)
+        if (target / BASE_CONFORMAL).is_file():
+            (target / BASE_CONFORMAL).rename(target / CONFORMAL)
         write_evidence(target, *base, _codes(coder))
         _finish(folder, coder.searcher.bundle.manifest, [], outcome)
     return outcome

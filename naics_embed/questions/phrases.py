@@ -21,6 +21,15 @@ _NO_PHRASE = re.compile(
     re.IGNORECASE,
 )
 _GERUND = re.compile(r'^[a-z]+ing\b')
+_EXCEPT = re.compile(r'\(except ([^)]*)\)')
+_SAID = re.compile(
+    r'^(manufacturing|retailing|wholesaling) (?=\w)'
+    r'|(?<=\w) (manufacturing|merchant wholesalers)$',
+    re.IGNORECASE,
+)
+"""What an example need not say again, where the title says it."""
+MOST_EXCEPTED = 3
+"""Words of the longest exception that is read out."""
 _CHARACTERS = 200
 MOST_PHRASE_WORDS = 12
 """Words of the longest cross reference that is read out."""
@@ -31,11 +40,16 @@ def option_title(title: str) -> str:
 
     >>> option_title('Wine and Distilled Alcoholic Beverage Merchant Wholesalers')
     'Wine and distilled alcoholic beverage wholesale'
+    >>> option_title('Office Furniture (except Wood) Manufacturing')
+    'Office furniture manufacturing except wood'
     """
+    excepted = _EXCEPT.search(title)
     kept = _BRACKET.sub('', title)
     kept = _WHOLESALERS.sub('Wholesale', kept)
     kept = _OTHER.sub('Other', kept)
     lowered = ' '.join(_lowered(word) for word in kept.split())
+    if excepted is not None and len(excepted[1].split()) <= MOST_EXCEPTED:
+        lowered += f' except {excepted[1].lower()}'
     return lowered[:1].upper() + lowered[1:]
 
 
@@ -98,11 +112,20 @@ def examples(
         text = known.texts[rows[at]]
         new = set(words(plain(text, _CHARACTERS))) - said
         if new:
-            found.append(text[:1].lower() + text[1:] if not text[1:2].isupper() else text)
+            found.append(_shortened(text, title))
             said |= new
             if len(found) == count:
                 break
     return found
+
+
+def _shortened(text: str, title: str) -> str:
+    """Return an example without the words for the kind of business that the title has."""
+    kept = text if text[1:2].isupper() else text[:1].lower() + text[1:]
+    match = _SAID.search(kept)
+    if match is not None and match[0].strip().split()[-1].lower()[:9] in title.lower():
+        kept = kept[: match.start()] + kept[match.end() :]
+    return kept
 
 
 def _readable(text: str) -> bool:

@@ -1,5 +1,6 @@
 """A question, its options, and what an answer says of the codes."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,6 +14,8 @@ ROLE, MATERIAL, SPLIT, REFERENCE, WORDS = 'role', 'material', 'split', 'referenc
 KINDS = (ROLE, MATERIAL, SPLIT, REFERENCE, WORDS)
 """What a question is drawn from: roles by sector, materials in titles, other pairs of terms in
 titles, official cross references, and the words in which the texts of the codes differ."""
+
+_CODE = re.compile(r'[1-9][0-9]{1,5}|[1-9][0-9]-[1-9][0-9]')
 
 NONE = 'None of these'
 UNKNOWN = 'I do not know'
@@ -130,6 +133,8 @@ def _prefixes(codes: Sequence[str]) -> tuple[str, ...]:
     """Return beginnings of six-digit codes: a range of sectors has several."""
     found: list[str] = []
     for code in codes:
+        if not _CODE.fullmatch(code):
+            raise UserError(f'{code!r} is no code; give the question back as it was asked')
         first, _, last = code.partition('-')
         found += [str(sector) for sector in range(int(first), int(last or first) + 1)]
     return tuple(found)

@@ -34,7 +34,7 @@ ROLES = (
         ('481', '482', '483', '484', '485', '486', '487', '491', '492'),
     ),
     Role('It stores goods for others', ('493',)),
-    Role('It serves carriers, such as ports, towing or packing', ('488',)),
+    Role('It supports transport, such as by towing, packing or running a port', ('488',)),
     Role('It publishes, produces or broadcasts content', ('512', '513', '516', '519')),
     Role('It runs networks, hosts data or processes it', ('517', '518')),
     Role('It lends, insures, invests or keeps money', ('52',)),

@@ -23,15 +23,15 @@ class QuestionSettings:
         most_words: most words of an option.
     """
 
-    least_gain: float = 0.2
+    least_gain: float = 0.24
     reliability: float = 0.95
     most_options: int = 5
-    least_probability: float = 0.02
+    least_probability: float = 0.04
     candidates: int = 12
-    plainness: float = 0.85
+    plainness: float = 0.7
     vague_sector: float = 0.35
     examples: int = 2
-    most_words: int = 18
+    most_words: int = 14
 
     def __post_init__(self) -> None:
         for name in ('least_gain', 'least_probability', 'vague_sector'):
@@ -39,13 +39,11 @@ class QuestionSettings:
         self._require(0.5 < self.reliability < 1, 'reliability', 'above 0.5 and below 1')
         self._require(0 < self.plainness <= 1, 'plainness', 'above 0 and at most 1')
         self._require(self.most_options >= 2, 'most_options', 'at least 2')
-        self._require(
-            self.candidates >= self.most_options, 'candidates', 'at least questions.most_options'
-        )
+        self._require(self.candidates >= self.most_options, 'candidates', 'at least most_options')
         self._require(self.examples >= 0, 'examples', 'at least 0')
         self._require(self.most_words >= 6, 'most_words', 'at least 6')
 
     def _require(self, kept: bool, name: str, requirement: str) -> None:
         if not kept:
             value = getattr(self, name)
-            raise ConfigError(f'questions.{name} must be {requirement}, not {value!r}')
+            raise ConfigError(f'service.questions.{name} must be {requirement}, not {value!r}')

@@ -67,7 +67,7 @@ SPLITS = (
         kind=MATERIAL,
     ),
     _split(
-        'Which buildings does it mainly work on?',
+        'Which buildings does it mainly build, rent out or manage?',
         ('236', '5311', '5313'),
         ('Homes', r'\b(residential|housing|single-family|multifamily)\b'),
         ('Factories', r'\bindustrial\b'),

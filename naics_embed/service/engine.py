@@ -11,6 +11,7 @@ import numpy as np
 from naics_embed.artifacts import MANIFEST, checksum
 from naics_embed.atlas.page import map_page, page_policy
 from naics_embed.atlas.words import known_words
+from naics_embed.questions.settings import QuestionSettings
 from naics_embed.search import coder as coding
 from naics_embed.search.card import card_of, looks_like_code, path_of
 from naics_embed.search.code_table import CodeTable
@@ -37,17 +38,20 @@ class Engine:
         self.map = self._map().model_dump_json().encode()
 
     @classmethod
-    def load(cls, path: Path, stretch: float) -> 'Engine':
+    def load(
+        cls, path: Path, stretch: float, questions: QuestionSettings | None = None
+    ) -> 'Engine':
         """Load a bundle, and answer once, so that the first request does not wait.
 
         Args:
             path: directory of the bundle.
             stretch: factor on the radii of the map, for a bundle without one.
+            questions: when questions are asked, and how; the defaults where None.
 
         Raises:
             ArtifactError: there is no such bundle, it is damaged, or it has no coder.
         """
-        coder = coding.Coder.load(path)
+        coder = coding.Coder.load(path, questions=questions)
         table = CodeTable(coder.searcher.bundle)
         engine = cls(coder, table, CodeDisk.of(table, stretch))
         engine.search(engine.table.frame['title'][0], 1, LEAF_LEVEL, 1.0)

@@ -59,7 +59,7 @@ def run_server(
         server.should_exit = True
 
     def load() -> Engine:
-        engine = Engine.load(bundle, config.map_stretch)
+        engine = Engine.load(bundle, config.map_stretch, config.questions)
         if on_ready is not None:
             on_ready(engine)
         return engine

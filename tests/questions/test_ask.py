@@ -72,7 +72,8 @@ def test_otherwise_words_tell_them_and_examples_are_not_in_the_title():
     assert question.kind == WORDS
     assert question.options[0].text == 'Soybean farming'
     assert (
-        question.options[1].text == 'Oilseed farming, such as sunflower farming or canola farming'
+        question.options[1].text
+        == 'Oilseed farming except soybean, such as sunflower farming or canola farming'
     )
 
 

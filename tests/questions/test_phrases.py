@@ -30,7 +30,7 @@ def test_titles_are_phrases():
         assert text[0].isupper()
         assert not set('();') & set(text), text
     assert option_title('Other Office Machines (except Copiers) Merchant Wholesalers') == (
-        'Other office machines wholesale'
+        'Other office machines wholesale except copiers'
     )
 
 

@@ -67,5 +67,5 @@ def test_options_are_named_by_number_or_text():
     [('least_gain', 1.0), ('reliability', 0.4), ('most_options', 1), ('plainness', 0.0)],
 )
 def test_settings_are_checked(key, value):
-    with pytest.raises(ConfigError, match=f'questions.{key} must be'):
+    with pytest.raises(ConfigError, match=f'service.questions.{key} must be'):
         QuestionSettings(**{key: value})
