@@ -186,19 +186,20 @@ def _fit(
         return one_score(FUSED, 'distance', temperature), None
     gates = np.concatenate([scores[i][1] for i in validation])
     truth = np.concatenate([_truth(groups[i]) for i in validation])
+    kinds = [_register(groups[i]) for i in validation for _ in groups[i].texts]
     held_out = np.full((len(truth), len(taxonomy.at_level(LEAF_LEVEL))), np.nan)
     fusion = fit_calibrated(
         FUSED,
         np.concatenate([scores[i][0] for i in validation]),
         gates,
         truth,
-        [_register(groups[i]) for i in validation for _ in groups[i].texts],
+        kinds,
         coder.fusion,
         held_out,
     )
     if np.isnan(held_out[0, 0]):
         return fusion, None
-    return fusion, fit_conformal(held_out, truth, gates, first_leaves(taxonomy))
+    return fusion, fit_conformal(held_out, truth, gates, kinds, first_leaves(taxonomy))
 
 
 def _queries_of_fit(groups: list[QueryGroup], taxonomy: Taxonomy) -> pl.DataFrame:

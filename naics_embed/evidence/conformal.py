@@ -3,12 +3,13 @@
 A score says how far down the answer to a labelled query the right code stands. The set of a new
 text holds all codes whose score is at most a quantile of these scores (Vovk et al. 2005; adaptive
 prediction sets of Romano, Sesia and Candès 2020, without their randomisation). The quantiles are
-those of a group of texts that are alike in length and familiarity (Mondrian), so that the promise
-holds for each group. It holds for texts that are drawn as the labelled queries were (exchangeable),
-not for others.
+those of a group of texts that are alike in length and familiarity (Mondrian), and of the kind of
+queries in it (index entries, plain language, …) that has the greatest, as the kind of a new text is
+not known: so the promise holds for each kind. It holds for texts that are drawn as the labelled
+queries of a kind were (exchangeable), not for others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from naics_embed.errors import ArtifactError
 from naics_embed.evidence.fusion import GATES, SOURCE
 from naics_embed.taxonomy import LEVELS
 
-NAMES = ('scores', 'groups')
+NAMES = ('scores', 'groups', 'kinds')
 LENGTHS = (4.0, 9.0, 19.0)
 """Words up to which a text is in the first, second and third group of lengths."""
 
@@ -31,7 +32,7 @@ LIKE_LEARNED = 0.5
 """Value of the gate of learned texts from which a text is like them."""
 
 LEAST_GROUP = 100
-"""Queries of a group below which the quantile is that of all queries."""
+"""Queries of a kind in a group below which the quantile is that of the kind."""
 
 SLACK = 1e-9
 """Scores that differ by rounding are equal."""
@@ -49,32 +50,34 @@ class Conformal:
             right one, and last the probability of the highest code on the best path that does not
             hold the right one.
         groups: int64 ``(n,)``, of `group_of`.
+        kinds: int64 ``(n,)``, the kind of each query by number.
     """
 
     scores: np.ndarray
     groups: np.ndarray
+    kinds: np.ndarray
 
     def thresholds(self, groups: np.ndarray, column: int, coverage: float) -> np.ndarray:
         """Return the greatest score that a code of the set may have, float64 ``(q,)``.
 
-        It is the ⌈(n + 1) · coverage⌉-th smallest score of the group; infinite where there is none.
+        It is the ⌈(n + 1) · coverage⌉-th smallest score of a kind in the group, infinite where
+        there is none, and the greatest over kinds.
 
         Args:
             groups: int ``(q,)``, of new texts.
             column: of ``scores``.
             coverage: probability with which the set holds the right code.
         """
+        values = self.scores[:, column]
         found: dict[int, float] = {}
         for group in np.unique(groups).tolist():
-            values = self.scores[self.groups == group, column]
-            if len(values) < LEAST_GROUP:
-                values = self.scores[:, column]
-            rank = int(np.ceil((len(values) + 1) * coverage - SLACK))
-            found[group] = (
-                float(np.partition(values, rank - 1)[rank - 1])
-                if rank <= len(values)
-                else float('inf')
-            )
+            quantiles = []
+            for kind in np.unique(self.kinds).tolist():
+                of_kind = self.kinds == kind
+                inside = of_kind & (self.groups == group)
+                enough = int(inside.sum()) >= LEAST_GROUP
+                quantiles.append(_quantile(values[inside if enough else of_kind], coverage))
+            found[group] = max(quantiles)
         return np.array([found[group] for group in groups.tolist()])
 
     def write(self, path: Path) -> None:
@@ -82,6 +85,7 @@ class Conformal:
         arrays: dict[str, np.ndarray] = {
             'scores': np.ascontiguousarray(self.scores, dtype=np.float32),
             'groups': np.ascontiguousarray(self.groups, dtype=np.int64),
+            'kinds': np.ascontiguousarray(self.kinds, dtype=np.int64),
         }
         save_file(arrays, path)
 
@@ -90,16 +94,21 @@ class Conformal:
         """Read what `write` wrote. Raises ArtifactError where the file is damaged."""
         try:
             arrays = load_file(path)
-            scores, groups = (arrays[name] for name in NAMES)
+            scores, groups, kinds = (arrays[name] for name in NAMES)
         except (KeyError, SafetensorError) as error:
             raise ArtifactError(f'{path} is damaged ({error}); export the table again') from error
-        if scores.shape != (len(groups), len(LEVELS) + 1) or not len(groups):
+        fits = scores.shape == (len(groups), len(LEVELS) + 1) and len(kinds) == len(groups)
+        if not fits or not len(groups):
             raise ArtifactError(f'{path} is of another version; export the table again')
-        return cls(scores, groups)
+        return cls(scores, groups, kinds)
 
 
 def fit_conformal(
-    probabilities: np.ndarray, truth: np.ndarray, gates: np.ndarray, firsts: Firsts
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    gates: np.ndarray,
+    kinds: Sequence[str],
+    firsts: Firsts,
 ) -> Conformal:
     """Score labelled queries.
 
@@ -107,6 +116,7 @@ def fit_conformal(
         probabilities: float ``(n, leaves)``, by weights that were fitted without the query.
         truth: int ``(n,)``, columns of the right codes.
         gates: ``(n, gates)``, of the queries.
+        kinds: the kind of each.
         firsts: of all levels.
     """
     rows = np.arange(len(truth))
@@ -122,7 +132,15 @@ def fit_conformal(
         wrong = (found != right) & ~off_path
         scores[wrong, -1] = sums[rows[wrong], found[wrong]]
         off_path |= wrong
-    return Conformal(scores.astype(np.float32), group_of(gates))
+    number = np.unique(np.asarray(kinds), return_inverse=True)[1]
+    return Conformal(scores.astype(np.float32), group_of(gates), number.astype(np.int64))
+
+
+def _quantile(scores: np.ndarray, coverage: float) -> float:
+    rank = int(np.ceil((len(scores) + 1) * coverage - SLACK))
+    if rank > len(scores):
+        return float('inf')
+    return float(np.partition(scores, rank - 1)[rank - 1])
 
 
 def before(sums: np.ndarray) -> np.ndarray:

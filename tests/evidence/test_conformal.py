@@ -41,7 +41,7 @@ def draw(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize('coverage', [0.8, 0.9])
 def test_sets_hold_the_right_code_as_often_as_promised_in_each_group(coverage):
-    conformal = fit_conformal(*draw(4000, 0), FIRSTS)
+    conformal = fit_conformal(*draw(4000, 0), ['one'] * 4000, FIRSTS)
     p, truth, gates = draw(4000, 1)
     groups = group_of(gates)
     assert len(np.unique(groups)) == 2
@@ -59,7 +59,7 @@ def test_sets_hold_the_right_code_as_often_as_promised_in_each_group(coverage):
 
 
 def test_the_deepest_code_holds_the_right_one_as_often_as_promised():
-    conformal = fit_conformal(*draw(4000, 2), FIRSTS)
+    conformal = fit_conformal(*draw(4000, 2), ['one'] * 4000, FIRSTS)
     p, truth, gates = draw(4000, 3)
     limits = conformal.thresholds(group_of(gates), len(LEVELS), 0.9)
     best = p.argmax(axis=1)
@@ -85,7 +85,7 @@ def test_scores_are_what_stands_before_the_right_code():
 
 def test_the_quantile_is_that_of_a_small_sample():
     scores = np.tile(np.arange(9, dtype=np.float32)[:, None], (1, len(LEVELS) + 1))
-    conformal = Conformal(scores, np.zeros(9, dtype=np.int64))
+    conformal = Conformal(scores, np.zeros(9, dtype=np.int64), np.zeros(9, dtype=np.int64))
     assert conformal.thresholds(np.array([0]), 0, 0.9).tolist() == [8.0]
     assert conformal.thresholds(np.array([0]), 0, 0.5).tolist() == [4.0]
     assert conformal.thresholds(np.array([0]), 0, 0.95).tolist() == [np.inf]
@@ -95,7 +95,8 @@ def test_a_small_group_has_the_quantile_of_all():
     n = LEAST_GROUP
     scores = np.zeros((n + 1, len(LEVELS) + 1), dtype=np.float32)
     scores[-1] = 1.0
-    conformal = Conformal(scores, np.append(np.zeros(n, dtype=np.int64), 1))
+    groups = np.append(np.zeros(n, dtype=np.int64), 1)
+    conformal = Conformal(scores, groups, np.zeros(n + 1, dtype=np.int64))
     assert conformal.thresholds(np.array([0, 1, 7]), 0, 0.9).tolist() == [0.0, 0.0, 0.0]
 
 
@@ -109,14 +110,24 @@ def test_texts_like_learned_ones_are_a_group_of_their_own():
 
 def test_a_file_is_read_back_and_a_damaged_one_is_an_error(tmp_path):
     path = tmp_path / 'conformal.safetensors'
-    conformal = fit_conformal(*draw(50, 0), FIRSTS)
+    conformal = fit_conformal(*draw(50, 0), ['one'] * 50, FIRSTS)
     conformal.write(path)
     again = Conformal.read(path)
     np.testing.assert_array_equal(again.scores, conformal.scores)
     np.testing.assert_array_equal(again.groups, conformal.groups)
-    Conformal(conformal.scores[:, :2], conformal.groups).write(path)
+    Conformal(conformal.scores[:, :2], conformal.groups, conformal.kinds).write(path)
     with pytest.raises(ArtifactError, match='another version'):
         Conformal.read(path)
     path.write_bytes(b'nothing')
     with pytest.raises(ArtifactError, match='damaged'):
         Conformal.read(path)
+
+
+def test_the_hardest_kind_of_queries_decides():
+    n = LEAST_GROUP
+    scores = np.tile(np.repeat([0.0, 0.7], n).astype(np.float32)[:, None], (1, len(LEVELS) + 1))
+    groups = np.zeros(2 * n, dtype=np.int64)
+    mixed = Conformal(scores, groups, np.zeros(2 * n, dtype=np.int64))
+    apart = Conformal(scores, groups, np.repeat([0, 1], n))
+    assert mixed.thresholds(np.array([0]), 0, 0.4)[0] == 0.0
+    assert apart.thresholds(np.array([0]), 0, 0.4)[0] == pytest.approx(0.7)

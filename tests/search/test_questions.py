@@ -98,6 +98,7 @@ def promised(path, tmp_path_factory) -> Coder:
         np.concatenate([one.probabilities for one in scored]),
         truth,
         np.concatenate([one.gates for one in scored]),
+        ['titles'] * len(texts),
         firsts,
     )
     conformal.write(copy / CODER / CONFORMAL)
