@@ -14,12 +14,12 @@ from rich.table import Table
 
 from naics_embed.artifacts import write_json
 from naics_embed.bundle.promotion import promoted_bundle
+from naics_embed.config.learning import LearnSettings
 from naics_embed.learning.derive import derive_bundle
 from naics_embed.learning.examples import own_examples
 from naics_embed.learning.groups import group_texts
 from naics_embed.learning.labelled import Columns, LabelledTexts, read_labelled
 from naics_embed.learning.outcome import BINS
-from naics_embed.learning.settings import LearnSettings
 from naics_embed.learning.sources import LabelSource
 from naics_embed.metrics.calibration import expected_calibration_error
 from naics_embed.search.coder import Coder

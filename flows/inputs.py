@@ -7,6 +7,7 @@ from naics_embed.artifacts import Artifact
 from naics_embed.census.sources import Source
 from naics_embed.config.describe import describing
 from naics_embed.config.schema import Config
+from naics_embed.errors import UserError
 from naics_embed.text.backbone import locate_backbone
 from tasks.encoding import backbone_inputs
 from tasks.engine.declaration import Fact, Given
@@ -19,6 +20,7 @@ GIVEN = (
     'source_description',
     'backbone',
     'outcomes',
+    'labelled_files',
     'configuration',
 )
 
@@ -38,6 +40,13 @@ def inputs_of(config: Config, source: Source) -> dict[str, Callable[[], Given]]:
         path = config.regression.outcomes
         return None if path is None else Artifact.of(Path(path).expanduser())
 
+    def labelled_files() -> Given:
+        paths = [Path(path).expanduser() for path in config.data.labelled.files]
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise UserError(f'data.labelled.files: {missing[0]} does not exist')
+        return {f'{i:03d}': Artifact.of(path) for i, path in enumerate(paths)} or None
+
     return {
         'source': lambda: source_inputs(source),
         'source_kind': lambda: Fact(source.kind),
@@ -45,5 +54,6 @@ def inputs_of(config: Config, source: Source) -> dict[str, Callable[[], Given]]:
         'source_description': lambda: Fact(describe_source(source)),
         'backbone': backbone,
         'outcomes': outcomes,
+        'labelled_files': labelled_files,
         'configuration': lambda: Fact(describing(config)),
     }

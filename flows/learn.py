@@ -105,7 +105,7 @@ def learn(
         params,
         name='learn',
     ) as tracker:
-        out, outcome = learn_labels(tracker, root, path, files, remove or [])
+        out, outcome = learn_labels(tracker, root, path, files, remove or [], config.learning)
         summary: dict[str, Any] = {
             'bundle': str(out),
             'promoted': False,

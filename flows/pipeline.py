@@ -21,7 +21,7 @@ from flows.runtime import CHECKOUT, show_progress
 from naics_embed import __version__
 from naics_embed.atlas.page import STATIC as MAP_PAGE
 from naics_embed.config.sections import flat, to_dict
-from naics_embed.data.plain_language import CORPUS_FILE, PANEL_FILE, data_file
+from naics_embed.data.plain_language import BUSINESS_FILE, CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.errors import ConfigError
 from naics_embed.report.environment import TEMPLATES
 from naics_embed.training.resume import check_resume
@@ -37,6 +37,7 @@ from tasks import (
     evaluation,
     export,
     index_roles,
+    labelled,
     queries,
     query_points,
     redirections,
@@ -57,7 +58,7 @@ from tasks.engine.stage import Run, Stage
 from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run, set_tags
 from tasks.source import acquire_source, describe_source
 
-PLAIN_LANGUAGE = (data_file(CORPUS_FILE), data_file(PANEL_FILE))
+PLAIN_LANGUAGE = tuple(map(data_file, (CORPUS_FILE, PANEL_FILE, BUSINESS_FILE)))
 
 # Codes, texts, kinship.
 DATA = (
@@ -66,9 +67,17 @@ DATA = (
         'redirections', redirections.write, 'source source_kind edition codebook', 'redirections'
     ),
     Stage(
+        'labelled',
+        labelled.write,
+        reads='source source_kind edition codebook redirections labelled_files',
+        writes='labelled',
+        settings='columns=data.labelled.without_files roles=data.roles seed=runtime.seed',
+        resources=PLAIN_LANGUAGE,
+    ),
+    Stage(
         'index_roles',
         index_roles.write,
-        reads='source source_kind edition codebook redirections',
+        reads='source source_kind edition codebook redirections labelled',
         writes='index_entries',
         settings='roles=data.roles seed=runtime.seed',
         resources=PLAIN_LANGUAGE,
@@ -96,7 +105,7 @@ TEXTS = (
     Stage(
         'queries',
         queries.write,
-        reads='edition codebook redirections index_entries',
+        reads='edition codebook redirections index_entries labelled',
         writes='queries channels',
         settings='uses=data.plain_language switches=training.queries',
         resources=PLAIN_LANGUAGE,

@@ -215,9 +215,9 @@ def _queries_of_fit(groups: list[QueryGroup], taxonomy: Taxonomy) -> pl.DataFram
 
 
 def _register(group: QueryGroup) -> str:
-    """Return the kind of writing: phrases of the index, plain language, or business texts."""
+    """Return the kind of writing: the index, plain language, business texts, the user's."""
     prefix = group.prefix.removeprefix(HOLDOUT_PREFIX)
-    named = {PREFIXES['index']: 'index', PREFIXES['business']: 'business'}
+    named = {PREFIXES[kind]: kind for kind in ('index', 'business', 'labelled')}
     return named.get(prefix, 'plain language')
 
 

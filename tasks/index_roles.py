@@ -26,6 +26,7 @@ def write(
     edition: dict[str, Any],
     codebook: Artifact,
     redirections: Artifact,
+    labelled: Artifact,
     roles: RolesConfig,
     seed: int,
 ) -> Result:
@@ -33,8 +34,14 @@ def write(
     entries = read_index(source_of(source, source_kind, edition), taxonomy_of(codebook))
     codes, references = frame_of(codebook), frame_of(redirections)
     plain = own_texts(edition, codes)[0].filter(pl.col('split') == 'train')
+    # Texts of the user that are training queries count as texts that training sees.
+    own = frame_of(labelled).filter(pl.col('split') == 'train')
     columns = [codes[name] for name in ('title', 'description', 'illustrative', 'excluded')]
-    texts = pl.concat([*columns, references['phrase'], plain['text']]).drop_nulls().to_list()
+    texts = (
+        pl.concat([*columns, references['phrase'], plain['text'], own['text']])
+        .drop_nulls()
+        .to_list()
+    )
     fractions = {role: getattr(roles, role) for role in ('examples', 'train', 'validation', 'test')}
     frame = assign_roles(entries, texts, fractions=fractions, seed=seed, jaccard=roles.jaccard)
     held = frame['role'].is_in(['validation', 'test'])

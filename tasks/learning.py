@@ -18,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from naics_embed.artifacts import MANIFEST
 from naics_embed.bundle.storage import MODEL_CARD, Bundle
 from naics_embed.census.normalise import content_id
+from naics_embed.config.learning import LearnSettings
 from naics_embed.learning.derive import derive_bundle
 from naics_embed.learning.doubts import write_doubts
 from naics_embed.learning.labelled import Columns, read_labelled
@@ -82,7 +83,12 @@ class LabelFiles:
     name='learn-labels', task_run_name='learn-labels', persist_result=False, cache_policy=NO_CACHE
 )
 def learn_labels(
-    tracker: Tracker, root: Path, bundle: Path, files: LabelFiles, remove: Sequence[str]
+    tracker: Tracker,
+    root: Path,
+    bundle: Path,
+    files: LabelFiles,
+    remove: Sequence[str],
+    settings: LearnSettings,
 ) -> tuple[Path, Outcome]:
     """Derive a bundle under the artifact root, and log data, metrics and what it knows.
 
@@ -92,6 +98,7 @@ def learn_labels(
         bundle: directory of the bundle to start from.
         files: what to learn.
         remove: sources to take out.
+        settings: how.
 
     Returns:
         directory of the new bundle, and what has changed.
@@ -100,7 +107,7 @@ def learn_labels(
     for path, source in zip(files.paths, add, strict=True):
         _log_data(tracker, path, source)
     out = place_of(root, bundle, add, remove)
-    outcome = derive_bundle(Coder.load(bundle), out, add=add, remove=remove)
+    outcome = derive_bundle(Coder.load(bundle), out, add=add, remove=remove, settings=settings)
     run = tracker.pipeline()
     run.metrics(metrics_of(outcome))
     for name in (MANIFEST, MODEL_CARD):

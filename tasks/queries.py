@@ -31,6 +31,7 @@ def write(
     codebook: Artifact,
     redirections: Artifact,
     index_entries: Artifact,
+    labelled: Artifact,
     uses: PlainLanguageConfig,
     switches: QueriesConfig,
 ) -> Result:
@@ -53,7 +54,12 @@ def write(
         codes,
         frame_of(redirections),
         entries,
-        plain.filter(pl.col('split').is_in(used)),
+        pl.concat(
+            [
+                plain.filter(pl.col('split').is_in(used)).select('text', 'code', 'kind', 'split'),
+                frame_of(labelled),
+            ]
+        ),
     )
     off = [kind for name, kind in SWITCHES.items() if not getattr(switches, name)]
     queries = queries.filter(~pl.col('kind').is_in(off))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from naics_embed.assessment.answered import Answered, answer_labelled
+from naics_embed.assessment.answered import Answered, AtLevel, answer_labelled
 from naics_embed.assessment.confusions import Confusion, DoubtfulRow, confusions, doubtful_rows
 from naics_embed.assessment.estimates import (
     Automation,
@@ -45,7 +45,7 @@ class LevelResult:
         level: digits.
         top: k → share of texts whose right code is among the first k.
         mrr: mean reciprocal rank of the right code.
-        ece: expected calibration error of the best code, weights left out.
+        ece: expected calibration error of the best code.
         confidence: mean probability of the best code.
     """
 
@@ -89,6 +89,8 @@ class Assessment:
         reliability: mean confidence, accuracy and texts of bins of the confidence.
         target: accuracy wanted of what is coded automatically.
         automation: the lowest threshold that reaches it; None where none does.
+        automation_accuracy: share of the texts above it that is right; the choice of the threshold
+            by the same texts is not part of its interval.
         curve: thresholds, the highest first.
         confident: share of the confident codes that are right, at any level.
         confident_coverage: share of texts that get one.
@@ -109,6 +111,7 @@ class Assessment:
     reliability: list[tuple[float, float, int]]
     target: float
     automation: Automation | None
+    automation_accuracy: Estimate | None
     curve: list[Automation]
     confident: Estimate
     confident_coverage: Estimate
@@ -181,6 +184,7 @@ def _assessment(coder: Coder, answered: Answered, target: float, listed: int) ->
 
     found = answered.confident_level > 0
     curve = automation_curve(leaf.confidence[known], leaf.right[known], weights[known])
+    automation = at_target(curve, target)
     step = max(1, len(curve) // CURVE_POINTS)
     return Assessment(
         len(answered),
@@ -203,9 +207,10 @@ def _assessment(coder: Coder, answered: Answered, target: float, listed: int) ->
                 *_between(answered.familiarity, FAMILIARITIES, '{:.2f} to {:.2f}')
             ),
         },
-        _reliability(leaf.confidence[known], leaf.right[known]),
+        _reliability(leaf.confidence[known], leaf.right[known], weights[known]),
         target,
-        at_target(curve, target),
+        automation,
+        _at_threshold(automation, leaf, weights, groups),
         [*curve[:-1:step], curve[-1]],
         share(answered.confident_right[found], weights[found], groups[found]),
         share(found, weights, groups),
@@ -226,6 +231,7 @@ def _level(answered: Answered, level: int, groups: np.ndarray) -> LevelResult:
         torch.from_numpy(np.minimum(at.confidence[known], 1.0)),
         torch.from_numpy(at.right[known]),
         bins=BINS,
+        weights=torch.from_numpy(weights[known]),
     )
     return LevelResult(
         level,
@@ -234,6 +240,16 @@ def _level(answered: Answered, level: int, groups: np.ndarray) -> LevelResult:
         float(error),
         _mean(at.confidence, weights, known),
     )
+
+
+def _at_threshold(
+    automation: Automation | None, leaf: AtLevel, weights: np.ndarray, groups: np.ndarray
+) -> Estimate | None:
+    """Return how often what is coded automatically is right."""
+    if automation is None:
+        return None
+    taken = leaf.known & (leaf.confidence >= automation.threshold)
+    return share(leaf.right[taken], weights[taken], groups[taken])
 
 
 def _reached(answered: Answered, level: int) -> bool:
@@ -286,12 +302,14 @@ def _between(
     return names, members
 
 
-def _reliability(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float, float, int]]:
+def _reliability(
+    confidence: np.ndarray, right: np.ndarray, weights: np.ndarray
+) -> list[tuple[float, float, int]]:
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
         (
-            float(confidence[bins == i].mean()),
-            float(right[bins == i].mean()),
+            float(np.average(confidence[bins == i], weights=weights[bins == i])),
+            float(np.average(right[bins == i], weights=weights[bins == i])),
             int((bins == i).sum()),
         )
         for i in range(BINS)

@@ -42,6 +42,8 @@ def summary_lines(result: Assessment) -> list[str]:
             f'{point.threshold:.3f}, {point.share:.1%} of the texts; {1 - point.share:.1%} are '
             'left for people'
         )
+        if result.automation_accuracy is not None:
+            lines.append(f'of these, {_interval(result.automation_accuracy)} are right')
     lines += _known(result.slices['known'])
     for name in ('sector', 'words', 'familiarity'):
         lines += ['', *_slices(name, result.slices[name])]

@@ -7,7 +7,7 @@ import typer
 from naics_embed.cli.in_use import bundle_or_starter, say_starter
 from naics_embed.cli.progress import EVERY_S, rows_done
 from naics_embed.cli.search import BundleOption
-from naics_embed.cli.user_tables import can_resume, table_read, table_written
+from naics_embed.cli.user_tables import copy_of, table_read, table_written
 from naics_embed.errors import UserError
 from naics_embed.text.inference.precisions import FLOAT32
 
@@ -43,6 +43,14 @@ def code(
         list[str] | None,
         typer.Option(help='Weight of a text column, as COLUMN=WEIGHT, above 0 and at most 1.'),
     ] = None,
+    prior_column: Annotated[
+        str | None,
+        typer.Option(help='A column with codes that rows have already, as further evidence.'),
+    ] = None,
+    prior_vintage: Annotated[
+        str,
+        typer.Option(help='Of these codes: 2012, 2017, 2022, sic, or auto, which finds out.'),
+    ] = 'auto',
     query: Annotated[
         str | None, typer.Option(help='A SQL query whose rows are coded, in place of FILE.')
     ] = None,
@@ -98,6 +106,7 @@ def code(
     bundle: BundleOption = None,
 ) -> None:
     """Code every row of a file; a run that was stopped resumes."""
+    from naics_embed.evidence.prior_settings import PriorCodeSettings
     from naics_embed.search.bulk import FileJob, code_file, open_job
     from naics_embed.search.coded_columns import ColumnOptions
     from naics_embed.search.options import check_k_and_level
@@ -112,6 +121,14 @@ def code(
         raise UserError(f'--confidence must be above 0 and at most 1, not {confidence}')
     path = bundle_or_starter(bundle)
     chosen = None if columns is None else tuple(name.strip() for name in columns.split(','))
+    prior = None
+    if prior_column is not None:
+        from naics_embed.cli.checkout import section
+        from naics_embed.cli.labelled_files import vintage_of
+        from naics_embed.search.prior_column import PriorColumn
+
+        settings = section('prior_codes', PriorCodeSettings)
+        prior = PriorColumn(prior_column, vintage_of(prior_vintage.casefold()), settings)
     dialect = DialectOptions(encoding, delimiter, quote, skip_rows, header)
     texts = text_columns(text_column or [DEFAULT_COLUMN], weight or [])
     if connection is not None and query is None and source is not None:
@@ -130,6 +147,8 @@ def code(
             part_rows,
             ReadOptions(dialect.checked(), sheet),
             ColumnOptions(prefix, top, chosen, provenance),
+            prior,
+            copy_of(file, source, query),
         )
         # Before the model is loaded: what is wrong with the file is said at once.
         table = open_job(job, force=force)
@@ -145,10 +164,11 @@ def code(
             done = code_file(
                 coder,
                 job,
-                restart=restart or not can_resume(source),
+                restart=restart,
                 force=force,
                 report=report,
                 table=table,
+                note=lambda line: typer.echo(f'{called}: {line}', err=True),
             )
     resumed = f', {done.resumed:,} of them by an earlier run' if done.resumed else ''
     reasons = f' (see {prefix}error)' if done.bad else ''

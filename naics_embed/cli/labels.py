@@ -122,6 +122,10 @@ def learn(
     ] = None,
     max_unknown: MaxUnknown = 0.1,
     sheet: Sheet = None,
+    config_folder: Annotated[
+        Path | None,
+        typer.Option(help='Folder with base.yaml; its section learning says how.'),
+    ] = None,
     as_json: AsJson = False,
     bundle: BundleOption = None,
 ) -> None:
@@ -129,6 +133,8 @@ def learn(
     from naics_embed.bundle.promotion import artifact_root, promoted_bundle
     from naics_embed.bundle.promotion import promote as put_in_use
     from naics_embed.bundle.storage import Bundle
+    from naics_embed.cli.checkout import section
+    from naics_embed.config.learning import LearnSettings
     from naics_embed.learning.derive import derive_bundle
     from naics_embed.learning.doubts import write_doubts
     from naics_embed.learning.place import place_of
@@ -167,12 +173,14 @@ def learn(
         for file in files
     ]
     coder = Coder.load(path)
+    settings = section('learning', LearnSettings, config_folder)
     target = out or place_of(artifact_root(), path, add, remove or [])
     outcome = derive_bundle(
         coder,
         target,
         add=add,
         remove=remove or [],
+        settings=settings,
         progress=lambda line: typer.echo(line, err=True),
     )
     accepted = outcome.accepted(margin) or not add

@@ -48,11 +48,22 @@ def table_read(source: str | None, query: str | None, connection: str | None) ->
         yield Path(str(source))
 
 
-def can_resume(source: str | None) -> bool:
-    """Whether a run that was stopped finds its input again, unchanged."""
-    from naics_embed.tabular.remote import is_address
+def copy_of(file: Path, source: str | None, query: str | None) -> str | None:
+    """Return what tells whether a copy is that of an earlier run; None for a file of the user.
 
-    return source is not None and source != STANDARD_INPUT and not is_address(source)
+    It is a hash of what was asked for and of what was copied, so that an address with a password
+    is not kept.
+
+    Args:
+        file: from `table_read`.
+        source: as given to it.
+        query: as given to it.
+    """
+    from naics_embed.artifacts import checksum, content_key
+
+    if source is not None and file == Path(source):
+        return None
+    return content_key([source, query, checksum(file)[0]])
 
 
 @contextmanager

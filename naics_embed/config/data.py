@@ -1,6 +1,6 @@
 """Where codes and texts come from."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from naics_embed.census.edition import read_edition
 from naics_embed.census.request import HttpSettings
@@ -65,6 +65,45 @@ class PlainLanguageConfig:
     test: bool
 
 
+VINTAGES = ('auto', '2012', '2017', '2022')
+
+
+@dataclass(frozen=True)
+class LabelledConfig:
+    """Files of the user with texts and codes, whose texts become queries of the pipeline.
+
+    Attributes:
+        files: tables; none by default.
+        text_column: the column of descriptions, in all of them.
+        code_column: the column of codes.
+        group_column: a column that is the same for texts of one firm; null where there is none.
+        vintage: of the codes: auto, 2012, 2017 or 2022.
+        max_unknown: largest share of rows of a file whose code may be unknown.
+    """
+
+    files: tuple[str, ...]
+    text_column: str
+    code_column: str
+    group_column: str | None
+    vintage: str
+    max_unknown: float
+
+    def __post_init__(self) -> None:
+        one_of('data.labelled.vintage', self.vintage, VINTAGES)
+        share = self.max_unknown
+        require(0 <= share <= 1, 'data.labelled.max_unknown', share, 'in [0, 1]')
+
+    @property
+    def year(self) -> int | str:
+        """The vintage as `naics_embed.learning.labelled` reads it."""
+        return int(self.vintage) if self.vintage.isdigit() else self.vintage
+
+    @property
+    def without_files(self) -> 'LabelledConfig':
+        """All but the paths, which say nothing of what the files hold."""
+        return replace(self, files=())
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Where codes and texts come from, and how they are divided.
@@ -79,6 +118,7 @@ class DataConfig:
         workbook: how large a workbook may be.
         roles: how index entries and codes are divided.
         plain_language: uses of the plain-language corpus.
+        labelled: labelled texts of the user.
     """
 
     edition: str
@@ -90,6 +130,7 @@ class DataConfig:
     workbook: WorkbookLimits
     roles: RolesConfig
     plain_language: PlainLanguageConfig
+    labelled: LabelledConfig
 
     def __post_init__(self) -> None:
         one_of('data.source', self.source, SOURCE_KINDS)

@@ -10,8 +10,16 @@ from typing import Any
 from naics_embed.config.schema import Config
 from naics_embed.config.sections import to_dict
 
-OPERATIONAL = ('batch', 'tracking', 'platform', 'service', 'review')
-"""Sections that say how and where the project runs."""
+OPERATIONAL = (
+    'batch',
+    'tracking',
+    'platform',
+    'service',
+    'review',
+    'prior_codes',
+    'learning',
+)
+"""Sections that say how and where the project runs, or how a bundle is used."""
 DESCRIBING = {'data': ('roles', 'plain_language'), 'runtime': ('seed',)}
 """Section → the values of it that describe the model; the source is described by its checksums."""
 UNUSED = {'promotion': ('force', 'model')}

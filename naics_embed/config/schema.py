@@ -10,6 +10,7 @@ from naics_embed.config.batch import BatchConfig
 from naics_embed.config.consistency import check_some_term, check_terms
 from naics_embed.config.data import DataConfig
 from naics_embed.config.evaluation import CoderConfig, EvaluationConfig
+from naics_embed.config.learning import LearnSettings
 from naics_embed.config.model import BackboneConfig, ConstructionConfig, ModelConfig
 from naics_embed.config.monitoring import MonitoringConfig
 from naics_embed.config.objective import ObjectiveConfig
@@ -20,6 +21,7 @@ from naics_embed.config.review import ReviewConfig
 from naics_embed.config.service import ServiceConfig
 from naics_embed.config.training import CurriculumConfig, TrainingConfig
 from naics_embed.errors import ConfigError
+from naics_embed.evidence.prior_settings import PriorCodeSettings
 from naics_embed.supervision.sampling import TripletSettings
 
 LEAF_DEPTH = 5
@@ -52,6 +54,8 @@ class Config:
     service: ServiceConfig
     review: ReviewConfig
     monitoring: MonitoringConfig
+    prior_codes: PriorCodeSettings
+    learning: LearnSettings
 
     def __post_init__(self) -> None:
         # The leaves lie one edge a level from the origin.

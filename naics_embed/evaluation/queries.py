@@ -13,7 +13,13 @@ from naics_embed.metrics.tree import Tree
 from naics_embed.supervision.leakage import find_matches
 from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
-PREFIXES = {'index': '', 'plain': 'plain_', 'panel': 'panel_', 'business': 'business_'}
+PREFIXES = {
+    'index': '',
+    'plain': 'plain_',
+    'panel': 'panel_',
+    'business': 'business_',
+    'labelled': 'labelled_',
+}
 """Kind of query → prefix of its metrics; index entries are the primary set."""
 
 HOLDOUT_PREFIX = 'holdout_'

@@ -61,7 +61,10 @@ class Adaptation:
     Attributes:
         gate: how much a text is like those that were learned.
         log_prior: float64 ``(leaves,)``, log of how often each code is a label.
+        reliability: float32 ``(m,)``, of each known text: probability that its label holds for the
+            same text again; None in bundles of an earlier version.
     """
 
     gate: SourceGate
     log_prior: np.ndarray
+    reliability: np.ndarray | None = None

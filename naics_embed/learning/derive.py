@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from naics_embed.config.learning import LearnSettings
 from naics_embed.errors import UserError
 from naics_embed.learning.examples import encode_examples, own_examples
 from naics_embed.learning.fit import learn_labels
 from naics_embed.learning.groups import group_texts, grouped_folds
 from naics_embed.learning.outcome import Outcome, outcome_of
 from naics_embed.learning.prior import leaf_ancestors
-from naics_embed.learning.settings import LearnSettings
+from naics_embed.learning.repeated import repeated_reliability
 from naics_embed.learning.sources import (
     LabelSource,
     gather,
@@ -92,7 +93,18 @@ def derive_bundle(
     folds = grouped_folds(groups, settings.folds, settings.seed)
     ancestors = leaf_ancestors(Taxonomy(coder.searcher.codes))
     learned = learn_labels(*base, own, examples, folds, ancestors, settings, progress)
-    outcome = outcome_of(coder, base, examples, own, learned, count, stored.rows)
-    records = [*kept, *(record_of(source) for source in add)]
-    write_derived(coder, out, learned, stored, base, records, outcome)
+    outcome = outcome_of(coder, base, examples, own, learned, count, stored.rows, settings)
+    trusted = repeated_reliability(
+        stored.texts,
+        stored.codes,
+        stored.source,
+        expected=1 - settings.noise,
+        strength=settings.repeated,
+    )
+    records = [
+        {**record, 'reliability': trusted[record['name']]} if record['name'] in trusted else record
+        for record in [*kept, *(record_of(source) for source in add)]
+    ]
+    reliability = np.array([trusted[name] for name in stored.source])
+    write_derived(coder, out, learned, stored, base, records, outcome, reliability)
     return outcome

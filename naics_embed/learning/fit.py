@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from naics_embed.config.learning import LearnSettings
 from naics_embed.evidence.fusion import CODE_PRIOR, SOURCE, Fusion, fit_fusion
 from naics_embed.evidence.known_texts import KnownTexts
 from naics_embed.evidence.settings import FusionSettings
@@ -17,7 +18,6 @@ from naics_embed.evidence.source_gate import Adaptation
 from naics_embed.evidence.top_answer import TopCalibration, fit_top
 from naics_embed.learning.examples import Examples
 from naics_embed.learning.part import Ground, Held, Part, joined
-from naics_embed.learning.settings import LearnSettings
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class Learned:
         best: int64 ``(n,)``, the code that they find.
         confidence: float32 ``(n,)``, its probability.
         own: the same two for the bundle's own queries, by a fusion fitted without them.
+        own_folds: int ``(queries,)``, the part of the cross-validation of each of these.
     """
 
     evidence: KnownTexts
@@ -48,6 +49,7 @@ class Learned:
     best: np.ndarray
     confidence: np.ndarray
     own: tuple[np.ndarray, np.ndarray]
+    own_folds: np.ndarray
 
 
 def learn_labels(
@@ -185,6 +187,7 @@ class _Run:
             held.best,
             held.confidence,
             (held.own_best, held.own_confidence),
+            self.own_folds,
         )
 
     def _held(self, part: Part, examples: Examples, rows: np.ndarray) -> Held:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from naics_embed.config.learning import LearnSettings
 from naics_embed.learning.derive import derive_bundle
 from naics_embed.learning.labelled import label_texts
 from naics_embed.learning.outcome import Outcome
-from naics_embed.learning.settings import LearnSettings
 from naics_embed.learning.sources import LabelSource
 from naics_embed.search.code_values import AUTO
 from naics_embed.search.coder import Coder

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from naics_embed.config.learning import LearnSettings
 from naics_embed.evidence.fusion import Fusion, gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
+from naics_embed.learning.before import held_out_answers
 from naics_embed.learning.examples import Examples
 from naics_embed.learning.fit import Learned
 from naics_embed.learning.part import CHUNK
@@ -28,7 +30,8 @@ class SetOutcome:
         name: of the set.
         texts: how many.
         learned: whether they are the user's.
-        top1_before: accuracy of the bundle that learned.
+        top1_before: accuracy of the bundle that learned; on its own sets by weights fitted without
+            the text, as afterwards.
         top1: accuracy afterwards, by parts that do not know the text.
         ece_before: expected calibration error of the top-1 answer.
         ece: the same afterwards.
@@ -113,6 +116,7 @@ def outcome_of(
     learned: Learned,
     groups: int,
     rows_of_files: np.ndarray,
+    settings: LearnSettings,
 ) -> Outcome:
     """Compare what was learned with the bundle that has learned nothing.
 
@@ -124,6 +128,7 @@ def outcome_of(
         learned: from `learn_labels`.
         groups: groups of the labelled texts.
         rows_of_files: int ``(n,)``, row of each in its file; 0 where that is not known.
+        settings: of the fit.
     """
     rows: list[SetOutcome] = []
     after = (
@@ -131,7 +136,11 @@ def outcome_of(
         (own, learned.own[0], learned.own[1], False),
     )
     for examples, best, confidence, is_learned in after:
-        best_before, confidence_before = answers(*base, examples)
+        best_before, confidence_before = (
+            answers(*base, examples)
+            if is_learned
+            else held_out_answers(*base, examples, learned.own_folds, settings)
+        )
         sets = np.asarray(examples.sets)
         for name in dict.fromkeys(examples.sets):
             chosen = sets == name

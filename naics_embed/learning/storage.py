@@ -6,6 +6,7 @@ to which removal leads back, and ``base_conformal.safetensors`` its scores for s
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -24,6 +25,7 @@ from naics_embed.learning.fit import Learned
 from naics_embed.learning.outcome import Outcome
 from naics_embed.learning.sources import LEARNED, SourceTexts
 from naics_embed.search.coder import Coder
+from naics_embed.search.exact import DECIDED
 from naics_embed.search.storage import CONFORMAL, TEXTS, write_evidence
 
 BASE = 'base.safetensors'
@@ -82,6 +84,7 @@ def write_derived(
     base: tuple[KnownTexts, Fusion],
     records: list[dict[str, Any]],
     outcome: Outcome,
+    reliability: np.ndarray,
 ) -> None:
     """Write a bundle that has learned, whole or not at all.
 
@@ -93,6 +96,7 @@ def write_derived(
         base: known texts and fusion without them.
         records: of the sources, for the manifest.
         outcome: for the model card.
+        reliability: ``(n,)``, of the label of each text.
     """
     known, fusion = base
     with atomic_directory(out) as folder:
@@ -100,10 +104,12 @@ def write_derived(
         # The scores are of answers of the bundle that had learned nothing.
         if (target / CONFORMAL).is_file():
             (target / CONFORMAL).rename(target / BASE_CONFORMAL)
-        write_evidence(target, learned.evidence, learned.fusion, _codes(coder), learned.adaptation)
         # Known texts are in the order of their labels, the bundle's own before the others.
         labels = np.concatenate([known.labels, stored.codes])
         order = np.argsort(labels, kind='stable')
+        trusted = np.concatenate([np.full(len(known.texts), DECIDED), reliability])[order]
+        adaptation = replace(learned.adaptation, reliability=trusted.astype(np.float32))
+        write_evidence(target, learned.evidence, learned.fusion, _codes(coder), adaptation)
         none: list[str | None] = [None] * len(known.texts)
         table = pl.read_parquet(target / TEXTS).with_columns(
             source=_ordered([*none, *stored.source], order),

@@ -21,7 +21,12 @@ from naics_embed.metrics.validation import (
 
 
 def expected_calibration_error(
-    confidence: Tensor, correct: Tensor, *, bins: int, equal_mass: bool = False
+    confidence: Tensor,
+    correct: Tensor,
+    *,
+    bins: int,
+    equal_mass: bool = False,
+    weights: Tensor | None = None,
 ) -> float:
     """Return the mean over answers of |accuracy − mean confidence| of their bin.
 
@@ -31,6 +36,7 @@ def expected_calibration_error(
         bins: number of bins. Bounds belong to the lower bin, as in scikit-learn.
         equal_mass: bins at quantiles of the confidence (Nguyen & O'Connor 2015) in place of
             equally wide ones (Guo et al. 2017).
+        weights: ``(q,)``, above 0, of the answers; all the same where None.
     """
     check_positive('bins', bins)
     confidence, correct = checked_answers(confidence, correct)
@@ -41,8 +47,14 @@ def expected_calibration_error(
     if equal_mass:
         edges = np.percentile(confidence.numpy(), edges * 100)
     bin_of = torch.from_numpy(np.searchsorted(edges[1:-1], confidence.numpy()))
-    gap = torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_of, correct - confidence)
-    return float(gap.abs().sum()) / len(confidence)
+    each = correct - confidence
+    total = float(len(confidence))
+    if weights is not None:
+        check_length('weights', weights, len(confidence))
+        each = each * weights.to(torch.float64)
+        total = float(weights.sum())
+    gap = torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_of, each)
+    return float(gap.abs().sum()) / total
 
 
 def confidence_metrics(

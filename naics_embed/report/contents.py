@@ -135,9 +135,16 @@ KINDS = {
     'plain': 'Plain language',
     'panel': 'Panel',
     'business': 'Business texts',
+    'labelled': 'Your labelled texts',
 }
 """Kind of a query → its name."""
-PREFIX = {'index': '', 'plain': 'plain_', 'panel': 'panel_', 'business': 'business_'}
+PREFIX = {
+    'index': '',
+    'plain': 'plain_',
+    'panel': 'panel_',
+    'business': 'business_',
+    'labelled': 'labelled_',
+}
 """Kind of a query → prefix of its metrics."""
 NAMES = {
     'class_mean': 'class mean',

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from naics_embed.questions.question import Question
 from naics_embed.search.searcher import Hit
-from naics_embed.search.status import status_of
+from naics_embed.search.status import SAYS_NOTHING, status_of
 
 RENAMED = 'Answer.{} is now Answer.{}; the next version has the new name only'
 
@@ -65,6 +65,7 @@ class Answer:
         missing: what the text does not say, where it is too vague to code; if a question is asked
             for.
         code_set: codes that hold the right one with a stated probability, if requested.
+        name_alone: whether the text is the name of a company that names no trade.
     """
 
     text: str
@@ -78,10 +79,13 @@ class Answer:
     question: Question | None = None
     missing: tuple[str, ...] = ()
     code_set: CodeSet | None = None
+    name_alone: bool = False
 
     @property
     def status(self) -> str:
         """How far it can be relied on, one of `naics_embed.search.status.STATUSES`."""
+        if self.name_alone:
+            return SAYS_NOTHING
         return status_of(self.text, self.hits, self.confident, self.confidence)
 
     @property

@@ -19,8 +19,10 @@ from filelock import FileLock, Timeout
 from naics_embed import __version__
 from naics_embed.artifacts import atomic_file, content_key, read_json, write_json
 from naics_embed.errors import UserError
-from naics_embed.search.coded_columns import UNREADABLE, ColumnOptions, code_texts
+from naics_embed.search.coded_columns import UNREADABLE, ColumnOptions, Remembered, code_texts
 from naics_embed.search.coder import Coder
+from naics_embed.search.prior_codes import PriorCodes
+from naics_embed.search.prior_column import PriorColumn, prior_of_table
 from naics_embed.search.text_columns import (
     TextColumn,
     TextColumns,
@@ -59,6 +61,9 @@ class FileJob:
         part_rows: rows coded and written at a time.
         reading: how the table is read.
         columns: the columns that are added.
+        prior: a column with codes that rows have already.
+        copied: of a source that is a copy, what tells its content; a run that was stopped goes on
+            where another copy has the same.
     """
 
     source: Path
@@ -69,6 +74,8 @@ class FileJob:
     part_rows: int = 2048
     reading: ReadOptions = field(default_factory=ReadOptions)
     columns: ColumnOptions = field(default_factory=ColumnOptions)
+    prior: PriorColumn | None = None
+    copied: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ def code_file(
     force: bool = False,
     report: Callable[[int], None] | None = None,
     table: TableSource | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> FileReport:
     """Code every row of a file.
 
@@ -108,6 +116,7 @@ def code_file(
         force: replace an output that is there.
         report: called with the number of rows done after each part.
         table: what `open_job` gave for this job; it is opened here where None.
+        note: called with what is found out about prior codes before the rows are coded.
 
     Raises:
         UserError: a file does not exist or has another format, the column is missing or holds no
@@ -119,7 +128,7 @@ def code_file(
     lock = job.out.with_name(f'.{job.out.name}.lock')
     try:
         with FileLock(lock, timeout=0):
-            result = _code_alone(coder, job, table, restart, report)
+            result = _code_alone(coder, job, table, restart, report, note)
             # Nobody waits for this lock, so nobody holds a file that has no name any more.
             lock.unlink(missing_ok=True)
     except Timeout as error:
@@ -139,6 +148,8 @@ def open_job(job: FileJob, *, force: bool = False) -> TableSource:
     if job.out.exists() and job.out.samefile(job.source):
         raise UserError(f'{job.out} is the input; name another file to write')
     check_text_columns(job.source, as_columns(job.column), table)
+    if job.prior is not None:
+        job.prior.check(job.source, table)
     job.columns.check(job.source, table.names)
     if job.out.suffix.lower() == '.parquet':
         check_parquet(job.source, table.empty().schema)
@@ -178,6 +189,7 @@ def _code_alone(
     table: TableSource,
     restart: bool,
     report: Callable[[int], None] | None,
+    note: Callable[[str], None] | None,
 ) -> FileReport:
     parts = _parts(job)
     if restart and parts.is_dir():
@@ -187,7 +199,14 @@ def _code_alone(
     resumed = done
     provenance = provenance_of(coder)
     ending = part_ending(job.out)
-    rows = 0
+    prior = None
+    if job.prior is not None:
+        known = len(table.notes)
+        columns = as_columns(job.column)
+        prior = prior_of_table(coder, table, columns, job.prior, job.part_rows)
+        for line in table.notes[known:] if note is not None else ():
+            note(line)
+    rows, remembered = 0, Remembered()
     for number, part in enumerate(table.parts(job.part_rows)):
         rows += len(part)
         if rows <= done:
@@ -206,6 +225,8 @@ def _code_alone(
             lighter=texts.lighter,
             counts=counts,
             done=None if report is None else partial(_tell, report, done, len(part)),
+            prior=_cells(prior, part, job),
+            remembered=remembered,
         )
         if not number:
             check_some_readable(job.source, added, job.columns)
@@ -260,6 +281,14 @@ def unreadable(added: pa.Table, columns: ColumnOptions, part: Part) -> int:
     return sum(fault is not None for fault in part.faults)
 
 
+def _cells(
+    prior: PriorCodes | None, part: Part, job: FileJob
+) -> tuple[PriorCodes, list[Any]] | None:
+    if prior is None or job.prior is None:
+        return None
+    return prior, texts_of(part, job.prior.name)
+
+
 def _delimiter(table: TableSource, job: FileJob) -> str | None:
     """Return the delimiter of the output: that of the input where both are csv."""
     same = isinstance(table, TextFile) and job.source.suffix.lower() == job.out.suffix.lower()
@@ -272,11 +301,15 @@ def _delimiter(table: TableSource, job: FileJob) -> str | None:
 def _identity(coder: Coder, job: FileJob) -> dict[str, Any]:
     """What must be the same for parts to be taken up again."""
     status = job.source.stat()
-    return {
+    of_file = {
         'source': str(job.source.resolve()),
         'size': status.st_size,
         'modified': status.st_mtime_ns,
+    }
+    return {
+        **(of_file if job.copied is None else {'copied': job.copied}),
         'column': [[one.name, one.weight] for one in as_columns(job.column)],
+        **({} if job.prior is None else {'prior': job.prior.identity()}),
         'level': job.level,
         'confidence': job.confidence,
         'precision': coder.precision,

@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from naics_embed.errors import UserError
 from naics_embed.evidence.empty_texts import says_nothing
+from naics_embed.evidence.reliability import PriorCode
 from naics_embed.search.coder import Answer, Coder
+from naics_embed.search.prior_codes import PriorCodes
 from naics_embed.search.searcher import text_fault
 from naics_embed.search.several_texts import Weighed, search_several
 from naics_embed.search.status import SAYS_NOTHING
@@ -18,6 +20,8 @@ from naics_embed.search.text_columns import FULL
 PREFIX = 'naics_'
 TOLD = 512
 """Texts that are coded between two reports of progress."""
+REMEMBERED = 20_000
+"""Most answers that are kept for texts that come again, about 2 KB each."""
 BEST = ('code', 'title', 'probability')
 CONFIDENT = ('confident_code', 'confident_title', 'confident_probability')
 FAMILIARITY = 'familiarity'
@@ -101,6 +105,8 @@ def code_texts(
     lighter: Sequence[tuple[float, Sequence[Any]]] = (),
     counts: Counter[str] | None = None,
     done: Callable[[float], None] | None = None,
+    prior: tuple[PriorCodes, Sequence[Any]] | None = None,
+    remembered: 'Remembered | None' = None,
 ) -> pa.Table:
     """Return the columns that are added for rows; each distinct text is coded once.
 
@@ -115,16 +121,26 @@ def code_texts(
         lighter: weight and text of each row, of further columns that say less.
         counts: status → rows, to which these rows are added.
         done: called with the fraction of the rows that is done, now and then.
+        prior: how far prior codes are trusted, and the cell of each row.
+        remembered: answers to earlier rows of the file, with the same options.
     """
-    reasons = [
-        fault or (None if text_fault(text) is None else f'the text {text_fault(text)}')
-        for text, fault in zip(texts, faults, strict=True)
-    ]
-    weighed = _weighed(texts, reasons, faults, lighter)
-    found = _search(coder, weighed, max(options.top, 1), level, confidence, done)
+    reasons = text_reasons(texts, faults)
+    weighed = weighed_rows(texts, reasons, faults, lighter)
+    codes: list[PriorCode | None] = [None] * len(weighed)
+    if prior is not None:
+        codes = prior[0].read(prior[1])
+    keys = list(zip(weighed, codes, strict=True))
+    trusted = None if prior is None else prior[0]
+    remembered = Remembered() if remembered is None else remembered
+    found = remembered.known(keys)
+    new = [key for key in keys if key not in found]
+    found |= _search(coder, new, max(options.top, 1), level, confidence, trusted, done)
+    remembered.keep(found)
     rows = []
-    for text, own, why, fault in zip(texts, weighed, reasons, faults, strict=True):
+    for text, own, why, fault in zip(texts, keys, reasons, faults, strict=True):
         answer = found.get(own)
+        if answer is not None and answer.status == SAYS_NOTHING:
+            answer = None
         # A missing text says nothing; a row of the wrong shape cannot be read, whatever it holds.
         missing = text is None or (isinstance(text, str) and not text.strip())
         blank = why is None or (fault is None and missing)
@@ -145,7 +161,15 @@ def code_texts(
     )
 
 
-def _weighed(
+def text_reasons(texts: Sequence[Any], faults: Sequence[str | None]) -> list[str | None]:
+    """Return why the text of each row cannot be read; None where it can."""
+    return [
+        fault or (None if text_fault(text) is None else f'the text {text_fault(text)}')
+        for text, fault in zip(texts, faults, strict=True)
+    ]
+
+
+def weighed_rows(
     texts: Sequence[Any],
     reasons: Sequence[str | None],
     faults: Sequence[str | None],
@@ -165,18 +189,46 @@ def _weighed(
     return result
 
 
+Key = tuple[Weighed, PriorCode | None]
+"""The texts of a row and its prior code: rows that have both in common are coded once."""
+
+
+class Remembered:
+    """Answers to texts that came last, so that a text that comes again is not coded again."""
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self.most = most
+        self._answers: dict[Key, Answer] = {}
+
+    def known(self, keys: Sequence[Key]) -> dict[Key, Answer]:
+        """Return the answers to some of the rows."""
+        return {key: self._answers[key] for key in keys if key in self._answers}
+
+    def keep(self, found: dict[Key, Answer]) -> None:
+        """Keep answers, and forget those that were not asked for for the longest time."""
+        for key in found:
+            self._answers.pop(key, None)
+        self._answers |= found
+        while len(self._answers) > self.most:
+            del self._answers[next(iter(self._answers))]
+
+
 def _search(
     coder: Coder,
-    rows: Sequence[Weighed],
+    rows: Sequence[Key],
     k: int,
     level: int,
     confidence: float,
+    trusted: PriorCodes | None,
     done: Callable[[float], None] | None = None,
-) -> dict[Weighed, Answer]:
-    distinct = [row for row in dict.fromkeys(rows) if row]
-    single = [row for row in distinct if len(row) == 1 and row[0][1] == FULL]
-    several = [row for row in distinct if len(row) > 1 or row[0][1] != FULL]
-    texts = [row[0][0] for row in single]
+) -> dict[Key, Answer]:
+    distinct = [row for row in dict.fromkeys(rows) if row[0]]
+    several = [
+        row for row in distinct if row[1] is not None or len(row[0]) > 1 or row[0][0][1] != FULL
+    ]
+    others = set(several)
+    single = [row for row in distinct if row not in others]
+    texts = [row[0][0][0] for row in single]
     step = len(texts) if done is None else TOLD
     answers: list[Answer] = []
     for start in range(0, len(texts), max(step, 1)):
@@ -184,7 +236,8 @@ def _search(
         answers += coder.search(some, k=k, level=level, confidence=confidence)
         if done is not None:
             done(len(answers) / max(len(distinct), 1))
-    more = search_several(coder, several, k, level, confidence)
+    prior = None if trusted is None else (trusted, [code for _, code in several])
+    more = search_several(coder, [own for own, _ in several], k, level, confidence, prior)
     return dict(zip([*single, *several], [*answers, *more], strict=True))
 
 

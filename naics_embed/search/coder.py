@@ -13,6 +13,7 @@ import numpy as np
 
 from naics_embed.bundle.storage import CODER
 from naics_embed.errors import ArtifactError, UserError
+from naics_embed.evidence.company_names import TradeWords
 from naics_embed.evidence.conformal import Conformal, chosen_codes, group_of
 from naics_embed.evidence.empty_texts import says_nothing
 from naics_embed.evidence.fusion import Fusion, gate_values
@@ -25,9 +26,11 @@ from naics_embed.questions.settings import QuestionSettings
 from naics_embed.search.answer import Answer as Answer
 from naics_embed.search.answer import CodeSet as CodeSet
 from naics_embed.search.answer import Evidence as Evidence
+from naics_embed.search.code_values import AUTO
 from naics_embed.search.exact import ExactTexts
 from naics_embed.search.given_texts import as_texts
 from naics_embed.search.options import check_confidence, check_evidence, check_k_and_level
+from naics_embed.search.prior_codes import PriorReader, fit_prior_codes
 from naics_embed.search.searcher import BATCH_TOKENS, Hit, Searcher, check_texts
 from naics_embed.search.storage import (
     CODER_FILES,
@@ -54,6 +57,7 @@ CHUNK = 256
 """Texts scored at a time; bounds the memory of a long list."""
 
 CONFIDENCE = 0.8
+SECTOR, SUBSECTOR = LEVELS[:2]
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,8 @@ class Coder:
         ask: bool = False,
         replies: Sequence[Reply] = (),
         coverage: float | None = None,
+        prior_codes: Sequence[Any] | None = None,
+        prior_vintage: int | str = AUTO,
     ) -> list[Answer]:
         """Return ranked codes and the confident code of each text.
 
@@ -202,6 +208,10 @@ class Coder:
             replies: answers to earlier questions about the text; for a single text only.
             coverage: probability with which a set of codes shall hold the right one; None for no
                 set.
+            prior_codes: a code that each text has already, in any spelling; None, or None for a
+                text, where there is none. How far they are trusted is estimated from how often
+                they agree with the texts.
+            prior_vintage: of these codes: 2012, 2017, 2022, ``auto``, or ``sic``.
 
         Raises:
             UserError: a text is empty or no text, an option is out of range, or the bundle was
@@ -220,8 +230,27 @@ class Coder:
         options = [(question, chosen_option(question, reply)) for question, reply in replies]
         conformal = None if coverage is None else self._conformal(coverage)
         answers: list[Answer] = []
+        prior, codes = None, []
+        if prior_codes is not None:
+            if coverage is not None:
+                raise UserError('a set with a coverage is of texts alone; leave out prior_codes')
+            given = list(prior_codes)
+            if len(given) != len(texts):
+                raise UserError(
+                    f'{len(texts)} texts and {len(given)} prior codes; give one for every text, '
+                    'None where there is none'
+                )
+            reader = PriorReader(self.searcher.codes, prior_vintage)
+            reader.detect(given)
+            of = list(texts)
+            prior = fit_prior_codes(
+                reader, given, lambda rows: self.probabilities([of[row] for row in rows.tolist()])
+            )
+            codes = prior.read(given)
         for scored in self.scored(texts):
             p = scored.probabilities
+            if prior is not None:
+                p = prior.fused(p, codes[len(answers) : len(answers) + len(p)])
             for question, option in options:
                 p[0] = answered(p[0], question, option, self.leaf_codes, self.questions)
             limits = np.empty((len(p), 0))
@@ -255,6 +284,7 @@ class Coder:
                     code_set = self._set(
                         row_sums[level], scored.distances[row], level, path, limits[row], coverage
                     )
+                alone = self.name_alone(text, float(row_sums[SECTOR].max()))
                 answers.append(
                     Answer(
                         text,
@@ -268,6 +298,7 @@ class Coder:
                         asked,
                         missing,
                         code_set,
+                        alone,
                     )
                 )
         return answers
@@ -336,7 +367,23 @@ class Coder:
 
     @cached_property
     def _exact(self) -> ExactTexts:
-        return ExactTexts(self.searcher.codes, self.searcher.titles, self.evidence)
+        reliability = None if self.adaptation is None else self.adaptation.reliability
+        return ExactTexts(self.searcher.codes, self.searcher.titles, self.evidence, reliability)
+
+    def name_alone(self, text: str, sector: float) -> bool:
+        """Whether a text is the name of a company that names no trade.
+
+        Args:
+            text: the text.
+            sector: probability of its most probable sector.
+        """
+        return self._trade_words.name_alone(text, sector)
+
+    @cached_property
+    def _trade_words(self) -> TradeWords:
+        _, first = self._levels[SUBSECTOR]
+        subsectors = np.searchsorted(first, np.arange(len(self.leaves)), side='right')
+        return TradeWords(self.evidence.words, subsectors, self.evidence.settings.bm25_k1)
 
     @cached_property
     def leaf_codes(self) -> tuple[str, ...]:

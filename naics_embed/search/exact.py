@@ -9,7 +9,7 @@ from naics_embed.evidence.known_texts import KnownTexts
 from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
 DECIDED = 0.99
-"""Probability of the codes that an exact match names, together."""
+"""Probability of the codes that a title or a text of the bundle itself names, together."""
 
 
 class ExactTexts:
@@ -19,9 +19,17 @@ class ExactTexts:
         codes: canonical codes of the table, in its order.
         titles: their titles.
         evidence: known texts.
+        reliability: ``(m,)``, probability that the label of each of them holds for the same text;
+            `DECIDED` for all where None.
     """
 
-    def __init__(self, codes: Sequence[str], titles: Sequence[str], evidence: KnownTexts) -> None:
+    def __init__(
+        self,
+        codes: Sequence[str],
+        titles: Sequence[str],
+        evidence: KnownTexts,
+        reliability: np.ndarray | None = None,
+    ) -> None:
         taxonomy = Taxonomy(codes)
         leaves = taxonomy.at_level(LEAF_LEVEL)
         below: dict[int, list[int]] = {}
@@ -32,16 +40,23 @@ class ExactTexts:
         for row, title in enumerate(titles):
             self._titles.setdefault(normalise(title), set()).update(below.get(row, ()))
         self._texts: dict[str, dict[int, int]] = {}
-        for text, label in zip(evidence.texts, evidence.labels.tolist(), strict=True):
+        self._decided: dict[str, float] = {}
+        trusted = np.full(len(evidence.texts), DECIDED) if reliability is None else reliability
+        for text, label, own in zip(
+            evidence.texts, evidence.labels.tolist(), trusted.tolist(), strict=True
+        ):
             if text:
-                counts = self._texts.setdefault(normalise(text), {})
+                words = normalise(text)
+                counts = self._texts.setdefault(words, {})
                 counts[label] = counts.get(label, 0) + 1
+                self._decided[words] = max(own, self._decided.get(words, 0.0))
 
     def decide(self, texts: Sequence[str], probabilities: np.ndarray) -> None:
         """Change the probabilities of texts that match, in place.
 
         The codes of a title share by what they have; those of a known text by how often it is
-        known under each.
+        known under each. A text that is known from a user alone decides as far as labels of that
+        source hold for the same text.
 
         Args:
             texts: q texts.
@@ -49,6 +64,7 @@ class ExactTexts:
         """
         for row, text in enumerate(texts):
             words = normalise(text)
+            decided = DECIDED
             if words in self._titles:
                 columns = sorted(self._titles[words])
                 shares = probabilities[row, columns]
@@ -56,13 +72,15 @@ class ExactTexts:
                 counts = self._texts[words]
                 columns = sorted(counts)
                 shares = np.array([counts[column] for column in columns], dtype=np.float64)
+                decided = self._decided[words]
             else:
                 continue
             named = probabilities[row, columns].sum()
-            if named >= DECIDED and words in self._titles:
+            # One label that a user's source gives is not surer than the coder may be.
+            if named >= decided and (words in self._titles or decided < DECIDED):
                 continue
             rest = 1.0 - named
             if rest > 0:
-                probabilities[row] *= (1.0 - DECIDED) / rest
-            probabilities[row, columns] = DECIDED * shares / max(shares.sum(), 1e-300)
+                probabilities[row] *= (1.0 - decided) / rest
+            probabilities[row, columns] = decided * shares / max(shares.sum(), 1e-300)
             probabilities[row] /= probabilities[row].sum()

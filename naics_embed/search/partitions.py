@@ -21,7 +21,7 @@ from naics_embed.artifacts import atomic_file, checksum, content_key, read_json,
 from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.search.bulk import check_some_readable, provenance_of, unreadable
-from naics_embed.search.coded_columns import ColumnOptions, code_texts
+from naics_embed.search.coded_columns import ColumnOptions, Remembered, code_texts
 from naics_embed.search.coder import Coder
 from naics_embed.search.partition_plan import Partition as Partition
 from naics_embed.search.partition_plan import plan_partitions as plan_partitions
@@ -130,6 +130,7 @@ def code_partition(
             f'{coder.searcher.bundle.path} was exported again while it was in use; run again'
         )
     total = bad = 0
+    remembered = Remembered()
     empty = table.empty()
     for one in columns.schema():
         empty = empty.append_column(one, pa.array([], one.type))
@@ -151,6 +152,7 @@ def code_partition(
                     confidence=settings.confidence,
                     provenance=provenance,
                     lighter=texts.lighter,
+                    remembered=remembered,
                 )
                 if not total:
                     check_some_readable(partition.source, added, columns)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from naics_embed.evidence.reliability import PriorCode
 from naics_embed.search.coder import Answer, Coder
+from naics_embed.search.prior_codes import PriorCodes
 from naics_embed.search.searcher import Hit
 from naics_embed.taxonomy import LEVELS, canonical_code
 
@@ -33,8 +35,32 @@ def pooled(parts: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
     return result
 
 
+def row_probabilities(coder: Coder, rows: Sequence[Weighed]) -> np.ndarray:
+    """Return the probability of each six-digit code given all texts of a row.
+
+    Args:
+        coder: codes texts; each distinct one is coded once.
+        rows: the texts of each row with their weights, at least one each.
+    """
+    texts = list(dict.fromkeys(text for row in rows for text, _ in row))
+    p = coder.probabilities(texts) if texts else np.empty((0, len(coder.leaves)))
+    at = {text: i for i, text in enumerate(texts)}
+    own = np.empty((len(rows), len(coder.leaves)))
+    for i, row in enumerate(rows):
+        parts = [p[at[text]] for text, _ in row]
+        # One text with the full weight keeps its probabilities to the last bit.
+        alone = len(row) == 1 and row[0][1] == 1
+        own[i] = parts[0] if alone else pooled(parts, [weight for _, weight in row])
+    return own
+
+
 def search_several(
-    coder: Coder, rows: Sequence[Weighed], k: int, level: int, confidence: float
+    coder: Coder,
+    rows: Sequence[Weighed],
+    k: int,
+    level: int,
+    confidence: float,
+    prior: tuple[PriorCodes, Sequence[PriorCode | None]] | None = None,
 ) -> list[Answer]:
     """Return ranked codes and the confident code of each row.
 
@@ -44,22 +70,21 @@ def search_several(
         k: how many codes.
         level: digits of the codes ranked.
         confidence: least probability of the confident code.
+        prior: how far prior codes are trusted, and that of each row.
 
     Returns:
         An answer a row. A row has no point, so the distances of its hits are NaN.
     """
-    texts = list(dict.fromkeys(text for row in rows for text, _ in row))
-    if not texts:
+    if not rows:
         return []
-    p = coder.probabilities(texts)
-    at = {text: i for i, text in enumerate(texts)}
     levels = {digits: _codes_of(coder, digits) for digits in LEVELS}
-    answers = []
-    for row in rows:
-        parts = [p[at[text]] for text, _ in row]
-        own = pooled(parts, [weight for _, weight in row])
-        answers.append(_answer(coder, row, own, levels, k, level, confidence))
-    return answers
+    p = row_probabilities(coder, rows)
+    if prior is not None:
+        p = prior[0].fused(p, prior[1])
+    return [
+        _answer(coder, row, own, levels, k, level, confidence)
+        for row, own in zip(rows, p, strict=True)
+    ]
 
 
 Codes = tuple[list[int], np.ndarray]
@@ -98,8 +123,17 @@ def _answer(
         path.append(_hit(coder, codes[i], sums[digits][i]))
     passing = [hit for hit in path if hit.probability >= confidence]
     text = '; '.join(text for text, _ in row)
+    sector = float(sums[LEVELS[0]].max())
+    alone = all(coder.name_alone(own, sector) for own, _ in row)
+    confident = passing[-1] if passing else None
     return Answer(
-        text, hits, tuple(path), passing[-1] if passing else None, confidence, starter=coder.starter
+        text,
+        hits,
+        tuple(path),
+        confident,
+        confidence,
+        starter=coder.starter,
+        name_alone=alone,
     )
 
 

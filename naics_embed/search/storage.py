@@ -71,6 +71,8 @@ def write_evidence(
             'gate_bias': np.array([adaptation.gate.bias]),
             'log_prior': adaptation.log_prior.astype(np.float64),
         }
+        if adaptation.reliability is not None:
+            arrays['reliability'] = adaptation.reliability.astype(np.float32)
     vocabularies = []
     for name in INDEXES:
         index: Postings = getattr(evidence, name)
@@ -151,7 +153,7 @@ def read_evidence(
         adaptation = None
         if fusion.columns == learned:
             gate = SourceGate(arrays['gate_weights'], float(arrays['gate_bias'][0]))
-            adaptation = Adaptation(gate, arrays['log_prior'])
+            adaptation = Adaptation(gate, arrays['log_prior'], arrays.get('reliability'))
     except (KeyError, TypeError, SafetensorError, pl.exceptions.PolarsError) as error:
         raise ArtifactError(
             f'{folder} is damaged ({type(error).__name__}: {error}); export the table again'

@@ -210,3 +210,14 @@ def test_bad_input_is_refused(predictions, answers):
     logits[0, 0] = math.nan
     with pytest.raises(MetricError, match='NaN'):
         calibration_metrics(logits, truth, **BINS)
+
+
+def test_weights_count_as_copies_of_an_answer():
+    confidence, correct = torch.tensor([0.9, 0.9, 0.3]), torch.tensor([True, False, False])
+    weighted = expected_calibration_error(
+        confidence, correct, bins=10, weights=torch.tensor([3.0, 1.0, 2.0])
+    )
+    copied = torch.tensor([0, 0, 0, 1, 2, 2])
+    assert weighted == pytest.approx(
+        expected_calibration_error(confidence[copied], correct[copied], bins=10)
+    )

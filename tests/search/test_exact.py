@@ -106,3 +106,22 @@ def test_titles_in_a_search(encoder, tmp_path_factory):
         if code is not None:
             assert (answer.hits[0].code, answer.path[0].code) == (code, code)
             assert answer.hits[0].probability >= DECIDED - 1e-9
+
+
+def test_a_text_of_a_user_decides_as_far_as_its_source_can_be_trusted(codebook, leaves, exact):
+    texts = ['own words', 'their words', *(f'text {i}' for i in range(len(leaves)))]
+    labels = np.array([3, 5, *range(len(leaves))])
+    vectors = np.ones((len(texts), WIDTH), dtype=np.float32) / np.sqrt(WIDTH)
+    linear = Linear(np.zeros((WIDTH, len(leaves)), np.float32), np.zeros(len(leaves), np.float32))
+    known = index_texts(texts, labels, vectors, linear, EVIDENCE)
+    trusted = np.array([0.6 if text == 'their words' else DECIDED for text in known.texts])
+    trusting = ExactTexts(codebook['code'].to_list(), codebook['title'].to_list(), known, trusted)
+    _, after = decide(trusting, leaves, 'own words')
+    assert after[3] == pytest.approx(DECIDED)
+    _, after = decide(trusting, leaves, 'Their words')
+    assert after[5] == pytest.approx(0.6)
+    sure = np.full((1, len(leaves)), 0.2 / (len(leaves) - 1))
+    sure[0, 5] = 0.8
+    before = sure.copy()
+    trusting.decide(['their words'], sure)
+    np.testing.assert_array_equal(before, sure)

@@ -5,7 +5,7 @@ import pytest
 
 from naics_embed.errors import UserError
 from naics_embed.search.bulk import FileJob, code_file
-from naics_embed.search.coded_columns import ColumnOptions
+from naics_embed.search.coded_columns import ColumnOptions, Remembered
 from naics_embed.search.coder import Coder
 from naics_embed.tabular.dialect import DialectOptions
 from naics_embed.tabular.open import ReadOptions
@@ -241,3 +241,53 @@ def test_a_file_of_which_nothing_can_be_read_ends_at_once(coder, tmp_path):
     with pytest.raises(UserError, match=r'none of the first 6 rows can be read .*--delimiter'):
         code_file(coder, FileJob(source, 'what', target))
     assert not target.exists()
+
+
+def test_a_text_that_comes_again_in_a_later_part_is_not_coded_again(coder, tmp_path, monkeypatch):
+    path = tmp_path / 'in.csv'
+    pl.DataFrame({'what': ['corn farming', 'shoe repair'] * 10}).write_csv(path)
+    asked: list[str] = []
+    search = Coder.search
+
+    def counted(self, texts, *args, **options):
+        asked.extend(texts)
+        return search(self, texts, *args, **options)
+
+    monkeypatch.setattr(Coder, 'search', counted)
+    job = FileJob(path, 'what', tmp_path / 'out.csv', part_rows=3)
+    code_file(coder, job)
+    assert asked == ['corn farming', 'shoe repair']
+    assert len({(row['what'], row['naics_code']) for row in read(job.out)}) == 2
+
+
+def test_answers_are_forgotten_where_there_are_many():
+    kept = Remembered(most=2)
+    one, two, three = ((((text, 1.0),), None) for text in 'abc')
+    kept.keep({one: 'A', two: 'B'})
+    kept.keep(kept.known([one]))
+    kept.keep({three: 'C'})
+    assert kept.known([one, two, three]) == {one: 'A', three: 'C'}
+
+
+def test_a_copy_with_the_same_content_goes_on(coder, tmp_path):
+    """What came from an address or a query lies elsewhere in every run."""
+    copies = [tmp_path / name / 'copy.csv' for name in 'ab']
+    for copy in copies:
+        copy.parent.mkdir()
+        pl.DataFrame({'what': ['corn farming', 'shoe repair', 'dental offices']}).write_csv(copy)
+    jobs = [
+        FileJob(copy, 'what', tmp_path / 'out.csv', part_rows=1, copied='content')
+        for copy in copies
+    ]
+
+    def stop(rows):
+        if rows == 2:
+            raise RuntimeError('stopped')
+
+    with pytest.raises(RuntimeError, match='stopped'):
+        code_file(coder, jobs[0], report=stop)
+    other = FileJob(copies[1], 'what', tmp_path / 'out.csv', part_rows=1, copied='changed')
+    with pytest.raises(UserError, match='give --restart'):
+        code_file(coder, other)
+    assert code_file(coder, jobs[1]).resumed == 2
+    assert len(read(tmp_path / 'out.csv')) == 3

@@ -5,6 +5,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from benchmarks.company_names import trade_words
 from naics_embed.errors import UserError
 from naics_embed.search.bulk import FileJob, code_file
 from naics_embed.search.coder import Coder
@@ -156,3 +157,22 @@ def test_every_text_column_must_be_there_and_hold_text(coder, tmp_path):
     for names, message in ((['what', 'more'], "no column 'more'"), (['what', 'n'], 'holds int64')):
         with pytest.raises(UserError, match=message):
             code_file(coder, FileJob(source, text_columns(names), tmp_path / 'out.csv'))
+
+
+def test_a_name_of_a_company_alone_gets_no_code(coder, tmp_path, monkeypatch):
+    # The tiny bundle knows too few texts to tell which words name a trade.
+    assert not coder.search('Smith & Sons LLC')[0].name_alone
+    monkeypatch.setitem(coder.__dict__, '_trade_words', trade_words())
+    [none, trade] = coder.search(['Smith & Sons LLC', 'Miller Plumbing Inc'])
+    assert (none.name_alone, none.status, trade.name_alone) == (True, 'says nothing', False)
+    source, out = tmp_path / 'in.csv', tmp_path / 'out.parquet'
+    rows = {
+        'name': ['Smith & Sons LLC', 'Ortiz Holdings', 'Miller Plumbing Inc'],
+        'what': [None, 'corn farming', None],
+    }
+    pl.DataFrame(rows).write_csv(source)
+    code_file(coder, FileJob(source, text_columns(['name', 'what']), out))
+    frame = pl.read_parquet(out)
+    assert frame['naics_status'].to_list()[0] == 'says nothing'
+    assert 'says nothing' not in frame['naics_status'].to_list()[1:]
+    assert frame['naics_code'].is_null().to_list() == [True, False, False]

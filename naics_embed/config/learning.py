@@ -27,6 +27,8 @@ class LearnSettings:
         prior_penalty: additional penalty on the weight of the prior for texts unlike the user's.
         iterations: L-BFGS iterations of the fusion.
         similarity: Jaccard similarity of words from which two texts count as duplicates.
+        repeated: rows that the expected share of right labels, 1 − ``noise``, counts for where the
+            reliability of a source is measured by texts that it has several times.
         seed: seed of the folds and of the sample.
     """
 
@@ -45,10 +47,12 @@ class LearnSettings:
     prior_penalty: float = 0.01
     iterations: int = 60
     similarity: float = 0.9
+    repeated: float = 10.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ('linear_penalty', 'prior_smoothing', 'half_share', 'source_penalty'):
+        positive = ('linear_penalty', 'prior_smoothing', 'half_share', 'source_penalty', 'repeated')
+        for name in positive:
             self._require(getattr(self, name) > 0, name, 'positive')
         for name in ('linear_iterations', 'iterations', 'fitted_texts'):
             self._require(getattr(self, name) >= 1, name, 'at least 1')
