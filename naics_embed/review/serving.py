@@ -21,12 +21,15 @@ from naics_embed.service.guard import Guard
 from naics_embed.service.listening import is_loopback, listen, make_server
 from naics_embed.service.metrics import Metrics
 from naics_embed.service.open_files import connection_limit
+from naics_embed.service.rare import RareWarnings
 
 if TYPE_CHECKING:
     from naics_embed.search.coder import Coder
 
 log = logging.getLogger(__name__)
 
+CHATTY = ('asyncio', 'uvicorn.error', 'naics_embed.service.accepting', 'naics_embed.review.app')
+"""Loggers whose warnings any client can cause, or a database that is down."""
 MOUNTED = '/review'
 """Where the service has the review."""
 
@@ -79,6 +82,8 @@ def run_review(
     Raises:
         UserError: the address is not free, or nobody may sign in.
     """
+    for name in CHATTY:
+        logging.getLogger(name).addFilter(RareWarnings())
     desk = review_desk(store, config)
     if not is_loopback(config.host):
         log.warning(

@@ -49,7 +49,7 @@ def source(tmp_path):
 
 
 def plan_of(source, **options) -> Plan:
-    chosen = {'threshold': 0.5, 'part_rows': 16, **options}
+    chosen = {'threshold': 0.5, 'part_rows': 8, **options}
     return Plan('q3', source, text_columns(['what']), ('town',), 'premium', **chosen)
 
 
@@ -104,7 +104,7 @@ def test_a_batch_that_was_stopped_goes_on(store, coder, source, monkeypatch):
     with pytest.raises(UserError, match='begun with another file'):
         create_batch(store, coder, plan_of(source, suggestions=3))
     made = create_batch(store, coder, plan_of(source))
-    assert made.resumed == 32
+    assert made.resumed == 16
     assert made.rows == len(TITLES) + 1
     with store.reading() as connection:
         ranked = select(func.count()).select_from(suggestions)
@@ -174,6 +174,8 @@ def test_from_the_command_line_to_the_labels(run_cli, bundle, source, tmp_path, 
         '--bundle',
         bundle,
         '--json',
+        '--double-fraction',
+        '0',
     )
     people = json.loads(made)['people']
     assert 'administrator' in run_cli('review', 'user', 'add', 'ann')
