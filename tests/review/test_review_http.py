@@ -309,3 +309,25 @@ def test_a_database_that_is_down_is_503(app, store, monkeypatch):
     assert answer.status_code == 503
     assert answer.headers['retry-after'] == '1'
     assert 'sqlite' not in answer.text
+
+
+def test_the_service_has_the_review_where_it_is_wanted(store):
+    from naics_embed.service.app import create_app
+
+    make_batch(store, people=1)
+    make_users(store, ann='administrator')
+
+    def never():
+        raise UserError('no model is needed here')
+
+    app = create_app(
+        ServiceConfig(), never, mounts={'/review': review_app(review_desk(store, CONFIG))}
+    )
+    client = client_of(app)
+    assert 'NAICS review' in client.get('/review/').text
+    assert client.get('/review/static/review.css').status_code == 200
+    assert client.get('/review/api/me').status_code == 401
+    answer = client.post('/review/api/sign-in', json={'name': 'ann', 'password': PASSWORD})
+    assert 'Path=/review/' in answer.headers['set-cookie']
+    assert client.get('/review/api/me').json()['name'] == 'ann'
+    assert client.get('/healthz').json()['status'] == 'alive'
