@@ -13,8 +13,10 @@ WORDS = 6
 """Words that are named for each side."""
 TEXTS = 3
 """Training texts that are shown for each side."""
+SHORTEST = 3
+"""Letters of a cue: "at" may have a weight, and means nothing."""
 
-NONE = ((), ())
+NONE: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 def compare_codes(
@@ -41,7 +43,8 @@ def compare_codes(
     if leaves:
         of_codes = deciding_words(coder, *columns, WORDS)
         if text is not None:
-            of_text = cues(coder, [text], *columns, WORDS)
+            first_cues, second_cues = cues(coder, [text], *columns, len(text))
+            of_text = (_telling(first_cues), _telling(second_cues))
     embedding = None if text is None else coder.encoder.embed([text], coding.BATCH_TOKENS)[1][0]
     sides = []
     for at, end in enumerate(ends):
@@ -82,6 +85,11 @@ def evidence_of(evidence: coding.Evidence | None) -> answers.Evidence | None:
         texts=[answers.KnownText(text=text, cosine=cosine) for text, cosine in evidence.texts],
         words=[answers.Word(word=word, weight=weight) for word, weight in evidence.words],
     )
+
+
+def _telling(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first words that are long enough to tell a reader something."""
+    return tuple(word for word in words if len(word) >= SHORTEST)[:WORDS]
 
 
 def _column(coder: coding.Coder, code: str) -> int:
