@@ -96,7 +96,8 @@ def code_batch(
         top: how many ranked codes.
         columns: columns to add, without the prefix; all where None.
         prefix: what the names of added columns begin with.
-        provenance: whether bundle, vintage and version are columns too.
+        provenance: whether bundle, vintage, classification, version, calibration and time are
+            columns too.
         delimiter: of text files: a character, or ``tab``, ``comma``, ``semicolon``; detected where
             None.
         encoding: of text files, such as ``cp1252``; detected where None.

@@ -6,8 +6,9 @@ from typing import Any
 from safetensors.torch import load_file
 
 from naics_embed.artifacts import MANIFEST, Artifact, read_json
-from naics_embed.bundle.storage import MODEL_CARD, Space, write_bundle
+from naics_embed.bundle.storage import MODEL_CARD, TRANSPARENCY, Space, write_bundle
 from naics_embed.export.model_card import model_card
+from naics_embed.export.transparency import transparency_text
 from tasks.engine.stage import Result, StageContext
 from tasks.frames import SUPERVISED, frame_of, splits_of, taxonomy_of
 
@@ -48,7 +49,8 @@ def write(
         Path(coder.path),
         Path(disk.path),
         card=model_card,
+        transparency=transparency_text,
     )
-    for name in (MANIFEST, MODEL_CARD):
+    for name in (MANIFEST, MODEL_CARD, TRANSPARENCY):
         context.tracking.artifact(out / 'bundle' / name)
     return Result({'bundle': 'bundle'})

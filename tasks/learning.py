@@ -16,7 +16,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from naics_embed.artifacts import MANIFEST
-from naics_embed.bundle.storage import MODEL_CARD, Bundle
+from naics_embed.bundle.storage import MODEL_CARD, TRANSPARENCY, Bundle
 from naics_embed.census.normalise import content_id
 from naics_embed.config.learning import LearnSettings
 from naics_embed.learning.derive import derive_bundle
@@ -110,7 +110,7 @@ def learn_labels(
     outcome = derive_bundle(Coder.load(bundle), out, add=add, remove=remove, settings=settings)
     run = tracker.pipeline()
     run.metrics(metrics_of(outcome))
-    for name in (MANIFEST, MODEL_CARD):
+    for name in (MANIFEST, MODEL_CARD, TRANSPARENCY):
         if (out / name).is_file():
             run.artifact(out / name)
     if not files.private:

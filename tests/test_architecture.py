@@ -56,6 +56,7 @@ LAYERS = {
     'review': 7,
     'monitoring': 8,
     'service': 7,
+    'mcp_server': 7,
     'cli': 9,
     '__main__': 10,
 }

@@ -205,7 +205,11 @@ def code_batch(
         'naics_'
     ),
     provenance: Annotated[
-        bool, typer.Option('--provenance', help='Add columns with bundle, vintage and version.')
+        bool,
+        typer.Option(
+            '--provenance',
+            help='Add columns with bundle, vintage, classification, version, calibration and time.',
+        ),
     ] = False,
     delimiter: Annotated[
         str | None, typer.Option(help='Of text files: a character, or tab, comma, semicolon.')

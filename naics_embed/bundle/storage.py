@@ -8,6 +8,7 @@
 - ``disk.parquet``, where the run drew one: ``code``, ``x``, ``y`` in the Poincaré disk;
 - ``metrics.json``: ``split/metric`` → value, reference, name of the reference;
 - ``MODEL_CARD.md``, where the run wrote one: the same for people and for the Hugging Face hub;
+- ``TRANSPARENCY.md``, where the run wrote one: a transparency record, beside the model card;
 - ``manifest.json``: what the table is, which distance to use, where it came from, and the checksums
   of all other files.
 """
@@ -29,6 +30,7 @@ FORMAT = 1
 CODES = 'codes.parquet'
 METRICS = 'metrics.json'
 MODEL_CARD = 'MODEL_CARD.md'
+TRANSPARENCY = 'TRANSPARENCY.md'
 ENCODER = 'encoder'
 CODER = 'coder'
 DISK = 'disk.parquet'
@@ -36,6 +38,8 @@ HEAD = 'head.safetensors'
 ENCODER_FILES = ('config.json', 'model.safetensors', 'tokenizer.json', HEAD)
 BUNDLE_FILES = (CODES, METRICS, *(f'{ENCODER}/{name}' for name in ENCODER_FILES))
 COORDINATE = 'x'
+Page = Callable[[dict[str, Any], dict[str, dict[str, Any]]], str]
+"""Makes a page from the manifest and the metrics."""
 
 DISTANCE_NOTE = (
     'Use the geodesic distance of the Lorentz model: points are the exponential map at the origin '
@@ -193,7 +197,8 @@ def write_bundle(
     facts: dict[str, Any],
     coder: Path | None = None,
     disk: Path | None = None,
-    card: Callable[[dict[str, Any], dict[str, dict[str, Any]]], str] | None = None,
+    card: Page | None = None,
+    transparency: Page | None = None,
 ) -> None:
     """Write a bundle, whole or not at all.
 
@@ -209,6 +214,7 @@ def write_bundle(
         coder: directory with what a `naics_embed.Coder` needs; None for a bundle without.
         disk: parquet file of the points of the Poincaré disk; None for a bundle without.
         card: makes the model card from the manifest and the metrics; None for a bundle without.
+        transparency: makes the transparency record from the same; None for a bundle without.
 
     Raises:
         ArtifactError: the encoder lacks a file, or the table does not fit the space.
@@ -258,8 +264,9 @@ def write_bundle(
             'codes': len(table),
             'vintage': int(table['vintage'][0]),
         }
-        if card is not None:
-            (out / MODEL_CARD).write_text(card(manifest, metrics), encoding='utf-8')
+        for name, page in ((MODEL_CARD, card), (TRANSPARENCY, transparency)):
+            if page is not None:
+                (out / name).write_text(page(manifest, metrics), encoding='utf-8')
         files = {
             file.relative_to(out).as_posix(): checksum(file)[0]
             for file in sorted(out.rglob('*'))

@@ -74,7 +74,11 @@ def code(
         'naics_'
     ),
     provenance: Annotated[
-        bool, typer.Option('--provenance', help='Add columns with bundle, vintage and version.')
+        bool,
+        typer.Option(
+            '--provenance',
+            help='Add columns with bundle, vintage, classification, version, calibration and time.',
+        ),
     ] = False,
     delimiter: Annotated[
         str | None, typer.Option(help='Of a text file: a character, or tab, comma, semicolon.')

@@ -18,12 +18,15 @@ from naics_embed.cli import (
     config,
     doctor,
     gpu,
+    keys,
     labels,
+    mcp,
     metrics,
     monitor,
     report,
     review,
     serve,
+    transparency,
 )
 from naics_embed.cli import search as table
 from naics_embed.cli.checkout import checkout
@@ -86,12 +89,15 @@ COMMANDS = (
     ('gpu', Group.TRAIN, gpu.gpu),
     ('monitor', Group.OPERATE, monitor.monitor),
     ('serve', Group.OPERATE, serve.serve),
+    ('mcp', Group.OPERATE, mcp.mcp),
+    ('transparency', Group.OPERATE, transparency.transparency),
     ('doctor', Group.OPERATE, doctor.doctor),
 )
 """Own commands, a line each; those of the pipeline name their group in `flows.cli.commands`."""
 for _name, _group, _command in COMMANDS:
     app.command(_name, rich_help_panel=_group)(_command)
 app.add_typer(review.app, name='review', rich_help_panel=Group.TEACH)
+app.add_typer(keys.app, name='keys', rich_help_panel=Group.OPERATE)
 GROUPS = tuple(app.registered_groups)
 """Commands that have commands of their own."""
 

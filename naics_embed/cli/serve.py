@@ -1,8 +1,10 @@
 """The command ``serve``: search and coding over HTTP."""
 
 import importlib.util
+import json
 import logging
 import webbrowser
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from naics_embed.config.review import ReviewConfig
     from naics_embed.config.service import ServiceConfig
 
-REQUIRED = ('fastapi', 'uvicorn', 'prometheus_client')
+REQUIRED = ('fastapi', 'uvicorn', 'prometheus_client', 'rapidfuzz')
 PREFIX = 'service.'
 REVIEW_PREFIX = 'review.'
 LOG_FORMAT = '%(asctime)s %(levelname)s %(name)s: %(message)s'
@@ -37,6 +39,15 @@ def serve(
     open_page: Annotated[
         bool, typer.Option('--open', help='Open the page in a browser once it answers.')
     ] = False,
+    keys: Annotated[
+        Path | None, typer.Option(help='File of API keys (naics-embed keys); none by default.')
+    ] = None,
+    jobs: Annotated[
+        Path | None, typer.Option(help='Folder for files of jobs (/v1/jobs); no jobs by default.')
+    ] = None,
+    shadow: Annotated[
+        Path | None, typer.Option(help='A candidate bundle that answers too and is compared.')
+    ] = None,
     root_path: Annotated[str, typer.Option(help='Path prefix under which a proxy serves it.')] = '',
     config_folder: Annotated[
         Path | None, typer.Option(help='Folder with base.yaml; configs of the checkout by default.')
@@ -46,12 +57,16 @@ def serve(
     missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"{', '.join(missing)} is missing: pip install 'naics-embed[serve]'")
-    config = _config(config_folder, overrides or [], host, port)
+    given = {'host': host, 'port': port, 'keys.file': keys, 'jobs.folder': jobs}
+    config = _config(config_folder, overrides or [], given | {'shadow.bundle': shadow})
     review = _review_config(config_folder, overrides or [])
     # Checked before torch is loaded, so that a user without a bundle sees the error at once.
     path = bundle_or_starter(bundle)
-    _check_bundle(path)
+    for one in (path, config.shadow.bundle):
+        if one is not None:
+            check_bundle(Path(one).expanduser())
     say_starter(path)
+    watched = bundle is None
     from naics_embed.service.server import run_server
 
     # What goes on is said in plain lines; the log has warnings and faults.
@@ -63,7 +78,7 @@ def serve(
 
     say = partial(typer.echo, err=True)
     if review is None:
-        run_server(config, path, root_path, say=say, on_open=show)
+        run_server(config, path, root_path, watched=watched, say=say, on_open=show)
         return
     from naics_embed.cli.review_options import open_store
 
@@ -77,6 +92,7 @@ def serve(
         root_path,
         {MOUNTED: review_app(desk)},
         lambda engine: use_coder(desk, engine.coder),
+        watched=watched,
         say=say,
         on_open=show,
     )
@@ -95,17 +111,14 @@ def _review_config(folder: Path | None, overrides: list[str]) -> 'ReviewConfig |
 
 
 def _config(
-    folder: Path | None, overrides: list[str], host: str | None, port: int | None
+    folder: Path | None, overrides: list[str], options: Mapping[str, object]
 ) -> 'ServiceConfig':
     """Return the section ``service``: of the files, or the defaults where there are none."""
     from naics_embed.config.load import load_config
     from naics_embed.config.service import ServiceConfig
 
-    given = [
-        f'{PREFIX}{name}={value}'
-        for name, value in (('host', host), ('port', port))
-        if value is not None
-    ]
+    named = {name: value for name, value in options.items() if value is not None}
+    given = [f'{PREFIX}{name}={json.dumps(value, default=str)}' for name, value in named.items()]
     foreign = [item for item in overrides if not item.startswith((PREFIX, REVIEW_PREFIX))]
     if foreign:
         raise UserError(f'{foreign[0]!r} is no setting of the service: give {PREFIX}key=value')
@@ -115,15 +128,16 @@ def _config(
         return load_config(folder, None, [*overrides, *given]).config.service
     if overrides:
         raise UserError('settings need --config-folder, a folder with base.yaml')
-    default = ServiceConfig()
-    return replace(
-        default,
-        host=default.host if host is None else host,
-        port=default.port if port is None else port,
-    )
+    config = ServiceConfig()
+    for name, value in named.items():
+        section, dot, key = name.rpartition('.')
+        plain = str(value) if isinstance(value, Path) else value
+        inner = replace(getattr(config, section), **{key: plain}) if dot else plain
+        config = replace(config, **{section if dot else name: inner})
+    return config
 
 
-def _check_bundle(path: Path) -> None:
+def check_bundle(path: Path) -> None:
     """Raise ArtifactError where there is no bundle with a coder; nothing large is read."""
     from naics_embed.bundle.storage import CODER, Bundle
     from naics_embed.errors import ArtifactError

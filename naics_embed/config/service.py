@@ -4,6 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 
 from naics_embed.config.addresses import parse_authority, parse_origin
+from naics_embed.config.operation import (
+    JobsConfig,
+    KeysConfig,
+    LogsConfig,
+    ReloadConfig,
+    ShadowConfig,
+    SuggestConfig,
+)
 from naics_embed.questions.settings import QuestionSettings
 from naics_embed.value_checks import require
 
@@ -48,6 +56,12 @@ class ServiceConfig:
         similar: similar codes for a code, where the request does not say.
         map_stretch: factor on the radii of the map, for a bundle that was exported without one.
         questions: when questions are asked, and how reliable their answers are.
+        keys: who may use it.
+        reload: how a new bundle takes the place of the one in use.
+        shadow: a candidate that answers too.
+        jobs: files that are coded for clients.
+        suggest: search as you type.
+        logs: what it says of itself.
     """
 
     host: str = '127.0.0.1'
@@ -76,6 +90,12 @@ class ServiceConfig:
     similar: int = 10
     map_stretch: float = 2.0
     questions: QuestionSettings = field(default_factory=QuestionSettings)
+    keys: KeysConfig = field(default_factory=KeysConfig)
+    reload: ReloadConfig = field(default_factory=ReloadConfig)
+    shadow: ShadowConfig = field(default_factory=ShadowConfig)
+    jobs: JobsConfig = field(default_factory=JobsConfig)
+    suggest: SuggestConfig = field(default_factory=SuggestConfig)
+    logs: LogsConfig = field(default_factory=LogsConfig)
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, 'port', self.port, 'from 0 to 65535')

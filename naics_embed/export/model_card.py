@@ -167,6 +167,18 @@ def _metrics(
     return head + '\n'.join(lines) + note
 
 
+def quality(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the metrics on test texts in one line; empty where there are none."""
+    parts = []
+    for prefix, dataset in TEXT_SETS.items():
+        for system, label in SYSTEMS.items():
+            metric = metrics.get(f'test/{system}{prefix}top1')
+            if metric is not None and metric['value'] is not None:
+                parts.append(f'{dataset}: top-1 accuracy {metric["value"]:.3f} ({label})')
+                break
+    return '; '.join(parts) + '.' if parts else ''
+
+
 def _row(metrics: Mapping[str, Mapping[str, Any]], key: str, title: str, system: str) -> list[str]:
     metric = metrics.get(key)
     if metric is None or metric['value'] is None:

@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from naics_embed.bundle.provenance import LEARNED as LEARNED
 from naics_embed.bundle.storage import CODER
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.learning.examples import columns_of_codes
 from naics_embed.learning.labelled import LabelledTexts
 from naics_embed.search.coder import Coder
 from naics_embed.search.storage import TEXTS
-
-LEARNED = 'learned'
-"""Key of the manifest: what a bundle has learned, a record for each source."""
 
 
 @dataclass(frozen=True)

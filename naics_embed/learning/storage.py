@@ -17,10 +17,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from naics_embed.artifacts import MANIFEST, atomic_directory, checksum, read_json, write_json
-from naics_embed.bundle.storage import CODER, MODEL_CARD
+from naics_embed.bundle.storage import CODER, METRICS, MODEL_CARD, TRANSPARENCY
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.evidence.fusion import Fusion
 from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
+from naics_embed.export.transparency import transparency_text
 from naics_embed.learning.fit import Learned
 from naics_embed.learning.outcome import Outcome
 from naics_embed.learning.sources import LEARNED, SourceTexts
@@ -155,14 +156,17 @@ def _finish(
     if card.is_file():
         text = card.read_text(encoding='utf-8').split(HEADING)[0].rstrip() + '\n'
         card.write_text(text + (_section(records, outcome) if records else ''), encoding='utf-8')
+    kept = {name: value for name, value in manifest.items() if name not in ('files', LEARNED)}
+    if records:
+        kept[LEARNED] = records
+    page = folder / TRANSPARENCY
+    if page.is_file():
+        page.write_text(transparency_text(kept, read_json(folder / METRICS)), encoding='utf-8')
     files = {
         file.relative_to(folder).as_posix(): checksum(file)[0]
         for file in sorted(folder.rglob('*'))
         if file.is_file() and file.name != MANIFEST
     }
-    kept = {name: value for name, value in manifest.items() if name not in ('files', LEARNED)}
-    if records:
-        kept[LEARNED] = records
     write_json(folder / MANIFEST, {**kept, 'files': files})
 
 

@@ -8,7 +8,6 @@ from sqlalchemy import Connection, insert, select
 
 from naics_embed.evidence.empty_texts import says_nothing
 from naics_embed.review.tables import codes
-from naics_embed.search.bulk import provenance_of
 from naics_embed.search.code_table import CodeTable
 from naics_embed.search.coder import Answer, Coder, Evidence
 from naics_embed.search.searcher import text_fault
@@ -34,7 +33,7 @@ class Detail:
 
 def bundle_of(coder: Coder) -> str:
     """Return the number by which outputs name the bundle of a coder."""
-    return provenance_of(coder)['bundle']
+    return coder.provenance.bundle
 
 
 def weighed_rows(texts: RowTexts, faults: Sequence[str | None]) -> list[Weighed]:

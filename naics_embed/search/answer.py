@@ -2,8 +2,9 @@
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from naics_embed.bundle.provenance import Provenance
 from naics_embed.questions.question import Question
 from naics_embed.search.searcher import Hit
 from naics_embed.search.status import SAYS_NOTHING, status_of
@@ -66,6 +67,7 @@ class Answer:
             for.
         code_set: codes that hold the right one with a stated probability, if requested.
         name_alone: whether the text is the name of a company that names no trade.
+        provenance: which bundle gave it, and when.
     """
 
     text: str
@@ -80,6 +82,7 @@ class Answer:
     missing: tuple[str, ...] = ()
     code_set: CodeSet | None = None
     name_alone: bool = False
+    provenance: Provenance | None = field(default=None, compare=False)
 
     @property
     def status(self) -> str:

@@ -16,8 +16,7 @@ from typing import Any
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from naics_embed import __version__
-from naics_embed.artifacts import atomic_file, content_key, read_json, write_json
+from naics_embed.artifacts import atomic_file, read_json, write_json
 from naics_embed.errors import UserError
 from naics_embed.search.coded_columns import UNREADABLE, ColumnOptions, Remembered, code_texts
 from naics_embed.search.coder import Coder
@@ -169,16 +168,6 @@ def check_some_readable(source: object, added: pa.Table, columns: ColumnOptions)
             )
 
 
-def provenance_of(coder: Coder) -> dict[str, str]:
-    """Return what outputs say of where their codes come from."""
-    manifest = coder.searcher.bundle.manifest
-    return {
-        'bundle': content_key(manifest['files']),
-        'vintage': str(manifest.get('vintage', 2022)),
-        'version': __version__,
-    }
-
-
 def _parts(job: FileJob) -> Path:
     return job.out.with_name(f'.{job.out.name}.parts')
 
@@ -197,7 +186,7 @@ def _code_alone(
     identity = _identity(coder, job)
     done, bad, counts = _resume(parts, identity)
     resumed = done
-    provenance = provenance_of(coder)
+    provenance = coder.provenance
     ending = part_ending(job.out)
     prior = None
     if job.prior is not None:
@@ -221,7 +210,7 @@ def _code_alone(
             job.columns,
             level=job.level,
             confidence=job.confidence,
-            provenance=provenance,
+            provenance=provenance.now(),
             lighter=texts.lighter,
             counts=counts,
             done=None if report is None else partial(_tell, report, done, len(part)),
@@ -250,7 +239,8 @@ def _code_alone(
             empty,
             delimiter=_delimiter(table, job),
             mark=isinstance(table, TextFile) and table.dialect.encoding == 'utf-8-sig',
-            metadata=provenance,
+            # Without the time: the same input gives the same bytes.
+            metadata=provenance.lasting(),
         )
     shutil.rmtree(parts)
     return FileReport(done, bad, resumed, tuple(table.notes), dict(counts))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from naics_embed.bundle.provenance import FIELDS, Provenance
 from naics_embed.errors import UserError
 from naics_embed.evidence.empty_texts import says_nothing
 from naics_embed.evidence.reliability import PriorCode
@@ -38,7 +39,7 @@ class ColumnOptions:
         prefix: what their names begin with.
         top: how many ranked codes; those after the first have a number in their names.
         columns: names without the prefix, in their order; all where None.
-        provenance: whether bundle, vintage and version of the library are columns too.
+        provenance: whether what a `Provenance` says, such as bundle and time, are columns too.
     """
 
     prefix: str = PREFIX
@@ -50,7 +51,7 @@ class ColumnOptions:
     def available(self) -> tuple[str, ...]:
         """Names of all columns, without the prefix."""
         more = tuple(f'{name}_{rank}' for rank in range(2, self.top + 1) for name in BEST)
-        origin = ('bundle', 'vintage', 'version') if self.provenance else ()
+        origin = FIELDS if self.provenance else ()
         return (*BEST, *more, *CONFIDENT, 'status', 'error', *origin)
 
     @property
@@ -101,7 +102,7 @@ def code_texts(
     *,
     level: int,
     confidence: float,
-    provenance: dict[str, str] | None = None,
+    provenance: Provenance | None = None,
     lighter: Sequence[tuple[float, Sequence[Any]]] = (),
     counts: Counter[str] | None = None,
     done: Callable[[float], None] | None = None,
@@ -117,7 +118,7 @@ def code_texts(
         options: which columns.
         level: digits of the ranked codes.
         confidence: least probability of the confident code.
-        provenance: values of ``bundle``, ``vintage`` and ``version``.
+        provenance: values of the columns that say where an answer comes from.
         lighter: weight and text of each row, of further columns that say less.
         counts: status → rows, to which these rows are added.
         done: called with the fraction of the rows that is done, now and then.
@@ -137,6 +138,7 @@ def code_texts(
     found |= _search(coder, new, max(options.top, 1), level, confidence, trusted, done)
     remembered.keep(found)
     rows = []
+    origin = {} if provenance is None else provenance.to_dict()
     for text, own, why, fault in zip(texts, keys, reasons, faults, strict=True):
         answer = found.get(own)
         if answer is not None and answer.status == SAYS_NOTHING:
@@ -148,7 +150,7 @@ def code_texts(
         row['status'] = (SAYS_NOTHING if blank else UNREADABLE) if answer is None else answer.status
         row[FAMILIARITY] = None if answer is None else answer.familiarity
         row['error'] = None if missing and answer is not None else why
-        rows.append(row | (provenance or {}))
+        rows.append(row | origin)
         if counts is not None:
             counts[row['status']] += 1
     schema = options.schema()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from naics_embed.bundle.provenance import Provenance
 from naics_embed.bundle.storage import CODER
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.evidence.company_names import TradeWords
@@ -229,6 +230,7 @@ class Coder:
             raise UserError(f'replies are about one text, not {len(texts)}; send texts one by one')
         options = [(question, chosen_option(question, reply)) for question, reply in replies]
         conformal = None if coverage is None else self._conformal(coverage)
+        provenance = self.provenance.now()
         answers: list[Answer] = []
         prior, codes = None, []
         if prior_codes is not None:
@@ -299,6 +301,7 @@ class Coder:
                         missing,
                         code_set,
                         alone,
+                        provenance,
                     )
                 )
         return answers
@@ -364,6 +367,11 @@ class Coder:
             self._exact.decide(part, p)
             familiarity = scores[..., FUSED.index(NEAREST)].max(axis=1)
             yield Scored(far, embeddings, scores, familiarity, p, gates)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Where its answers come from, without a time."""
+        return Provenance.of(self.searcher.bundle)
 
     @cached_property
     def _exact(self) -> ExactTexts:

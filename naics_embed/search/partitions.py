@@ -20,7 +20,7 @@ from naics_embed import __version__
 from naics_embed.artifacts import atomic_file, checksum, content_key, read_json, write_json
 from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import ArtifactError, UserError
-from naics_embed.search.bulk import check_some_readable, provenance_of, unreadable
+from naics_embed.search.bulk import check_some_readable, unreadable
 from naics_embed.search.coded_columns import ColumnOptions, Remembered, code_texts
 from naics_embed.search.coder import Coder
 from naics_embed.search.partition_plan import Partition as Partition
@@ -134,10 +134,10 @@ def code_partition(
     empty = table.empty()
     for one in columns.schema():
         empty = empty.append_column(one, pa.array([], one.type))
-    provenance = provenance_of(coder)
+    provenance = coder.provenance
     kept_metadata = empty.schema.metadata or {}
     schema = parquet_schema(empty.schema).with_metadata(
-        {**kept_metadata, METADATA: json.dumps(provenance).encode()}
+        {**kept_metadata, METADATA: json.dumps(provenance.lasting()).encode()}
     )
     with atomic_file(target) as temporary:
         with pq.ParquetWriter(temporary, schema) as writer:
@@ -150,7 +150,7 @@ def code_partition(
                     columns,
                     level=settings.level,
                     confidence=settings.confidence,
-                    provenance=provenance,
+                    provenance=provenance.now(),
                     lighter=texts.lighter,
                     remembered=remembered,
                 )

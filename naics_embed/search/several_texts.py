@@ -134,6 +134,7 @@ def _answer(
         confidence,
         starter=coder.starter,
         name_alone=alone,
+        provenance=coder.provenance.now(),
     )
 
 

@@ -127,10 +127,24 @@ class CodedText(BaseModel):
     )
 
 
+class Provenance(BaseModel):
+    """Where an answer comes from."""
+
+    bundle: str = Field(description="Key of the content of the bundle's files.")
+    vintage: str
+    classification: str
+    version: str = Field(description='Of naics-embed.')
+    calibration: str | None = Field(
+        description='Key of the labelled texts to which the probabilities were calibrated.'
+    )
+    time: str | None = Field(description='When the answer was given, UTC.')
+
+
 class CodeAnswer(BaseModel):
     """One entry a text, in the order of the request."""
 
     answers: list[CodedText]
+    provenance: Provenance
 
 
 class DiskPoint(BaseModel):
@@ -250,6 +264,7 @@ class SearchAnswer(BaseModel):
     place: DiskPoint | None = Field(
         deprecated=True, description='The name of `point` in earlier versions.'
     )
+    provenance: Provenance
 
 
 class DiskMap(BaseModel):
@@ -286,4 +301,4 @@ class Health(BaseModel):
 
     status: str
     version: str
-    bundle: str | None = Field(default=None, description='Checksum of the manifest of the bundle.')
+    bundle: str | None = Field(default=None, description='Key of the content of the bundle.')

@@ -20,6 +20,7 @@ from naics_embed.service.engine import Engine
 from naics_embed.service.extras import Wanted, wanted_of
 from naics_embed.service.guard import REQUEST_ID, Guard
 from naics_embed.service.metrics import CONTENT_TYPE
+from naics_embed.service.operation import Operation
 from naics_embed.service.pages import (
     LONGEST_CODE,
     STATIC,
@@ -29,6 +30,7 @@ from naics_embed.service.pages import (
     add_tables,
 )
 from naics_embed.service.problems import MEDIA_TYPE, ProblemError
+from naics_embed.service.reload import Source
 from naics_embed.service.requests import (
     TOO_MANY,
     CodeRequestFields,
@@ -50,6 +52,7 @@ def create_app(
     on_failure: Callable[[BaseException], None] | None = None,
     mounts: Mapping[str, ASGIApp] | None = None,
     on_ready: Callable[[float], None] = lambda _: None,
+    source: Source | None = None,
 ) -> Guard:
     """Return the ASGI app; the FastAPI app is its ``app``.
 
@@ -59,13 +62,15 @@ def create_app(
         on_failure: called with what ``load`` raised; without it the error is logged.
         mounts: path → another app to serve there, without a lifespan of its own.
         on_ready: called with the seconds that loading took.
+        source: where another bundle comes from while the service runs; None for none.
     """
     service = Service(config, load)
     failed = on_failure or _log_failure
+    operation = Operation(service, source)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running(failed, on_ready):
+        async with service.running(failed, on_ready), operation.running():
             yield
 
     app = FastAPI(
@@ -91,6 +96,7 @@ def create_app(
     add_tables(app, service)
     add_atlas(app, service)
     add_pages(app)
+    operation.add_routes(app)
     app.mount('/static', StaticFiles(directory=STATIC))
     for path, mounted in (mounts or {}).items():
         app.mount(path, mounted)

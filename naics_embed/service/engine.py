@@ -1,5 +1,6 @@
 """What a loaded bundle answers."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -8,7 +9,6 @@ from typing import cast
 
 import numpy as np
 
-from naics_embed.artifacts import MANIFEST, checksum
 from naics_embed.atlas.page import map_page, page_policy
 from naics_embed.atlas.words import known_words
 from naics_embed.questions.settings import QuestionSettings
@@ -16,6 +16,7 @@ from naics_embed.search import coder as coding
 from naics_embed.search.card import card_of, looks_like_code, path_of
 from naics_embed.search.code_table import CodeTable
 from naics_embed.search.concordance import later_codes
+from naics_embed.search.suggest import SuggestIndex
 from naics_embed.service import answers
 from naics_embed.service.comparison import compare_codes, evidence_of
 from naics_embed.service.disk import CodeDisk
@@ -34,7 +35,10 @@ class Engine:
         self.coder = coder
         self.table = table
         self.disk = disk
-        self.bundle = checksum(coder.searcher.bundle.path / MANIFEST)[0]
+        self.provenance = coder.provenance
+        self.bundle = self.provenance.bundle
+        self._suggest: SuggestIndex | None = None
+        self._building = threading.Lock()
         self.map = self._map().model_dump_json().encode()
 
     @classmethod
@@ -84,7 +88,20 @@ class Engine:
             coverage=wanted.coverage,
             replies=wanted.replies,
         )
-        return answers.CodeAnswer(answers=[self._coded(answer) for answer in coded])
+        return answers.CodeAnswer(
+            answers=[self._coded(answer) for answer in coded], provenance=self.origin()
+        )
+
+    def origin(self) -> answers.Provenance:
+        """Return where answers that are given now come from."""
+        return answers.Provenance(**vars(self.provenance.now()))
+
+    def suggester(self) -> SuggestIndex:
+        """Return the index of suggestions; it is built when it is asked for first."""
+        with self._building:
+            if self._suggest is None:
+                self._suggest = SuggestIndex.of(self.coder.searcher.bundle)
+        return self._suggest
 
     def card(self, code: str, similar: int, by: str = 'tree') -> answers.CodeCard:
         """Return all about a code. Raises CodeError where there is no such code."""
@@ -162,13 +179,17 @@ class Engine:
         if looks_like_code(query):
             card = self.card(query, k)
             point = card.coordinates.disk
-            return answers.SearchAnswer(answer=None, code=card, point=point, place=point)
+            return answers.SearchAnswer(
+                answer=None, code=card, point=point, place=point, provenance=self.origin()
+            )
         coded = self.code([query], k, level, confidence, EVIDENCE_OF_A_SEARCH, wanted)
         [answer] = coded.answers
         rows = np.array([self.table.position(hit.code) for hit in answer.hits])
         weights = np.array([hit.probability for hit in answer.hits])
         point = _point(self.disk.centre(rows, weights))
-        return answers.SearchAnswer(answer=answer, code=None, point=point, place=point)
+        return answers.SearchAnswer(
+            answer=answer, code=None, point=point, place=point, provenance=self.origin()
+        )
 
     def _coded(self, answer: coding.Answer) -> answers.CodedText:
         evidence = answer.evidence or (None,) * len(answer.hits)

@@ -1,6 +1,8 @@
 """Middleware of the app: access, a bounded body, security headers, and metrics."""
 
 import asyncio
+import logging
+import re
 import time
 import uuid
 
@@ -10,9 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from naics_embed.config.service import ServiceConfig
 from naics_embed.service.access import Access
+from naics_embed.service.gate import Gate
 from naics_embed.service.gzip_body import plain_body, too_large
 from naics_embed.service.metrics import Metrics
 from naics_embed.service.problems import ProblemError
+
+log = logging.getLogger(__name__)
 
 HEADERS = {
     'Content-Security-Policy': (
@@ -37,7 +42,11 @@ REASONS = {
     415: 'encoding',
     421: 'host',
 }
-CORS_METHODS = ('GET', 'HEAD', 'POST')
+CORS_METHODS = ('GET', 'HEAD', 'POST', 'DELETE')
+STREAMED = frozenset({('POST', '/v1/jobs')})
+"""Requests whose body the route reads itself."""
+GOOD_ID = re.compile(rb'[A-Za-z0-9._-]{1,64}')
+"""Ids of requests that are taken over from the client."""
 
 
 class Guard:
@@ -49,13 +58,18 @@ class Guard:
         self.config = config
         self.metrics = metrics
         self.access = Access(config)
+        self.gate = None if config.keys.file is None else Gate(config.keys)
+        self.streamed = frozenset() if config.jobs.folder is None else STREAMED
         self.bounded: ASGIApp = self._bounded
         if origins := self.access.cors_origins():
             self.bounded = CORSMiddleware(
                 self._bounded,
                 allow_origins=origins,
                 allow_methods=CORS_METHODS,
-                allow_headers=('Content-Type', 'Content-Encoding'),
+                allow_headers=(
+                    *('Content-Type', 'Content-Encoding', 'Authorization', 'X-API-Key'),
+                    REQUEST_ID,
+                ),
                 expose_headers=('Retry-After', REQUEST_ID),
             )
 
@@ -64,7 +78,7 @@ class Guard:
         if scope['type'] != 'http':
             await self.app(scope, receive, send)
             return
-        scope['state'] = {**scope.get('state', {}), 'request_id': uuid.uuid4().hex}
+        scope['state'] = {**scope.get('state', {}), 'request_id': _request_id(scope)}
         start = time.perf_counter()
         status = 500
 
@@ -83,6 +97,8 @@ class Guard:
         try:
             try:
                 self.access.check(scope)
+                if self.gate is not None:
+                    self.gate.check(scope)
             except ProblemError as problem:
                 await self._refuse(problem, scope, receive, answer)
             else:
@@ -93,9 +109,16 @@ class Guard:
             route = getattr(scope.get('route'), 'path', None) or 'none'
             method = scope['method'] if scope['method'] in METHODS else 'other'
             self.metrics.requests.labels(method, route, str(status)).inc()
-            self.metrics.seconds.labels(route).observe(time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self.metrics.seconds.labels(route).observe(seconds)
+            if self.config.logs.requests:
+                _log_request(scope, method, route, status, seconds)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope['path'].removeprefix(scope.get('root_path', ''))
+        if (scope['method'], path) in self.streamed:
+            await self.app(scope, receive, send)
+            return
         try:
             body = await self._body(scope, receive)
         except ProblemError as problem:
@@ -113,7 +136,7 @@ class Guard:
     async def _refuse(
         self, problem: ProblemError, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        self.metrics.refused.labels(REASONS[problem.status]).inc()
+        self.metrics.refused.labels(problem.reason or REASONS[problem.status]).inc()
         await problem.response()(scope, receive, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
@@ -147,6 +170,31 @@ class Guard:
         encoding = dict(scope['headers']).get(b'content-encoding', b'').decode('latin-1')
         plain = plain_body(b''.join(parts), encoding, limit)
         return _given({'type': 'http.request', 'body': plain, 'more_body': False}, receive)
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the id that the client gave, where it may be shown, or a new one."""
+    for name, value in scope['headers']:
+        if name == b'x-request-id' and GOOD_ID.fullmatch(value):
+            return str(value, 'ascii')
+    return uuid.uuid4().hex
+
+
+def _log_request(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
+    state = scope['state']
+    log.info(
+        '%s %s %d %.1f ms, request %s',
+        *(method, route, status, 1000 * seconds, state['request_id']),
+        extra={
+            'request_id': state['request_id'],
+            'method': method,
+            'route': route,
+            'status': status,
+            'seconds': round(seconds, 6),
+            'key': state.get('key'),
+            'trace_id': state.get('trace_id'),
+        },
+    )
 
 
 def _given(first: Message, receive: Receive) -> Receive:

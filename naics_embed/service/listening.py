@@ -10,6 +10,7 @@ from naics_embed.errors import UserError
 from naics_embed.service.accepting import Server
 from naics_embed.service.connections import Connections
 from naics_embed.service.guard import Guard
+from naics_embed.service.tracing import Tracing, otlp_provider
 
 
 def make_server(
@@ -25,7 +26,7 @@ def make_server(
         root_path: path prefix under which a proxy serves it.
     """
     settings = uvicorn.Config(
-        app,
+        Tracing(app, otlp_provider()) if config.logs.traces else app,
         # Those that `Connection` and `Acceptor` are made for, whatever else is installed.
         loop='asyncio',
         http='h11',

@@ -7,6 +7,7 @@ from naics_embed import __version__
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+DIFFERENCES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -44,7 +45,7 @@ class Metrics:
         self.refused = Counter(
             'naics_embed_refused',
             'Requests without an answer by the model: busy, timeout, loading, size, encoding, '
-            'invalid, host, origin, bug.',
+            'invalid, host, origin, key, scope, rate, bug.',
             ('reason',),
             registry=self.registry,
         )
@@ -60,6 +61,37 @@ class Metrics:
         )
         self.ready = Gauge(
             'naics_embed_ready', '1 once the model is loaded.', registry=self.registry
+        )
+        self.bundle = Gauge(
+            'naics_embed_bundle', 'The bundle in use.', ('bundle',), registry=self.registry
+        )
+        self.reloads = Counter(
+            'naics_embed_reloads',
+            'Looks for another bundle: switched, same, or refused by its test.',
+            ('result',),
+            registry=self.registry,
+        )
+        self.shadow_texts = Counter(
+            'naics_embed_shadow_texts',
+            'Texts that a candidate answered too: same, other_code, other_confident.',
+            ('result',),
+            registry=self.registry,
+        )
+        self.shadow_difference = Histogram(
+            'naics_embed_shadow_probability_difference',
+            'Difference of the probabilities of both best codes.',
+            buckets=DIFFERENCES,
+            registry=self.registry,
+        )
+        self.shadow_skipped = Counter(
+            'naics_embed_shadow_skipped',
+            'Texts that the candidate did not answer, for too many waited.',
+            registry=self.registry,
+        )
+        self.shadow_failed = Counter(
+            'naics_embed_shadow_failed',
+            'Requests that the candidate could not answer.',
+            registry=self.registry,
         )
         version = Gauge(
             'naics_embed_version', 'The version that runs.', ('version',), registry=self.registry

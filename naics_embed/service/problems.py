@@ -21,6 +21,7 @@ class ProblemError(Exception):
         detail: str,
         faults: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        reason: str | None = None,
     ) -> None:
         """Describe the error.
 
@@ -29,12 +30,14 @@ class ProblemError(Exception):
             detail: what is wrong and what to do.
             faults: fields of the request and what is wrong with each.
             headers: more headers.
+            reason: what it is counted as, where its status does not say.
         """
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.faults = faults
         self.headers = headers
+        self.reason = reason
 
     def response(self) -> Response:
         """Return the HTTP answer."""

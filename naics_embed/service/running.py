@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from fastapi import Response
@@ -17,6 +18,7 @@ from naics_embed.service.extras import Wanted
 from naics_embed.service.metrics import Metrics
 from naics_embed.service.pool import BusyError, SlowError, WorkerPool
 from naics_embed.service.problems import ProblemError
+from naics_embed.service.shadow import Shadow
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,9 @@ class Service:
         self.metrics = Metrics()
         self.engine: Engine | None = None
         self.failure: BaseException | None = None
+        self.shadow: Shadow | None = None
+        self.loaded_at: str | None = None
+        self.after_loading: list[Callable[[], object]] = []
         self._begun = time.monotonic()
 
     @property
@@ -48,7 +53,7 @@ class Service:
         Raises:
             ProblemError: the engine is not loaded, the queue is full, or it took too long.
         """
-        engine = self._loaded()
+        engine = self.loaded()
         return await self._limited(self.pool.run(work, engine))
 
     async def code(
@@ -65,21 +70,39 @@ class Service:
         Raises:
             ProblemError: as `run`.
         """
-        engine = self._loaded()
+        engine = self.loaded()
 
         def work(joined: list[str]) -> list[answers.CodedText]:
             self.metrics.passes.observe(len(joined))
             return engine.code(joined, k, level, confidence, evidence, wanted).answers
 
         def finish(coded: list[answers.CodedText]) -> Response:
-            return json_answer(answers.CodeAnswer(answers=coded))
+            if self.shadow is not None and not wanted.replies:
+                self.shadow.offer(texts, coded, level)
+            return json_answer(answers.CodeAnswer(answers=coded, provenance=engine.origin()))
 
-        # Replies are about one text, which must not be joined with others.
+        # Replies are about one text, which must not be joined with others; nor are requests from
+        # before and after a change of the bundle.
         alone = object() if wanted.replies else None
-        kind = (k, level, confidence, evidence, wanted.ask, wanted.coverage, alone)
+        kind = (engine.bundle, k, level, confidence, evidence, wanted.ask, wanted.coverage, alone)
         return await self._limited(self.pool.run_together(kind, texts, work, finish))
 
-    def _loaded(self) -> Engine:
+    def use(self, engine: Engine) -> Engine | None:
+        """Use an engine for the requests that begin from now on; return the one before."""
+        old, self.engine = self.engine, engine
+        self.loaded_at = datetime.now(UTC).isoformat(timespec='seconds')
+        self.metrics.bundle.clear()
+        self.metrics.bundle.labels(engine.bundle).set(1)
+        self.metrics.ready.set(1)
+        if self.shadow is not None and self.shadow.engine is engine:
+            # The candidate has been promoted.
+            self.shadow.close()
+            self.shadow = None
+        log.info('ready: %s', engine.coder.searcher.bundle.path)
+        return old
+
+    def loaded(self) -> Engine:
+        """Return the engine in use. Raises ProblemError where none is loaded."""
         if self.engine is None:
             self.metrics.refused.labels('loading').inc()
             loading = f'the model is loading, for {self.loading_s:.0f} s'
@@ -122,16 +145,18 @@ class Service:
             if self.failure is not None:
                 on_failure(self.failure)
                 return
-            self.engine = task.result()
-            self.metrics.ready.set(1)
-            log.info('ready: %s', self.engine.coder.searcher.bundle.path)
+            self.use(task.result())
             on_ready(self.loading_s)
+            for follow in self.after_loading:
+                follow()
 
         loading.add_done_callback(loaded)
         try:
             yield
         finally:
             loading.cancel()
+            if self.shadow is not None:
+                self.shadow.close()
             self.pool.close()
 
 

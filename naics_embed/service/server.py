@@ -9,9 +9,11 @@ from starlette.types import ASGIApp
 from naics_embed.config.service import ServiceConfig
 from naics_embed.service.app import create_app
 from naics_embed.service.engine import Engine
+from naics_embed.service.json_log import log_as_json
 from naics_embed.service.listening import is_loopback, listen, make_server
 from naics_embed.service.open_files import connection_limit
 from naics_embed.service.rare import RareWarnings
+from naics_embed.service.reload import Source
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ def run_server(
     mounts: Mapping[str, ASGIApp] | None = None,
     on_ready: Callable[[Engine], None] | None = None,
     *,
+    watched: bool = False,
     say: Callable[[str], None] = log.info,
     on_open: Callable[[str], None] = lambda _: None,
 ) -> None:
@@ -36,7 +39,8 @@ def run_server(
         bundle: directory of the bundle.
         root_path: path prefix under which a proxy serves it.
         mounts: path → another app to serve there.
-        on_ready: called with the engine when it is loaded.
+        on_ready: called with each engine that is going to be used, in the thread that loaded it.
+        watched: whether another bundle that is promoted takes its place.
         say: told in a line each what goes on.
         on_open: called with the address once it answers.
 
@@ -44,10 +48,11 @@ def run_server(
         UserError: the address is not free or not of this machine, or the bundle is damaged.
     """
     if not is_loopback(config.host):
+        lacking = 'no keys and no TLS' if config.keys.file is None else 'no TLS'
         log.warning(
-            'listening on %s, where other machines can reach it: the service has no '
-            'authentication and no TLS. Put a proxy with both before it, see docs/serving.md',
-            config.host,
+            'listening on %s, where other machines can reach it: the service has %s. Put a proxy '
+            'with TLS before it, see docs/serving.md',
+            *(config.host, lacking),
         )
     for name in CHATTY:
         logging.getLogger(name).addFilter(RareWarnings())
@@ -58,12 +63,12 @@ def run_server(
         failures.append(error)
         server.should_exit = True
 
-    def load() -> Engine:
-        engine = Engine.load(bundle, config.map_stretch, config.questions)
-        if on_ready is not None:
-            on_ready(engine)
-        return engine
+    def load(path: Path) -> Engine:
+        return Engine.load(path, config.map_stretch, config.questions)
 
+    kind = Source.promoted if watched else Source.named
+    source = kind(load, bundle, on_ready)
+    _let_through(config)
     with listen(config.host, config.port) as listening:
         host = f'[{config.host}]' if ':' in config.host else config.host
         address = f'http://{host}:{listening.getsockname()[1]}'
@@ -74,8 +79,19 @@ def run_server(
 
         say(f'listening on {address}')
         say(f'loading {bundle} …')
-        app = create_app(config, load, stop, mounts, ready)
+        app = create_app(config, source.first, stop, mounts, ready, source)
         server = make_server(app, config, listening, limit, root_path)
         server.run()
     if failures:
         raise failures[0]
+
+
+def _let_through(config: ServiceConfig) -> None:
+    """Let the log have what the configuration asks for, whatever its level is."""
+    said = ['naics_embed.service.reload', 'naics_embed.service.jobs']
+    if config.logs.json or config.logs.requests:
+        said.append('naics_embed.service')
+    for name in said:
+        logging.getLogger(name).setLevel(logging.INFO)
+    if config.logs.json:
+        log_as_json()

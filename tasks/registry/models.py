@@ -20,6 +20,7 @@ from mlflow.types.schema import Array
 
 from naics_embed import __version__
 from naics_embed.artifacts import MANIFEST, checksum
+from naics_embed.bundle.provenance import FIELDS
 from naics_embed.redaction import redacted
 from tasks.engine.tracking import use_uri
 
@@ -156,6 +157,7 @@ def signature() -> ModelSignature:
         'coordinates': Array(real),
         'error': text,
     }
+    columns |= dict.fromkeys(FIELDS, text)
     return ModelSignature(
         inputs=Schema([ColSpec(text, name, required=False) for name in ('text', 'code')]),
         outputs=Schema(
@@ -166,6 +168,7 @@ def signature() -> ModelSignature:
                 ParamSpec('k', whole, DEFAULT_K),
                 ParamSpec('level', whole, DEFAULT_LEVEL),
                 ParamSpec('confidence', real, DEFAULT_CONFIDENCE),
+                ParamSpec('provenance', DataType.boolean, False),
             ]
         ),
     )

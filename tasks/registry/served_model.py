@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from naics_embed.bundle.provenance import FIELDS, Provenance
 from naics_embed.bundle.storage import CODER, Bundle
 from naics_embed.errors import CodeError, UserError
 from naics_embed.search.code_table import CodeTable
@@ -52,6 +53,8 @@ TYPES = {
 """Types with a missing value, which JSON has as null: NaN is no JSON."""
 
 DEFAULT_K = 5
+ORIGIN = FIELDS
+"""Columns that the parameter ``provenance`` adds."""
 
 Values = dict[str, Any]
 
@@ -66,6 +69,7 @@ class ServedModel(PythonModel):
         self.coder = Coder.load(bundle.path, verify=False) if has_coder else None
         self.searcher = self.coder.searcher if self.coder else Searcher.load(bundle.path)
         self.table = CodeTable(bundle)
+        self.provenance = Provenance.of(bundle)
 
     def predict(
         self,
@@ -79,12 +83,14 @@ class ServedModel(PythonModel):
             context: unused.
             model_input: frame with the column ``text`` or ``code`` or both, of strings.
             params: ``k``, codes for a row; ``level``, digits of the codes of a text;
-                ``confidence``, least probability of the confident code.
+                ``confidence``, least probability of the confident code; ``provenance``, whether
+                the columns of `ORIGIN` are added.
 
         Raises:
             MlflowException: the input has no such column, or a parameter is out of range.
         """
         values = {'k': DEFAULT_K, 'level': LEAF_LEVEL, 'confidence': CONFIDENCE, **(params or {})}
+        origin = self.provenance.now().to_dict() if values.pop('provenance', False) else {}
         queries = _queries(model_input)
         try:
             texts = [query['query'] for query in queries if query['kind'] == 'text']
@@ -98,8 +104,10 @@ class ServedModel(PythonModel):
             ]
         except UserError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
-        complete = [dict.fromkeys(COLUMNS) | row for row in rows]
-        return pd.DataFrame(complete, columns=list(COLUMNS)).astype(TYPES)
+        complete = [dict.fromkeys(COLUMNS) | row | origin for row in rows]
+        columns = [*COLUMNS, *origin]
+        types = TYPES | dict.fromkeys(origin, 'string')
+        return pd.DataFrame(complete, columns=columns).astype(types)
 
     def _texts(
         self, texts: list[str], k: int, level: int, confidence: float

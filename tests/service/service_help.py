@@ -31,9 +31,9 @@ FLAGS = (
 )
 
 
-def wait_until(met: Callable[[], bool]) -> None:
-    """Return when a condition is met; fail after a minute."""
-    end = time.monotonic() + WAIT_S
+def wait_until(met: Callable[[], bool], seconds: float = WAIT_S) -> None:
+    """Return when a condition is met; fail after some seconds."""
+    end = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < end, 'waited in vain'
         time.sleep(0.01)

@@ -1,0 +1,1 @@
+"""A server of the Model Context Protocol: search, coding and codes for assistants."""

@@ -1,0 +1,94 @@
+"""The tools of the MCP server: what an assistant may ask."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ToolAnnotations
+from pydantic import Field
+
+from naics_embed import __version__
+from naics_embed.errors import UserError
+from naics_embed.search.concordance import Concordance
+from naics_embed.search.suggest import Suggestion
+from naics_embed.service import answers
+from naics_embed.service.engine import Engine
+from naics_embed.taxonomy import LEAF_LEVEL
+
+NAME = 'naics-embed'
+INSTRUCTIONS = (
+    'Industry codes (NAICS 2022) for descriptions of businesses. Use `code` for what a business '
+    'does: it gives ranked codes with calibrated probabilities and the deepest code that is '
+    'probable enough. Do not state a code that is not in an answer. Use `card` to explain a code, '
+    '`concord` for codes of 2012 and 2017, `search` to find codes by words of their titles.'
+)
+READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+MOST_TEXTS = 50
+MOST_CODES = 20
+LONGEST = 5000
+
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST)]
+
+
+def make_server(engine: Engine) -> MCPServer[Any]:
+    """Return the server of a loaded bundle; it keeps nothing between calls.
+
+    Args:
+        engine: what answers.
+    """
+    server: MCPServer[Any] = MCPServer(
+        NAME, instructions=INSTRUCTIONS, version=__version__, log_level='WARNING'
+    )
+
+    @server.tool(title='Code descriptions', annotations=READ_ONLY)
+    def code(
+        texts: Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)],
+        k: Annotated[int, Field(ge=1, le=MOST_CODES, description='Codes for each text.')] = 3,
+        level: Annotated[int, Field(ge=2, le=6, description='Digits of the codes.')] = LEAF_LEVEL,
+        confidence: Annotated[
+            float, Field(gt=0, le=1, description='Least probability of the confident code.')
+        ] = 0.8,
+        evidence: Annotated[int, Field(ge=0, le=5, description='Known texts for a code.')] = 1,
+    ) -> answers.CodeAnswer:
+        """Give ranked industry codes with probabilities for descriptions of businesses."""
+        try:
+            return engine.code(texts, k, level, confidence, evidence)
+        except UserError as error:
+            raise ToolError(str(error)) from error
+
+    @server.tool(title='Search codes by words', annotations=READ_ONLY)
+    def search(
+        words: Annotated[str, Field(min_length=1, max_length=100)],
+        limit: Annotated[int, Field(ge=1, le=MOST_CODES)] = 10,
+    ) -> list[Suggestion]:
+        """Find titles of codes and known activities that have these words or their beginnings."""
+        return engine.suggester().suggest(words, limit)
+
+    @server.tool(title='Describe a code', annotations=READ_ONLY)
+    def card(
+        code: Annotated[str, Field(min_length=1, max_length=16)],
+        similar: Annotated[int, Field(ge=0, le=MOST_CODES)] = 5,
+    ) -> dict[str, Any]:
+        """Give title, path, codes below, similar codes and cross references of a code."""
+        try:
+            found = engine.card(code, similar)
+        except UserError as error:
+            raise ToolError(str(error)) from error
+        # Coordinates say nothing to a reader.
+        return found.model_dump(exclude={'coordinates'})
+
+    @server.tool(title='Translate a code', annotations=READ_ONLY)
+    def concord(
+        codes: Annotated[list[str], Field(min_length=1, max_length=MOST_TEXTS)],
+        source: Annotated[int, Field(description='Vintage of the codes: 2012 or 2017.')] = 2017,
+        target: Annotated[int, Field(description='Vintage that is wanted.')] = 2022,
+    ) -> list[dict[str, Any]]:
+        """Give what codes of one vintage of NAICS are in another, with estimated fractions."""
+        try:
+            concordance = Concordance(source, target)
+            return [asdict(link) for one in codes for link in concordance.links(one, None)]
+        except UserError as error:
+            raise ToolError(str(error)) from error
+
+    return server

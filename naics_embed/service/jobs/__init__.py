@@ -1,0 +1,1 @@
+"""Jobs: files that are coded for clients, resumable."""
