@@ -224,6 +224,7 @@ class Stuck:
 
     def __init__(self, engine):
         self.table, self.coder, self.bundle = engine.table, engine.coder, engine.bundle
+        self.suggester = engine.suggester
         self.begun, self.go = threading.Semaphore(0), threading.Event()
 
     def card(self, code, similar):

@@ -29,7 +29,7 @@ def test_a_line_is_an_object_with_what_is_known():
 
 def test_each_request_has_a_line_without_its_text(serve, caplog):
     client = serve(logs=LogsConfig(requests=True))
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger='naics_embed'):
         answer = client.get('/v1/search', params={'q': SECRET})
     [line] = [r for r in caplog.records if getattr(r, 'route', None) == '/v1/search']
     assert line.request_id == answer.headers['x-request-id']
@@ -39,7 +39,7 @@ def test_each_request_has_a_line_without_its_text(serve, caplog):
 
 
 def test_without_the_option_no_request_has_a_line(client, caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger='naics_embed'):
         client.get('/healthz')
     assert not [r for r in caplog.records if hasattr(r, 'route')]
 

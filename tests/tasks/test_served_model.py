@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from naics_embed.search.code_table import CodeTable
 from naics_embed.search.coder import Coder
 from tasks.registry.models import CODE, EXAMPLE, signature
-from tasks.registry.served_model import COLUMNS
+from tasks.registry.served_model import COLUMNS, ORIGIN
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 START_S = 300
@@ -56,6 +56,16 @@ def model_path(tmp_path_factory):
 @pytest.fixture(scope='module')
 def model(bundle, model_path):
     return loaded(bundle, model_path)
+
+
+def test_answers_say_where_they_come_from_if_asked(model, bundle):
+    rows = pd.DataFrame({'text': ['corn farming', None], 'code': [None, '541330']})
+    found = model.predict(rows, params={'k': 1, 'provenance': True})
+    assert tuple(found.columns) == (*COLUMNS, *ORIGIN)
+    stated = Coder.load(bundle).provenance.lasting()
+    for name, value in stated.items():
+        assert found[name].unique().tolist() == [value]
+    assert found['time'].notna().all()
 
 
 def test_texts_are_answered_by_the_coder(model, bundle):
