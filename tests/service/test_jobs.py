@@ -109,6 +109,7 @@ def test_what_cannot_be_coded_is_refused_at_once(client, tmp_path, content, opti
     answer = send(client, content, **options)
     assert answer.status_code == status, answer.text
     assert says in answer.json()['detail']
+    assert str(tmp_path) not in answer.text, 'folders of the machine are private'
     assert list((tmp_path / 'jobs').iterdir()) == []
 
 

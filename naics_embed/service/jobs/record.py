@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from naics_embed.artifacts import read_json, write_json
-from naics_embed.errors import ArtifactError
+from naics_embed.errors import ArtifactError, UserError
 from naics_embed.search.bulk import FileJob
 from naics_embed.search.coded_columns import PREFIX, ColumnOptions
 from naics_embed.search.text_columns import TextColumns, text_columns
@@ -131,6 +131,14 @@ class Job:
             options.reading(),
             options.added(),
         )
+
+    def told(self, error: UserError, folder: Path, name: str = 'the file') -> str:
+        """Return an error as a client may read it: without folders of this machine."""
+        message = str(error)
+        for path, shown in ((folder / self.source, name), (folder / self.result, 'the result')):
+            for spelled in (str(path), str(path.resolve())):
+                message = message.replace(spelled, shown)
+        return message.replace(str(folder), 'the job')
 
     def write(self, folder: Path) -> None:
         """Write the record into the folder of the job."""

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from naics_embed.errors import UserError
 from naics_embed.search.searcher import check_k_and_level
 from naics_embed.service.jobs.record import DONE, Job, JobOptions
 from naics_embed.service.jobs.runner import JobRunner
@@ -125,7 +126,10 @@ def add_jobs(app: FastAPI, service: Service, runner: JobRunner) -> None:
         job.options, job.owner = options, _key(request)
         try:
             await _receive(request, incoming / job.source, runner)
-            job = await asyncio.to_thread(runner.check, job, incoming)
+            try:
+                job = await asyncio.to_thread(runner.check, job, incoming)
+            except UserError as error:
+                raise ProblemError(422, job.told(error, incoming, filename)) from error
             await asyncio.to_thread(store.add, job, incoming)
         finally:
             await asyncio.to_thread(shutil.rmtree, incoming, ignore_errors=True)
