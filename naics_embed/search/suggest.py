@@ -138,9 +138,14 @@ class SuggestIndex:
         if len(token) < FUZZY:
             return []
         most = 1 if len(token) < 2 * FUZZY else 2
-        beginnings = [word[: len(token)] for word in self._words]
-        found = extract(token, beginnings, scorer=OSA.distance, score_cutoff=most, limit=None)
-        return [position for _, _, position in found]
+        found: set[int] = set()
+        # A letter too few, another one, a letter too many: the beginning is longer, as long, or
+        # shorter than what was typed.
+        for length in (len(token) + 1, len(token), len(token) - 1):
+            beginnings = [word[:length] for word in self._words]
+            hits = extract(token, beginnings, scorer=OSA.distance, score_cutoff=most, limit=None)
+            found.update(position for _, _, position in hits)
+        return sorted(found)
 
 
 def _known(path: Path, codes: pl.DataFrame) -> list[Suggestion]:
