@@ -66,8 +66,9 @@ def run_server(
     def load(path: Path) -> Engine:
         return Engine.load(path, config.map_stretch, config.questions)
 
-    kind = Source.promoted if watched else Source.named
-    source = kind(load, bundle, on_ready)
+    source = (
+        Source.promoted(load, bundle, on_ready) if watched else Source.named(load, bundle, on_ready)
+    )
     _let_through(config)
     with listen(config.host, config.port) as listening:
         host = f'[{config.host}]' if ':' in config.host else config.host
