@@ -48,7 +48,7 @@ def run_server(
         UserError: the address is not free or not of this machine, or the bundle is damaged.
     """
     if not is_loopback(config.host):
-        lacking = 'no keys and no TLS' if config.keys.file is None else 'no TLS'
+        lacking = 'no authentication and no TLS' if config.keys.file is None else 'no TLS'
         log.warning(
             'listening on %s, where other machines can reach it: the service has %s. Put a proxy '
             'with TLS before it, see docs/serving.md',
