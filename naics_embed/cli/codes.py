@@ -53,7 +53,7 @@ def similar(
 ) -> None:
     """Show the codes nearest to a code: by the tree, or by what their firms do (--by text)."""
     rows = [asdict(near) for near in _table(bundle, code).similar(code, k, level, by=by.value)]
-    columns = ('official', 'title', 'distance', 'tree_distance', 'shared')
+    columns: tuple[str, ...] = ('official', 'title', 'distance', 'tree_distance', 'shared')
     if by is not By.TREE:
         columns = ('official', 'title', 'similarity', 'distance', 'tree_distance', 'shared')
     show_rows(rows, columns, as_json=as_json)

@@ -141,7 +141,7 @@ def _answers(
         from naics_embed.search.coder import Coder
 
         coder = Coder.load(path)
-        options = {
+        options: dict[str, Any] = {
             'k': k,
             'level': level,
             'confidence': confidence,

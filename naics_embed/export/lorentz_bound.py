@@ -4,7 +4,7 @@ This file is part of the exported folder, since sentence-transformers has no suc
 sentence-transformers and torch only.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from sentence_transformers.base.modules import Module
@@ -22,13 +22,13 @@ class LorentzBound(Module):
     [3.0, 4.0]
     """
 
-    config_keys: ClassVar[list[str]] = ['r_max']
+    config_keys: ClassVar[list[str]] = ['r_max']  # type: ignore[misc]  # as in every module of it
 
     def __init__(self, r_max: float) -> None:
         super().__init__()
         self.r_max = r_max
 
-    def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def forward(self, features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Bound the vectors of a batch."""
         v = features['sentence_embedding']
         norm = v.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(v.dtype).tiny)

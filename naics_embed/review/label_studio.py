@@ -69,7 +69,7 @@ def tasks(connection: Connection, batch: Batch) -> list[dict[str, Any]]:
         ]
         found.append(
             {
-                'data': {**data, **{f'shown_{name}': value for name, value in row.shown.items()}},
+                'data': data | {f'shown_{name}': value for name, value in row.shown.items()},
                 'predictions': predictions,
                 'annotations': annotations,
             }

@@ -40,7 +40,8 @@ def next_items(
             query = query.limit(SPARE * (count - len(taken)))
             # One lock after the other, so that two reviewers never hold one each.
             found = connection.execute(query.with_for_update(skip_locked=True, of=items)).all()
-            for item, coders in found:
+            for row in found:
+                item, coders = row[0], row[1]
                 if len(taken) < count and others(connection, item, user.id) < coders:
                     claim(connection, item, user.id, claim_s)
                     taken.append(item)

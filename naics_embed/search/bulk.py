@@ -193,8 +193,9 @@ def _code_alone(
         known = len(table.notes)
         columns = as_columns(job.column)
         prior = prior_of_table(coder, table, columns, job.prior, job.part_rows)
-        for line in table.notes[known:] if note is not None else ():
-            note(line)
+        if note is not None:
+            for line in table.notes[known:]:
+                note(line)
     rows, remembered = 0, Remembered()
     for number, part in enumerate(table.parts(job.part_rows)):
         rows += len(part)

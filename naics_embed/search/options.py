@@ -21,7 +21,7 @@ def is_whole(value: object) -> bool:
 
 def check_confidence(confidence: object) -> None:
     """Raise UserError where the confidence is no number above 0 and at most 1."""
-    if not isinstance(confidence, Real) or not 0 < confidence <= 1:
+    if not isinstance(confidence, Real) or not 0 < float(confidence) <= 1:
         raise UserError(f'confidence must be above 0 and at most 1, not {confidence!r}')
 
 

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from naics_embed.search import coder as coding
 from naics_embed.search.card import path_of
 from naics_embed.search.code_table import CodeTable
-from naics_embed.search.cues import cues, deciding_words
+from naics_embed.search.cues import Words, cues, deciding_words
+from naics_embed.search.searcher import BATCH_TOKENS
 from naics_embed.service import answers
 from naics_embed.taxonomy import LEAF_LEVEL
 
@@ -39,13 +40,14 @@ def compare_codes(
     ends = (compared.first, compared.second)
     columns = [_column(coder, end.code) for end in ends]
     leaves = all(end.level == LEAF_LEVEL for end in ends) and ends[0] != ends[1]
-    of_text, of_codes = NONE, NONE
+    of_text: tuple[Words, Words] = NONE
+    of_codes: tuple[Words, Words] = NONE
     if leaves:
-        of_codes = deciding_words(coder, *columns, WORDS)
+        of_codes = deciding_words(coder, columns[0], columns[1], WORDS)
         if text is not None:
-            first_cues, second_cues = cues(coder, [text], *columns, len(text))
+            first_cues, second_cues = cues(coder, [text], columns[0], columns[1], len(text))
             of_text = (_telling(first_cues), _telling(second_cues))
-    embedding = None if text is None else coder.encoder.embed([text], coding.BATCH_TOKENS)[1][0]
+    embedding = None if text is None else coder.encoder.embed([text], BATCH_TOKENS)[1][0]
     sides = []
     for at, end in enumerate(ends):
         evidence = None

@@ -126,7 +126,7 @@ def _is_key(path: str) -> bool:
     """Whether the configuration has a dotted key."""
     section: Any = Config
     for part in path.split('.'):
-        fields = key_types(section) if is_dataclass(section) else {}
+        fields = key_types(section) if _is_section(section) else {}
         if part not in fields and not isinstance(getattr(section, part, None), property):
             return False
         section = fields.get(part)
@@ -168,3 +168,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(inner) for inner in value]
     return value
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and is_dataclass(kind)
