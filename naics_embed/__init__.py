@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from naics_embed.bundle.storage import Bundle
+    from naics_embed.classifications.classification import Classification
+    from naics_embed.classifications.concordance import Concordance
     from naics_embed.estimators.classifier import NaicsClassifier
     from naics_embed.estimators.coordinates import NaicsCoordinates
     from naics_embed.estimators.text import NaicsTextEncoder
@@ -17,8 +19,10 @@ __version__ = '0.1.0'
 __all__ = [
     'Answer',
     'Bundle',
+    'Classification',
     'CodeTable',
     'Coder',
+    'Concordance',
     'Hit',
     'NaicsClassifier',
     'NaicsCoordinates',
@@ -30,6 +34,8 @@ __all__ = [
 
 _HOMES = {
     'Answer': 'naics_embed.search.coder',
+    'Classification': 'naics_embed.classifications.classification',
+    'Concordance': 'naics_embed.classifications.concordance',
     'CodeTable': 'naics_embed.search.code_table',
     'Coder': 'naics_embed.search.coder',
     'Bundle': 'naics_embed.bundle.storage',

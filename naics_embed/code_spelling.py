@@ -60,7 +60,7 @@ def read_codes(value: Any, known: Container[str] | None = None) -> tuple[str, ..
         >>> read_codes('541511, 541512'), read_codes(541511.0), read_codes('31–33')
         (('541511', '541512'), ('541511',), ('31',))
     """
-    text = _text(value)
+    text = NAME.sub('', cell_text(value))
     if not text:
         return ()
     whole = _one(text, known)
@@ -102,18 +102,22 @@ def read_code(
     return codes[0] if codes else None
 
 
-def _text(value: Any) -> str:
-    """Return a value as text, empty for None, NaN, NaT, pandas.NA and blanks."""
+def cell_text(value: Any) -> str:
+    """Return a value as text, without quotes; empty for None, NaN, NaT, pandas.NA and blanks.
+
+    Raises:
+        CodeError: it is a truth value.
+    """
     if value is None or type(value).__name__ in ('NAType', 'NaTType'):
         return ''
     if isinstance(value, bool) or type(value).__name__ == 'bool':
-        raise CodeError(f'{value!r} is not a NAICS code: it is a truth value')
+        raise CodeError(f'{value!r} is not a code: it is a truth value')
     if isinstance(value, (str, bytes)):
         text = value.decode('utf-8', 'replace') if isinstance(value, bytes) else value
         text = unicodedata.normalize('NFKC', text).translate(DASHES).strip()
         if text.startswith('="') and text.endswith('"'):
             text = text[2:-1]
-        text = NAME.sub('', text.strip(f' {QUOTES}'))
+        text = text.strip(f' {QUOTES}')
         return '' if text.casefold() in ('nan', 'none', 'null', 'na', 'n/a', '-', '<na>') else text
     if isinstance(value, (int, float)) or hasattr(value, 'is_integer'):
         number = float(value)

@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 
 from naics_embed.census.edition import TEXTS_OF, NaicsEdition
+from naics_embed.classifications.concordance import Concordance
 from naics_embed.data.plain_language import plain_language
-from naics_embed.search.concordance import Concordance
 from naics_embed.supervision.carried import carried_texts
 
 
@@ -24,7 +24,7 @@ def own_texts(
             targets.setdefault(old, []).append(new)
     else:
         concordance = Concordance(2022, of.vintage)
-        known = set(concordance.codes) | set(concordance.leaves)
+        known = set(concordance.sources.codes)
         codes = [code for code in texts['code'].unique() if code in known]
         targets = {code: concordance.targets(code) for code in codes}
     titles = dict(codebook.select('code', 'title').iter_rows())

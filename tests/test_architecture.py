@@ -31,6 +31,7 @@ LAYERS = {
     'losses': 2,
     'metrics': 2,
     'data': 2,
+    'classifications': 3,
     'evidence': 3,
     'questions': 3,
     'census': 2,

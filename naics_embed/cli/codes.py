@@ -28,6 +28,15 @@ class By(enum.StrEnum):
     BOTH = 'both'
 
 
+CURRENT = 'naics2022'
+FromOption = Annotated[
+    str, typer.Option('--from', help='Classification of the code; see `classifications`.')
+]
+ToOption = Annotated[
+    str | None, typer.Option('--to', help='That of the other codes; the same by default.')
+]
+
+
 class Method(enum.StrEnum):
     """How codes are clustered."""
 
@@ -39,7 +48,7 @@ def similar(
     code: Annotated[str, typer.Argument(help='A code.')],
     k: Annotated[int, typer.Option('-k', help='How many codes.')] = 10,
     level: Annotated[
-        int | None, typer.Option(help='Digits of the codes shown; those of CODE by default.')
+        int | None, typer.Option(help='Level of the codes shown; that of CODE by default.')
     ] = None,
     by: Annotated[
         By,
@@ -48,10 +57,22 @@ def similar(
             'both: the sum of the ranks.'
         ),
     ] = By.TREE,
+    source: FromOption = CURRENT,
+    target: ToOption = None,
     as_json: AsJson = False,
     bundle: BundleOption = None,
 ) -> None:
     """Show the codes nearest to a code: by the tree, or by what their firms do (--by text)."""
+    one, other = _names(source, target)
+    if (one, other) != (CURRENT, CURRENT):
+        if by is not By.TREE:
+            raise UserError(f'--by {by} is for codes of {CURRENT} only')
+        from naics_embed.search.across import AcrossTable
+
+        near = AcrossTable(_table(bundle)).similar(code, one, other, k, level)
+        columns = ('official', 'title', 'distance', 'fraction')
+        show_rows([asdict(found) for found in near], columns, as_json=as_json)
+        return
     rows = [asdict(near) for near in _table(bundle, code).similar(code, k, level, by=by.value)]
     columns: tuple[str, ...] = ('official', 'title', 'distance', 'tree_distance', 'shared')
     if by is not By.TREE:
@@ -80,10 +101,16 @@ def show(
 def compare(
     first: Annotated[str, typer.Argument(help='A code.')],
     second: Annotated[str, typer.Argument(help='Another code.')],
+    source: FromOption = CURRENT,
+    target: ToOption = None,
     as_json: AsJson = False,
     bundle: BundleOption = None,
 ) -> None:
-    """Compare two codes: common ancestor, distances, cross references between them."""
+    """Compare two codes: common ancestor, distances, cross references or fractions between them."""
+    one, other = _names(source, target)
+    if (one, other) != (CURRENT, CURRENT):
+        _compare_across(first, second, (one, other), bundle, as_json=as_json)
+        return
     codes = _table(bundle, first, second)
     comparison = codes.compare(first, second)
     between = [
@@ -131,6 +158,35 @@ def cluster(
         write_frame(clusters, out)
         return
     show_rows(clusters.to_dicts(), ('code', 'title', 'cluster'), as_json=as_json)
+
+
+def _names(source: str, target: str | None) -> tuple[str, str]:
+    from naics_embed.classifications.names import classification_name
+
+    one = classification_name(source)
+    return one, one if target is None else classification_name(target)
+
+
+def _compare_across(
+    first: str, second: str, names: tuple[str, str], bundle: Path | None, *, as_json: bool
+) -> None:
+    from naics_embed.search.across import AcrossTable
+
+    found = AcrossTable(_table(bundle)).compare(first, second, *names)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(found), indent=2) + '\n')
+        return
+    one, other = found.first, found.second
+    lines = [
+        f'{one.official}  {one.title}  ({one.classification})',
+        f'{other.official}  {other.title}  ({other.classification})',
+        f'geodesic distance {found.distance:.3f}',
+        f'part of {one.official} in {other.official}: {found.fraction:.1%}',
+        f'part of {other.official} in {one.official}: {found.fraction_back:.1%}',
+        f'nearer to {one.official}: {found.nearer:.1%} of codes of level {other.level} of '
+        f'{other.classification}',
+    ]
+    sys.stdout.write('\n'.join(lines) + '\n')
 
 
 def _both_ways(comparison: 'Comparison') -> tuple[tuple['Code', 'Code'], ...]:

@@ -78,6 +78,7 @@ COMMANDS = (
     ('compare', Group.USE, codes.compare),
     ('cluster', Group.USE, codes.cluster),
     ('concord', Group.USE, concord.concord),
+    ('classifications', Group.USE, concord.classifications),
     ('export', Group.USE, table.export),
     ('assess', Group.TEACH, labels.assess),
     ('audit', Group.TEACH, audit.audit),

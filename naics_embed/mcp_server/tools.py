@@ -9,8 +9,8 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from naics_embed import __version__
+from naics_embed.classifications.concordance import Concordance
 from naics_embed.errors import UserError
-from naics_embed.search.concordance import Concordance
 from naics_embed.search.suggest import Suggestion
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
@@ -87,7 +87,7 @@ def make_server(engine: Engine) -> MCPServer[Any]:
         """Give what codes of one vintage of NAICS are in another, with estimated fractions."""
         try:
             concordance = Concordance(source, target)
-            return [asdict(link) for one in codes for link in concordance.links(one, None)]
+            return [asdict(link) for one in codes for link in concordance.links(one)]
         except UserError as error:
             raise ToolError(str(error)) from error
 

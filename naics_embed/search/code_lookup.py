@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from naics_embed.bundle.storage import Bundle
+from naics_embed.classifications.concordance import became
+from naics_embed.classifications.names import EDITIONS
 from naics_embed.errors import CodeError
-from naics_embed.search.concordance import became
 from naics_embed.taxonomy import Taxonomy, canonical_code, official_code
 
 
@@ -47,8 +48,8 @@ def position_of(taxonomy: Taxonomy, code: str | int, vintage: int) -> int:
     hints = []
     successors = became(key)
     if successors is not None:
-        year, later = successors
-        hints.append(f'it is a code of {year} that became {", ".join(later)}')
+        name, later = successors
+        hints.append(f'it is a code of {EDITIONS[name].label} that became {", ".join(later)}')
     above = [key[:n] for n in range(len(key) - 1, 1, -1) if canonical_code(key[:n]) in taxonomy]
     if above:
         nearest = taxonomy.index(canonical_code(above[0]))

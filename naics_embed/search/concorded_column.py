@@ -1,4 +1,4 @@
-"""A column of codes of one vintage as codes of another, in the user's own table."""
+"""A column of codes of one classification as codes of another, in the user's own table."""
 
 import tempfile
 from collections import Counter
@@ -10,17 +10,15 @@ from typing import Any
 import pyarrow as pa
 
 from naics_embed.artifacts import atomic_file
-from naics_embed.code_spelling import read_code
+from naics_embed.classifications.concordance import Concordance, Link
 from naics_embed.errors import CodeError, UserError
-from naics_embed.search.concordance import Concordance, Likelihood, Link
 from naics_embed.tabular.columns import check_text_column
 from naics_embed.tabular.open import ReadOptions, open_table
 from naics_embed.tabular.part import Part
 from naics_embed.tabular.write import check_output, join_parts, part_ending, write_part
-from naics_embed.taxonomy import official_code
 
 SAME, TRANSLATED, SPLIT = 'same', 'translated', 'split'
-MISSING, NO_CODE = 'missing', 'no code'
+MISSING, NO_CODE, NO_COUNTERPART = 'missing', 'no code', 'no counterpart'
 EXAMPLES = 3
 PART_ROWS = 8192
 
@@ -34,8 +32,9 @@ class ConcordJob:
         column: the column of codes.
         out: file to write, in one of `tabular.write.WRITABLE`.
         reading: how the table is read.
-        prefix: what the names of added columns begin with; that of the target's vintage where None.
-        each: whether a code that was split gets a row for each target; else one with all of them.
+        prefix: what the names of added columns begin with; the name of the target where None.
+        each: whether a code with several targets gets a row for each; else one with all of them.
+        level: of the targets; that which matches the code's where None.
         part_rows: rows in memory at a time.
     """
 
@@ -45,6 +44,7 @@ class ConcordJob:
     reading: ReadOptions = field(default_factory=ReadOptions)
     prefix: str | None = None
     each: bool = False
+    level: int | None = None
     part_rows: int = PART_ROWS
 
 
@@ -56,15 +56,15 @@ class ConcordReport:
         rows: rows read.
         written: rows written.
         statuses: rows read of each status: ``same`` code, ``translated`` to another one, ``split``
-            into several, ``missing``, or ``no code`` of that vintage.
-        wrong: examples of values that are no code.
+            into several, ``missing``, ``no code`` of the source, or with ``no counterpart``.
+        examples: values that are no code, or have no counterpart, by their status.
         notes: what was detected or changed, a line each.
     """
 
     rows: int
     written: int
     statuses: dict[str, int]
-    wrong: tuple[str, ...]
+    examples: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
 
 
@@ -78,16 +78,14 @@ class _Answer:
 def concord_column(
     job: ConcordJob,
     concordance: Concordance,
-    likelihood: Likelihood | None = None,
     *,
     force: bool = False,
 ) -> ConcordReport:
-    """Write a table with what its codes are in another vintage; a wrong code ends nothing.
+    """Write a table with what its codes are in another classification; a wrong code ends nothing.
 
     Args:
         job: what and how.
-        concordance: between the two vintages.
-        likelihood: see `Concordance.links`.
+        concordance: between the two.
         force: replace an output that is there.
 
     Raises:
@@ -108,18 +106,19 @@ def concord_column(
         )
     known: dict[Any, _Answer] = {}
     statuses: Counter[str] = Counter()
-    wrong: dict[str, None] = {}
+    wrong: dict[str, dict[str, None]] = {NO_CODE: {}, NO_COUNTERPART: {}}
     rows = written = 0
     ending = part_ending(job.out)
     with tempfile.TemporaryDirectory(prefix=f'.{job.out.name}.', dir=job.out.parent) as folder:
         files: list[Path] = []
         for number, part in enumerate(table.parts(job.part_rows)):
-            answers = list(_answers(part, job.column, concordance, likelihood, known))
+            answers = list(_answers(part, job, concordance, known))
             statuses.update(answer.status for answer in answers)
             values = part.column(job.column)
             for value, answer in zip(values, answers, strict=True):
-                if answer.status == NO_CODE and len(wrong) < EXAMPLES:
-                    wrong[str(value)] = None
+                shown = wrong.get(answer.status)
+                if shown is not None and len(shown) < EXAMPLES:
+                    shown[str(value)] = None
             repeated, added = _with_columns(part, answers, schema, each=job.each)
             files.append(Path(folder) / f'{number:08d}{ending}')
             write_part(files[-1], repeated, added)
@@ -128,15 +127,16 @@ def concord_column(
         empty = table.empty()
         for one in schema:
             empty = empty.append_column(one, pa.array([], one.type))
-        metadata = {'vintage': str(concordance.target), 'from': str(concordance.source)}
+        metadata = {'classification': concordance.target, 'from': concordance.source}
         with atomic_file(job.out) as temporary:
             join_parts(files, temporary, job.out.suffix.lower(), empty, metadata=metadata)
-    return ConcordReport(rows, written, dict(statuses), tuple(wrong), tuple(table.notes))
+    examples = {status: tuple(shown) for status, shown in wrong.items() if shown}
+    return ConcordReport(rows, written, dict(statuses), examples, tuple(table.notes))
 
 
-def added_columns(job: ConcordJob, target: int) -> pa.Schema:
+def added_columns(job: ConcordJob, target: str) -> pa.Schema:
     """Return names and types of the columns that are added."""
-    prefix = f'naics_{target}_' if job.prefix is None else job.prefix
+    prefix = f'{target}_' if job.prefix is None else job.prefix
     kinds = {'code': pa.string(), 'title': pa.string(), 'fraction': pa.float64()}
     kinds |= {'fraction_method': pa.string(), 'status': pa.string()}
     if not job.each:
@@ -147,35 +147,39 @@ def added_columns(job: ConcordJob, target: int) -> pa.Schema:
 
 def _answers(
     part: Part,
-    column: str,
+    job: ConcordJob,
     concordance: Concordance,
-    likelihood: Likelihood | None,
     known: dict[Any, _Answer],
 ) -> Iterator[_Answer]:
-    for value, fault in zip(part.column(column), part.faults, strict=True):
+    for value, fault in zip(part.column(job.column), part.faults, strict=True):
         if fault is not None:
             yield _Answer(NO_CODE, error=fault)
             continue
         # NaN is unlike itself.
         key = value if isinstance(value, (str, int, bytes)) else str(value)
         if key not in known:
-            known[key] = _answer(value, concordance, likelihood)
+            known[key] = _answer(value, concordance, job.level)
         yield known[key]
 
 
-def _answer(value: Any, concordance: Concordance, likelihood: Likelihood | None) -> _Answer:
+def _answer(value: Any, concordance: Concordance, level: int | None) -> _Answer:
     try:
-        code = read_code(value, concordance.leaves)
-        if code is None:
+        if not concordance.sources.read(value):
             return _Answer(MISSING)
-        links = concordance.links(code, likelihood)
+        code = concordance.source_code(value).code
     except CodeError as error:
         return _Answer(NO_CODE, error=str(error))
+    try:
+        links = concordance.links(code, level)
+    except CodeError as error:
+        return _Answer(NO_COUNTERPART, error=str(error))
     # The likeliest first; of equally likely ones the first code.
     links.sort(key=lambda link: -link.fraction)
     if len(links) > 1:
         return _Answer(SPLIT, tuple(links))
-    return _Answer(SAME if links[0].target == code else TRANSLATED, tuple(links))
+    own, other = concordance.sources.edition.system, concordance.targets_of.edition.system
+    same = own == other and links[0].target == code
+    return _Answer(SAME if same else TRANSLATED, tuple(links))
 
 
 def _with_columns(
@@ -191,7 +195,7 @@ def _with_columns(
                 (None,) * 4
                 if link is None
                 else (
-                    official_code(link.target),
+                    link.official,
                     link.target_title,
                     link.fraction,
                     link.fraction_method,
@@ -212,4 +216,4 @@ def _all(links: Sequence[Link]) -> str | None:
     """Return all targets with their fractions, such as ``517112 0.5; 517122 0.5``."""
     if not links:
         return None
-    return '; '.join(f'{official_code(link.target)} {link.fraction:.4g}' for link in links)
+    return '; '.join(f'{link.official} {link.fraction:.4g}' for link in links)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from naics_embed.classifications.tables import has_tables
 from naics_embed.errors import UserError
 from naics_embed.evidence.prior_settings import PriorCodeSettings
 from naics_embed.evidence.reliability import PriorCode, PriorEvidence, Reliability
 from naics_embed.search.code_values import AUTO, CURRENT, CodeReader
-from naics_embed.search.concordance import has_concordances
 from naics_embed.search.sic import read_sic, sic_targets
 from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
@@ -62,7 +62,7 @@ class PriorReader:
         year = self._reader.detect(distinct)
         self._year = None if year == CURRENT else year
         unknown = [value for value in distinct if self.read(value) is None]
-        if len(unknown) <= DOUBTFUL * len(distinct) or not has_concordances():
+        if len(unknown) <= DOUBTFUL * len(distinct) or not has_tables():
             return
         if sum(read_sic(value) is None for value in distinct) <= DOUBTFUL * len(distinct):
             raise UserError(

@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from naics_embed.errors import UserError
 from naics_embed.evidence.prior_settings import PriorCodeSettings
-from naics_embed.search.code_values import AUTO
+from naics_embed.search.code_values import AUTO, VINTAGES
 from naics_embed.search.coded_columns import text_reasons, weighed_rows
 from naics_embed.search.coder import Coder
-from naics_embed.search.concordance import VINTAGES
 from naics_embed.search.prior_codes import SIC, PriorCodes, PriorReader, fit_prior_codes, unread
 from naics_embed.search.several_texts import Weighed, row_probabilities
 from naics_embed.search.text_columns import TextColumn, row_texts, texts_of

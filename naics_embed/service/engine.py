@@ -11,11 +11,11 @@ import numpy as np
 
 from naics_embed.atlas.page import map_page, page_policy
 from naics_embed.atlas.words import known_words
+from naics_embed.classifications.concordance import later_codes
 from naics_embed.questions.settings import QuestionSettings
 from naics_embed.search import coder as coding
 from naics_embed.search.card import card_of, looks_like_code, path_of
 from naics_embed.search.code_table import CodeTable
-from naics_embed.search.concordance import later_codes
 from naics_embed.search.suggest import SuggestIndex
 from naics_embed.service import answers
 from naics_embed.service.comparison import compare_codes, evidence_of

@@ -198,6 +198,75 @@ def test_concord(cli, bundle, tmp_path):
     assert cli('concord', '--from', 2007).status == 2
 
 
+def test_classifications_are_listed(cli):
+    rows = json.loads(cli('classifications', '--json').out)
+    assert [row['name'] for row in rows][:3] == ['naics2022', 'naics2017', 'naics2012']
+    assert rows[-1]['name'] == 'sic1987'
+    assert (rows[0]['codes'], rows[0]['deepest'], rows[-1]['levels']) == (2125, 1012, '1-4')
+
+
+def test_concord_between_any_two(cli, tmp_path):
+    ends = ('--from', 'sic', '--to', 'NACE Rev. 2.1')
+    done = cli('concord', '7371', '9999', *ends, '--json')
+    assert done.status == 0
+    assert '9999 of SIC 1987 has no counterpart in NACE Rev. 2.1' in done.err
+    assert {row['target'] for row in json.loads(done.out)} == {'62.10'}
+    steps = json.loads(cli('concord', '7371', *ends, '--steps', '--json').out)
+    assert [step['target_classification'] for step in steps][:2] == ['naics2017', 'isic4']
+    shown = cli('concord', '7371', '--from', 'sic', '--steps').out
+    assert 'sic1987' in shown
+    assert 'exact' in shown
+    out = tmp_path / 'all.csv'
+    done = cli('concord', '--from', 'sic', '-o', out)
+    assert '1 codes have no counterpart in NAICS 2022: 9999' in done.err
+    assert pl.read_csv(out, infer_schema=False)['source'].n_unique() == 1004
+    levels = json.loads(
+        cli('concord', '541511', '--from', 2022, '--to', 'isic4', '--level', 1, '--json').out
+    )
+    assert [row['target'] for row in levels] == ['J']
+    assert cli('concord', '541511', '--from', 'isic9').status == 2
+
+
+def test_concord_with_counts_and_totals(cli, tmp_path):
+    counts, totals = tmp_path / 'counts.csv', tmp_path / 'totals.csv'
+    counts.write_text('source,target,weight\n7379,541512,3\n7379,541519,1\n7379,111110,1\n')
+    ends = ('7379', '--from', 'sic', '--json')
+    done = cli('concord', *ends, '--weights', counts)
+    assert {r['target']: r['fraction'] for r in json.loads(done.out)} == {
+        '541512': 0.75,
+        '541519': 0.25,
+    }
+    assert '1 rows are pairs that no table has and are left out (row 3: 7379 → 111110)' in done.err
+    totals.write_text(
+        'classification,code,weight\nsic1987,7379,10\nnaics2022,518210,1\nnaics2022,541512,4\n'
+        'naics2022,541519,5\n'
+    )
+    done = cli('concord', *ends, '--totals', totals)
+    rows = json.loads(done.out)
+    assert {r['target']: round(r['fraction'], 6) for r in rows} == {
+        '518210': 0.1,
+        '541512': 0.4,
+        '541519': 0.5,
+    }
+    assert {r['fraction_method'] for r in rows} == {'fitted'}
+    assert 'codes with several counterparts have no total' in done.err
+
+
+def test_codes_across_classifications(cli, bundle):
+    near = json.loads(
+        cli('similar', '111160', '--to', 'isic4', '-k', 2, '--json', '--bundle', bundle).out
+    )
+    assert (near[0]['code'], near[0]['fraction']) == ('0112', 1.0)
+    assert 'Growing of rice' in cli('similar', '111160', '--to', 'isic4', '--bundle', bundle).out
+    compared = cli('compare', '0112', '111160', '--from', 'isic4', '--to', 2022, '--bundle', bundle)
+    assert 'part of 0112 in 111160: 100.0%' in compared.out
+    content = json.loads(
+        cli('compare', '0112', '0111', '--from', 'isic4', '--json', '--bundle', bundle).out
+    )
+    assert content['second']['code'] == '0111'
+    assert cli('similar', '9810', '--from', 'isic4', '--bundle', bundle).status == 2
+
+
 def test_one_wrong_code_ends_nothing(cli):
     done = cli('concord', '5112', '541599', '5415', '--json')
     assert done.status == 0
@@ -217,7 +286,7 @@ def test_a_column_is_translated(cli, tmp_path):
     assert '1 no code, 1 translated' in done.err
     assert "1 values are no codes of NAICS 2012, such as '9x9'" in done.err
     rows = pl.read_excel(out, infer_schema_length=0)
-    assert rows['naics_2022_code'].to_list() == ['517111', None]
+    assert rows['naics2022_code'].to_list() == ['517111', None]
     assert 'exists' in cli('concord', source, *arguments, '-o', out).err
     assert cli('concord', source, *arguments).status == 2, 'no output is named'
 
@@ -241,7 +310,7 @@ def test_a_code_is_shown_with_its_card(cli, bundle):
     assert answer['hits'][0]['title'] == 'Corn Farming'
     wrong = cli('search', '517110', '--bundle', bundle)
     assert wrong.status == 2
-    assert 'it is a code of 2012 that became 517111' in wrong.err
+    assert 'it is a code of NAICS 2012 that became 517111' in wrong.err
 
 
 def test_cluster(cli, bundle, tmp_path):

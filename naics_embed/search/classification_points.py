@@ -1,0 +1,68 @@
+"""The codes of any classification as points of the space of a table of NAICS codes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from naics_embed.classifications.classification import Classification
+from naics_embed.classifications.concordance import Concordance, concordance
+from naics_embed.classifications.names import NAICS2022
+from naics_embed.errors import CodeError
+from naics_embed.geometry.lorentz import centroid
+
+
+def classification_points(
+    name: str,
+    codes: Sequence[str],
+    points: Tensor,
+    curvature: float,
+    links: Concordance | None = None,
+) -> Tensor:
+    """Return a point for each code of a classification.
+
+    It is the Lorentz centroid (Law et al., ICML 2019) of the points of its counterparts in NAICS
+    2022, weighted by their fractions. Counterparts are of the level that matches: a class has
+    codes of six digits, a division subsectors.
+
+    Args:
+        name: of the classification.
+        codes: canonical codes of NAICS 2022, a point each.
+        points: float64 ``(n, dim)``, space parts.
+        curvature: the space has curvature −c.
+        links: from the classification to NAICS 2022; with equal fractions where None.
+
+    Returns:
+        float64 ``(codes of the classification, dim)``; NaN for a code without a counterpart.
+    """
+    tree = Classification.load(name)
+    rows = {code: row for row, code in enumerate(codes)}
+    if name == NAICS2022:
+        return points[[rows[code] for code in tree.codes]]
+    links = concordance(name, NAICS2022) if links is None else links
+    result = torch.full((len(tree), points.shape[1]), torch.nan, dtype=torch.float64)
+    for position, code in enumerate(tree.codes):
+        try:
+            found = {one: part for one, part in links.fractions(code).items() if one in rows}
+        except CodeError:
+            continue
+        if found:
+            members = points[[rows[one] for one in found]]
+            weights = torch.tensor(list(found.values()), dtype=torch.float64)
+            result[position] = (
+                members[0] if len(found) == 1 else centroid(members, weights, c=curvature)
+            )
+    return result
+
+
+def counterparts(code: str, links: Concordance) -> np.ndarray:
+    """Return the fractions of a code over the deepest codes of the target, float64 ``(leaves,)``.
+
+    Raises:
+        CodeError: it is no code of the source, or has no counterpart.
+    """
+    level = links.targets_of.leaf_level
+    fractions = links.fractions(code, level)
+    tree = links.targets_of
+    return np.array([fractions.get(tree.codes[i], 0.0) for i in tree.leaves.tolist()])

@@ -1,0 +1,115 @@
+"""Answers in other classifications, and the points of their codes."""
+
+import numpy as np
+import pytest
+import torch
+
+from naics_embed.classifications.classification import Classification
+from naics_embed.classifications.concordance import Concordance, concordance
+from naics_embed.classifications.steps import direct_step
+from naics_embed.errors import CodeError, UserError
+from naics_embed.geometry.lorentz import centroid, pairwise_distance
+from naics_embed.search.across import AcrossTable
+from naics_embed.search.classification_points import classification_points
+from naics_embed.search.code_table import CodeTable
+from naics_embed.search.coder import Coder
+from naics_embed.search.text_fractions import TextParts, whole_codes
+from tests.tiny_bundle import write_tiny_bundle
+
+TEXTS = ['corn farming', 'dental offices', 'xylophone zzz']
+
+
+@pytest.fixture(scope='module')
+def coder(encoder, tmp_path_factory) -> Coder:
+    folder = tmp_path_factory.mktemp('classified')
+    return Coder.load(write_tiny_bundle(folder / 'bundle', encoder, coder=True))
+
+
+@pytest.fixture(scope='module')
+def table(coder) -> CodeTable:
+    return CodeTable(coder.searcher.bundle)
+
+
+def test_points_are_centroids_by_fractions(table):
+    points = classification_points('isic4', table.taxonomy.codes, table.points, table.curvature)
+    tree, links = Classification.load('isic4'), concordance('isic4', 'naics2022')
+    for code in ('0112', '0111', '62', 'A', '6201'):
+        fractions = links.fractions(code)
+        rows = [table.taxonomy.index(one) for one in fractions]
+        weights = torch.tensor(list(fractions.values()), dtype=torch.float64)
+        expected = centroid(table.points[rows], weights, c=table.curvature)
+        torch.testing.assert_close(points[tree.index(code)], expected)
+    lacking = [tree.codes[i] for i in range(len(tree)) if points[i].isnan().any()]
+    assert lacking == ['98', '981', '9810', '982', '9820']
+    same = classification_points('naics2022', table.taxonomy.codes, table.points, table.curvature)
+    torch.testing.assert_close(same, table.points)
+
+
+def test_similar_codes_of_another_classification(table):
+    across = AcrossTable(table)
+    near = across.similar('111160', 'naics2022', 'isic4', k=3)
+    assert {found.level for found in near} == {4}
+    assert (near[0].code, near[0].fraction) == ('0112', 1.0)
+    assert near[0].distance < 1e-6, 'rice is rice'
+    back = across.similar('SIC 0112', 'sic', 2022, k=2)
+    assert back[0].code == '111160'
+    own = across.similar('0111', 'isic4', 'isic4', k=5)
+    assert '0111' not in {found.code for found in own}
+    assert [found.distance for found in own] == sorted(found.distance for found in own)
+    with pytest.raises(CodeError, match=r'9810 of ISIC Rev\. 4 has no counterpart'):
+        across.similar('9810', 'isic4', 'naics2022')
+    with pytest.raises(UserError, match=r'ISIC Rev\. 4 has no level 5'):
+        across.similar('111160', 2022, 'isic4', level=5)
+    with pytest.raises(UserError, match='k must be at least 1'):
+        across.similar('111160', 2022, 'isic4', k=0)
+
+
+def test_codes_of_two_classifications_compared(table):
+    across = AcrossTable(table)
+    found = across.compare('111110', '0111', 'naics2022', 'isic4')
+    a = across.points('naics2022')[[Classification.load(2022).index('111110')]]
+    b = across.points('isic4')[[Classification.load('isic4').index('0111')]]
+    assert found.distance == pytest.approx(float(pairwise_distance(a, b, c=table.curvature)[0, 0]))
+    assert found.fraction == 1
+    assert 0 < found.fraction_back < 1
+    assert across.compare('111110', '0112', 2022, 'isic4').fraction == 0
+
+
+def test_parts_by_texts(coder):
+    rule = TextParts.of_coder(coder)
+    links = Concordance('sic1987', 'naics2022', rule)
+    sums = links.matrix().sum(axis=1)
+    assert sums[[code not in links.without for code in links.codes]] == pytest.approx(1)
+    found = {link.target: link for link in links.links('7379')}
+    assert {link.fraction_method for link in found.values()} == {'estimate (text)'}
+    [*fractions] = (link.fraction for link in found.values())
+    assert len(set(fractions)) == 3, 'not equal parts'
+    titles = Concordance('sic1987', 'naics2022', TextParts.of_searcher(coder.searcher))
+    assert sum(titles.fractions('7379').values()) == pytest.approx(1)
+    spanish = Concordance('scian2018', 'isic4', rule)
+    several = next(code for code in spanish.codes if len(spanish.targets(code)) > 1)
+    assert {x.fraction_method for x in spanish.links(several)} == {'estimate (equal)'}
+
+
+def test_texts_of_a_counterpart_are_those_of_codes_that_belong_to_it_as_a_whole():
+    whole = whole_codes('isic4')
+    assert {'111110', '111140', '111150'} <= set(whole['0111'])
+    for code, sources in whole.items():
+        assert all(concordance('naics2022', 'isic4').targets(one) == [code] for one in sources)
+
+
+def test_each_text_of_a_code_votes_for_what_is_most_like_it():
+    step = direct_step('naics2022', 'naics2017')
+    code, targets = next((a, found) for a, found in step.targets.items() if len(found) == 2)
+    tree = Classification.load('naics2017')
+    first = tree[targets[0]].title
+
+    def embed(texts):
+        own = Classification.load('naics2022')[code].title
+        return np.eye(2)[[0 if text in (first, own) else 1 for text in texts]]
+
+    # Its title and three of its four texts are like the first, and one is like the second.
+    rule = TextParts(embed, lambda a, b: 100 * (a @ b.T), {code: np.eye(2)[[0, 0, 0, 1]]})
+    weights, method = rule.parts('naics2022', code, 'naics2017', targets)
+    assert weights == pytest.approx([0.8, 0.2])
+    assert method == 'estimate (text)'
