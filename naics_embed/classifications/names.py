@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from naics_embed.code_spelling import LEAST, MOST
 from naics_embed.errors import UserError
-from naics_embed.taxonomy import LEVELS
 
 NAICS, ISIC, SIC = 'naics', 'isic', 'sic'
 """Systems of levels: 2 to 6 digits; section, division, group and class; the same of the SIC."""
@@ -72,7 +72,8 @@ def classification_name(value: object) -> str:
 
 def levels_of(name: str) -> tuple[int, ...]:
     """Return the levels of a classification, top first."""
-    return LEVELS if EDITIONS[name].system == NAICS else CLASS_LEVELS
+    naics = EDITIONS[name].system == NAICS
+    return tuple(range(LEAST, MOST + 1)) if naics else CLASS_LEVELS
 
 
 def edition_of(value: object) -> Edition:
