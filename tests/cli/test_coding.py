@@ -271,7 +271,7 @@ def test_one_wrong_code_ends_nothing(cli):
     done = cli('concord', '5112', '541599', '5415', '--json')
     assert done.status == 0
     assert [row['target'] for row in json.loads(done.out)] == ['5132', '5415']
-    assert '541599 is not a code of NAICS 2017; under 54151 there are 541511' in done.err
+    assert '541599 is not a code of NAICS 2017; under 5415 there are 541511' in done.err
     assert cli('concord', '999999').status == 2
 
 
