@@ -14,6 +14,7 @@ from naics_embed.errors import UserError
 from naics_embed.search.suggest import Suggestion
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
+from naics_embed.service.extras import Wanted
 from naics_embed.taxonomy import LEAF_LEVEL
 
 NAME = 'naics-embed'
@@ -56,6 +57,15 @@ def make_server(engine: Engine) -> MCPServer[Any]:
             return engine.code(texts, k, level, confidence, evidence)
         except UserError as error:
             raise ToolError(str(error)) from error
+
+    @server.tool(title='Question to ask', annotations=READ_ONLY)
+    def question(text: Text) -> answers.CodedText:
+        """Give the question that would separate the likely codes of a description best, if any."""
+        try:
+            coded = engine.code([text], 3, LEAF_LEVEL, 0.8, 0, Wanted(ask=True))
+        except UserError as error:
+            raise ToolError(str(error)) from error
+        return coded.answers[0]
 
     @server.tool(title='Search codes by words', annotations=READ_ONLY)
     def search(

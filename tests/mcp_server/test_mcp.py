@@ -35,6 +35,7 @@ async def ask(server) -> dict:
         return {
             'tools': {tool.name: tool for tool in listed.tools},
             'code': await call('code', texts=['soybean farming', 'dog kennels'], k=2),
+            'question': await call('question', text='farming'),
             'search': await call('search', words='soyb'),
             'card': await call('card', code='31-33', similar=2),
             'concord': await call('concord', codes=['541511'], source=2017, target=2022),
@@ -45,12 +46,13 @@ async def ask(server) -> dict:
 
 
 def check(found: dict) -> None:
-    assert {'code', 'search', 'card', 'concord'} <= set(found['tools'])
+    assert {'code', 'question', 'search', 'card', 'concord'} <= set(found['tools'])
     assert all(tool.annotations.read_only_hint for tool in found['tools'].values())
     coded = found['code'].structured_content
     assert coded['answers'][0]['hits'][0]['code'] == '111110'
     assert coded['provenance']['classification'] == 'NAICS'
     assert found['search'].structured_content['result'][0]['code'] == '111110'
+    assert 'question' in found['question'].structured_content
     card = found['card'].structured_content
     assert card['official'] == '31-33'
     assert 'coordinates' not in card
