@@ -6,7 +6,7 @@ import typer
 
 from naics_embed.cli.in_use import bundle_or_starter, say_starter
 from naics_embed.cli.progress import EVERY_S, rows_done
-from naics_embed.cli.search import BundleOption
+from naics_embed.cli.search import BundleOption, ClassificationOption
 from naics_embed.cli.user_tables import copy_of, table_read, table_written
 from naics_embed.errors import UserError
 from naics_embed.text.inference.precisions import FLOAT32
@@ -61,7 +61,11 @@ def code(
             envvar='NAICS_EMBED_CONNECTION',
         ),
     ] = None,
-    level: Annotated[int, typer.Option(help='Digits of the best code, 2 to 6.')] = 6,
+    classification: ClassificationOption = 'naics2022',
+    level: Annotated[
+        int | None,
+        typer.Option(help='Level of the codes: 2 to 6 digits; 1 to 4 in ISIC, NACE and SIC.'),
+    ] = None,
     confidence: Annotated[
         float, typer.Option(help='Least probability of the confident code.')
     ] = 0.8,
@@ -70,9 +74,12 @@ def code(
         str | None,
         typer.Option(help='Columns to add, such as code,probability,status; all by default.'),
     ] = None,
-    prefix: Annotated[str, typer.Option(help='What the names of added columns begin with.')] = (
-        'naics_'
-    ),
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            help='What the names of added columns begin with: naics_, or the classification.'
+        ),
+    ] = None,
     provenance: Annotated[
         bool,
         typer.Option(
@@ -110,9 +117,10 @@ def code(
     bundle: BundleOption = None,
 ) -> None:
     """Code every row of a file; a run that was stopped resumes."""
+    from naics_embed.classifications.names import NAICS2022, edition_of, levels_of
     from naics_embed.evidence.prior_settings import PriorCodeSettings
     from naics_embed.search.bulk import FileJob, code_file, open_job
-    from naics_embed.search.coded_columns import ColumnOptions
+    from naics_embed.search.coded_columns import PREFIX, ColumnOptions
     from naics_embed.search.options import check_k_and_level
     from naics_embed.search.status import in_a_line
     from naics_embed.search.text_columns import describe, text_columns
@@ -120,12 +128,18 @@ def code(
     from naics_embed.tabular.dialect import DialectOptions
     from naics_embed.tabular.open import ReadOptions
 
-    check_k_and_level(top, level)
+    edition = edition_of(classification)
+    levels = levels_of(edition.name)
+    check_k_and_level(top, levels[-1] if level is None else level, levels)
+    if prefix is None:
+        prefix = PREFIX if edition.name == NAICS2022 else f'{edition.name}_'
     if not 0 < confidence <= 1:
         raise UserError(f'--confidence must be above 0 and at most 1, not {confidence}')
     path = bundle_or_starter(bundle)
     chosen = None if columns is None else tuple(name.strip() for name in columns.split(','))
     prior = None
+    if prior_column is not None and edition.name != NAICS2022:
+        raise UserError(f'--prior-column is for {NAICS2022} only, not for {edition.name}')
     if prior_column is not None:
         from naics_embed.cli.checkout import section
         from naics_embed.cli.labelled_files import vintage_of
@@ -150,7 +164,7 @@ def code(
             confidence,
             part_rows,
             ReadOptions(dialect.checked(), sheet),
-            ColumnOptions(prefix, top, chosen, provenance),
+            ColumnOptions(prefix, top, chosen, provenance, classification=edition.name),
             prior,
             copy_of(file, source, query),
         )

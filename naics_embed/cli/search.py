@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naics_embed.classifications.names import NAICS2022, classification_name, levels_of
 from naics_embed.cli.card import print_card
 from naics_embed.cli.in_use import bundle_or_starter, say_starter
 from naics_embed.cli.streams import given_texts
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 BundleOption = Annotated[
     Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
+]
+ClassificationOption = Annotated[
+    str, typer.Option(help='Of the codes; `classifications` lists them.')
 ]
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
 
@@ -48,7 +52,11 @@ def search(
         ),
     ],
     k: Annotated[int, typer.Option('-k', help='How many codes.')] = 5,
-    level: Annotated[int, typer.Option(help='Digits of the codes, 2 to 6.')] = 6,
+    classification: ClassificationOption = 'naics2022',
+    level: Annotated[
+        int | None,
+        typer.Option(help='Level of the codes: 2 to 6 digits; 1 to 4 in ISIC, NACE and SIC.'),
+    ] = None,
     confidence: Annotated[
         float, typer.Option(help='Least probability of the confident code.')
     ] = 0.8,
@@ -73,18 +81,22 @@ def search(
     from naics_embed.search.options import check_confidence, check_evidence, check_k_and_level
 
     # Checked before torch is loaded, so that a mistake is said at once.
-    check_k_and_level(k, level)
+    name = classification_name(classification)
+    levels = levels_of(name)
+    check_k_and_level(k, levels[-1] if level is None else level, levels)
+    if distance and name != NAICS2022:
+        raise UserError(f'--distance ranks codes of {NAICS2022} only, not of {name}')
     check_confidence(confidence)
     check_evidence(evidence)
     texts = given_texts(texts)
     path = bundle_or_starter(bundle)
     from naics_embed.search.code_lookup import check_codes, looks_like_code
 
-    check_codes(path, [text for text in texts if looks_like_code(text)])
+    codes = [text for text in texts if looks_like_code(text)] if name == NAICS2022 else []
+    check_codes(path, codes)
     from naics_embed.search.card import card_of
     from naics_embed.search.code_table import CodeTable
 
-    codes = [text for text in texts if looks_like_code(text)]
     table = CodeTable.load(path) if codes else None
     cards = {code: card_of(table, code, k) for code in codes} if table is not None else {}
     found = iter(
@@ -99,6 +111,7 @@ def search(
             ask=ask,
             coverage=coverage,
             terminal=ask and not as_json and sys.stdin.isatty(),
+            classification=name,
         )
     )
     results: list[Any] = [cards.get(text) or next(found) for text in texts]
@@ -123,7 +136,7 @@ def _answers(
     texts: list[str],
     path: Path,
     k: int,
-    level: int,
+    level: int | None,
     confidence: float,
     evidence: int,
     *,
@@ -131,6 +144,7 @@ def _answers(
     ask: bool,
     coverage: float | None,
     terminal: bool,
+    classification: str,
 ) -> 'Sequence[Answer | list[Hit]]':
     """Return answers of the coder, or hits by distance alone; questions are put on a terminal."""
     from naics_embed.bundle.storage import CODER
@@ -144,6 +158,7 @@ def _answers(
         options: dict[str, Any] = {
             'k': k,
             'level': level,
+            'classification': classification,
             'confidence': confidence,
             'evidence': evidence,
             'ask': ask,
@@ -160,9 +175,12 @@ def _answers(
             '--ask and --coverage need a bundle with a coder, and no --distance: distances have '
             'no calibrated probabilities'
         )
+    if classification != NAICS2022:
+        raise UserError(f'bundle {path} has no coder, which codes of {classification} need')
     from naics_embed.search.searcher import Searcher
+    from naics_embed.taxonomy import LEAF_LEVEL
 
-    return Searcher.load(path).search(texts, k=k, level=level)
+    return Searcher.load(path).search(texts, k=k, level=LEAF_LEVEL if level is None else level)
 
 
 def _content(text: str, result: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from naics_embed.bundle.provenance import Provenance
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.questions.question import Question
 from naics_embed.search.searcher import Hit
 from naics_embed.search.status import SAYS_NOTHING, status_of
@@ -68,6 +69,7 @@ class Answer:
         code_set: codes that hold the right one with a stated probability, if requested.
         name_alone: whether the text is the name of a company that names no trade.
         provenance: which bundle gave it, and when.
+        classification: of the codes.
     """
 
     text: str
@@ -83,6 +85,7 @@ class Answer:
     code_set: CodeSet | None = None
     name_alone: bool = False
     provenance: Provenance | None = field(default=None, compare=False)
+    classification: str = NAICS2022
 
     @property
     def status(self) -> str:

@@ -68,7 +68,7 @@ class FileJob:
     source: Path
     column: TextColumns
     out: Path
-    level: int = 6
+    level: int | None = None
     confidence: float = 0.8
     part_rows: int = 2048
     reading: ReadOptions = field(default_factory=ReadOptions)

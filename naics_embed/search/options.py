@@ -1,17 +1,18 @@
 """Options of a search, checked before anything is loaded: this needs neither torch nor a bundle."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 from naics_embed.errors import UserError
 from naics_embed.taxonomy import LEVELS
 
 
-def check_k_and_level(k: int, level: int) -> None:
+def check_k_and_level(k: int, level: int, levels: Sequence[int] = LEVELS) -> None:
     """Raise UserError where the number of codes or the level is out of range, or no number."""
     if not is_whole(k) or k < 1:
         raise UserError(f'k must be at least 1, not {k!r}')
-    if not is_whole(level) or level not in LEVELS:
-        raise UserError(f'level must be one of {", ".join(map(str, LEVELS))}, not {level!r}')
+    if not is_whole(level) or level not in levels:
+        raise UserError(f'level must be one of {", ".join(map(str, levels))}, not {level!r}')
 
 
 def is_whole(value: object) -> bool:

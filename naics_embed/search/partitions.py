@@ -55,7 +55,7 @@ class PartitionSettings:
     """
 
     column: TextColumns
-    level: int
+    level: int | None
     confidence: float
     part_rows: int
     precision: str = FLOAT32

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.evidence.reliability import PriorCode
 from naics_embed.search.coder import Answer, Coder
 from naics_embed.search.prior_codes import PriorCodes
 from naics_embed.search.searcher import Hit
-from naics_embed.taxonomy import LEVELS, canonical_code
+from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
 
 LEAST = 1e-12
 """Probabilities below count as this, so that none of a light text excludes a code."""
@@ -58,9 +59,10 @@ def search_several(
     coder: Coder,
     rows: Sequence[Weighed],
     k: int,
-    level: int,
+    level: int | None,
     confidence: float,
     prior: tuple[PriorCodes, Sequence[PriorCode | None]] | None = None,
+    classification: str = NAICS2022,
 ) -> list[Answer]:
     """Return ranked codes and the confident code of each row.
 
@@ -71,6 +73,7 @@ def search_several(
         level: digits of the codes ranked.
         confidence: least probability of the confident code.
         prior: how far prior codes are trusted, and that of each row.
+        classification: of the codes; see `Coder.search`.
 
     Returns:
         An answer a row. A row has no point, so the distances of its hits are NaN.
@@ -81,9 +84,41 @@ def search_several(
     p = row_probabilities(coder, rows)
     if prior is not None:
         p = prior[0].fused(p, prior[1])
+    if classification != NAICS2022:
+        return _classified(coder, rows, p, k, level, confidence, classification)
+    level = LEAF_LEVEL if level is None else level
     return [
         _answer(coder, row, own, levels, k, level, confidence)
         for row, own in zip(rows, p, strict=True)
+    ]
+
+
+def _classified(
+    coder: Coder,
+    rows: Sequence[Weighed],
+    p: np.ndarray,
+    k: int,
+    level: int | None,
+    confidence: float,
+    classification: str,
+) -> list[Answer]:
+    found = coder.codes_of(classification).found(p, None, k, level, confidence)
+    _, sectors = _codes_of(coder, LEVELS[0])
+    likely = np.add.reduceat(p, sectors, axis=1).max(axis=1)
+    provenance = coder.provenance.now()
+    return [
+        Answer(
+            '; '.join(text for text, _ in row),
+            hits,
+            path,
+            confident,
+            confidence,
+            starter=coder.starter,
+            name_alone=all(coder.name_alone(own, float(sector)) for own, _ in row),
+            provenance=provenance,
+            classification=classification,
+        )
+        for row, sector, (hits, path, confident) in zip(rows, likely, found, strict=True)
     ]
 
 

@@ -267,6 +267,23 @@ def test_codes_across_classifications(cli, bundle):
     assert cli('similar', '9810', '--from', 'isic4', '--bundle', bundle).status == 2
 
 
+def test_texts_get_codes_of_any_classification(cli, bundle, tmp_path):
+    source, out = tmp_path / 'in.csv', tmp_path / 'out.csv'
+    source.write_text('text\ncorn farming\n')
+    done = cli('code', source, '--classification', 'isic4', '-o', out, '--bundle', bundle)
+    assert done.status == 0, done.err
+    assert len(pl.read_csv(out, infer_schema=False)['isic4_code'][0]) == 4
+    wrong = cli('code', source, '--classification', 'isic4', '--level', 6, '-o', out)
+    assert 'level must be one of 1, 2, 3, 4, not 6' in wrong.err or wrong.status == 2
+    [answer] = json.loads(
+        cli('search', 'corn farming', '--classification', 'sic', '--json', '--bundle', bundle).out
+    )
+    assert answer['classification'] == 'sic1987'
+    assert [step['level'] for step in answer['path']] == [1, 2, 3, 4]
+    by_distance = cli('search', 'corn', '--classification', 'sic', '--distance', '--bundle', bundle)
+    assert '--distance ranks codes of naics2022 only' in by_distance.err
+
+
 def test_one_wrong_code_ends_nothing(cli):
     done = cli('concord', '5112', '541599', '5415', '--json')
     assert done.status == 0

@@ -1,6 +1,7 @@
 """Answers in other classifications, and the points of their codes."""
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -10,9 +11,12 @@ from naics_embed.classifications.steps import direct_step
 from naics_embed.errors import CodeError, UserError
 from naics_embed.geometry.lorentz import centroid, pairwise_distance
 from naics_embed.search.across import AcrossTable
+from naics_embed.search.bulk import FileJob, code_file
 from naics_embed.search.classification_points import classification_points
 from naics_embed.search.code_table import CodeTable
+from naics_embed.search.coded_columns import ColumnOptions
 from naics_embed.search.coder import Coder
+from naics_embed.search.several_texts import search_several
 from naics_embed.search.text_fractions import TextParts, whole_codes
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -28,6 +32,83 @@ def coder(encoder, tmp_path_factory) -> Coder:
 @pytest.fixture(scope='module')
 def table(coder) -> CodeTable:
     return CodeTable(coder.searcher.bundle)
+
+
+@pytest.mark.parametrize('name', ['isic4', 'nace21', 'sic1987', 'naics2017'])
+def test_probabilities_are_summed_over_the_correspondence(coder, name):
+    """Not those of the best code translated: every code of NAICS 2022 gives its part."""
+    p = coder.probabilities(TEXTS)
+    links, tree = concordance('naics2022', name), Classification.load(name)
+    codes = [coder.searcher.codes[leaf] for leaf in coder.leaves]
+    for row, answer in enumerate(coder.search(TEXTS, k=2000, classification=name)):
+        sums: dict[str, float] = {}
+        for code, value in zip(codes, p[row], strict=True):
+            if code in links.without:
+                continue
+            for target, fraction in links.fractions(code, tree.leaf_level).items():
+                sums[target] = sums.get(target, 0.0) + value * fraction
+        assert {hit.code: hit.probability for hit in answer.hits} == pytest.approx(sums)
+        reached = 1 - sum(p[row][codes.index(code)] for code in links.without)
+        assert sum(hit.probability for hit in answer.hits) == pytest.approx(reached)
+        assert [step.level for step in answer.path] == list(tree.levels)
+        assert answer.path[-1].code == answer.hits[0].code
+        for above, below in zip(answer.path, answer.path[1:], strict=False):
+            assert tree.above(below.code, above.level) == above.code
+            assert above.probability >= below.probability - 1e-12
+        assert np.isfinite([hit.distance for hit in answer.hits]).all()
+        assert answer.classification == name
+
+
+def test_the_sum_may_be_another_class_than_that_of_the_best_code(coder):
+    """Three codes of one class together are likelier than the best code of another."""
+    codes = coder.codes_of('isic4')
+    links = concordance('naics2022', 'isic4')
+    leaves = [coder.searcher.codes[leaf] for leaf in coder.leaves]
+    p = np.zeros((1, len(leaves)))
+    p[0, leaves.index('111160')] = 0.4
+    for code in ('111110', '111140', '111150'):
+        p[0, leaves.index(code)] = 0.2
+    [(hits, path, confident)] = codes.found(p, None, 2, None, 0.5)
+    assert confident == hits[0]
+    assert links.fractions('111160') == {'0112': 1.0}
+    assert [(hit.code, hit.probability) for hit in hits] == [
+        ('0111', pytest.approx(0.6)),
+        ('0112', pytest.approx(0.4)),
+    ]
+    assert [step.code for step in path] == ['A', '01', '011', '0111']
+    assert path[0].probability == pytest.approx(1)
+
+
+def test_levels_of_a_classification(coder):
+    [answer] = coder.search('corn farming', level=1, classification='NACE Rev. 2.1')
+    assert len(answer.hits[0].code) == 1
+    assert [step.level for step in answer.path] == [1]
+    with pytest.raises(UserError, match='level must be one of 1, 2, 3, 4, not 6'):
+        coder.search('corn farming', level=6, classification='isic4')
+    with pytest.raises(UserError, match='there is no classification'):
+        coder.search('corn farming', classification='isic9')
+    with pytest.raises(UserError, match='prior codes are for naics2022 only'):
+        coder.search('corn farming', evidence=1, classification='isic4')
+
+
+def test_a_row_of_several_texts(coder):
+    rows = [(('corn farming', 1.0), ('dental offices', 0.2))]
+    [answer] = search_several(coder, rows, 3, None, 0.1, classification='sic1987')
+    assert len(answer.hits[0].code) == 4
+    assert answer.classification == 'sic1987'
+
+
+def test_a_file(coder, tmp_path):
+    source, out = tmp_path / 'in.csv', tmp_path / 'out.csv'
+    pl.DataFrame({'what': [*TEXTS, '']}).write_csv(source)
+    columns = ColumnOptions('nace21_', 2, classification='nace21')
+    report = code_file(coder, FileJob(source, 'what', out, columns=columns))
+    assert (report.rows, report.bad) == (4, 1)
+    frame = pl.read_csv(out, infer_schema=False)
+    [first, *_] = coder.search(TEXTS, k=2, classification='nace21')
+    assert frame['nace21_code'][0] == first.hits[0].official
+    assert '.' in frame['nace21_code'][0]
+    assert frame['nace21_code_2'][0] == first.hits[1].official
 
 
 def test_points_are_centroids_by_fractions(table):
