@@ -134,8 +134,12 @@ class LogsConfig:
         requests: whether each request has a line: route, status and time, never its text.
         traces: whether spans are sent by OTLP; where to is in the variables of OpenTelemetry, such
             as ``OTEL_EXPORTER_OTLP_ENDPOINT``.
+        answers: folder for a line an answer, which ``naics-embed monitor`` reads; null for none.
+        answer_texts: whether these lines hold the texts.
     """
 
     json: bool = False
     requests: bool = False
     traces: bool = False
+    answers: str | None = None
+    answer_texts: bool = False

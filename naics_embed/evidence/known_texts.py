@@ -122,6 +122,19 @@ class KnownTexts:
         scores[6] = self.characters.scores([grams(text, self.settings.gram) for text in kept])
         return np.moveaxis(scores, 0, -1)
 
+    def unknown_share(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the share of the words of each text that no known text has, float64 ``(n,)``.
+
+        It is 0 for a text without words.
+        """
+        vocabulary = self.words.position
+        shares = np.zeros(len(texts))
+        for row, text in enumerate(texts):
+            stems = words(plain(text, self.settings.characters_read))
+            if stems:
+                shares[row] = sum(stem not in vocabulary for stem in stems) / len(stems)
+        return shares
+
     def nearest_texts(
         self, embedding: np.ndarray, leaf: int, count: int
     ) -> list[tuple[str, float]]:

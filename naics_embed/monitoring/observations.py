@@ -4,11 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from naics_embed.errors import UserError
-from naics_embed.evidence.terms import plain, words
 from naics_embed.search.coded_columns import PREFIX, UNREADABLE
 from naics_embed.search.coder import Coder
 from naics_embed.search.searcher import text_fault
@@ -46,6 +44,7 @@ def observe(coder: Coder, texts: Sequence[str], time: datetime | None = None) ->
         UserError: a text is empty or no text.
     """
     answers = coder.search(texts, k=1)
+    unknown = coder.evidence.unknown_share([answer.text for answer in answers])
     return pl.DataFrame(
         {
             'time': [time] * len(answers),
@@ -53,27 +52,14 @@ def observe(coder: Coder, texts: Sequence[str], time: datetime | None = None) ->
             'probability': [answer.hits[0].probability for answer in answers],
             'status': [answer.status for answer in answers],
             'words': [len(answer.text.split()) for answer in answers],
-            'unknown_words': unknown_words(coder, [answer.text for answer in answers]).tolist(),
+            'unknown_words': coder.evidence.unknown_share(
+                [answer.text for answer in answers]
+            ).tolist(),
             'familiarity': [answer.familiarity for answer in answers],
             'bundle': [coder.searcher.bundle.path.name] * len(answers),
         },
         schema=SCHEMA,
     )
-
-
-def unknown_words(coder: Coder, texts: Sequence[str]) -> np.ndarray:
-    """Return the share of the words of each text that no known text has, float64 ``(n,)``.
-
-    It is 0 for a text without words.
-    """
-    vocabulary = coder.evidence.words.position
-    limit = coder.evidence.settings.characters_read
-    shares = np.zeros(len(texts))
-    for row, text in enumerate(texts):
-        stems = words(plain(text, limit))
-        if stems:
-            shares[row] = sum(stem not in vocabulary for stem in stems) / len(stems)
-    return shares
 
 
 def read_observations(path: Path) -> pl.DataFrame:
@@ -143,7 +129,7 @@ def read_coded(
             readable = [text if text_fault(text) is None else '' for text in texts]
             values['words'] = [len(text.split()) for text in readable]
             if coder is not None:
-                values['unknown_words'] = unknown_words(coder, readable).tolist()
+                values['unknown_words'] = coder.evidence.unknown_share(readable).tolist()
         values['probability'] = [_number(value) for value in values['probability']]
         if 'familiarity' in values:
             values['familiarity'] = [_number(value) for value in values['familiarity']]

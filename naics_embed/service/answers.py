@@ -115,6 +115,11 @@ class CodedText(BaseModel):
         description='Whether nothing was trained and a starter answers: less accurate, and its '
         'probabilities hold for texts of our own only.',
     )
+    familiarity: float | None = Field(
+        None,
+        description='Greatest cosine with a known text. Where it is low, the probability rests on '
+        'little that is alike.',
+    )
     question: Question | None = Field(
         None, description='If asked for, and if one would help; send it back in `replies`.'
     )

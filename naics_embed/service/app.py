@@ -151,7 +151,7 @@ def _add_coding(app: FastAPI, service: Service) -> None:
         service.metrics.batch.observe(1)
         wanted = Wanted(ask, coverage)
         return await service.run(
-            lambda engine: json_answer(engine.search(q, k, level, confidence, wanted))
+            lambda engine: json_answer(service.searched(engine, q, k, level, confidence, wanted))
         )
 
 

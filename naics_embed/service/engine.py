@@ -1,5 +1,6 @@
 """What a loaded bundle answers."""
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -207,6 +208,7 @@ class Engine:
             backoff=confident,
             confidence=answer.confidence,
             starter=answer.starter,
+            familiarity=None if math.isnan(answer.familiarity) else answer.familiarity,
             question=shown_question(answer.question),
             missing=list(answer.missing),
             code_set=shown_set(answer.code_set),

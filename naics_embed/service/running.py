@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 from fastapi import Response
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 
 from naics_embed.config.service import ServiceConfig
 from naics_embed.service import answers
+from naics_embed.service.answer_log import AnswerLog
 from naics_embed.service.engine import Engine
 from naics_embed.service.extras import Wanted
 from naics_embed.service.metrics import Metrics
@@ -38,6 +40,12 @@ class Service:
         self.engine: Engine | None = None
         self.failure: BaseException | None = None
         self.shadow: Shadow | None = None
+        folder = config.logs.answers
+        self.answer_log = (
+            None
+            if folder is None
+            else AnswerLog(Path(folder).expanduser(), texts=config.logs.answer_texts)
+        )
         self.loaded_at: str | None = None
         self.after_loading: list[Callable[[], object]] = []
         self._begun = time.monotonic()
@@ -77,6 +85,8 @@ class Service:
             return engine.code(joined, k, level, confidence, evidence, wanted).answers
 
         def finish(coded: list[answers.CodedText]) -> Response:
+            if self.answer_log is not None:
+                self.answer_log.write(engine.coder, coded)
             if self.shadow is not None and not wanted.replies:
                 self.shadow.offer(texts, coded, level)
             return json_answer(answers.CodeAnswer(answers=coded, provenance=engine.origin()))
@@ -86,6 +96,15 @@ class Service:
         alone = object() if wanted.replies else None
         kind = (engine.bundle, k, level, confidence, evidence, wanted.ask, wanted.coverage, alone)
         return await self._limited(self.pool.run_together(kind, texts, work, finish))
+
+    def searched(
+        self, engine: Engine, query: str, k: int, level: int, confidence: float, wanted: Wanted
+    ) -> answers.SearchAnswer:
+        """Return what an engine finds, and log it where that is wanted; see `Engine.search`."""
+        found = engine.search(query, k, level, confidence, wanted)
+        if self.answer_log is not None and found.answer is not None:
+            self.answer_log.write(engine.coder, [found.answer])
+        return found
 
     def use(self, engine: Engine) -> Engine | None:
         """Use an engine for the requests that begin from now on; return the one before."""

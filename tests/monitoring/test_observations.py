@@ -13,7 +13,6 @@ from naics_embed.monitoring.observations import (
     observe,
     read_coded,
     read_observations,
-    unknown_words,
     write_observations,
 )
 from naics_embed.monitoring.reference import reference_of_bundle
@@ -60,12 +59,8 @@ def test_what_is_observed_holds_no_text(coder):
 
 def test_unknown_words(coder):
     known = coder.evidence.words.terms[0]
-    assert unknown_words(coder, [known, f'{known} zzyzx', '', 'qqqq zzyzx']).tolist() == [
-        0,
-        0.5,
-        0,
-        1,
-    ]
+    given = [known, f'{known} zzyzx', '', 'qqqq zzyzx']
+    assert coder.evidence.unknown_share(given).tolist() == [0, 0.5, 0, 1]
 
 
 @pytest.mark.parametrize('name', ['coded.csv', 'coded.parquet'])
