@@ -44,7 +44,7 @@ def observe(coder: Coder, texts: Sequence[str], time: datetime | None = None) ->
         UserError: a text is empty or no text.
     """
     answers = coder.search(texts, k=1)
-    unknown = coder.evidence.unknown_share([answer.text for answer in answers])
+    coder.evidence.unknown_share([answer.text for answer in answers])
     return pl.DataFrame(
         {
             'time': [time] * len(answers),
