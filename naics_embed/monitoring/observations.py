@@ -44,7 +44,7 @@ def observe(coder: Coder, texts: Sequence[str], time: datetime | None = None) ->
         UserError: a text is empty or no text.
     """
     answers = coder.search(texts, k=1)
-    coder.evidence.unknown_share([answer.text for answer in answers])
+    unknown = coder.evidence.unknown_share([answer.text for answer in answers])
     return pl.DataFrame(
         {
             'time': [time] * len(answers),
@@ -52,9 +52,7 @@ def observe(coder: Coder, texts: Sequence[str], time: datetime | None = None) ->
             'probability': [answer.hits[0].probability for answer in answers],
             'status': [answer.status for answer in answers],
             'words': [len(answer.text.split()) for answer in answers],
-            'unknown_words': coder.evidence.unknown_share(
-                [answer.text for answer in answers]
-            ).tolist(),
+            'unknown_words': unknown.tolist(),
             'familiarity': [answer.familiarity for answer in answers],
             'bundle': [coder.searcher.bundle.path.name] * len(answers),
         },
