@@ -68,7 +68,7 @@ def write(
             seed,
         )
     frame.write_parquet(out / 'labelled.parquet')
-    return Result({'labelled': 'labelled.parquet'}, metrics)
+    return Result({'labelled': 'labelled.parquet'}, dict(metrics))
 
 
 def _drawn(

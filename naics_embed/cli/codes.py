@@ -70,8 +70,8 @@ def similar(
         from naics_embed.search.across import AcrossTable
 
         near = AcrossTable(_table(bundle)).similar(code, one, other, k, level)
-        columns = ('official', 'title', 'distance', 'fraction')
-        show_rows([asdict(found) for found in near], columns, as_json=as_json)
+        across = ('official', 'title', 'distance', 'fraction')
+        show_rows([asdict(found) for found in near], across, as_json=as_json)
         return
     rows = [asdict(near) for near in _table(bundle, code).similar(code, k, level, by=by.value)]
     columns: tuple[str, ...] = ('official', 'title', 'distance', 'tree_distance', 'shared')

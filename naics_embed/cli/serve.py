@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -132,8 +132,9 @@ def _config(
     for name, value in named.items():
         section, dot, key = name.rpartition('.')
         plain = str(value) if isinstance(value, Path) else value
-        inner = replace(getattr(config, section), **{key: plain}) if dot else plain
-        config = replace(config, **{section if dot else name: inner})
+        inner: Any = replace(getattr(config, section), **{key: plain}) if dot else plain
+        changed: dict[str, Any] = {section if dot else name: inner}
+        config = replace(config, **changed)
     return config
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from naics_embed.config.service import ServiceConfig
 from naics_embed.mcp_server.tools import make_server
 from naics_embed.service.engine import Engine
-from naics_embed.service.server import is_loopback
+from naics_embed.service.listening import is_loopback
 
 log = logging.getLogger(__name__)
 

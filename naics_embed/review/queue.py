@@ -39,9 +39,8 @@ def next_items(
             query = _waiting(batch, user, [*without, *taken], put_off=put_off)
             query = query.limit(SPARE * (count - len(taken)))
             # One lock after the other, so that two reviewers never hold one each.
-            found = connection.execute(query.with_for_update(skip_locked=True, of=items)).all()
-            for row in found:
-                item, coders = row[0], row[1]
+            waiting = connection.execute(query.with_for_update(skip_locked=True, of=items))
+            for item, coders in waiting.all():
                 if len(taken) < count and others(connection, item, user.id) < coders:
                     claim(connection, item, user.id, claim_s)
                     taken.append(item)
@@ -78,9 +77,7 @@ def _by_others(user: int) -> ColumnElement[bool]:
     return and_(claims.c.user_id != user, claims.c.expires_at > now())
 
 
-def _waiting(
-    batch: int, user: User, without: Sequence[int], *, put_off: bool
-) -> Select[tuple[int, int]]:
+def _waiting(batch: int, user: User, without: Sequence[int], *, put_off: bool) -> Select[int, int]:
     mine = (
         select(decisions.c.action)
         .where(

@@ -298,7 +298,8 @@ class Coder:
                 )
                 confident = passing[-1] if passing else None
                 familiarity = float(scored.familiarity[row])
-                asked, missing = None, ()
+                asked = None
+                missing: tuple[str, ...] = ()
                 if ask:
                     asked = self.questioner.question(p[row], scored.embeddings[row])
                     missing = NOTHING if says_nothing(text) else self.questioner.missing(p[row])

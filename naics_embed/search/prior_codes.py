@@ -48,7 +48,7 @@ class PriorReader:
             sic_targets()
             return
         self._reader = CodeReader(codes, vintage=vintage, several='mean')
-        self._year: int | str | None = None
+        self._named: str | None = None
 
     def detect(self, values: Iterable[Any]) -> None:
         """Find out the vintage of a column, where it is ``auto``.
@@ -59,8 +59,8 @@ class PriorReader:
         if self.vintage != AUTO:
             return
         distinct = list(dict.fromkeys(value for value in values if not _blank(value)))
-        year = self._reader.detect(distinct)
-        self._year = None if year == CURRENT else year
+        name = self._reader.detect(distinct)
+        self._named = None if name == CURRENT else name
         unknown = [value for value in distinct if self.read(value) is None]
         if len(unknown) <= DOUBTFUL * len(distinct) or not has_tables():
             return
@@ -79,7 +79,7 @@ class PriorReader:
             targets = sic_targets()[code] if code else ()
             columns = tuple(self._column[each] for each in targets if each in self._column)
             return PriorCode(columns, SIC_KIND) if columns else None
-        resolution = self._reader.resolve(value, self._year)
+        resolution = self._reader.resolve(value, self._named)
         if not resolution.rows:
             return None
         leaves = {column for row in resolution.rows for column in self._below[row]}
