@@ -47,6 +47,7 @@ NOT_RUN = {
     'investigate': 'starts Prefect; tests/flows/test_ground_truth_flow.py runs its flow',
     'report': 'needs a run or opens a browser; tests/cli/test_report_command.py runs it',
     'serve': 'goes on until it is stopped; tests/service runs the app',
+    'mcp': 'goes on until its client leaves; tests/mcp_server talks to it',
     'code-batch': 'starts Prefect and Dask; tests/flows/test_code_batch.py runs its flow',
     'learn': 'needs a table of labels; tests/cli/test_learn.py runs it on the tiny bundle',
     'monitor': 'needs coded tables; tests/cli/test_monitor.py runs it',

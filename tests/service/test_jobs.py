@@ -302,6 +302,26 @@ def test_a_large_file_is_coded_by_the_deployment(engine, bundle_path, tmp_path, 
     assert table['naics_code'][0] == '111110'
 
 
+def test_a_large_file_with_a_dialect_of_its_own_is_coded_here(engine, bundle_path, tmp_path):
+    prefect = Prefect(bundle_path)
+    environment = {'PREFECT_API_URL': 'http://prefect.test/api'}
+    deployment = Deployment('code-batch/cpu', environment, httpx.MockTransport(prefect))
+    config = JobsConfig(folder=str(tmp_path), large_rows=5)
+    service = Service(CONFIG, lambda: engine)
+    service.use(engine)
+    store = JobStore(tmp_path, config)
+    runner = JobRunner(store, service, deployment)
+    job, folder = store.incoming('in.csv', 'csv')
+    job.options = JobOptions(skip_rows=1)
+    (folder / job.source).write_text(f'made by hand\n{CSV}')
+    store.add(runner.check(job, folder), folder)
+    [job] = store
+    runner.add(job)
+    wait_until(lambda: job.state == 'done')
+    runner.close()
+    assert (job.rows, job.flow_run, prefect.runs) == (5, None, {})
+
+
 def test_a_server_that_lacks_the_deployment_is_named(tmp_path):
     environment = {'PREFECT_API_URL': 'http://prefect.test/api'}
     missing = httpx.MockTransport(lambda _: httpx.Response(404))

@@ -62,6 +62,11 @@ class JobOptions:
         """Return the columns that are added."""
         return ColumnOptions(self.prefix, self.top, self.columns, self.provenance)
 
+    @property
+    def plain_dialect(self) -> bool:
+        """Whether a text file is read as the flow ``code-batch`` reads it."""
+        return self.quote is None and self.skip_rows is None and self.header
+
     def reading(self) -> ReadOptions:
         """Return how the file is read. Raises UserError for a dialect that is none."""
         dialect = DialectOptions(

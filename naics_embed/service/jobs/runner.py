@@ -123,6 +123,7 @@ class JobRunner:
             self.deployment is not None
             and job.total is not None
             and job.total >= self.config.large_rows
+            and job.options.plain_dialect
         )
         executor = self._remote if large else self._local
         future = executor.submit(self._run, job, large)
