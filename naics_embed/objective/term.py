@@ -107,7 +107,7 @@ class Term(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.weight >= 0, 'weight of a term', self.weight, 'at least 0')
+        require(self.weight >= 0, f'objective.{self.name}.weight', self.weight, 'at least 0')
 
     @property
     def needs(self) -> Needs:
