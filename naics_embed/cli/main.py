@@ -158,8 +158,9 @@ def _register(arguments: Sequence[str]) -> None:
 def main() -> None:
     """Run the command line; a user's error is one paragraph on stderr and exit status 2."""
     write_every_character()
-    _register(sys.argv[1:])
+    known = list(app.registered_commands), list(app.registered_groups)
     try:
+        _register(sys.argv[1:])
         _check_options(sys.argv[1:])
         app()
     except UserError as error:
@@ -174,6 +175,9 @@ def main() -> None:
         if explained is None:
             raise
         _end(explained)
+    finally:
+        # Tests and notebooks start it more than once.
+        app.registered_commands, app.registered_groups = known
 
 
 def _check_options(arguments: Sequence[str]) -> None:

@@ -76,9 +76,11 @@ class ExactTexts:
             else:
                 continue
             named = probabilities[row, columns].sum()
-            # One label that a user's source gives is not surer than the coder may be.
+            # One label that a user's source gives is not surer than the coder may be; several share.
             if named >= decided and (words in self._titles or decided < DECIDED):
-                continue
+                if words in self._titles or len(columns) == 1:
+                    continue
+                decided = min(float(named), DECIDED)
             rest = 1.0 - named
             if rest > 0:
                 probabilities[row] *= (1.0 - decided) / rest
