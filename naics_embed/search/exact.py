@@ -76,7 +76,7 @@ class ExactTexts:
             else:
                 continue
             named = probabilities[row, columns].sum()
-            # One label that a user's source gives is not surer than the coder may be; several share.
+            # One label of a user's source is not surer than the coder may be; several share.
             if named >= decided and (words in self._titles or decided < DECIDED):
                 if words in self._titles or len(columns) == 1:
                     continue

@@ -47,7 +47,7 @@ def ended(*arguments: object) -> tuple[str, bool]:
         (('search', 'farm', '--confidence', 2), 'confidence must be above 0'),
         (('search', '541998'), 'is not a code of NAICS 2022'),
         (('show', '999999'), 'is not a code of NAICS 2022'),
-        (('similar', '511210'), 'it is a code of 2017 that became 513210'),
+        (('similar', '511210'), 'it is a code of NAICS 2017 that became 513210'),
         (('compare', '541511', '541599'), 'is not a code of NAICS 2022'),
     ],
     ids=str,

@@ -33,7 +33,7 @@ EXEMPT = {
     'git clone': 'needs the open network',
     'cd naics-embed': 'follows git clone',
     'naics-embed assess review:': 'needs a store with decisions; tests/review assesses one',
-    'naics-embed search "we sell steel" --coverage': 'needs a bundle of the pipeline, which keeps '
+    'naics-embed search we sell steel': 'needs a bundle of the pipeline, which keeps '
     'scores; tests/search/test_questions.py asks one',
     'curl': 'needs the service, which its own tests start and ask',
 }
