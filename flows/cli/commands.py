@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True)
 app.command(rich_help_panel=Group.INSPECT)(tools.diff)
 app.command(rich_help_panel=Group.INSPECT)(tools.visualize)
 
-STARTING = 'naics-embed: starting; libraries and a Prefect server take up to a minute to load'
+STARTING = 'starting: libraries and a Prefect server take up to a minute to load'
 Overrides = Annotated[
     list[str] | None, typer.Argument(help='Configuration, as key=value.', metavar='KEY=VALUE')
 ]

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from naics_embed.artifacts import write_json
+from naics_embed.config.sections import to_dict
 from naics_embed.objective.gather import processes, world
 from naics_embed.text.inputs import TextInputs
 from naics_embed.text.placement import at_level_radius, follow_known_codes
@@ -65,7 +66,7 @@ def train_text(
     settings = _for_this_machine(settings)
     check_training(inputs, settings)
     if world()[0] == 0:
-        write_json(checkpoints / SETTINGS_FILE, asdict(settings))
+        write_json(checkpoints / SETTINGS_FILE, to_dict(settings))
     # Lightning's notices of hardware and tips repeat what the caller logs.
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     phases = resume_points(plan_phases(settings, len(inputs.train), checkpoints), resume)

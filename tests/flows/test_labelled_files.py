@@ -41,7 +41,7 @@ def run(tmp_path_factory, miniature, tiny_backbone, prefect_server):
 
 
 def output(builder, name):
-    [found] = builder.root.rglob(f'{name}.parquet')
+    [found] = builder.root.glob(f'{name}/*/{name}.parquet')
     return pl.read_parquet(found)
 
 
@@ -62,7 +62,7 @@ def test_they_are_scored_and_are_evidence(run):
     builder, _, summary = run
     metrics = summary['metrics']
     assert metrics['test/labelled_queries']['value'] > 20
-    [texts] = [path for path in builder.root.rglob('coder/texts.parquet') if 'bundle' in str(path)]
+    [texts] = builder.root.glob('export/*/bundle/coder/texts.parquet')
     known = pl.read_parquet(texts)['text'].to_list()
     assert sum(text.endswith(' firm') for text in known) > FIRMS
 

@@ -379,7 +379,9 @@ def test_a_lost_model_is_trained_again_from_its_checkpoint(first, workshop):
 
 def test_a_kind_of_query_that_is_switched_off_is_left_out(first, workshop):
     summary = workshop.run('training.queries.redirections=false', target='queries')
-    assert list(summary['stages']) == ['codebook', 'redirections', 'index_roles', 'queries']
+    assert list(summary['stages']) == [
+        *('codebook', 'redirections', 'labelled', 'index_roles', 'queries')
+    ]
     assert computed(summary) == {'queries'}
     kinds = set(pl.read_parquet(summary['stages']['queries']['files']['queries'])['kind'])
     assert kinds == {'index', 'example', 'title', 'description', 'plain', 'panel', 'business'}
