@@ -155,9 +155,11 @@ class Service:
         self.pool = WorkerPool(
             config.workers, config.threads, config.queue, config.timeout_s, config.batch_texts
         )
-        loading = asyncio.create_task(asyncio.to_thread(self.load))
+        # Not kept once it has ended: its result is the engine, whose memory is to be freed one day.
+        pending = {asyncio.create_task(asyncio.to_thread(self.load))}
 
         def loaded(task: 'asyncio.Task[Engine]') -> None:
+            pending.discard(task)
             if task.cancelled():
                 return
             self.failure = task.exception()
@@ -169,11 +171,14 @@ class Service:
             for follow in self.after_loading:
                 follow()
 
-        loading.add_done_callback(loaded)
+        for task in tuple(pending):
+            task.add_done_callback(loaded)
+        del task
         try:
             yield
         finally:
-            loading.cancel()
+            for waiting in pending:
+                waiting.cancel()
             if self.shadow is not None:
                 self.shadow.close()
             self.pool.close()

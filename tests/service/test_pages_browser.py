@@ -92,8 +92,9 @@ def test_digits_and_confidence_act_at_once(opened):
         range.value = 99;
         range.dispatchEvent(new Event('input'));"""
     )
-    wait(page, "document.querySelector('#confident h2').textContent == 'Not enough said'")
-    assert 'confidence=0.99' in shown(page, 'location.search')
+    wait(page, "location.search.includes('confidence=0.99')")
+    # A title word for word is as sure as can be asked for.
+    wait(page, "document.querySelector('#confident h2').textContent == 'Sure'")
 
 
 def test_nonsense_gets_no_ranking(opened):
@@ -141,7 +142,7 @@ def test_on_a_phone_the_answer_comes_first_and_a_card_has_a_way_back(opened):
     click(page, '#hits > li:nth-child(2) .name')
     wait(page, CARD)
     assert not page.find_element('id', 'left').is_displayed()
-    back = page.find_element('css selector', '.back')
+    back = page.find_element('css selector', '#panel > .back')
     assert back.is_displayed()
     back.click()
     wait(page, HITS)
@@ -216,8 +217,9 @@ def test_the_map_leads_to_a_code_and_back_to_the_search(opened):
         '111140',
     ]
     numbers = shown(page, '(naicsMap.paint(), naicsMap.picture.numbers)')
-    assert len(numbers) == 20
-    assert {'31-33', '44-45', '48-49'} <= set(numbers)
+    # The view shows the marked codes; numbers of sectors that have no room there are left out.
+    assert '11' in numbers
+    assert set(numbers) <= set(shown(page, 'naicsMap.table.official'))
     page.execute_script("naicsMap.select(naicsMap.table.codes.indexOf('541511'))")
     assert shown(page, 'location.hash') == '#541511'
     assert shown(page, "document.getElementById('ask').href").endswith('?code=541511')
