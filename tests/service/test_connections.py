@@ -318,12 +318,12 @@ def test_answers_under_way_are_not_given_up_for_new_connections(start, engine, m
     begun, go = threading.Semaphore(0), threading.Event()
     card = engine.card
 
-    def held(code: str, similar: int):
+    def held(code: str, similar: int, by: str = 'tree'):
         begun.release()
         assert go.wait(WAIT_S)
-        return card(code, similar)
+        return card(code, similar, by)
 
-    monkeypatch.setattr(type(engine), 'card', lambda self, code, similar: held(code, similar))
+    monkeypatch.setattr(type(engine), 'card', lambda self, *asked: held(*asked))
     port = start(2)
     request = b'GET /v1/codes/11 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
     try:

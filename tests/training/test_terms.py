@@ -25,7 +25,7 @@ from naics_embed.losses.retrieval import (
     redirected_from,
 )
 from naics_embed.losses.teacher import teacher
-from naics_embed.objective.term import Term
+from naics_embed.objective.term import Schedule
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -191,12 +191,12 @@ def test_the_right_code_and_hidden_ones_are_never_called_wrong():
     [(0.0, 0.0), (0.2, 0.0), (0.3, 0.5), (0.4, 1.0), (0.5, 1.0), (0.7, 0.5), (0.8, 0.0)],
 )
 def test_a_schedule_rises_and_falls(progress, expected):
-    term = Term(start=0.2, end=0.8, ramp=0.2, fade=0.2, weight=1.0)
+    term = Schedule(start=0.2, end=0.8, ramp=0.2, fade=0.2)
     assert term.factor(progress) == pytest.approx(expected)
 
 
 def test_a_term_of_the_whole_run_acts_at_both_ends():
-    whole = Term(start=0.0, end=1.0, ramp=0.0, fade=0.0, weight=1.0)
+    whole = Schedule(start=0.0, end=1.0, ramp=0.0, fade=0.0)
     assert [whole.factor(at) for at in (0.0, 0.5, 1.0)] == [1, 1, 1]
 
 
