@@ -101,7 +101,7 @@ def read_edition(edition: str) -> NaicsEdition:
     try:
         values = tomllib.loads(path.read_text(encoding='utf-8'))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f'{path} is no TOML file: {error}') from error
+        raise ConfigError(f'{path} is not a TOML file: {error}') from error
     _check_names(path, '', values, {'name', 'title', 'vintage', 'titles', 'sectors', 'workbooks'})
     if values['titles'] not in PACKAGES:
         raise ConfigError(

@@ -187,7 +187,7 @@ class Concordance:
             level: of the targets; that which `target_level` names by default.
 
         Raises:
-            CodeError: it is no code of the source, or has no counterpart.
+            CodeError: it is not a code of the source, or has no counterpart.
             UserError: the target has no such level.
         """
         return self._gathered(self._position(code), level)[0]
@@ -214,7 +214,7 @@ class Concordance:
         """Return every step of the chain for a code, the deepest codes below it included.
 
         Raises:
-            CodeError: it is no code of the source, or has no counterpart.
+            CodeError: it is not a code of the source, or has no counterpart.
         """
         position = self._position(code)
         here = [leaf for leaf in self.sources.leaves_below(position) if leaf in self._has]

@@ -109,7 +109,7 @@ def read_counts(file: Path, source: object, target: object) -> Counts:
     default; or ``code`` and ``weight``, and perhaps ``classification``, the target by default.
 
     Raises:
-        UserError: the file cannot be read, has other columns, a weight that is no number from 0,
+        UserError: the file cannot be read, has other columns, a weight below 0 or no number,
             or a classification that the chain between the two does not have.
     """
     plain = Concordance(source, target)
@@ -164,7 +164,7 @@ def read_totals(file: Path, source: object, target: object) -> tuple[Weights, We
 
     Raises:
         UserError: the file cannot be read, lacks a column or one of the sides, or has a weight that
-            is no number from 0.
+            is not a number of at least 0.
     """
     ends = (classification_name(source), classification_name(target))
     names, rows = _read(file)
@@ -245,5 +245,7 @@ def _weight(file: Path, at: int, value: Any) -> float:
     except (TypeError, ValueError):
         weight = float('nan')
     if not 0 <= weight < float('inf'):
-        raise UserError(f'{file}, row {at}: the weight {value!r} is no number from 0; correct it')
+        raise UserError(
+            f'{file}, row {at}: the weight {value!r} is not a number of at least 0; correct it'
+        )
     return weight

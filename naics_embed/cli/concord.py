@@ -151,7 +151,7 @@ def concord(
     typer.echo(f'{report.written:,} rows written to {out}; of {report.rows:,}: {counts}', err=True)
     labels = (concordance.sources.label, concordance.targets_of.label)
     for status, what in (
-        (NO_CODE, f'are no codes of {labels[0]}'),
+        (NO_CODE, f'are not codes of {labels[0]}'),
         (NO_COUNTERPART, f'have no counterpart in {labels[1]}'),
     ):
         if report.statuses.get(status):

@@ -35,10 +35,10 @@ WARNED = {
     TRANSLATED: 'are codes of {label} and got the point of their counterpart',
     SPLIT: 'stand for several codes and got the centroid of their points',
     FIRST: 'have several codes; the first one counts',
-    ANCESTOR: 'are no codes of {label} and got the point of an ancestor',
-    UNKNOWN: 'are no codes of {label} and became NaN',
+    ANCESTOR: 'are not codes of {label} and got the point of an ancestor',
+    UNKNOWN: 'are not codes of {label} and became NaN',
     NO_COUNTERPART: 'are codes of {label} without a counterpart and became NaN',
-    UNREADABLE: 'are no codes and became NaN',
+    UNREADABLE: 'are not codes and became NaN',
 }
 
 

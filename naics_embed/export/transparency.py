@@ -190,7 +190,7 @@ def filled(record: list[Entry], own: Mapping[str, Any]) -> list[Entry]:
         own: number of a field → what is stated.
 
     Raises:
-        UserError: there is no such field, or a statement is no text.
+        UserError: there is no such field, or a statement is not text.
     """
     numbers = {entry.number for entry in record}
     for number, value in own.items():

@@ -64,7 +64,7 @@ def read_observations(path: Path) -> pl.DataFrame:
     """Read observations that the service has logged, or that `write_observations` has written.
 
     Raises:
-        UserError: the file does not exist, or is no such file.
+        UserError: the file does not exist, or is not such a file.
     """
     frame = pl.read_ndjson(path, schema_overrides=SCHEMA) if path.suffix == '.jsonl' else None
     frame = pl.read_parquet(path) if frame is None else frame
@@ -172,7 +172,7 @@ def _times(values: Sequence[object], path: Path, column: str, first: int) -> lis
             moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         except ValueError as error:
             raise UserError(
-                f'{path}, row {row}: {column} {value!r} is no date or time in ISO 8601, such as '
+                f'{path}, row {row}: {column} {value!r} is not a date or time in ISO 8601, such as '
                 '2026-11-30 or 2026-11-30T09:00'
             ) from error
         times.append(moment.replace(tzinfo=None))

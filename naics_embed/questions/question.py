@@ -134,7 +134,7 @@ def _prefixes(codes: Sequence[str]) -> tuple[str, ...]:
     found: list[str] = []
     for code in codes:
         if not _CODE.fullmatch(code):
-            raise UserError(f'{code!r} is no code; give the question back as it was asked')
+            raise UserError(f'{code!r} is not a code; give the question back as it was asked')
         first, _, last = code.partition('-')
         found += [str(sector) for sector in range(int(first), int(last or first) + 1)]
     return tuple(found)

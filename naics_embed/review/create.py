@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def create_batch(
         if rows <= done:
             continue
         values = _coded(coder, plan, part, batch, rows - len(part))
-        store.write(lambda connection, values=values: _add(connection, bundle, values))  # type: ignore[misc]
+        store.write(partial(_add, bundle=bundle, values=values))
         if report is not None:
             report(rows)
     if not rows:

@@ -136,7 +136,7 @@ def import_label_studio(
         claim_s: as `record`.
 
     Raises:
-        UserError: it is no such export, an item, code or user does not exist, or the batch is
+        UserError: it is not such an export, an item, code or user does not exist, or the batch is
             closed.
     """
     read = annotations_of(source.read_text(encoding='utf-8'), source)

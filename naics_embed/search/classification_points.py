@@ -60,7 +60,7 @@ def counterparts(code: str, links: Concordance) -> np.ndarray:
     """Return the fractions of a code over the deepest codes of the target, float64 ``(leaves,)``.
 
     Raises:
-        CodeError: it is no code of the source, or has no counterpart.
+        CodeError: it is not a code of the source, or has no counterpart.
     """
     level = links.targets_of.leaf_level
     fractions = links.fractions(code, level)

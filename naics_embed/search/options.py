@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import TypeGuard
 
 from naics_embed.errors import UserError
 from naics_embed.taxonomy import LEVELS
@@ -15,7 +16,7 @@ def check_k_and_level(k: int, level: int, levels: Sequence[int] = LEVELS) -> Non
         raise UserError(f'level must be one of {", ".join(map(str, levels))}, not {level!r}')
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     """Whether a value is a whole number, of Python or NumPy; True and False are none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
@@ -28,5 +29,5 @@ def check_confidence(confidence: object) -> None:
 
 def check_evidence(evidence: object) -> None:
     """Raise UserError where the number of pieces of evidence is no whole number of at least 0."""
-    if not is_whole(evidence) or evidence < 0:  # type: ignore[operator]
+    if not is_whole(evidence) or evidence < 0:
         raise UserError(f'evidence must be at least 0, not {evidence!r}')

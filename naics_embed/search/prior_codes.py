@@ -54,7 +54,7 @@ class PriorReader:
         """Find out the vintage of a column, where it is ``auto``.
 
         Raises:
-            UserError: many values are no codes of NAICS, but of SIC.
+            UserError: many values are not codes of NAICS, but of SIC.
         """
         if self.vintage != AUTO:
             return
@@ -66,8 +66,8 @@ class PriorReader:
             return
         if sum(read_sic(value) is None for value in distinct) <= DOUBTFUL * len(distinct):
             raise UserError(
-                f'{len(unknown):,} of {len(distinct):,} prior codes are no codes of NAICS, such as '
-                f'{unknown[0]!r}, and look like SIC: give --prior-vintage sic'
+                f'{len(unknown):,} of {len(distinct):,} prior codes are not codes of NAICS, such '
+                f'as {unknown[0]!r}, and look like SIC: give --prior-vintage sic'
             )
 
     def read(self, value: Any) -> PriorCode | None:
@@ -124,7 +124,7 @@ class PriorCodes:
 
 
 def unread(reader: PriorReader, values: Iterable[Any]) -> tuple[int, list[str]]:
-    """Return how many values are no codes, and examples of them."""
+    """Return how many values are not codes, and examples of them."""
     wrong = [value for value in values if not _blank(value) and reader.read(value) is None]
     return len(wrong), [repr(value) for value in dict.fromkeys(wrong)][:EXAMPLES]
 

@@ -113,7 +113,7 @@ def prior_of_table(
     )
     if wrong:
         table.notes.append(
-            f'{prior.name}: {wrong:,} different values are no codes, such as '
+            f'{prior.name}: {wrong:,} different values are not codes, such as '
             f'{", ".join(examples)}; their rows are coded by their texts'
         )
     table.notes.append(f'{prior.name}: prior codes; {result.described()}')

@@ -131,7 +131,7 @@ def test_an_edition_of_the_user(own, tmp_path):
         ("31 = '31-33'", "31 = '31-34'", 'SECTOR_RANGES'),
         ('[workbooks.codes]', '[workbooks.code]', 'workbooks must be codes and any of'),
         ("text = 'INDEX ITEM DESCRIPTION'", "phrase = 'X'", 'workbooks.index.columns must name'),
-        ("name = 'naics2022'", "name = 'naics2022", 'is no TOML file'),
+        ("name = 'naics2022'", "name = 'naics2022", 'is not a TOML file'),
         ("name = 'naics2022'", "name = 'x'\nconcordance = 'none.csv'", 'does not exist'),
     ],
 )

@@ -77,7 +77,7 @@ def test_sizes_of_targets(write):
 def test_counts_that_cannot_be_read(write, tmp_path):
     with pytest.raises(UserError, match=r'has the columns a; give source, target, weight, or code'):
         read_counts(write({'a': [1]}), *ENDS)
-    with pytest.raises(UserError, match=r"row 1: the weight '-1' is no number from 0"):
+    with pytest.raises(UserError, match=r"row 1: the weight '-1' is not a number of at least 0"):
         read_counts(write({'code': ['541512'], 'weight': [-1]}), *ENDS)
     with pytest.raises(UserError, match='does not exist'):
         read_counts(tmp_path / 'none.csv', *ENDS)

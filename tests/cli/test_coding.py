@@ -301,7 +301,7 @@ def test_a_column_is_translated(cli, tmp_path):
     assert 'read as UTF-8, semicolons' in done.err
     assert '2 rows written to' in done.err
     assert '1 no code, 1 translated' in done.err
-    assert "1 values are no codes of NAICS 2012, such as '9x9'" in done.err
+    assert "1 values are not codes of NAICS 2012, such as '9x9'" in done.err
     rows = pl.read_excel(out, infer_schema_length=0)
     assert rows['naics2022_code'].to_list() == ['517111', None]
     assert 'exists' in cli('concord', source, *arguments, '-o', out).err

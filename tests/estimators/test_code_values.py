@@ -123,7 +123,7 @@ def test_an_estimator_warns_with_counts_and_examples(bundle_path):
         warnings.simplefilter('always')
         found = NaicsCoordinates(bundle_path).fit(column).transform(column)
     texts = ' '.join(str(one.message) for one in caught)
-    assert "column naics: 2 values are no codes and became NaN (such as 'soy')" in texts
+    assert "column naics: 2 values are not codes and became NaN (such as 'soy')" in texts
     assert 'got the point of an ancestor' in texts or 'became NaN' in texts
     assert np.isnan(found[1]).all()
     assert not np.isnan(found[0]).any()
@@ -188,7 +188,7 @@ def test_an_estimator_reads_any_classification(bundle_path):
         "1 values are codes of SIC 1987 without a counterpart and became NaN (such as '9999')"
         in (texts)
     )
-    assert "1 values are no codes and became NaN (such as 'zz')" in texts
+    assert "1 values are not codes and became NaN (such as 'zz')" in texts
     table = CodeTable.load(bundle_path)
     np.testing.assert_allclose(found[0], table.tangents[table.position('541511')])
     np.testing.assert_allclose(

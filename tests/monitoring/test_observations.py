@@ -77,7 +77,7 @@ def test_a_coded_table(coded, coder, name):
 @pytest.mark.parametrize(
     ('changed', 'options', 'message'),
     [
-        ({'day': ['x', '', '']}, {'time_column': 'day'}, "row 1: day 'x' is no date or time"),
+        ({'day': ['x', '', '']}, {'time_column': 'day'}, "row 1: day 'x' is not a date or time"),
         ({}, {'time_column': 'week'}, "no column 'week'"),
         ({}, {'prefix': 'our_'}, "no column 'our_code'"),
         ({'naics_status': ['good', 'coded', 'coded']}, {}, "naics_status 'good' is none of"),

@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -127,10 +128,10 @@ class JobRunner:
         )
         executor = self._remote if large else self._local
         future = executor.submit(self._run, job, large)
-        future.add_done_callback(lambda done: self._log_bug(job, done.cancelled() or done))
+        future.add_done_callback(partial(self._log_bug, job))
 
-    def _log_bug(self, job: Job, done: object) -> None:
-        error = None if isinstance(done, bool) else done.exception()  # type: ignore[attr-defined]
+    def _log_bug(self, job: Job, done: 'Future[None]') -> None:
+        error = None if done.cancelled() else done.exception()
         if error is not None:
             log.error('job %s failed', job.id, exc_info=error)
             self._end(job, FAILED, 'this is a fault of the service; its log has the reason')
