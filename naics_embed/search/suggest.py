@@ -139,12 +139,16 @@ class SuggestIndex:
             return []
         most = 1 if len(token) < 2 * FUZZY else 2
         found: set[int] = set()
-        # A letter too few, another one, a letter too many: the beginning is longer, as long, or
-        # shorter than what was typed.
-        for length in (len(token) + 1, len(token), len(token) - 1):
-            beginnings = [word[:length] for word in self._words]
-            hits = extract(token, beginnings, scorer=OSA.distance, score_cutoff=most, limit=None)
-            found.update(position for _, _, position in hits)
+        # People get the first letter right; where no word with it is alike, all words are compared.
+        for begin, end in (self._range(token[0]), (0, len(self._words))):
+            # A letter too few, another one, a letter too many: the beginning is longer, as long, or
+            # shorter than what was typed.
+            for length in (len(token) + 1, len(token), len(token) - 1):
+                parts = [word[:length] for word in self._words[begin:end]]
+                hits = extract(token, parts, scorer=OSA.distance, score_cutoff=most, limit=None)
+                found.update(begin + position for _, _, position in hits)
+            if found:
+                break
         return sorted(found)
 
 

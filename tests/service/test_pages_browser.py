@@ -104,6 +104,8 @@ def test_nonsense_gets_no_ranking(opened):
     guesses = page.find_element('css selector', '.guesses')
     assert guesses.get_attribute('open') is None
     assert '%' not in guesses.get_attribute('textContent')
+    # What is left out leaves no trace.
+    assert 'null' not in text(page, '#left')
 
 
 def test_an_error_leaves_no_old_answer(opened):

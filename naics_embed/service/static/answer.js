@@ -7,7 +7,7 @@ const HEADS = {
   uncertain: 'Not enough said',
   'says nothing': 'Not enough said',
 };
-const ADVICE = 'Say what is made, sold or done, and for whom: “we repair furnaces in homes” rather than “services”.';
+const ADVICE = 'Say what is made, sold or done, and for whom: “we repair roofs of houses” rather than “services”.';
 
 export const isAnswer = (status) => status === 'coded' || status === 'coarser';
 
@@ -87,7 +87,7 @@ export function rankedCodes(answer, options) {
   if (!isAnswer(answer.status)) {
     if (answer.status === 'says nothing') return element('div');
     return element('details', { class: 'guesses' },
-      element('summary', {}, 'Codes that come nearest, none of them likely'),
+      element('summary', {}, 'Codes that come nearest; none is sure enough'),
       element('ul', { class: 'list' }, ...answer.hits.map((hit) =>
         element('li', {}, button(`${hit.official} ${hit.title}`, () => options.open(hit.code), { class: 'plain' })))));
   }

@@ -131,9 +131,11 @@ async function showAnswer(wanted) {
     else if (state.compare.length) go({ compare: [] });
   };
   const focused = document.activeElement?.dataset?.code;
-  byId('left').replaceChildren(
+  byId('left').replaceChildren(...[
     answerBox(answer, { open: openCode, link: () => link({ code: '', compare: [] }) }),
-    rankedCodes(answer, { open: openCode, tick, ticked, shown }), before());
+    rankedCodes(answer, { open: openCode, tick, ticked, shown }),
+    before(),
+  ].filter((part) => part !== null));
   if (focused) byId('left').querySelector(`[data-code="${CSS.escape(focused)}"]`)?.focus();
   remember(state.q);
   document.body.className = 'answering';
