@@ -23,7 +23,7 @@ class LorentzBound(Module):
         5.0
     """
 
-    config_keys: ClassVar[list[str]] = ['r_max']  # type: ignore[misc]  # as in every module of it
+    config_keys: ClassVar[list[str]] = ['r_max']  # type: ignore[misc]  # every module declares it so
 
     def __init__(self, r_max: float) -> None:
         super().__init__()

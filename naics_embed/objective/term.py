@@ -3,6 +3,7 @@
 Loading a configuration makes the terms, so their files import torch only where they compute.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -88,7 +89,7 @@ class ModelChoice(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Term(Schedule):
+class Term(Schedule, ABC):
     """A term of the objective: the section ``objective.<name>``, and what follows from it.
 
     A subclass adds its settings as fields, and a line in `registry.TERMS`. A weight of 0 switches a
@@ -144,6 +145,6 @@ class Term(Schedule):
         """Whether it can act on this model with what `prepare` returned."""
         return True
 
+    @abstractmethod
     def value(self, step: 'Step') -> 'Tensor | None':
         """Return the unweighted scalar of a step; None where this step has nothing for it."""
-        raise NotImplementedError
