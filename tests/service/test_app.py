@@ -61,7 +61,7 @@ def test_a_batch_is_answered_as_the_coder_does(client, engine):
 
 def test_one_text_is_a_batch_of_one(client):
     one, many = post(client, texts='corn farming'), post(client, texts=['corn farming'])
-    assert one.json() == many.json()
+    assert one.json()['answers'] == many.json()['answers']
     [answer] = one.json()['answers']
     assert answer['hits'][0]['title'] == 'Corn Farming'
     assert answer['hits'][0]['evidence'] is None

@@ -77,7 +77,7 @@ def test_a_body_may_be_compressed(client):
         (gzip.compress(body[:9]) + gzip.compress(body[9:]), 'gzip'),
         (body, 'identity'),
     ):
-        assert post(client, one, encoding).json() == plain.json()
+        assert post(client, one, encoding).json()['answers'] == plain.json()['answers']
 
 
 def test_a_compressed_body_is_bounded(client):
