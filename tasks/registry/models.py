@@ -139,7 +139,11 @@ def _is_there(read: Callable[[], object]) -> bool:
 
 
 def signature() -> ModelSignature:
-    """Return what the registered model takes and gives; see `tasks.registry.served_model`."""
+    """Return what the registered model gives, and its parameters; see `tasks.registry.served_model`.
+
+    What it takes is not declared: MLflow would drop every column that is not, among them the texts
+    of ``{"inputs": ["…"]}``, before the model could say what it got. The example shows it.
+    """
     text, whole, real = DataType.string, DataType.long, DataType.double
     columns: dict[str, DataType | Array] = {
         'row': whole,
@@ -159,7 +163,6 @@ def signature() -> ModelSignature:
     }
     columns |= dict.fromkeys(FIELDS, text)
     return ModelSignature(
-        inputs=Schema([ColSpec(text, name, required=False) for name in ('text', 'code')]),
         outputs=Schema(
             [ColSpec(kind, name, required=name == 'row') for name, kind in columns.items()]
         ),

@@ -3,9 +3,10 @@
 MLflow keeps this file itself with the model (models from code) and runs it where the model is
 loaded; nothing is pickled. ``naics_embed`` must be installed there.
 
-A row of the input has a ``text`` or a ``code``. A text gets its codes, ranked from 1. A code gets
-itself at rank 0, with its coordinates, and the codes of its level most like it from rank 1. A row
-that cannot be answered gets one row with the reason in ``error``; no row is dropped.
+The input is a list of texts, or a table whose rows have a ``text`` or a ``code``. A text gets its
+codes, ranked from 1. A code gets itself at rank 0, with its coordinates, and the codes of its level
+most like it from rank 1. A row that cannot be answered gets one row with the reason in ``error``;
+no row is dropped.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
@@ -74,14 +76,14 @@ class ServedModel(PythonModel):
     def predict(
         self,
         context: PythonModelContext,
-        model_input: pd.DataFrame,
+        model_input: pd.DataFrame,  # or what `_frame` takes; MLflow warns of a union
         params: Values | None = None,
     ) -> pd.DataFrame:
         """Return rows of `COLUMNS`, in the order of the input.
 
         Args:
             context: unused.
-            model_input: frame with the column ``text`` or ``code`` or both, of strings.
+            model_input: texts, or a frame with the column ``text`` or ``code`` or both.
             params: ``k``, codes for a row; ``level``, digits of the codes of a text;
                 ``confidence``, least probability of the confident code; ``provenance``, whether
                 the columns of `ORIGIN` are added.
@@ -158,25 +160,46 @@ class ServedModel(PythonModel):
 
 def _queries(model_input: Any) -> list[Values]:
     """Return row, query, kind and error of each row of the input."""
-    frame = model_input if isinstance(model_input, pd.DataFrame) else pd.DataFrame(model_input)
+    frame = _frame(model_input)
     if not set(INPUTS) & set(frame.columns):
-        # MLflow drops columns that the signature lacks, and a list has no column.
-        got = ', '.join(map(repr, frame.columns)) or 'none that is known'
+        got = ', '.join(map(repr, frame.columns)) or 'none'
         raise MlflowException(
             f'give a table with the column {" or ".join(INPUTS)}; its columns are: {got}. As JSON: '
-            '{"inputs": {"text": ["dog grooming salon"]}} or {"dataframe_records": '
-            '[{"text": "dog grooming salon"}]}; a list such as {"inputs": ["…"]} names no column',
+            '{"inputs": ["dog grooming salon"]} or {"dataframe_records": '
+            '[{"text": "dog grooming salon"}]}',
             INVALID_PARAMETER_VALUE,
         )
     columns = [list(frame[name]) if name in frame else [None] * len(frame) for name in INPUTS]
     return [_query(row, *values) for row, values in enumerate(zip(*columns, strict=True))]
 
 
+def _frame(model_input: Any) -> pd.DataFrame:
+    """Return the input as a table; what is one column without a name are texts."""
+    if isinstance(model_input, pd.DataFrame):
+        frame = model_input
+    elif isinstance(model_input, list) and any(isinstance(row, dict) for row in model_input):
+        frame = pd.DataFrame(model_input)
+    else:
+        columns = model_input if isinstance(model_input, dict) else {0: model_input}
+        try:
+            frame = pd.DataFrame(
+                {name: np.atleast_1d(np.asarray(v, dtype=object)) for name, v in columns.items()}
+            )
+        except ValueError as error:
+            raise MlflowException(
+                f'give a list of texts, or a list for each column, all of one length: {error}',
+                INVALID_PARAMETER_VALUE,
+            ) from error
+    if list(frame.columns) == [0]:
+        return frame.rename(columns={0: 'text'})
+    return frame
+
+
 def _query(row: int, text: Any, code: Any) -> Values:
     given = [
         (kind, value)
         for kind, value in zip(INPUTS, (text, code), strict=True)
-        if isinstance(value, str) or not pd.isna(value)
+        if not (pd.api.types.is_scalar(value) and pd.isna(value))
     ]
     if len(given) != 1:
         reason = 'has neither text nor code' if not given else 'has text and code; give one of them'
@@ -186,7 +209,7 @@ def _query(row: int, text: Any, code: Any) -> Values:
         # A lone surrogate fits in no column of strings.
         readable = str(value).encode('utf-8', 'replace').decode()
         return {'row': row, 'query': readable, 'kind': None, 'error': f'the text {fault}'}
-    return {'row': row, 'query': value, 'kind': kind}
+    return {'row': row, 'query': str(value), 'kind': kind}
 
 
 def _hit(rank: int, hit: Hit) -> Values:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
@@ -126,6 +127,32 @@ def test_no_row_is_dropped(model):
         assert part in reasons[row]
 
 
+@pytest.mark.parametrize(
+    'given',
+    [
+        ['corn farming', 'bakery'],
+        {'text': ['corn farming', 'bakery']},
+        [{'text': 'corn farming'}, {'text': 'bakery'}],
+        np.array(['corn farming', 'bakery']),
+        pd.DataFrame([['corn farming'], ['bakery']]),
+        pd.DataFrame({'id': [1, 2], 'text': ['corn farming', 'bakery']}),
+    ],
+)
+def test_texts_may_come_in_any_form(model, given):
+    found = model.predict(given, params={'k': 1})
+    assert found['query'].to_list() == ['corn farming', 'bakery']
+    assert found['title'][0] == 'Corn Farming'
+    assert found['error'].isna().all()
+
+
+def test_one_text_no_text_and_codes_that_are_numbers(model):
+    assert model.predict('corn farming', params={'k': 1})['code'].to_list() == ['111150']
+    assert len(model.predict([])) == 0
+    found = model.predict({'code': [541330, 11.0, True]}, params={'k': 1})
+    assert found[found['rank'] == 0]['code'].to_list() == ['541330', '11']
+    assert "'True' is not a NAICS code" in found['error'].to_list()[-1]
+
+
 def test_the_answer_to_the_example_is_json(model):
     found = model.predict(EXAMPLE)
     text = found.to_json(orient='records')
@@ -146,8 +173,10 @@ def test_the_answer_to_the_example_is_json(model):
         (pd.DataFrame({'text': ['a']}), {'level': 7}, 'level must be one of'),
         (pd.DataFrame({'text': ['a']}), {'confidence': 2.0}, 'confidence must be'),
         (pd.DataFrame({'text': ['a']}), {'k': 'many'}, 'Invalid parameters'),
-        (pd.DataFrame({'name': ['a']}), {}, 'the column text or code'),
-        (['a'], {}, 'the column text or code'),
+        (pd.DataFrame({'name': ['a'], 'n': 1}), {}, "text or code; its columns are: 'name', 'n'"),
+        (pd.DataFrame(), {}, 'its columns are: none'),
+        ([['a', 'b'], ['c', 'd']], {}, 'give a list of texts'),
+        ({'text': ['a', 'b'], 'code': ['11']}, {}, 'all of one length'),
     ],
 )
 def test_bad_input_is_told(model, frame, params, message):
@@ -184,6 +213,25 @@ def test_mlflow_serves_it(model, model_path):
         assert found[0]['title'] == 'Corn Farming'
         assert found[1]['coordinates']
         assert 'is empty' in found[3]['error']
+        texts = ['corn farming', 'bakery']
+        for content in (
+            {'inputs': texts},
+            {'inputs': {'text': texts}},
+            {'instances': texts},
+            {'dataframe_split': {'columns': ['text'], 'data': [[text] for text in texts]}},
+            {'dataframe_split': {'data': [[text] for text in texts]}},
+            {'dataframe_records': [{'text': text, 'id': 7} for text in texts]},
+        ):
+            found = send(**content, params={'k': 1}).json()['predictions']
+            assert [row['query'] for row in found] == texts, content
+            assert found[0]['title'] == 'Corn Farming', content
+        for content in (
+            {'inputs': {'description': texts, 'city': texts}},
+            {'dataframe_records': [{'description': text, 'city': text} for text in texts]},
+        ):
+            refused = send(**content)
+            assert refused.status_code == 400
+            assert "its columns are: 'description', 'city'" in refused.json()['message']
         refused = send(dataframe_records=rows, params={'k': 0})
         assert refused.status_code == 400
         assert 'k must be at least 1' in refused.json()['message']
