@@ -139,7 +139,7 @@ def _is_there(read: Callable[[], object]) -> bool:
 
 
 def signature() -> ModelSignature:
-    """Return what the registered model gives, and its parameters; see `tasks.registry.served_model`.
+    """Return the parameters of the registered model and what it gives; see `served_model`.
 
     What it takes is not declared: MLflow would drop every column that is not, among them the texts
     of ``{"inputs": ["…"]}``, before the model could say what it got. The example shows it.
