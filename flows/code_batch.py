@@ -22,10 +22,12 @@ from naics_embed import __version__
 from naics_embed.artifacts import write_json
 from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.bundle.storage import Bundle
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.config.batch import BatchConfig
 from naics_embed.config.sections import flat
 from naics_embed.errors import BatchError, UserError
-from naics_embed.search.coded_columns import PREFIX, ColumnOptions
+from naics_embed.search.code_values import AUTO
+from naics_embed.search.coding_options import coding_options
 from naics_embed.search.partitions import (
     MANIFESTS,
     Partition,
@@ -35,7 +37,6 @@ from naics_embed.search.partitions import (
     discard_temporary,
     plan_partitions,
 )
-from naics_embed.search.searcher import check_k_and_level
 from naics_embed.search.text_columns import text_columns
 from naics_embed.tabular.dialect import DialectOptions
 from naics_embed.tabular.open import ReadOptions
@@ -63,7 +64,7 @@ def code_batch(
     out: str,
     text_column: str | list[str],
     table: str | None = None,
-    level: int = 6,
+    level: int | None = None,
     confidence: float | None = None,
     profile: str = 'cpu',
     overrides: list[Text] | None = None,
@@ -71,11 +72,14 @@ def code_batch(
     weights: list[str] | None = None,
     top: int = 1,
     columns: list[str] | None = None,
-    prefix: str = PREFIX,
+    prefix: str | None = None,
     provenance: bool = False,
     delimiter: str | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
+    classification: str = NAICS2022,
+    prior_column: str | None = None,
+    prior_vintage: int | str = AUTO,
 ) -> dict[str, Any]:
     """Code every row of a partitioned data set, each partition once.
 
@@ -87,7 +91,8 @@ def code_batch(
         out: folder for a parquet file a partition; not inside the folder of the input.
         text_column: the column of descriptions, or several, which are read together.
         table: directory of a bundle; the promoted one where None.
-        level: digits of the best code, 2 to 6.
+        level: digits of the best code, 2 to 6; 1 to 4 in ISIC, NACE and SIC; the deepest where
+            None.
         confidence: least probability of the confident code; ``coder.confidence`` where None.
         profile: a file in ``configs/profiles``: smoke, cpu or gpu.
         overrides: dotted assignments, such as ``batch.workers=8``.
@@ -95,35 +100,46 @@ def code_batch(
         weights: weights of text columns, as ``COLUMN=WEIGHT``.
         top: how many ranked codes.
         columns: columns to add, without the prefix; all where None.
-        prefix: what the names of added columns begin with.
+        prefix: what the names of added columns begin with; ``naics_``, or the classification,
+            where None.
         provenance: whether bundle, vintage, classification, version, calibration and time are
             columns too.
         delimiter: of text files: a character, or ``tab``, ``comma``, ``semicolon``; detected where
             None.
         encoding: of text files, such as ``cp1252``; detected where None.
         sheet: of workbooks; the first one where None.
+        classification: of the codes, such as ``isic4``.
+        prior_column: a column with codes that rows have already, as further evidence.
+        prior_vintage: of these codes: 2012, 2017, 2022, ``sic``, or ``auto``, which finds out.
     """
     start = time.perf_counter()
     folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
     config = configured(folder, profile, overrides)
     root = artifact_root(config)
     confidence = config.coder.confidence if confidence is None else confidence
-    check_k_and_level(top, level)
-    if not 0 < confidence <= 1:
-        raise UserError(f'confidence must be above 0 and at most 1, not {confidence}')
-    added = ColumnOptions(prefix, top, None if columns is None else tuple(columns), provenance)
-    # An unknown name is told before any work.
-    _ = added.chosen
+    options = coding_options(
+        level=level,
+        confidence=confidence,
+        top=top,
+        columns=columns,
+        prefix=prefix,
+        provenance=provenance,
+        classification=classification,
+        prior_column=prior_column,
+        prior_vintage=prior_vintage,
+        prior_settings=config.prior_codes,
+    )
     reading = ReadOptions(DialectOptions(encoding, delimiter).checked(), sheet)
     names = [text_column] if isinstance(text_column, str) else text_column
     settings = PartitionSettings(
         text_columns(names, weights or []),
-        level,
-        confidence,
+        options.level,
+        options.confidence,
         config.batch.part_rows,
         config.batch.precision,
-        added,
+        options.columns,
         reading,
+        options.prior,
     )
     bundle = Bundle.load(Path(table).resolve() if table else promoted_bundle(root))
     target = Path(out).resolve()

@@ -13,7 +13,7 @@ def row_of(
     report = done.get(name)
     if report is None:
         empty = {'rows': None, 'bad': None, 'seconds': None, 'rows_per_s': None}
-        return {'partition': name, 'state': 'failed', **empty, 'reason': failed[name]}
+        return {'partition': name, 'state': 'failed', **empty, 'reason': failed[name], 'notes': ''}
     return {
         'partition': name,
         'state': 'kept' if report.kept else 'coded',
@@ -22,6 +22,7 @@ def row_of(
         'seconds': round(report.seconds, 2),
         'rows_per_s': None if report.kept else round(report.rows / report.seconds, 1),
         'reason': '',
+        'notes': '; '.join(report.notes),
     }
 
 

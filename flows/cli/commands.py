@@ -14,7 +14,22 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import tools
+from naics_embed.cli.coding_options import (
+    Columns,
+    Delimiter,
+    Encoding,
+    Level,
+    Prefix,
+    PriorColumnOption,
+    PriorVintage,
+    ProvenanceColumns,
+    Sheet,
+    Top,
+    Weight,
+    names_of,
+)
 from naics_embed.cli.groups import Group
+from naics_embed.cli.search import ClassificationOption
 from naics_embed.errors import UserError
 
 app = typer.Typer(no_args_is_help=True)
@@ -188,34 +203,21 @@ def code_batch(
         ),
     ],
     overrides: Overrides = None,
-    weight: Annotated[
-        list[str] | None,
-        typer.Option(help='Weight of a text column, as COLUMN=WEIGHT, above 0 and at most 1.'),
-    ] = None,
-    level: Annotated[int, typer.Option(help='Digits of the best code, 2 to 6.')] = 6,
+    weight: Weight = None,
+    prior_column: PriorColumnOption = None,
+    prior_vintage: PriorVintage = 'auto',
+    classification: ClassificationOption = 'naics2022',
+    level: Level = None,
     confidence: Annotated[
         float | None, typer.Option(help='Least probability of the confident code.')
     ] = None,
-    top: Annotated[int, typer.Option(help='How many ranked codes.')] = 1,
-    columns: Annotated[
-        str | None,
-        typer.Option(help='Columns to add, such as code,probability,status; all by default.'),
-    ] = None,
-    prefix: Annotated[str, typer.Option(help='What the names of added columns begin with.')] = (
-        'naics_'
-    ),
-    provenance: Annotated[
-        bool,
-        typer.Option(
-            '--provenance',
-            help='Add columns with bundle, vintage, classification, version, calibration and time.',
-        ),
-    ] = False,
-    delimiter: Annotated[
-        str | None, typer.Option(help='Of text files: a character, or tab, comma, semicolon.')
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help='Of text files, such as cp1252.')] = None,
-    sheet: Annotated[str | None, typer.Option(help='Of workbooks; the first by default.')] = None,
+    top: Top = 1,
+    columns: Columns = None,
+    prefix: Prefix = None,
+    provenance: ProvenanceColumns = False,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     workers: Annotated[
         int | None, typer.Option(help='Processes on this machine; one a core by default.')
     ] = None,
@@ -251,12 +253,15 @@ def code_batch(
             given,
             weights=weight,
             top=top,
-            columns=None if columns is None else [name.strip() for name in columns.split(',')],
+            columns=names_of(columns),
             prefix=prefix,
             provenance=provenance,
             delimiter=delimiter,
             encoding=encoding,
             sheet=sheet,
+            classification=classification,
+            prior_column=prior_column,
+            prior_vintage=prior_vintage,
         )
     if as_json:
         sys.stdout.write(json.dumps(summary, indent=2) + '\n')
@@ -264,7 +269,7 @@ def code_batch(
     typer.echo(
         f'{summary["rows"]:,} rows in {summary["partitions"]} partitions in {out}, '
         f'{summary["kept"]} of them kept; {summary["rows_per_s"]:.0f} rows a second; '
-        f'{summary["bad"]:,} rows could not be coded (see {prefix}error)',
+        f'{summary["bad"]:,} rows could not be coded (the column of errors says why)',
         err=True,
     )
 

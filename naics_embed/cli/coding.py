@@ -4,11 +4,24 @@ from typing import Annotated
 
 import typer
 
+from naics_embed.cli.coding_options import (
+    Columns,
+    Delimiter,
+    Encoding,
+    Level,
+    Prefix,
+    PriorColumnOption,
+    PriorVintage,
+    ProvenanceColumns,
+    Sheet,
+    Top,
+    Weight,
+    names_of,
+)
 from naics_embed.cli.in_use import bundle_or_starter, say_starter
 from naics_embed.cli.progress import EVERY_S, rows_done
 from naics_embed.cli.search import BundleOption, ClassificationOption
 from naics_embed.cli.user_tables import copy_of, table_read, table_written
-from naics_embed.errors import UserError
 from naics_embed.text.inference.precisions import FLOAT32
 
 DEFAULT_COLUMN = 'text'
@@ -39,18 +52,9 @@ def code(
             'of names of companies weighs less.'
         ),
     ] = None,
-    weight: Annotated[
-        list[str] | None,
-        typer.Option(help='Weight of a text column, as COLUMN=WEIGHT, above 0 and at most 1.'),
-    ] = None,
-    prior_column: Annotated[
-        str | None,
-        typer.Option(help='A column with codes that rows have already, as further evidence.'),
-    ] = None,
-    prior_vintage: Annotated[
-        str,
-        typer.Option(help='Of these codes: 2012, 2017, 2022, sic, or auto, which finds out.'),
-    ] = 'auto',
+    weight: Weight = None,
+    prior_column: PriorColumnOption = None,
+    prior_vintage: PriorVintage = 'auto',
     query: Annotated[
         str | None, typer.Option(help='A SQL query whose rows are coded, in place of FILE.')
     ] = None,
@@ -62,41 +66,22 @@ def code(
         ),
     ] = None,
     classification: ClassificationOption = 'naics2022',
-    level: Annotated[
-        int | None,
-        typer.Option(help='Level of the codes: 2 to 6 digits; 1 to 4 in ISIC, NACE and SIC.'),
-    ] = None,
+    level: Level = None,
     confidence: Annotated[
         float, typer.Option(help='Least probability of the confident code.')
     ] = 0.8,
-    top: Annotated[int, typer.Option(help='How many ranked codes.')] = 1,
-    columns: Annotated[
-        str | None,
-        typer.Option(help='Columns to add, such as code,probability,status; all by default.'),
-    ] = None,
-    prefix: Annotated[
-        str | None,
-        typer.Option(
-            help='What the names of added columns begin with: naics_, or the classification.'
-        ),
-    ] = None,
-    provenance: Annotated[
-        bool,
-        typer.Option(
-            '--provenance',
-            help='Add columns with bundle, vintage, classification, version, calibration and time.',
-        ),
-    ] = False,
-    delimiter: Annotated[
-        str | None, typer.Option(help='Of a text file: a character, or tab, comma, semicolon.')
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help='Of a text file, such as cp1252.')] = None,
+    top: Top = 1,
+    columns: Columns = None,
+    prefix: Prefix = None,
+    provenance: ProvenanceColumns = False,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
     quote: Annotated[str | None, typer.Option(help='Of a text file; empty for none.')] = None,
     skip_rows: Annotated[int | None, typer.Option(help='Lines before the header.')] = None,
     header: Annotated[
         bool, typer.Option(help='Whether the first row of a text file has names.')
     ] = True,
-    sheet: Annotated[str | None, typer.Option(help='Of a workbook; the first by default.')] = None,
+    sheet: Sheet = None,
     log_every: Annotated[
         float, typer.Option(help='Seconds between lines of progress in a log; 0 for none.')
     ] = EVERY_S,
@@ -117,36 +102,30 @@ def code(
     bundle: BundleOption = None,
 ) -> None:
     """Code every row of a file; a run that was stopped resumes."""
-    from naics_embed.classifications.names import NAICS2022, edition_of, levels_of
+    from naics_embed.cli.checkout import section
     from naics_embed.evidence.prior_settings import PriorCodeSettings
     from naics_embed.search.bulk import FileJob, code_file, open_job
-    from naics_embed.search.coded_columns import PREFIX, ColumnOptions
-    from naics_embed.search.options import check_k_and_level
+    from naics_embed.search.coding_options import coding_options
     from naics_embed.search.status import in_a_line
     from naics_embed.search.text_columns import describe, text_columns
     from naics_embed.tabular.counting import rows_about
     from naics_embed.tabular.dialect import DialectOptions
     from naics_embed.tabular.open import ReadOptions
 
-    edition = edition_of(classification)
-    levels = levels_of(edition.name)
-    check_k_and_level(top, levels[-1] if level is None else level, levels)
-    if prefix is None:
-        prefix = PREFIX if edition.name == NAICS2022 else f'{edition.name}_'
-    if not 0 < confidence <= 1:
-        raise UserError(f'--confidence must be above 0 and at most 1, not {confidence}')
+    named = prior_column is not None
+    options = coding_options(
+        level=level,
+        confidence=confidence,
+        top=top,
+        columns=names_of(columns),
+        prefix=prefix,
+        provenance=provenance,
+        classification=classification,
+        prior_column=prior_column,
+        prior_vintage=prior_vintage,
+        prior_settings=section('prior_codes', PriorCodeSettings) if named else None,
+    )
     path = bundle_or_starter(bundle)
-    chosen = None if columns is None else tuple(name.strip() for name in columns.split(','))
-    prior = None
-    if prior_column is not None and edition.name != NAICS2022:
-        raise UserError(f'--prior-column is for {NAICS2022} only, not for {edition.name}')
-    if prior_column is not None:
-        from naics_embed.cli.checkout import section
-        from naics_embed.cli.labelled_files import vintage_of
-        from naics_embed.search.prior_column import PriorColumn
-
-        settings = section('prior_codes', PriorCodeSettings)
-        prior = PriorColumn(prior_column, vintage_of(prior_vintage.casefold()), settings)
     dialect = DialectOptions(encoding, delimiter, quote, skip_rows, header)
     texts = text_columns(text_column or [DEFAULT_COLUMN], weight or [])
     if connection is not None and query is None and source is not None:
@@ -160,12 +139,12 @@ def code(
             file,
             texts,
             target,
-            level,
-            confidence,
+            options.level,
+            options.confidence,
             part_rows,
             ReadOptions(dialect.checked(), sheet),
-            ColumnOptions(prefix, top, chosen, provenance, classification=edition.name),
-            prior,
+            options.columns,
+            options.prior,
             copy_of(file, source, query),
         )
         # Before the model is loaded: what is wrong with the file is said at once.
@@ -189,7 +168,7 @@ def code(
                 note=lambda line: typer.echo(f'{called}: {line}', err=True),
             )
     resumed = f', {done.resumed:,} of them by an earlier run' if done.resumed else ''
-    reasons = f' (see {prefix}error)' if done.bad else ''
+    reasons = f' (see {options.columns.prefix}error)' if done.bad else ''
     typer.echo(
         f'{done.rows:,} rows written to {out}{resumed}; {done.bad:,} could not be read{reasons}',
         err=True,

@@ -20,8 +20,7 @@ from naics_embed.artifacts import atomic_file, read_json, write_json
 from naics_embed.errors import UserError
 from naics_embed.search.coded_columns import UNREADABLE, ColumnOptions, Remembered, code_texts
 from naics_embed.search.coder import Coder
-from naics_embed.search.prior_codes import PriorCodes
-from naics_embed.search.prior_column import PriorColumn, prior_of_table
+from naics_embed.search.prior_column import PriorColumn, prior_cells, prior_of_table
 from naics_embed.search.text_columns import (
     TextColumn,
     TextColumns,
@@ -215,7 +214,7 @@ def _code_alone(
             lighter=texts.lighter,
             counts=counts,
             done=None if report is None else partial(_tell, report, done, len(part)),
-            prior=_cells(prior, part, job),
+            prior=prior_cells(prior, job.prior, part),
             remembered=remembered,
         )
         if not number:
@@ -270,14 +269,6 @@ def unreadable(added: pa.Table, columns: ColumnOptions, part: Part) -> int:
     if name in added.column_names:
         return len(added) - added.column(name).null_count
     return sum(fault is not None for fault in part.faults)
-
-
-def _cells(
-    prior: PriorCodes | None, part: Part, job: FileJob
-) -> tuple[PriorCodes, list[Any]] | None:
-    if prior is None or job.prior is None:
-        return None
-    return prior, texts_of(part, job.prior.name)
 
 
 def _delimiter(table: TableSource, job: FileJob) -> str | None:

@@ -26,6 +26,7 @@ from naics_embed.search.coder import Coder
 from naics_embed.search.partition_plan import Partition as Partition
 from naics_embed.search.partition_plan import plan_partitions as plan_partitions
 from naics_embed.search.partition_plan import stamp_of
+from naics_embed.search.prior_column import PriorColumn, prior_cells, prior_of_table
 from naics_embed.search.text_columns import (
     TextColumns,
     as_columns,
@@ -52,6 +53,8 @@ class PartitionSettings:
         precision: of the encoder; see `Coder.load`.
         columns: the columns that are added.
         reading: how the files are read.
+        prior: a column with codes that rows have already; how far they are trusted is estimated
+            for each partition.
     """
 
     column: TextColumns
@@ -61,6 +64,7 @@ class PartitionSettings:
     precision: str = FLOAT32
     columns: ColumnOptions = field(default_factory=ColumnOptions)
     reading: ReadOptions = field(default_factory=ReadOptions)
+    prior: PriorColumn | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class PartitionReport:
         rows: rows read and written.
         bad: rows that cannot be read, with a reason in the column of errors.
         seconds: time that coding took, reading and writing included; 0 where kept.
+        notes: what was detected or changed, a line each.
     """
 
     name: str
@@ -80,6 +85,7 @@ class PartitionReport:
     rows: int
     bad: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 def bundle_key(bundle: Bundle) -> str:
@@ -117,10 +123,14 @@ def code_partition(
     identity = _identity(partition, settings, sha256, bundle)
     kept = _kept(target, manifest, identity)
     if kept is not None:
-        return PartitionReport(partition.name, True, kept['rows'], kept['bad'], 0.0)
+        return PartitionReport(
+            partition.name, True, kept['rows'], kept['bad'], 0.0, tuple(kept.get('notes', ()))
+        )
     start = time.perf_counter()
     table = open_table(partition.source, settings.reading)
     check_text_columns(partition.source, as_columns(settings.column), table)
+    if settings.prior is not None:
+        settings.prior.check(partition.source, table)
     columns = settings.columns
     columns.check(partition.source, table.names)
     check_parquet(partition.source, table.empty().schema)
@@ -135,6 +145,12 @@ def code_partition(
     for one in columns.schema():
         empty = empty.append_column(one, pa.array([], one.type))
     provenance = coder.provenance
+    prior = None
+    if settings.prior is not None:
+        texts_from = as_columns(settings.column)
+        prior = prior_of_table(
+            coder, table, texts_from, settings.prior, settings.part_rows, partition.span
+        )
     kept_metadata = empty.schema.metadata or {}
     schema = parquet_schema(empty.schema).with_metadata(
         {**kept_metadata, METADATA: json.dumps(provenance.lasting()).encode()}
@@ -152,6 +168,7 @@ def code_partition(
                     confidence=settings.confidence,
                     provenance=provenance.now(),
                     lighter=texts.lighter,
+                    prior=prior_cells(prior, settings.prior, part),
                     remembered=remembered,
                 )
                 if not total:
@@ -173,10 +190,11 @@ def code_partition(
             'bad': bad,
             'seconds': seconds,
             'part_rows': settings.part_rows,
+            'notes': table.notes,
             'library_version': __version__,
         },
     )
-    return PartitionReport(partition.name, False, total, bad, seconds)
+    return PartitionReport(partition.name, False, total, bad, seconds, tuple(table.notes))
 
 
 def manifest_of(out: Path, name: str) -> Path:
@@ -203,6 +221,7 @@ def _identity(
         },
         'bundle': bundle,
         'column': [[one.name, one.weight] for one in as_columns(settings.column)],
+        **({} if settings.prior is None else {'prior': settings.prior.identity()}),
         'level': settings.level,
         'confidence': settings.confidence,
         'precision': settings.precision,

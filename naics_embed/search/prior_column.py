@@ -16,7 +16,7 @@ from naics_embed.search.prior_codes import SIC, PriorCodes, PriorReader, fit_pri
 from naics_embed.search.several_texts import Weighed, row_probabilities
 from naics_embed.search.text_columns import TextColumn, row_texts, texts_of
 from naics_embed.tabular.columns import check_text_column
-from naics_embed.tabular.part import Span, TableSource
+from naics_embed.tabular.part import Part, Span, TableSource
 
 MOST_SPELLINGS = 100_000
 """Different cells from which the vintage is found out; there are fewer codes."""
@@ -45,6 +45,10 @@ class PriorColumn:
         numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
         if not any(is_kind(inner) for is_kind in (*texts, *numbers, pa.types.is_null)):
             raise UserError(f'{source}: the column {self.name!r} holds {kind}, not codes')
+        self.check_vintage()
+
+    def check_vintage(self) -> None:
+        """Raise UserError where there is no such vintage."""
         if self.vintage not in (AUTO, SIC, *VINTAGES):
             raise UserError(
                 f'the vintage of prior codes must be auto, 2012, 2017, 2022 or sic, not '
@@ -118,3 +122,10 @@ def prior_of_table(
         )
     table.notes.append(f'{prior.name}: prior codes; {result.described()}')
     return result
+
+
+def prior_cells(
+    prior: PriorCodes | None, column: PriorColumn | None, part: Part
+) -> tuple[PriorCodes, list[Any]] | None:
+    """Return how far prior codes are trusted, with the cells of a part; None without a column."""
+    return None if prior is None or column is None else (prior, texts_of(part, column.name))

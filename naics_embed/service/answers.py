@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from naics_embed.classifications.names import NAICS2022
+
 Status = Literal['coded', 'coarser', 'uncertain', 'says nothing']
 """As in `naics_embed.search.status`."""
 
@@ -14,7 +16,9 @@ class Code(BaseModel):
     code: str = Field(description='The code; a sector that is a range under its first number.')
     official: str = Field(description='Its official spelling, such as 31-33.')
     title: str
-    level: int = Field(description='Its digits, 2 to 6.')
+    level: int = Field(
+        description='Its level: digits, 2 to 6; in ISIC, NACE and SIC 1, a section, to 4, a class.'
+    )
 
 
 class LikelyCode(Code):
@@ -110,6 +114,9 @@ class CodedText(BaseModel):
         "where not even the sector's does."
     )
     confidence: float
+    classification: str = Field(
+        default=NAICS2022, description='Of the codes; as it was asked for, by its name.'
+    )
     starter: bool = Field(
         default=False,
         description='Whether nothing was trained and a starter answers: less accurate, and its '
@@ -264,7 +271,7 @@ class SearchAnswer(BaseModel):
     code: CodeCard | None = Field(description='The card of the code, where the query is one.')
     point: DiskPoint | None = Field(
         description='Where the map shows the query: the hyperbolic centroid of its hits on the '
-        'disk, weighted by their probabilities.'
+        'disk, weighted by their probabilities. Null for codes of another classification.'
     )
     place: DiskPoint | None = Field(
         deprecated=True, description='The name of `point` in earlier versions.'

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from naics_embed import __version__
+from naics_embed.classifications.names import EDITIONS, NAICS2022
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import CodeError, UserError
 from naics_embed.service import answers
@@ -32,14 +33,19 @@ from naics_embed.service.pages import (
 from naics_embed.service.problems import MEDIA_TYPE, ProblemError
 from naics_embed.service.reload import Source
 from naics_embed.service.requests import (
+    CLASSIFICATION,
+    HIGHEST,
+    LEVEL,
+    LONGEST_CLASSIFICATION,
     TOO_MANY,
     CodeRequestFields,
     code_request,
     code_request_examples,
+    codes_wanted,
     text_problem,
 )
 from naics_embed.service.running import JSON, RETRY_AFTER_S, Service, json_answer
-from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
+from naics_embed.taxonomy import LEVELS
 
 log = logging.getLogger(__name__)
 
@@ -109,14 +115,15 @@ def _add_coding(app: FastAPI, service: Service) -> None:
     async def code(request: CodeRequestFields) -> Response:
         texts = request.texts
         _refuse(text_problem(texts, config))
+        name, level = codes_wanted(request.classification, request.level, 'body')
         service.metrics.batch.observe(len(texts))
         return await service.code(
             texts,
             request.k,
-            request.level,
+            level,
             request.confidence,
             request.evidence,
-            wanted_of(request),
+            wanted_of(request, name),
         )
 
     # FastAPI reads the limits of this configuration from the annotation.
@@ -140,7 +147,15 @@ def _add_coding(app: FastAPI, service: Service) -> None:
     async def search(
         q: Annotated[str, Query(description='A description or a code.', examples=['dog grooming'])],
         k: Annotated[int, Query(ge=1, le=config.max_k)] = config.k,
-        level: Annotated[int, Query(ge=LEVELS[0], le=LEVELS[-1])] = LEAF_LEVEL,
+        classification: Annotated[
+            str,
+            Query(
+                max_length=LONGEST_CLASSIFICATION,
+                description=CLASSIFICATION,
+                examples=list(EDITIONS),
+            ),
+        ] = NAICS2022,
+        level: Annotated[int | None, Query(ge=HIGHEST, le=LEVELS[-1], description=LEVEL)] = None,
         confidence: Annotated[float, Query(gt=0, le=1)] = config.confidence,
         ask: Annotated[bool, Query(description='Return the question that helps most.')] = False,
         coverage: Annotated[
@@ -148,10 +163,11 @@ def _add_coding(app: FastAPI, service: Service) -> None:
         ] = None,
     ) -> Response:
         _refuse(text_problem([q], config, 'query.q'))
+        name, digits = codes_wanted(classification, level, 'query')
         service.metrics.batch.observe(1)
-        wanted = Wanted(ask, coverage)
+        wanted = Wanted(ask, coverage, classification=name)
         return await service.run(
-            lambda engine: json_answer(service.searched(engine, q, k, level, confidence, wanted))
+            lambda engine: json_answer(service.searched(engine, q, k, digits, confidence, wanted))
         )
 
 

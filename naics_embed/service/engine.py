@@ -12,7 +12,9 @@ import numpy as np
 
 from naics_embed.atlas.page import map_page, page_policy
 from naics_embed.atlas.words import known_words
+from naics_embed.classifications.classification import Classification, ClassificationCode
 from naics_embed.classifications.concordance import later_codes
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.questions.settings import QuestionSettings
 from naics_embed.search import coder as coding
 from naics_embed.search.card import card_of, looks_like_code, path_of
@@ -88,6 +90,7 @@ class Engine:
             ask=wanted.ask,
             coverage=wanted.coverage,
             replies=wanted.replies,
+            classification=wanted.classification,
         )
         return answers.CodeAnswer(
             answers=[self._coded(answer) for answer in coded], provenance=self.origin()
@@ -173,18 +176,25 @@ class Engine:
     ) -> answers.SearchAnswer:
         """Return what the page shows: for a code its card, for a text its codes and its point.
 
+        The map shows codes of NAICS 2022; other classifications have neither cards nor points.
+
         Raises:
             UserError: see `naics_embed.Coder.search`.
             CodeError: the query looks like a code and is none.
         """
-        if looks_like_code(query):
+        own = wanted.classification == NAICS2022
+        if own and looks_like_code(query):
             card = self.card(query, k)
             point = card.coordinates.disk
             return answers.SearchAnswer(
                 answer=None, code=card, point=point, place=point, provenance=self.origin()
             )
-        coded = self.code([query], k, level, confidence, EVIDENCE_OF_A_SEARCH, wanted)
-        [answer] = coded.answers
+        evidence = EVIDENCE_OF_A_SEARCH if own else 0
+        [answer] = self.code([query], k, level, confidence, evidence, wanted).answers
+        if not own:
+            return answers.SearchAnswer(
+                answer=answer, code=None, point=None, place=None, provenance=self.origin()
+            )
         rows = np.array([self.table.position(hit.code) for hit in answer.hits])
         weights = np.array([hit.probability for hit in answer.hits])
         point = _point(self.disk.centre(rows, weights))
@@ -200,13 +210,18 @@ class Engine:
             text=answer.text,
             status=cast('answers.Status', answer.status),
             hits=[
-                answers.Hit(**vars(hit), path=self._path(hit.code), evidence=evidence_of(one))
+                answers.Hit(
+                    **vars(hit),
+                    path=self._path(hit.code, answer.classification),
+                    evidence=evidence_of(one),
+                )
                 for hit, one in zip(answer.hits, evidence, strict=True)
             ],
             path=[answers.LikelyCode(**vars(step)) for step in answer.path],
             confident=confident,
             backoff=confident,
             confidence=answer.confidence,
+            classification=answer.classification,
             starter=answer.starter,
             familiarity=None if math.isnan(answer.familiarity) else answer.familiarity,
             question=shown_question(answer.question),
@@ -214,7 +229,11 @@ class Engine:
             code_set=shown_set(answer.code_set),
         )
 
-    def _path(self, code: str) -> list[answers.Code]:
+    def _path(self, code: str, classification: str) -> list[answers.Code]:
+        if classification != NAICS2022:
+            tree = Classification.load(classification)
+            above = tree.ancestors[tree.index(code)].tolist()
+            return [_code(tree.at(position)) for position in above if position >= 0]
         return [answers.Code(**vars(step)) for step in path_of(self.table, code)]
 
     def _map(self) -> answers.DiskMap:
@@ -228,6 +247,10 @@ class Engine:
             x=points[:, 0].tolist(),
             y=points[:, 1].tolist(),
         )
+
+
+def _code(code: ClassificationCode) -> answers.Code:
+    return answers.Code(code=code.code, official=code.official, title=code.title, level=code.level)
 
 
 def _point(xy: np.ndarray) -> answers.DiskPoint:

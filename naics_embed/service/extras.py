@@ -1,7 +1,8 @@
-"""What a request wants beside codes: a question, its answer, a set of codes with a coverage."""
+"""What a request wants: which classification, a question, its answer, a set with a coverage."""
 
 from typing import NamedTuple
 
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.questions import question as questions
 from naics_embed.search import coder as coding
 from naics_embed.service import answers
@@ -14,17 +15,18 @@ class Wanted(NamedTuple):
     ask: bool = False
     coverage: float | None = None
     replies: tuple[questions.Reply, ...] = ()
+    classification: str = NAICS2022
 
 
 NOTHING_MORE = Wanted()
 
 
-def wanted_of(request: CodeRequestFields) -> Wanted:
-    """Return what the body of a request wants."""
+def wanted_of(request: CodeRequestFields, classification: str) -> Wanted:
+    """Return what the body of a request wants, in a classification by its name."""
     replies = tuple(
         questions.Reply(_read(reply.question), reply.option) for reply in request.replies
     )
-    return Wanted(request.ask, request.coverage, replies)
+    return Wanted(request.ask, request.coverage, replies, classification)
 
 
 def shown_question(question: questions.Question | None) -> answers.Question | None:

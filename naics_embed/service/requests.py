@@ -13,15 +13,29 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from naics_embed.classifications.names import EDITIONS, NAICS2022, classification_name, levels_of
 from naics_embed.config.service import ServiceConfig
+from naics_embed.errors import UserError
+from naics_embed.search.options import check_k_and_level
 from naics_embed.search.searcher import text_fault
 from naics_embed.service import answers
 from naics_embed.service.problems import ProblemError
-from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
+from naics_embed.taxonomy import LEVELS
 
 TOO_MANY = 'too_many_texts'
 MOST_KEYS = 32
 MOST_REPLIES = 10
+LONGEST_CLASSIFICATION = 40
+HIGHEST = 1
+"""The level of the highest codes of any classification, a section of ISIC."""
+CLASSIFICATION = (
+    f'Of the codes: {", ".join(EDITIONS)}. Probabilities are those of NAICS 2022, summed over the '
+    'correspondence; evidence, questions and sets are for naics2022 only.'
+)
+LEVEL = (
+    'Level of the codes: 2 to 6 digits in NAICS and SCIAN; 1 to 4 in ISIC, NACE and SIC, sections '
+    'to classes. The deepest by default.'
+)
 
 
 class CodeRequestFields(BaseModel):
@@ -29,7 +43,8 @@ class CodeRequestFields(BaseModel):
 
     texts: list[str]
     k: int
-    level: int
+    classification: str
+    level: int | None
     confidence: float
     evidence: int
     ask: bool
@@ -76,9 +91,13 @@ def code_request(config: ServiceConfig) -> type[CodeRequestFields]:
             WithJsonSchema({'anyOf': [text, batch], 'description': 'One text, or a batch.'}),
         ]
         k: int = Field(config.k, ge=1, le=config.max_k, description='Codes for each text.')
-        level: int = Field(
-            LEAF_LEVEL, ge=LEVELS[0], le=LEVELS[-1], description='Digits of the codes.'
+        classification: str = Field(
+            NAICS2022,
+            max_length=LONGEST_CLASSIFICATION,
+            description=CLASSIFICATION,
+            examples=list(EDITIONS),
         )
+        level: int | None = Field(None, ge=HIGHEST, le=LEVELS[-1], description=LEVEL)
         confidence: float = Field(
             config.confidence,
             gt=0,
@@ -120,7 +139,34 @@ def code_request_examples() -> dict[str, Any]:
                 'evidence': 2,
             },
         },
+        'classification': {
+            'summary': 'Classes of ISIC Rev. 4',
+            'value': {'texts': 'dog grooming salon', 'classification': 'isic4'},
+        },
     }
+
+
+def codes_wanted(classification: str, level: int | None, field: str) -> tuple[str, int]:
+    """Return the name of a classification, and the level of the codes.
+
+    Args:
+        classification: in any spelling.
+        level: the deepest of the classification where None.
+        field: what the fields of the request are in: ``body`` or ``query``.
+
+    Raises:
+        ProblemError: there is no such classification, or it has no such level.
+    """
+    where = 'classification'
+    try:
+        name = classification_name(classification)
+        levels = levels_of(name)
+        where = 'level'
+        level = levels[-1] if level is None else level
+        check_k_and_level(1, level, levels)
+    except UserError as error:
+        raise ProblemError(422, str(error), [(f'{field}.{where}', str(error))]) from error
+    return name, level
 
 
 def text_problem(

@@ -12,6 +12,7 @@ from typing import TypeVar
 from fastapi import Response
 from pydantic import BaseModel
 
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.config.service import ServiceConfig
 from naics_embed.service import answers
 from naics_embed.service.answer_log import AnswerLog
@@ -85,16 +86,16 @@ class Service:
             return engine.code(joined, k, level, confidence, evidence, wanted).answers
 
         def finish(coded: list[answers.CodedText]) -> Response:
-            if self.answer_log is not None:
+            if self.answer_log is not None and wanted.classification == NAICS2022:
                 self.answer_log.write(engine.coder, coded)
             if self.shadow is not None and not wanted.replies:
-                self.shadow.offer(texts, coded, level)
+                self.shadow.offer(texts, coded, level, wanted.classification)
             return json_answer(answers.CodeAnswer(answers=coded, provenance=engine.origin()))
 
         # Replies are about one text, which must not be joined with others; nor are requests from
         # before and after a change of the bundle.
         alone = object() if wanted.replies else None
-        kind = (engine.bundle, k, level, confidence, evidence, wanted.ask, wanted.coverage, alone)
+        kind = (engine.bundle, k, level, confidence, evidence, wanted._replace(replies=()), alone)
         return await self._limited(self.pool.run_together(kind, texts, work, finish))
 
     def searched(
@@ -102,7 +103,8 @@ class Service:
     ) -> answers.SearchAnswer:
         """Return what an engine finds, and log it where that is wanted; see `Engine.search`."""
         found = engine.search(query, k, level, confidence, wanted)
-        if self.answer_log is not None and found.answer is not None:
+        logged = self.answer_log is not None and wanted.classification == NAICS2022
+        if logged and found.answer is not None:
             self.answer_log.write(engine.coder, [found.answer])
         return found
 

@@ -8,9 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.config.operation import ShadowConfig
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
+from naics_embed.service.extras import Wanted
 from naics_embed.service.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -39,25 +41,35 @@ class Shadow:
         self._executor = ThreadPoolExecutor(1, 'naics-shadow', torch.set_num_threads, (threads,))
         self._free = threading.BoundedSemaphore(config.queue)
 
-    def offer(self, texts: Sequence[str], given: Sequence[answers.CodedText], level: int) -> None:
+    def offer(
+        self,
+        texts: Sequence[str],
+        given: Sequence[answers.CodedText],
+        level: int,
+        classification: str = NAICS2022,
+    ) -> None:
         """Let the candidate answer texts some time, unless too many wait; returns at once."""
         if self.config.fraction < 1 and random.random() >= self.config.fraction:
             return
         if not self._free.acquire(blocking=False):
             self.metrics.shadow_skipped.inc(len(texts))
             return
-        future = self._executor.submit(self._compare, list(texts), list(given), level)
+        future = self._executor.submit(
+            self._compare, list(texts), list(given), level, classification
+        )
         future.add_done_callback(self._done)
 
     def close(self) -> None:
         """Answer no more."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _compare(self, texts: list[str], given: list[answers.CodedText], level: int) -> None:
+    def _compare(
+        self, texts: list[str], given: list[answers.CodedText], level: int, classification: str
+    ) -> None:
         confidence = given[0].confidence
-        for one, own in zip(
-            given, self.engine.code(texts, 1, level, confidence, 0).answers, strict=True
-        ):
+        wanted = Wanted(classification=classification)
+        found = self.engine.code(texts, 1, level, confidence, 0, wanted).answers
+        for one, own in zip(given, found, strict=True):
             best, other = one.hits[0], own.hits[0]
             if best.code != other.code:
                 result = OTHER_CODE

@@ -47,7 +47,9 @@ def source(tmp_path) -> Path:
         texts = [f'{title} {row}' for row, title in enumerate(titles[number * ROWS :][:ROWS])]
         texts[1::50] = [None] * len(texts[1::50])
         texts[2::50] = [' '] * len(texts[2::50])
-        frame = pl.DataFrame({'id': range(ROWS), 'what': texts, 'x': [1.5] * ROWS})
+        frame = pl.DataFrame(
+            {'id': range(ROWS), 'what': texts, 'x': [1.5] * ROWS, 'old': ['111150'] * ROWS}
+        )
         path = tmp_path / 'in' / f'{name}.parquet'
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.write_parquet(path)
@@ -155,15 +157,24 @@ def test_without_a_scheduler_it_starts_workers_of_its_own(
         'batch.workers=1',
     ]
     out = tmp_path / 'out'
-    options = {'top': 2, 'columns': ['code', 'code_2', 'status'], 'prefix': 'n_'}
+    options = {
+        'top': 2,
+        'columns': ['code', 'code_2', 'status'],
+        'prefix': 'n_',
+        'prior_column': 'old',
+        'prior_vintage': '2017',
+    }
     summary = code_batch(
         str(source), str(out), ['what'], str(bundle), overrides=overrides, **options
     )
     assert (summary['coded'], summary['kept'], summary['failed']) == (3, 0, 0)
     frame = pl.read_parquet(out / '**/*.parquet')
     assert len(frame) == 3 * ROWS
-    assert frame.columns == ['id', 'what', 'x', 'n_code', 'n_code_2', 'n_status']
+    assert frame.columns == ['id', 'what', 'x', 'old', 'n_code', 'n_code_2', 'n_status']
     assert frame['n_code_2'].null_count() == 3 * 10
+    manifest = json.loads((out / '_manifests/a/one.parquet.json').read_text())
+    assert manifest['prior']['vintage'] == 2017
+    assert 'old: prior codes; by the texts of 228 rows these are right: ' in manifest['notes'][-1]
 
 
 def test_wrong_settings_are_told_before_anything_starts(bundle, source, tmp_path):
@@ -177,6 +188,9 @@ def test_wrong_settings_are_told_before_anything_starts(bundle, source, tmp_path
         ({'weights': ['what=7']}, "--weight 'what=7' must be"),
         ({'delimiter': 'many'}, '--delimiter'),
         ({'top': 0}, 'k must be at least 1'),
+        ({'classification': 'isic9'}, 'no classification'),
+        ({'prior_column': 'old', 'prior_vintage': 1997}, 'the vintage of prior codes must be'),
+        ({'prior_column': 'old', 'classification': 'isic4'}, 'for naics2022 only'),
     ):
         with pytest.raises(UserError, match=message):
             code_batch.fn(

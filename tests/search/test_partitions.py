@@ -2,6 +2,7 @@
 
 import csv
 import os
+from dataclasses import replace
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -10,7 +11,9 @@ from pyarrow.dataset import dataset
 
 from naics_embed.artifacts import read_json
 from naics_embed.errors import ArtifactError, UserError
+from naics_embed.search.bulk import FileJob, code_file
 from naics_embed.search.coder import Coder
+from naics_embed.search.coding_options import coding_options
 from naics_embed.search.partitions import (
     PartitionSettings,
     bundle_key,
@@ -19,6 +22,7 @@ from naics_embed.search.partitions import (
     manifest_of,
     plan_partitions,
 )
+from naics_embed.search.prior_column import PriorColumn
 from naics_embed.tabular.open import open_table
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -218,3 +222,54 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(code, tmp_path):
     assert [path.name for path in out.rglob('.*')] == ['.mine.parquet']
     [report] = code(source, out)
     assert (report.kept, report.rows) == (False, 2)
+
+
+def test_prior_codes_are_evidence_in_each_partition_as_in_a_file(code, coder, tmp_path):
+    source = tmp_path / 'in.csv'
+    texts = ['corn farming', 'dental offices', 'shoe repair', 'soybean farming', 'we sell things']
+    old = ['111150', '', '8114//', 'no code', '722511']
+    pl.DataFrame({'what': texts, 'old': old}).write_csv(source)
+    settings = replace(SETTINGS, prior=PriorColumn('old'))
+    [report] = code(source, tmp_path / 'out', settings)
+    assert "old: 1 different values are not codes, such as 'no code'" in report.notes[-2]
+    manifest = read_json(manifest_of(tmp_path / 'out', report.name))
+    assert manifest['prior']['name'] == 'old'
+    assert manifest['notes'] == list(report.notes)
+    job = FileJob(source, 'what', tmp_path / 'file.parquet', part_rows=3, prior=settings.prior)
+    code_file(coder, job)
+    own = pl.read_parquet(tmp_path / 'out' / report.name)
+    assert own.equals(pl.read_parquet(job.out))
+    [plain] = code(source, tmp_path / 'plain')
+    without = pl.read_parquet(tmp_path / 'plain' / plain.name)
+    assert own['naics_probability'][4] != without['naics_probability'][4]
+    assert own['naics_probability'][1] == pytest.approx(without['naics_probability'][1])
+    [again] = code(source, tmp_path / 'out', settings)
+    assert (again.kept, again.notes) == (True, report.notes)
+    [other] = code(source, tmp_path / 'out', replace(settings, prior=PriorColumn('old', 2017)))
+    assert not other.kept, 'another vintage'
+    with pytest.raises(UserError, match="no column 'older'"):
+        code(source, tmp_path / 'out', replace(settings, prior=PriorColumn('older')))
+
+
+def test_prior_codes_of_a_span_are_those_of_its_rows(code, tmp_path):
+    source = tmp_path / 'in.csv'
+    pl.DataFrame({'what': ['corn farming'] * 4, 'old': ['x1', 'x2', '111150', '']}).write_csv(
+        source
+    )
+    settings = replace(SETTINGS, prior=PriorColumn('old'))
+    first, second = code(source, tmp_path / 'out', settings, rows=2)
+    assert 'old: 2 different values are not codes' in first.notes[-2]
+    assert not any('are not codes' in note for note in second.notes)
+
+
+def test_codes_of_another_classification(code, coder, tmp_path):
+    source = tmp_path / 'in.csv'
+    pl.DataFrame({'what': ['corn farming', 'dental offices']}).write_csv(source)
+    options = coding_options(level=None, confidence=0.8, classification='ISIC Rev. 4', top=2)
+    settings = PartitionSettings('what', options.level, 0.8, 3, columns=options.columns)
+    [report] = code(source, tmp_path / 'out', settings)
+    frame = pl.read_parquet(tmp_path / 'out' / report.name)
+    answers = coder.search(frame['what'].to_list(), k=2, classification='isic4')
+    assert frame['isic4_code'].to_list() == [answer.hits[0].official for answer in answers]
+    assert frame['isic4_code_2'].to_list() == [answer.hits[1].official for answer in answers]
+    assert [len(code) for code in frame['isic4_code']] == [4, 4]

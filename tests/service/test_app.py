@@ -12,6 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from naics_embed.bundle.storage import Bundle
+from naics_embed.classifications.classification import Classification
+from naics_embed.classifications.names import EDITIONS
 from naics_embed.config.load import load_config
 from naics_embed.config.service import ServiceConfig
 from naics_embed.errors import ArtifactError, ConfigError
@@ -57,6 +59,74 @@ def test_a_batch_is_answered_as_the_coder_does(client, engine):
             assert hit.path[-1].code == hit.code
             assert [(x.text, x.cosine) for x in hit.evidence.texts] == list(evidence.texts)
             assert [(x.word, x.weight) for x in hit.evidence.words] == list(evidence.words)
+
+
+@pytest.mark.parametrize(
+    ('spelled', 'name', 'levels'),
+    [
+        ('isic4', 'isic4', [1, 2, 3, 4]),
+        ('NACE Rev. 2.1', 'nace21', [1, 2, 3, 4]),
+        ('sic', 'sic1987', [1, 2, 3, 4]),
+        ('naics2017', 'naics2017', [2, 3, 4, 5, 6]),
+    ],
+)
+def test_codes_of_another_classification_are_those_of_the_coder(
+    client, engine, spelled, name, levels
+):
+    answer = post(client, texts=TEXTS, k=3, confidence=0.1, classification=spelled)
+    assert answer.status_code == 200, answer.text
+    received = CodeAnswer.model_validate_json(answer.content).answers
+    expected = engine.coder.search(TEXTS, 3, confidence=0.1, classification=name)
+    tree = Classification.load(name)
+    for one, other in zip(received, expected, strict=True):
+        assert (one.classification, one.status) == (other.classification, other.status)
+        assert [(hit.code, hit.official, hit.title, hit.level) for hit in one.hits] == [
+            (hit.code, hit.official, hit.title, hit.level) for hit in other.hits
+        ]
+        assert [hit.probability for hit in one.hits] == pytest.approx(
+            [hit.probability for hit in other.hits]
+        )
+        assert [step.code for step in one.path] == [step.code for step in other.path]
+        assert (one.confident and one.confident.code) == (other.confident and other.confident.code)
+        for hit in one.hits:
+            assert [step.level for step in hit.path] == levels
+            assert [step.code for step in hit.path] == [tree.above(hit.code, at) for at in levels]
+            assert hit.path[-1].title == hit.title
+    query = {'q': TEXTS[0], 'k': 3, 'confidence': 0.1, 'classification': spelled}
+    found = SearchAnswer.model_validate_json(client.get('/v1/search', params=query).content)
+    assert [hit.code for hit in found.answer.hits] == [hit.code for hit in received[0].hits]
+    assert found.answer.classification == name
+    assert (found.point, found.code) == (None, None)
+
+
+def test_levels_of_a_classification(client):
+    section = post(client, texts='corn farming', classification='isic4', level=1).json()
+    [answer] = section['answers']
+    assert [step['code'] for step in answer['path']] == [answer['hits'][0]['code']]
+    assert len(answer['hits'][0]['code']) == 1
+    own = post(client, texts='corn farming').json()['answers'][0]
+    assert own['classification'] == 'naics2022'
+    assert own['hits'][0]['level'] == 6
+    for path, refused in (
+        ('body.level', post(client, texts='corn', level=1)),
+        ('body.level', post(client, texts='corn', level=6, classification='isic4')),
+        ('query.level', client.get('/v1/search?q=corn&level=5&classification=nace2')),
+    ):
+        problem = is_problem(refused, 422)
+        assert [fault.where for fault in problem.errors] == [path]
+        assert 'level must be one of ' in problem.errors[0].reason
+
+
+def test_an_unknown_classification_is_told_with_the_choices(client):
+    for where, refused in (
+        ('body', post(client, texts='corn', classification='isic9')),
+        ('query', client.get('/v1/search?q=corn&classification=isic9')),
+    ):
+        problem = is_problem(refused, 422)
+        assert problem.errors[0].where == f'{where}.classification'
+        assert problem.errors[0].reason.endswith(', '.join(EDITIONS))
+    is_problem(post(client, texts='corn', classification='isic4', evidence=1), 422)
+    is_problem(post(client, texts='corn', classification='x' * 99), 422)
 
 
 def test_one_text_is_a_batch_of_one(client):
@@ -335,6 +405,12 @@ def test_the_openapi_document_tells_limits_and_shapes(client):
     request = document['components']['schemas']['CodeRequest']['properties']
     assert request['texts']['anyOf'][1]['maxItems'] == 8
     assert request['k']['maximum'] == 20
+    assert request['classification']['default'] == 'naics2022'
+    assert request['classification']['examples'] == list(EDITIONS)
+    searched = {one['name']: one for one in document['paths']['/v1/search']['get']['parameters']}
+    for name in EDITIONS:
+        assert name in request['classification']['description']
+        assert name in searched['classification']['description']
     assert {'413', '422', '503', '504'} <= set(operation['responses'])
     assert operation['responses']['200']['content']['application/json']['schema'] == {
         '$ref': '#/components/schemas/CodeAnswer'
