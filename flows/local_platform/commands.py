@@ -38,7 +38,7 @@ POSTGRES = 'POSTGRES'
 EXPORTS = 'NAICS_EMBED_EXPORTS'
 """Variable that names the file with the exports of a terminal."""
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 class Database(enum.StrEnum):

@@ -5,11 +5,19 @@ from typing import Annotated
 
 import typer
 
+from naics_embed.cli.groups import GroupedCommands
+
 FileOption = Annotated[
     Path, typer.Option('--file', help='The file of hashed keys, as service.keys.file names it.')
 ]
 
-app = typer.Typer(no_args_is_help=True, help='API keys of the service: create, list, revoke.')
+
+app = typer.Typer(
+    cls=GroupedCommands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help='API keys of the service: create, list, revoke.',
+)
 
 
 @app.command()

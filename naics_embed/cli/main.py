@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from typing import Annotated, NoReturn
 
 import typer
@@ -30,7 +29,7 @@ from naics_embed.cli import (
 )
 from naics_embed.cli import search as table
 from naics_embed.cli.checkout import checkout
-from naics_embed.cli.groups import Group, outline, sort_commands
+from naics_embed.cli.groups import HELP_SETTINGS, Group, GroupedCommands, outline, sort_commands
 from naics_embed.cli.streams import write_every_character
 from naics_embed.disk import disk_error
 from naics_embed.errors import UserError
@@ -66,8 +65,11 @@ PIPELINE_COMMANDS = {
 
 app = typer.Typer(
     name='naics-embed',
+    cls=GroupedCommands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings=HELP_SETTINGS,
     help='Industry codes and business descriptions as points of one hyperbolic space.',
 )
 COMMANDS = (
@@ -124,6 +126,8 @@ def _join_pipeline() -> None:
                 context_settings={'allow_extra_args': True, 'ignore_unknown_options': True},
             )(_needs_checkout)
     else:
+        from importlib.metadata import entry_points
+
         for entry in entry_points(group=COMMANDS_GROUP):
             app.registered_commands.extend(entry.load().registered_commands)
     sort_commands(app)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from naics_embed.cli import review_exchange, review_users
+from naics_embed.cli.groups import GroupedCommands
 from naics_embed.cli.progress import rows_done
 from naics_embed.cli.review_options import (
     BatchName,
@@ -22,7 +23,12 @@ from naics_embed.cli.serve import LOG_FORMAT
 from naics_embed.cli.user_tables import table_read
 from naics_embed.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, help='Let people decide what the coder cannot.')
+app = typer.Typer(
+    cls=GroupedCommands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help='Let people decide what the coder cannot.',
+)
 app.add_typer(review_users.app, name='user')
 app.command('export')(review_exchange.export)
 app.command('import')(review_exchange.import_decisions)

@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
+from naics_embed.cli.groups import GroupedCommands
 from naics_embed.cli.review_options import StoreOption, open_store
 from naics_embed.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, help='Users of the review.')
+app = typer.Typer(
+    cls=GroupedCommands, no_args_is_help=True, rich_markup_mode=None, help='Users of the review.'
+)
 UserName = Annotated[str, typer.Argument(help='Name of the user.', metavar='NAME')]
 PasswordInput = Annotated[
     bool,
