@@ -90,7 +90,7 @@ def main() -> None:
     if args.limit is not None and args.limit < len(frame):
         frame = frame.sample(args.limit, seed=0)
     p = coder.probabilities(frame['text'].to_list())
-    codes = [coder.searcher.codes[leaf] for leaf in coder.leaves.tolist()]
+    codes = list(coder.leaf_codes)
     truth = frame['code'].to_list()
     text = TextParts.of_coder(coder)
     results: dict[str, Any] = {

@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument('--json', type=Path)
     given = parser.parse_args()
     coder = Coder.load(given.bundle)
-    leaves = [coder.searcher.codes[i] for i in coder.leaves]
+    leaves = list(coder.leaf_codes)
     titles = dict(zip(leaves, (coder.searcher.titles[i] for i in coder.leaves), strict=True))
     rows = plain_language().filter(split='validation').sort('id')
     rows = rows.filter(rows['code'].str.len_chars() == LEAF_LEVEL).sample(

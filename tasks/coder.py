@@ -24,7 +24,7 @@ from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
 from naics_embed.geometry.lorentz import exp0, log0, pairwise_distance
 from naics_embed.metrics.tree import Tree
 from naics_embed.search.code_texts import write_code_texts
-from naics_embed.search.coder import FUSED, leaf_scores
+from naics_embed.search.scoring import FUSED, leaf_scores
 from naics_embed.search.storage import (
     CONFORMAL,
     FROZEN,

@@ -20,7 +20,7 @@ from naics_embed.evidence.known_texts import Linear, index_texts
 from naics_embed.evidence.settings import EvidenceSettings
 from naics_embed.geometry.lorentz import log0
 from naics_embed.search.code_texts import write_code_texts
-from naics_embed.search.coder import FUSED
+from naics_embed.search.scoring import FUSED
 from naics_embed.search.storage import (
     FROZEN,
     write_evidence,

@@ -7,7 +7,8 @@ import numpy as np
 
 from naics_embed.census.normalise import normalise
 from naics_embed.learning.labelled import LabelledTexts
-from naics_embed.search.coder import FUSED, Coder
+from naics_embed.search.coder import Coder
+from naics_embed.search.scoring import FUSED
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
 
 PART = 2048
@@ -163,7 +164,7 @@ def _verbatim(coder: Coder, texts: Sequence[str]) -> np.ndarray:
 
 def _groups(coder: Coder, level: int) -> tuple[np.ndarray, np.ndarray]:
     """Return where the leaves of each code of a level begin, and the code of each leaf."""
-    codes = [coder.searcher.codes[leaf] for leaf in coder.leaves.tolist()]
+    codes = list(coder.leaf_codes)
     above = [canonical_code(code[:level]) if level < LEAF_LEVEL else code for code in codes]
     _, first, of_leaf = np.unique(above, return_index=True, return_inverse=True)
     return first, of_leaf

@@ -273,7 +273,7 @@ def _sectors(
         )
         if level == LEVELS[0]
     }
-    codes = [searcher.codes[leaf] for leaf in coder.leaves.tolist()]
+    codes = list(coder.leaf_codes)
     of_text = np.array([_sector(codes[leaves[0]]) for leaves in answered.labelled.acceptable])
     counts = Counter(of_text.tolist())
     order = [code for code, _ in counts.most_common()]

@@ -157,7 +157,7 @@ def _contradicted(
     labelled = answered.labelled
     searcher = coder.searcher
     title = dict(zip(searcher.codes, searcher.titles, strict=True))
-    codes = [searcher.codes[leaf] for leaf in coder.leaves.tolist()]
+    codes = list(coder.leaf_codes)
     best = np.zeros(len(answered), dtype=np.int64)
     best_probability = np.zeros(len(answered))
     other = np.zeros(len(answered), dtype=bool)

@@ -56,8 +56,7 @@ class NaicsClassifier(ClassifierMixin, BaseEstimator):
         self._coder, self.outcome_ = learn(
             coder, _texts(texts), codes, groups=groups, out=self._folder / 'bundle'
         )
-        searcher = self._coder.searcher
-        self.classes_ = np.array([searcher.codes[leaf] for leaf in self._coder.leaves.tolist()])
+        self.classes_ = np.array(self._coder.leaf_codes)
         return self
 
     def predict(self, texts: Any) -> np.ndarray:

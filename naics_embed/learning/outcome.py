@@ -178,7 +178,7 @@ def answers(known: KnownTexts, fusion: Fusion, examples: Examples) -> tuple[np.n
 def _doubts(
     coder: Coder, labelled: Examples, learned: Learned, rows: np.ndarray
 ) -> tuple[Doubt, ...]:
-    codes = [coder.searcher.codes[leaf] for leaf in coder.leaves.tolist()]
+    codes = list(coder.leaf_codes)
     doubtful = np.flatnonzero((learned.weights < DOUBTFUL) & (learned.best != labelled.labels))
     order = doubtful[np.argsort(learned.probabilities[doubtful], kind='stable')]
     return tuple(

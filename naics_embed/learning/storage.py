@@ -145,7 +145,7 @@ def _copied(coder: Coder, folder: Path) -> Path:
 
 
 def _codes(coder: Coder) -> list[str]:
-    return [coder.searcher.codes[leaf] for leaf in coder.leaves.tolist()]
+    return list(coder.leaf_codes)
 
 
 def _finish(

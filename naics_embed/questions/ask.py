@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from naics_embed.evidence.empty_texts import says_nothing
 from naics_embed.evidence.known_texts import KnownTexts
 from naics_embed.questions.phrases import examples, option_text, reference_phrase
 from naics_embed.questions.question import (
@@ -88,6 +89,13 @@ class Questioner:
         near = [question for question in drawn if question.gain >= settings.plainness * best]
         chosen = min(near, key=lambda one: (KINDS.index(one.kind), -one.gain))
         return self._with_examples(chosen, embedding) if chosen.kind == WORDS else chosen
+
+    def asked(
+        self, text: str, probabilities: np.ndarray, embedding: np.ndarray
+    ) -> tuple[Question | None, tuple[str, ...]]:
+        """Return the question to ask about a text, and what the text does not say."""
+        missing = NOTHING if says_nothing(text) else self.missing(probabilities)
+        return self.question(probabilities, embedding), missing
 
     def missing(self, probabilities: np.ndarray) -> tuple[str, ...]:
         """Return what a text does not say that is too vague to code; empty where it is not.

@@ -3,88 +3,40 @@
 import importlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from naics_embed.bundle.provenance import Provenance
 from naics_embed.bundle.storage import CODER
 from naics_embed.classifications.names import NAICS2022, classification_name
-from naics_embed.errors import ArtifactError, UserError
+from naics_embed.errors import UserError
 from naics_embed.evidence.company_names import TradeWords
-from naics_embed.evidence.conformal import Conformal, chosen_codes, group_of
-from naics_embed.evidence.empty_texts import says_nothing
-from naics_embed.evidence.fusion import Fusion, gate_values
-from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
-from naics_embed.evidence.source_gate import Adaptation
-from naics_embed.geometry.lorentz import pairwise_distance
-from naics_embed.questions.ask import NOTHING, Questioner
+from naics_embed.questions.ask import Questioner
 from naics_embed.questions.question import Question, Reply, answered, chosen_option
 from naics_embed.questions.settings import QuestionSettings
 from naics_embed.search.answer import Answer as Answer
 from naics_embed.search.answer import CodeSet as CodeSet
 from naics_embed.search.answer import Evidence as Evidence
+from naics_embed.search.code_levels import CodeLevels, Ranked
+from naics_embed.search.code_sets import CodeSets
 from naics_embed.search.code_values import AUTO
-from naics_embed.search.exact import ExactTexts
+from naics_embed.search.coder_parts import CoderParts, read_parts
 from naics_embed.search.given_texts import as_texts
 from naics_embed.search.options import check_confidence, check_evidence, check_k_and_level
-from naics_embed.search.prior_codes import PriorReader, fit_prior_codes
+from naics_embed.search.prior_codes import prior_of_texts
 from naics_embed.search.ranked_codes import RankedCodes
-from naics_embed.search.searcher import BATCH_TOKENS, Hit, Searcher, check_texts
-from naics_embed.search.storage import (
-    CODER_FILES,
-    CONFORMAL,
-    FROZEN,
-    read_evidence,
-    read_references,
-)
-from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
-from naics_embed.text.inference.frozen import PairedEncoder, read_frozen
-from naics_embed.text.inference.packed import PackedEncoder
-from naics_embed.text.inference.precisions import FLOAT32, PRECISIONS
-
-if TYPE_CHECKING:
-    from naics_embed.text.inference.frozen import Transformer
-
-FUSED = ('distance', *COLUMNS)
-"""The scores that are fused: the negated Lorentz distance, and the evidence."""
-
-ENCODED = 2048
-"""Texts encoded at a time."""
-
-CHUNK = 256
-"""Texts scored at a time; bounds the memory of a long list."""
+from naics_embed.search.scoring import Scored, Scorer
+from naics_embed.search.searcher import Hit, check_texts
+from naics_embed.search.storage import read_references
+from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
+from naics_embed.text.inference.precisions import FLOAT32
 
 CONFIDENCE = 0.8
 SECTOR, SUBSECTOR = LEVELS[:2]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What is known of some texts.
-
-    Attributes:
-        distances: float64 ``(q, codes)``, geodesic distances to all codes.
-        embeddings: float32 ``(q, width)``, by the frozen encoder.
-        scores: float32 ``(q, leaves, len(FUSED))``.
-        familiarity: float32 ``(q,)``, greatest cosine with a known text.
-        probabilities: float64 ``(q, leaves)``.
-        gates: float64 ``(q, gates)``, of the fusion.
-        points: float64 ``(q, dim)``, of the texts.
-    """
-
-    distances: np.ndarray
-    embeddings: np.ndarray
-    scores: np.ndarray
-    familiarity: np.ndarray
-    probabilities: np.ndarray
-    gates: np.ndarray
-    points: Tensor
 
 
 class Coder:
@@ -93,28 +45,18 @@ class Coder:
     Deterministic, offline, and safe to share between threads.
     """
 
-    def __init__(
-        self,
-        searcher: Searcher,
-        evidence: KnownTexts,
-        fusion: Fusion,
-        encoder: PairedEncoder,
-        precision: str = FLOAT32,
-        adaptation: Adaptation | None = None,
-        conformal: Conformal | None = None,
-        questions: QuestionSettings | None = None,
-    ) -> None:
+    def __init__(self, parts: CoderParts, questions: QuestionSettings | None = None) -> None:
         """Use `load`."""
-        self.searcher = searcher
-        self.evidence = evidence
-        self.fusion = fusion
-        self.encoder = encoder
-        self.precision = precision
-        self.adaptation = adaptation
-        self.conformal = conformal
+        self.searcher = parts.searcher
+        self.evidence = parts.evidence
+        self.fusion = parts.fusion
+        self.encoder = parts.encoder
+        self.precision = parts.precision
+        self.adaptation = parts.adaptation
+        self.conformal = parts.conformal
         self.questions = questions or QuestionSettings()
-        self.leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
-        self._levels = {level: self._above(level) for level in LEVELS}
+        self.leaves = np.flatnonzero(self.searcher.level == LEAF_LEVEL)
+        self.levels = CodeLevels.of_searcher(self.searcher)
         self._ranked_codes: dict[str, RankedCodes] = {}
 
     def __repr__(self) -> str:
@@ -149,28 +91,7 @@ class Coder:
             ArtifactError: there is no such bundle, it is damaged, or it was exported without what
                 a coder needs.
         """
-        if precision not in PRECISIONS:
-            raise UserError(f'precision must be one of {", ".join(PRECISIONS)}, not {precision!r}')
-        searcher = Searcher.load(path, verify=verify)
-        folder = searcher.bundle.path / CODER
-        listed = searcher.bundle.manifest['files']
-        missing = [name for name in CODER_FILES if f'{CODER}/{name}' not in listed]
-        if missing:
-            raise ArtifactError(
-                f'bundle {searcher.bundle.path} was exported without {CODER}/{missing[0]}; '
-                'export it again, or search by distance with naics_embed.Searcher'
-            )
-        codes = [
-            code
-            for code, level in zip(searcher.codes, searcher.level, strict=True)
-            if level == LEAF_LEVEL
-        ]
-        evidence, fusion, adaptation = read_evidence(folder, codes, FUSED)
-        frozen = read_frozen(folder / FROZEN, searcher.backbone)
-        encoder = _encoder(searcher, frozen, precision)
-        promised = folder / CONFORMAL
-        conformal = Conformal.read(promised) if promised.is_file() else None
-        return cls(searcher, evidence, fusion, encoder, precision, adaptation, conformal, questions)
+        return cls(read_parts(path, verify=verify, precision=precision), questions)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of each six-digit code, float64 ``(len(texts), leaves)``.
@@ -250,83 +171,85 @@ class Coder:
         if replies and len(texts) != 1:
             raise UserError(f'replies are about one text, not {len(texts)}; send texts one by one')
         options = [(question, chosen_option(question, reply)) for question, reply in replies]
-        conformal = None if coverage is None else self._conformal(coverage)
+        sets = (
+            None
+            if coverage is None
+            else CodeSets.of_bundle(
+                self.levels, self.conformal, coverage, level, self.searcher.bundle
+            )
+        )
         provenance = self.provenance.now()
         answers: list[Answer] = []
         prior, codes = None, []
         if prior_codes is not None:
             if coverage is not None:
                 raise UserError('a set with a coverage is of texts alone; leave out prior_codes')
-            given = list(prior_codes)
-            if len(given) != len(texts):
-                raise UserError(
-                    f'{len(texts)} texts and {len(given)} prior codes; give one for every text, '
-                    'None where there is none'
-                )
-            reader = PriorReader(self.searcher.codes, prior_vintage)
-            reader.detect(given)
-            of = list(texts)
-            prior = fit_prior_codes(
-                reader, given, lambda rows: self.probabilities([of[row] for row in rows.tolist()])
+            prior, codes = prior_of_texts(
+                self.searcher.codes, prior_vintage, list(prior_codes), texts, self.probabilities
             )
-            codes = prior.read(given)
         for scored in self.scored(texts):
             p = scored.probabilities
             if prior is not None:
                 p = prior.fused(p, codes[len(answers) : len(answers) + len(p)])
             for question, option in options:
                 p[0] = answered(p[0], question, option, self.leaf_codes, self.questions)
-            limits = np.empty((len(p), 0))
-            if conformal is not None and coverage is not None:
-                groups = group_of(scored.gates)
-                columns = (LEVELS.index(level), len(LEVELS))
-                limits = np.column_stack(
-                    [conformal.thresholds(groups, column, coverage) for column in columns]
-                )
-            sums = {
-                at: np.add.reduceat(p, first, axis=1) if at < LEAF_LEVEL else p
-                for at, (_, first) in self._levels.items()
-            }
-            for row in range(len(p)):
-                text = texts[len(answers)]
-                row_sums = {at: values[row] for at, values in sums.items()}
-                hits, path = self._ranked(row_sums, scored.distances[row], k, level)
-                passing = [hit for hit in path if hit.probability >= confidence]
-                of_hits = tuple(
-                    self._evidence(text, scored.embeddings[row], hit, evidence)
-                    for hit in (hits if evidence and level == LEAF_LEVEL else ())
-                )
-                confident = passing[-1] if passing else None
-                familiarity = float(scored.familiarity[row])
-                asked = None
-                missing: tuple[str, ...] = ()
+            sums = self.levels.sums(p)
+            thresholds = None if sets is None else sets.thresholds(scored.gates)
+            for row, distances in enumerate(scored.distances):
+                text, embedding = texts[len(answers)], scored.embeddings[row]
+                ranked = self.levels.ranked(sums, row, distances, k, level, confidence)
+                familiarity, sector = scored.familiarity[row], sums[SECTOR][row].max()
+                answer = self._answer(text, ranked, confidence, familiarity, sector, provenance)
+                if evidence and level == LEAF_LEVEL:
+                    of_hits = self._evidence(text, embedding, answer.hits, evidence)
+                    answer = replace(answer, evidence=of_hits)
                 if ask:
-                    asked = self.questioner.question(p[row], scored.embeddings[row])
-                    missing = NOTHING if says_nothing(text) else self.questioner.missing(p[row])
-                code_set = None
-                if coverage is not None:
-                    code_set = self._set(
-                        row_sums[level], scored.distances[row], level, path, limits[row], coverage
-                    )
-                alone = self.name_alone(text, float(row_sums[SECTOR].max()))
-                answers.append(
-                    Answer(
-                        text,
-                        hits,
-                        path,
-                        confident,
-                        confidence,
-                        of_hits,
-                        familiarity,
-                        self.starter,
-                        asked,
-                        missing,
-                        code_set,
-                        alone,
-                        provenance,
-                    )
-                )
+                    asked, missing = self.questioner.asked(text, p[row], embedding)
+                    answer = replace(answer, question=asked, missing=missing)
+                if sets is not None and thresholds is not None:
+                    code_set = sets.drawn(sums, row, distances, answer.path, thresholds[row])
+                    answer = replace(answer, code_set=code_set)
+                answers.append(answer)
         return answers
+
+    def _classified(
+        self, texts: Sequence[str], name: str, k: int, level: int | None, confidence: float
+    ) -> list[Answer]:
+        """Return answers with codes of another classification."""
+        codes, provenance = self.codes_of(name), self.provenance.now()
+        answers: list[Answer] = []
+        for scored in self.scored(texts):
+            p = scored.probabilities
+            sectors = self.levels.sums(p)[SECTOR].max(axis=1)
+            ranked = codes.ranked(p, scored.points, k, level, confidence)
+            of_texts = zip(ranked, scored.familiarity, sectors, strict=True)
+            for each, familiarity, sector in of_texts:
+                text = texts[len(answers)]
+                answer = self._answer(text, each, confidence, familiarity, sector, provenance)
+                answers.append(replace(answer, classification=name))
+        return answers
+
+    def _answer(
+        self,
+        text: str,
+        ranked: Ranked,
+        confidence: float,
+        familiarity: float,
+        sector: float,
+        provenance: Provenance,
+    ) -> Answer:
+        hits, path, confident = ranked
+        return Answer(
+            text,
+            hits,
+            path,
+            confident,
+            confidence,
+            familiarity=float(familiarity),
+            starter=self.starter,
+            name_alone=self.name_alone(text, float(sector)),
+            provenance=provenance,
+        )
 
     def answer(self, text: str, question: Question, option: int | str, **options: Any) -> Answer:
         """Return what is found for a text, given the answer to a question about it.
@@ -368,27 +291,8 @@ class Coder:
         return learned
 
     def scored(self, texts: Sequence[str]) -> Iterator[Scored]:
-        """Yield what is known of texts, `CHUNK` at a time, in their order."""
-        searcher = self.searcher
-        for start in range(0, len(texts), CHUNK):
-            at = start % ENCODED
-            if at == 0:
-                encoded = self.encoder.embed(texts[start : start + ENCODED], BATCH_TOKENS)
-            part = texts[start : start + CHUNK]
-            trained, frozen = (values[at : at + CHUNK] for values in encoded)
-            points = searcher.points_of(trained)
-            far = pairwise_distance(points, searcher.points, c=searcher.space.curvature).numpy()
-            embeddings = frozen.numpy()
-            scores, gates = leaf_scores(far[:, self.leaves], part, embeddings, self.evidence)
-            log_prior = None
-            if self.adaptation is not None:
-                source = self.adaptation.gate.values(part, embeddings)
-                gates = np.column_stack([gates, source])
-                log_prior = self.adaptation.log_prior
-            p = self.fusion.probabilities(scores, gates, log_prior)
-            self._exact.decide(part, p)
-            familiarity = scores[..., FUSED.index(NEAREST)].max(axis=1)
-            yield Scored(far, embeddings, scores, familiarity, p, gates, points)
+        """Yield what is known of texts, a few hundred at a time, in their order."""
+        return self._scorer.scored(texts)
 
     def codes_of(self, classification: object) -> RankedCodes:
         """Return what another classification ranks; each is made once.
@@ -401,44 +305,14 @@ class Coder:
             self._ranked_codes[name] = RankedCodes.of_classification(name, self.searcher)
         return self._ranked_codes[name]
 
-    def _classified(
-        self, texts: Sequence[str], name: str, k: int, level: int | None, confidence: float
-    ) -> list[Answer]:
-        """Return answers with codes of another classification."""
-        codes, provenance = self.codes_of(name), self.provenance.now()
-        sectors = self._levels[SECTOR][1]
-        answers: list[Answer] = []
-        for scored in self.scored(texts):
-            p = scored.probabilities
-            sector = np.add.reduceat(p, sectors, axis=1).max(axis=1)
-            found = codes.found(p, scored.points, k, level, confidence)
-            for row, (hits, path, confident) in enumerate(found):
-                text = texts[len(answers)]
-                answers.append(
-                    Answer(
-                        text,
-                        hits,
-                        path,
-                        confident,
-                        confidence,
-                        familiarity=float(scored.familiarity[row]),
-                        starter=self.starter,
-                        name_alone=self.name_alone(text, float(sector[row])),
-                        provenance=provenance,
-                        classification=name,
-                    )
-                )
-        return answers
-
     @cached_property
     def provenance(self) -> Provenance:
         """Where its answers come from, without a time."""
         return Provenance.of(self.searcher.bundle)
 
     @cached_property
-    def _exact(self) -> ExactTexts:
-        reliability = None if self.adaptation is None else self.adaptation.reliability
-        return ExactTexts(self.searcher.codes, self.searcher.titles, self.evidence, reliability)
+    def _scorer(self) -> Scorer:
+        return Scorer(self.searcher, self.evidence, self.fusion, self.encoder, self.adaptation)
 
     def name_alone(self, text: str, sector: float) -> bool:
         """Whether a text is the name of a company that names no trade.
@@ -451,7 +325,7 @@ class Coder:
 
     @cached_property
     def _trade_words(self) -> TradeWords:
-        _, first = self._levels[SUBSECTOR]
+        first = self.levels.first[SUBSECTOR]
         subsectors = np.searchsorted(first, np.arange(len(self.leaves)), side='right')
         return TradeWords(self.evidence.words, subsectors, self.evidence.settings.bm25_k1)
 
@@ -471,104 +345,14 @@ class Coder:
             self.questions,
         )
 
-    def _conformal(self, coverage: float) -> Conformal:
-        if not isinstance(coverage, Real) or not 0 < coverage < 1:
-            raise UserError(f'coverage must be above 0 and below 1, not {coverage!r}')
-        if self.conformal is None:
-            raise UserError(
-                f'bundle {self.searcher.bundle.path} was exported without {CODER}/{CONFORMAL}, '
-                'which sets with a coverage need; run the pipeline again, or leave out coverage'
+    def _evidence(
+        self, text: str, embedding: np.ndarray, hits: Sequence[Hit], count: int
+    ) -> tuple[Evidence, ...]:
+        columns = [self.leaf_codes.index(hit.code) for hit in hits]
+        return tuple(
+            Evidence(
+                tuple(self.evidence.nearest_texts(embedding, leaf, count)),
+                tuple(self.evidence.matching_terms(text, leaf, count)),
             )
-        return self.conformal
-
-    def _set(
-        self,
-        sums: np.ndarray,
-        distances: np.ndarray,
-        level: int,
-        path: tuple[Hit, ...],
-        limits: np.ndarray,
-        coverage: float,
-    ) -> CodeSet:
-        codes, _ = self._levels[level]
-        of_set, of_node = limits.tolist()
-        chosen = chosen_codes(sums, of_set).tolist()
-        hits = tuple(self._hit(int(codes[i]), distances, float(min(sums[i], 1.0))) for i in chosen)
-        holding = [hit for hit in path if hit.probability > of_node]
-        return CodeSet(coverage, hits, holding[-1] if holding else None)
-
-    def _above(self, level: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the codes of a level that have leaves, and where the leaves of each begin."""
-        codes = self.searcher.codes
-        index = {code: i for i, code in enumerate(codes)}
-        ancestors = [index[canonical_code(codes[leaf][:level])] for leaf in self.leaves.tolist()]
-        return np.unique(np.array(ancestors), return_index=True)
-
-    def _ranked(
-        self, sums: dict[int, np.ndarray], distances: np.ndarray, k: int, level: int
-    ) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
-        """Rank the codes of a level by the probabilities of all levels."""
-        codes, _ = self._levels[level]
-        # The first of equal ones, as the stable sort has it.
-        order = (
-            [int(np.argmax(sums[level]))] if k == 1 else np.argsort(-sums[level], kind='stable')[:k]
+            for leaf in columns
         )
-        hits = tuple(
-            self._hit(int(codes[i]), distances, float(min(sums[level][i], 1.0))) for i in order
-        )
-        best = int(self._levels[level][1][order[0]])
-        path = []
-        for at, (above, first) in self._levels.items():
-            if at > level:
-                break
-            i = int(np.searchsorted(first, best, side='right')) - 1
-            path.append(self._hit(int(above[i]), distances, float(min(sums[at][i], 1.0))))
-        return hits, tuple(path)
-
-    def _hit(self, code: int, distances: np.ndarray, probability: float) -> Hit:
-        searcher = self.searcher
-        return Hit(
-            searcher.codes[code],
-            searcher.official[code],
-            searcher.titles[code],
-            int(searcher.level[code]),
-            float(distances[code]),
-            probability,
-        )
-
-    def _evidence(self, text: str, embedding: np.ndarray, hit: Hit, count: int) -> Evidence:
-        leaf = int(np.searchsorted(self.leaves, self.searcher.codes.index(hit.code)))
-        return Evidence(
-            tuple(self.evidence.nearest_texts(embedding, leaf, count)),
-            tuple(self.evidence.matching_terms(text, leaf, count)),
-        )
-
-
-def _encoder(searcher: Searcher, frozen: 'Transformer', precision: str) -> PairedEncoder:
-    trained = searcher.backbone
-    if PackedEncoder.fits(trained):
-        return PackedEncoder(searcher.tokenizer, trained, frozen, precision)
-    if precision != FLOAT32:
-        raise UserError(
-            f'precision {precision} is for encoders of the kind BERT, not '
-            f'{type(trained).__name__}; use {FLOAT32}'
-        )
-    return PairedEncoder(searcher.tokenizer, trained, frozen)
-
-
-def leaf_scores(
-    distances: np.ndarray, texts: Sequence[str], embeddings: np.ndarray, evidence: KnownTexts
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is fused: scores float32 ``(q, leaves, len(FUSED))`` and gates of the queries.
-
-    Args:
-        distances: ``(q, leaves)``, geodesic distances of the trained encoder.
-        texts: the queries.
-        embeddings: float32 ``(q, width)``, by the frozen backbone.
-        evidence: known texts.
-    """
-    # Each score in memory of its own, as it is computed.
-    scores = np.moveaxis(np.empty((len(FUSED), *distances.shape), dtype=np.float32), 0, -1)
-    scores[..., 0] = -distances
-    scores[..., 1:] = evidence.columns(texts, embeddings)
-    return scores, gate_values(texts, scores[..., FUSED.index(NEAREST)])

@@ -31,3 +31,9 @@ def check_evidence(evidence: object) -> None:
     """Raise UserError where the number of pieces of evidence is no whole number of at least 0."""
     if not is_whole(evidence) or evidence < 0:
         raise UserError(f'evidence must be at least 0, not {evidence!r}')
+
+
+def check_coverage(coverage: object) -> None:
+    """Raise UserError where the coverage is no number above 0 and below 1."""
+    if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
+        raise UserError(f'coverage must be above 0 and below 1, not {coverage!r}')

@@ -155,6 +155,38 @@ def fit_prior_codes(
     return PriorCodes(reader, reader.evidence.estimate(p, chosen, settings), settings)
 
 
+def prior_of_texts(
+    codes: Sequence[str],
+    vintage: int | str,
+    given: Sequence[Any],
+    texts: Sequence[str],
+    probabilities: Callable[[Sequence[str]], np.ndarray],
+) -> tuple[PriorCodes, list[PriorCode | None]]:
+    """Return how far the prior codes of texts can be trusted, and what each names.
+
+    Args:
+        codes: canonical codes of the table.
+        vintage: of the prior codes; see `PriorReader`.
+        given: the prior code of each text.
+        texts: the texts.
+        probabilities: float64 ``(n, leaves)`` of n of them.
+
+    Raises:
+        UserError: there are more or fewer codes than texts, or many are not codes of NAICS.
+    """
+    if len(given) != len(texts):
+        raise UserError(
+            f'{len(texts)} texts and {len(given)} prior codes; give one for every text, '
+            'None where there is none'
+        )
+    reader = PriorReader(codes, vintage)
+    reader.detect(given)
+    prior = fit_prior_codes(
+        reader, given, lambda rows: probabilities([texts[row] for row in rows.tolist()])
+    )
+    return prior, prior.read(given)
+
+
 def _blank(value: Any) -> bool:
     missing = value is None or (isinstance(value, float) and np.isnan(value))
     return missing or (isinstance(value, str) and not value.strip())

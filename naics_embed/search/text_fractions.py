@@ -53,7 +53,7 @@ class TextParts:
     def of_coder(cls, coder: 'Coder') -> 'TextParts':
         """Return the rule by the frozen encoder, with the known texts of a bundle."""
         evidence = coder.evidence
-        codes = [coder.searcher.codes[leaf] for leaf in coder.leaves.tolist()]
+        codes = list(coder.leaf_codes)
         order = np.argsort(evidence.labels, kind='stable')
         starts = np.searchsorted(evidence.labels[order], np.arange(len(codes) + 1))
         known = {

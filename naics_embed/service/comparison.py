@@ -96,5 +96,5 @@ def _telling(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _column(coder: coding.Coder, code: str) -> int:
     """Return the column of a six-digit code among the leaves, −1 for another one."""
-    rows = [coder.searcher.codes[leaf] for leaf in coder.leaves.tolist()]
+    rows = list(coder.leaf_codes)
     return rows.index(code) if code in rows else -1

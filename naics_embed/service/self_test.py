@@ -42,7 +42,7 @@ def check_engine(engine: Engine, texts: int, accuracy: float) -> SelfTest:
         SelfTestError: too few are right, or a probability is none.
     """
     known = engine.coder.evidence
-    codes = [engine.coder.searcher.codes[leaf] for leaf in engine.coder.leaves.tolist()]
+    codes = list(engine.coder.leaf_codes)
     # A text that its user keeps private is not there.
     there = [i for i, text in enumerate(known.texts) if text]
     step = max(1, len(there) // texts)

@@ -27,7 +27,7 @@ from naics_embed.evidence.fusion import Fusion, fit_calibrated
 from naics_embed.evidence.known_texts import KnownTexts, Linear, index_texts
 from naics_embed.geometry.construction import construct
 from naics_embed.geometry.lorentz import exp0, log0, pairwise_distance
-from naics_embed.search.coder import FUSED, leaf_scores
+from naics_embed.search.scoring import FUSED, leaf_scores
 from naics_embed.search.storage import (
     FROZEN,
     write_evidence,
@@ -41,8 +41,7 @@ from naics_embed.text.backbone import BackboneFiles, locate_backbone
 from naics_embed.text.head import LorentzHead
 from naics_embed.text.inference.bert import load_encoder
 from naics_embed.text.inference.frozen import PairedEncoder, write_difference
-from naics_embed.text.inference.packed import PackedEncoder
-from naics_embed.text.inference.precisions import FLOAT32
+from naics_embed.text.inference.packed import encoder_pair
 from naics_embed.text.ridge import ridge_weights
 from naics_embed.text.tokens import load_tokenizer
 
@@ -130,9 +129,7 @@ def build_starter(
 def _encoder(files: BackboneFiles, config: StarterConfig) -> PairedEncoder:
     backbone = load_encoder(files.folder)
     tokenizer = load_tokenizer(files.folder, config.window)
-    if PackedEncoder.fits(backbone):
-        return PackedEncoder(tokenizer, backbone, backbone, FLOAT32)
-    return PairedEncoder(tokenizer, backbone, backbone)
+    return encoder_pair(tokenizer, backbone, backbone)
 
 
 def _embed(

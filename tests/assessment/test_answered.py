@@ -9,7 +9,7 @@ CORN = ('Corn Farming', '111150')
 
 def test_answers_are_those_of_search(coder, label):
     titles = [coder.searcher.titles[i] for i in coder.leaves.tolist()][::60]
-    codes = [coder.searcher.codes[i] for i in coder.leaves.tolist()][::60]
+    codes = list(coder.leaf_codes)[::60]
     pairs = list(zip([f'about {title}' for title in titles], codes, strict=True))
     seen = []
     answered = answer_labelled(coder, label(*pairs), confidence=0.3, report=seen.append)

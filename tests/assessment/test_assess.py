@@ -114,7 +114,7 @@ def test_a_target_is_a_share(coder, label, target):
 
 def test_a_long_curve_is_thinned_and_keeps_its_end(coder, label):
     titles = [coder.searcher.titles[i] for i in coder.leaves.tolist()]
-    codes = [coder.searcher.codes[i] for i in coder.leaves.tolist()]
+    codes = list(coder.leaf_codes)
     texts = [' '.join(title.split()[:2]) + ' work' for title in titles]
     result = assess(coder, label(*zip(texts, codes, strict=True)))
     assert len(result.curve) < 500

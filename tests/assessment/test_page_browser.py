@@ -17,7 +17,7 @@ browser = report.browser
 @pytest.fixture(scope='module')
 def page(coder, tmp_path_factory) -> Path:
     titles = [coder.searcher.titles[i] for i in coder.leaves.tolist()][::9]
-    codes = [coder.searcher.codes[i] for i in coder.leaves.tolist()][::9]
+    codes = list(coder.leaf_codes)[::9]
     texts = [' '.join(title.split()[:3]) + ' and more of it' for title in titles]
     texts += ['Corn Farming', 'Rice Farming', 'unbroken' * 60, 'none']
     codes += ['541110', '541110', '541110', '541110']

@@ -39,7 +39,7 @@ def test_probabilities_are_summed_over_the_correspondence(coder, name):
     """Not those of the best code translated: every code of NAICS 2022 gives its part."""
     p = coder.probabilities(TEXTS)
     links, tree = concordance('naics2022', name), Classification.load(name)
-    codes = [coder.searcher.codes[leaf] for leaf in coder.leaves]
+    codes = list(coder.leaf_codes)
     for row, answer in enumerate(coder.search(TEXTS, k=2000, classification=name)):
         sums: dict[str, float] = {}
         for code, value in zip(codes, p[row], strict=True):
@@ -63,12 +63,12 @@ def test_the_sum_may_be_another_class_than_that_of_the_best_code(coder):
     """Three codes of one class together are likelier than the best code of another."""
     codes = coder.codes_of('isic4')
     links = concordance('naics2022', 'isic4')
-    leaves = [coder.searcher.codes[leaf] for leaf in coder.leaves]
+    leaves = list(coder.leaf_codes)
     p = np.zeros((1, len(leaves)))
     p[0, leaves.index('111160')] = 0.4
     for code in ('111110', '111140', '111150'):
         p[0, leaves.index(code)] = 0.2
-    [(hits, path, confident)] = codes.found(p, None, 2, None, 0.5)
+    [(hits, path, confident)] = codes.ranked(p, None, 2, None, 0.5)
     assert confident.code == hits[0].code
     assert links.fractions('111160') == {'0112': 1.0}
     assert [(hit.code, hit.probability) for hit in hits] == [

@@ -46,7 +46,7 @@ def test_misspelt_words_are_found_by_their_letters(coder):
 @pytest.mark.parametrize('level', LEVELS)
 def test_probabilities_of_a_level_are_sums_of_those_below(coder, level):
     p = coder.probabilities(TEXTS)
-    codes = [coder.searcher.codes[leaf] for leaf in coder.leaves]
+    codes = list(coder.leaf_codes)
     np.testing.assert_allclose(p.sum(axis=1), 1)
     for row, answer in enumerate(coder.search(TEXTS, k=2000, level=level)):
         sums: dict[str, float] = {}
@@ -129,7 +129,7 @@ def test_evidence_names_texts_and_words(coder):
 
 def test_answers_do_not_depend_on_their_batch(coder, monkeypatch):
     together = coder.probabilities(TEXTS)
-    monkeypatch.setattr('naics_embed.search.coder.CHUNK', 1)
+    monkeypatch.setattr('naics_embed.search.scoring.CHUNK', 1)
     np.testing.assert_allclose(coder.probabilities(TEXTS), together, atol=1e-5)
 
 

@@ -92,7 +92,7 @@ def promised(path, tmp_path_factory) -> Coder:
     copy = shutil.copytree(path, tmp_path_factory.mktemp('promised') / 'bundle')
     coder = Coder.load(copy, verify=False)
     texts, truth = cut_titles(coder, 0)
-    firsts = {level: first for level, (_, first) in coder._levels.items()}
+    firsts = coder.levels.first
     scored = list(coder.scored(texts))
     conformal = fit_conformal(
         np.concatenate([one.probabilities for one in scored]),

@@ -8,9 +8,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference.frozen import PairedEncoder
-from naics_embed.text.inference.packed import PackedEncoder
-from naics_embed.text.inference.precisions import FLOAT32
+from naics_embed.text.inference.packed import encoder_pair
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 
@@ -48,9 +46,5 @@ def place_corpus(
     batch_tokens: int,
 ) -> Tensor:
     """Do what `place_texts` does, for so many texts that preparing the weights saves time."""
-    if PackedEncoder.fits(backbone):
-        encoder: PairedEncoder = PackedEncoder(tokenizer, backbone, backbone, FLOAT32)
-    else:
-        encoder = PairedEncoder(tokenizer, backbone, backbone)
-    embeddings, _ = encoder.embed(texts, batch_tokens)
+    embeddings, _ = encoder_pair(tokenizer, backbone, backbone).embed(texts, batch_tokens)
     return head(embeddings.clone())

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from naics_embed.errors import UserError
 from naics_embed.text.backbone import embeddings_of, layers_of
 from naics_embed.text.inference.bert import Bert
 from naics_embed.text.inference.frozen import PairedEncoder
-from naics_embed.text.inference.precisions import BFLOAT16
+from naics_embed.text.inference.precisions import BFLOAT16, FLOAT32
 from naics_embed.text.inference.prepacked import Prepacked
 from naics_embed.text.tokens import TokenTable
 
@@ -117,6 +118,27 @@ class PackedEncoder(PairedEncoder):
             frozen[index] = _pooled(_run(self._origin, hidden, block), block)
         order = torch.from_numpy(table.rows(texts))
         return trained[order], frozen[order]
+
+
+def encoder_pair(
+    tokenizer: 'Tokenizer',
+    trained: 'Transformer',
+    frozen: 'Transformer',
+    precision: str = FLOAT32,
+) -> PairedEncoder:
+    """Return a `PackedEncoder` where the transformers are BERT, else a `PairedEncoder`.
+
+    Raises:
+        UserError: the precision is for BERT only.
+    """
+    if PackedEncoder.fits(trained):
+        return PackedEncoder(tokenizer, trained, frozen, precision)
+    if precision != FLOAT32:
+        raise UserError(
+            f'precision {precision} is for encoders of the kind BERT, not '
+            f'{type(trained).__name__}; use {FLOAT32}'
+        )
+    return PairedEncoder(tokenizer, trained, frozen)
 
 
 @torch.inference_mode()
