@@ -1,5 +1,6 @@
 """The monitor flow: coded texts against earlier ones, on a schedule, with an event for an alarm."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from flows.checked import Text, checked_flow
 from flows.configuration import artifact_root, configured, tracking_uri
 from flows.runtime import CHECKOUT
 from naics_embed import __version__
+from naics_embed.cli.review_options import check_installed
 from naics_embed.errors import UserError
 from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 from tasks.monitoring import CodedFiles, announce, monitor_files, write_metrics
@@ -63,6 +65,12 @@ def monitor(
         time_column,
         None if every == ALL else every,
     )
+    auditing = config.monitoring.audit_fraction > 0
+    if auditing:
+        check_installed()
+        from tasks.audit_sample import check_audit
+
+        check_audit(files, subject)
     root.mkdir(parents=True, exist_ok=True)
     tags = {
         'profile': profile,
@@ -83,7 +91,21 @@ def monitor(
         alarms = announce(result, subject)
         if prometheus is not None:
             write_metrics(result, Path(prometheus))
+        summary = result.to_dict() | {'run_id': tracker.parent_run_id, 'last_alarms': alarms}
+        if auditing:
+            from tasks.audit_sample import batch_name, queue_audit
+
+            start = result.windows[-1].start
+            queued = queue_audit(
+                root,
+                batch_name(subject, start),
+                files,
+                start,
+                config.monitoring,
+                config.review,
+            )
+            summary['audit'] = asdict(queued)
         if alarms and fail:
             names = ', '.join(drift.name for drift in result.windows[-1].alarms)
             raise UserError(f'the last window has changed: {names}')
-        return result.to_dict() | {'run_id': tracker.parent_run_id, 'last_alarms': alarms}
+        return summary

@@ -48,11 +48,16 @@ def review_config(
     return ReviewConfig(), ServiceConfig()
 
 
-def open_store(address: str | None, config: 'ReviewConfig | None' = None) -> Any:
-    """Return the store: of the option or the environment, the configuration, or the default."""
+def check_installed() -> None:
+    """Raise UserError where a package that the review needs is missing."""
     missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"{', '.join(missing)} is missing: pip install 'naics-embed[review]'")
+
+
+def open_store(address: str | None, config: 'ReviewConfig | None' = None) -> Any:
+    """Return the store: of the option or the environment, the configuration, or the default."""
+    check_installed()
     from naics_embed.review.store import Store
 
     settings = config or review_config()[0]

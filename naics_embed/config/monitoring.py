@@ -17,6 +17,9 @@ class MonitoringConfig:
         bins: bins of numbers, with equal shares of the reference.
         least_expected: least expected rows of a bin; rarer codes are counted together.
         reference_rows: labelled texts of a bundle that are coded where no reference is given.
+        audit_fraction: part of the automatic codes of the last window that the scheduled flow
+            queues in the review, drawn at random; 0 for none.
+        audit_seed: of the draw.
     """
 
     psi: float = 0.1
@@ -25,6 +28,8 @@ class MonitoringConfig:
     bins: int = 10
     least_expected: float = 5.0
     reference_rows: int = 4000
+    audit_fraction: float = 0.0
+    audit_seed: int = 0
 
     def __post_init__(self) -> None:
         require(self.psi >= 0, 'monitoring.psi', self.psi, 'at least 0')
@@ -32,6 +37,8 @@ class MonitoringConfig:
         for name in ('least_rows', 'reference_rows'):
             value = getattr(self, name)
             require(value >= 1, f'monitoring.{name}', value, 'at least 1')
+        fraction = self.audit_fraction
+        require(0 <= fraction <= 1, 'monitoring.audit_fraction', fraction, 'from 0 to 1')
         require(self.bins >= 2, 'monitoring.bins', self.bins, 'at least 2')
         require(
             self.least_expected >= 1, 'monitoring.least_expected', self.least_expected, 'at least 1'

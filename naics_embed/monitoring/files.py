@@ -32,7 +32,7 @@ def read_files(
         UserError: a file does not exist, or cannot be read.
     """
     frames = []
-    for path in _files(paths):
+    for path in files_of(paths):
         if is_observations(path):
             frames.append(read_observations(path))
         else:
@@ -48,7 +48,8 @@ def read_files(
     return pl.concat(frames)
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def files_of(paths: Sequence[Path]) -> list[Path]:
+    """Return files, and those in folders. Raises UserError where there is none."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():

@@ -121,7 +121,7 @@ def read_coded(
     for part in table.parts(PART_ROWS):
         values = {name: part.column(column) for column, name in (wanted | present).items()}
         if time_column is not None:
-            values['time'] = _times(part.column(time_column), path, time_column, first)
+            values['time'] = times_of(part.column(time_column), path, time_column, first)
         if text_column is not None:
             texts = part.column(text_column)
             readable = [text if text_fault(text) is None else '' for text in texts]
@@ -162,7 +162,10 @@ def _number(value: object) -> float | None:
     return None if value is None or value == '' else float(str(value))
 
 
-def _times(values: Sequence[object], path: Path, column: str, first: int) -> list[datetime | None]:
+def times_of(
+    values: Sequence[object], path: Path, column: str, first: int
+) -> list[datetime | None]:
+    """Return the times of cells; the first is in row ``first + 1``. Raises UserError for none."""
     times: list[datetime | None] = []
     for row, value in enumerate(values, start=first + 1):
         if value is None or value == '':

@@ -37,6 +37,8 @@ class Batch:
         order: in which items come.
         webhook: address that is told when the batch closes.
         created_at: when it was made.
+        drawn_from: accepted rows that its rows were drawn from, where it holds the drawn ones only;
+            None where it holds all.
     """
 
     id: int
@@ -50,6 +52,7 @@ class Batch:
     order: str
     webhook: str | None
     created_at: datetime
+    drawn_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -208,4 +211,5 @@ def _batch(row: Row[Any]) -> Batch:
         row.item_order,
         row.webhook,
         row.created_at,
+        row.drawn_from,
     )

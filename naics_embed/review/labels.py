@@ -72,4 +72,6 @@ def _decided(connection: Connection, name: str) -> tuple[list[Row[Any]], int]:
         .order_by(items.c.row)
     ).all()
     accepted = select(func.count()).where(own, items.c.kind.in_((AUTOMATIC, AUDIT)))
+    if batch.drawn_from is not None:
+        return list(found), batch.drawn_from
     return list(found), int(connection.execute(accepted).scalar_one())

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from naics_embed.errors import UserError
 
-HEAD = '0001'
+HEAD = '0002'
 """The newest revision in ``migrations/versions``."""
 VERSION_TABLE = 'alembic_version'
 LOCK = 724_131

@@ -117,10 +117,11 @@ def error_rate(connection: Connection, batch: Batch) -> ErrorRate:
             suggestions.c.rank == 1,
         )
     ).all()
-    accepted = kinds.get(AUTOMATIC, 0) + kinds.get(AUDIT, 0)
+    here = kinds.get(AUTOMATIC, 0) + kinds.get(AUDIT, 0)
+    accepted = here if batch.drawn_from is None else batch.drawn_from
     wrong = sum(row.final != row.code for row in drawn)
     low, high = finite_interval(wrong, len(drawn), accepted)
-    readable = sum(kinds.values()) - kinds.get(UNREADABLE, 0)
+    readable = sum(kinds.values()) - kinds.get(UNREADABLE, 0) + accepted - here
     return ErrorRate(
         accepted,
         len(drawn),

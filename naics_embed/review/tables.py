@@ -98,7 +98,10 @@ batches = Table(
     Column('item_order', String(16), nullable=False),
     Column('seed', Integer, nullable=False),
     Column('webhook', Text),
+    Column('drawn_from', Integer),
 )
+"""``drawn_from``: of a batch that holds only the rows drawn for an audit, how many these are of."""
+
 items = Table(
     'items',
     metadata,

@@ -174,7 +174,7 @@ def test_without_a_scheduler_it_starts_workers_of_its_own(
     assert frame['n_code_2'].null_count() == 3 * 10
     manifest = json.loads((out / '_manifests/a/one.parquet.json').read_text())
     assert manifest['prior']['vintage'] == 2017
-    assert 'old: prior codes; by the texts of 228 rows these are right: ' in manifest['notes'][-1]
+    assert 'old: prior codes; by the texts of 230 rows these are right: ' in manifest['notes'][-1]
 
 
 def test_wrong_settings_are_told_before_anything_starts(bundle, source, tmp_path):

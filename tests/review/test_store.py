@@ -2,9 +2,11 @@
 
 import stat
 import threading
+from functools import partial
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -14,6 +16,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from naics_embed.config.review import ORDERS
 from naics_embed.errors import UserError
 from naics_embed.review import order, schema
+from naics_embed.review.batches import known_batch
 from naics_embed.review.clock import now
 from naics_embed.review.store import Store, StoreUnavailableError
 from naics_embed.review.tables import APPEND_ONLY, comments, decisions, events, metadata
@@ -31,6 +34,34 @@ def test_the_head_is_that_of_the_migrations():
     config.set_main_option('script_location', 'naics_embed.review:migrations')
     config.set_main_option('path_separator', 'os')
     assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+
+
+def test_a_store_of_the_first_schema_keeps_its_batches(tmp_path):
+    address = str(tmp_path / 'old.db')
+    with pytest.MonkeyPatch.context() as patch:
+        # The tables as the first version made them, with a batch of that time.
+        patch.setattr(schema, 'HEAD', '0001')
+        patch.setattr('alembic.command.upgrade', partial(_upgrade_to, upgrade, '0001'))
+        old = Store.open(address)
+    with old.writing() as connection:
+        connection.execute(
+            text(
+                'INSERT INTO batches (name, state, created_at, source, identity, bundle, '
+                'audit_fraction, double_fraction, item_order, seed) VALUES '
+                "('q3', 'open', '2026-01-01', 'firms.csv', '', 'b', 0.1, 0.1, 'random', 0)"
+            )
+        )
+        assert schema.revision(connection) == '0001'
+    old.close()
+    opened = Store.open(address)
+    with opened.reading() as connection:
+        assert schema.revision(connection) == schema.HEAD
+        assert known_batch(connection, 'q3').drawn_from is None
+    opened.close()
+
+
+def _upgrade_to(upgrade, revision, config, _):
+    upgrade(config, revision)
 
 
 def test_a_newer_schema_is_a_clear_error(store, address):
