@@ -1,7 +1,4 @@
-"""Stage: the table refined over the graph of the taxonomy, and smoothed over it as a control.
-
-torch-geometric is imported when the stage runs, not before: it takes seconds to load.
-"""
+"""Stage: the table refined over the graph of the taxonomy, and smoothed over it as a control."""
 
 import json
 from collections.abc import Mapping

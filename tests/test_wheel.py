@@ -167,7 +167,7 @@ def test_what_training_needs_is_not_installed(environment, tmp_path):
     done = run(*PIP, environment.parent, 'list', '--format', 'json', cwd=tmp_path)
     names = {row['name'].lower() for row in json.loads(done.stdout)}
     assert {'naics-embed', 'torch', 'transformers'} <= names
-    assert not names & {'prefect', 'mlflow', 'lightning', 'peft', 'torch-geometric', 'geoopt'}
+    assert not names & {'prefect', 'mlflow', 'lightning', 'peft', 'geoopt'}
 
 
 def test_a_search(elsewhere, bundle_path):

@@ -1,11 +1,9 @@
-"""The Lorentz centroid of sets of points, dense or given by an index: one arithmetic for both."""
+"""The Lorentz centroid of sets of points; `indexed` has that of sets given by an index."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
-
-from naics_embed.geometry.precision import Curvature, root
 
 OfMembers = Callable[[Tensor], Tensor]
 
@@ -47,27 +45,3 @@ def weighted_centroid(points: Tensor, weights: Tensor, add: OfMembers, spread: O
     norm = torch.where(far, split, total_time.square() - length)
     empty = norm <= 0
     return torch.where(empty, 0, total) / torch.where(empty, 1, norm).sqrt()
-
-
-def grouped_centroid(
-    x: Tensor, weights: Tensor, index: Tensor, size: int, *, c: Curvature
-) -> Tensor:
-    """Return the weighted centroid of the points that have one index.
-
-    Args:
-        x: float64 ``(m, d)``, space parts.
-        weights: float64 ``(m,)``, not negative; they need not sum to 1.
-        index: int64 ``(m,)``, the set of each point.
-        size: number of sets.
-        c: the space has curvature −c.
-
-    Returns:
-        float64 ``(size, d)``; the origin for a set without points.
-    """
-    scale = root(c, x)
-
-    def add(values: Tensor) -> Tensor:
-        return values.new_zeros(size, values.shape[-1]).index_add(0, index, values)
-
-    mean = weighted_centroid(x * scale, weights.unsqueeze(-1), add, lambda values: values[index])
-    return mean / scale

@@ -53,56 +53,68 @@ def orthogonal_part(y: Tensor, x: Tensor) -> Tensor:
     square = _nonzero(_dot(x, x))
     part = y - x
     for _ in range(2):
-        part = part - (_dot(part, x) / square).unsqueeze(-1) * x
+        along = (_dot(part, x) / square).unsqueeze(-1)
+        part = torch.addcmul(part, along, x, value=-1)
     return part
 
 
 def polar_split(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return ``|x|, |y|, sinh(r_x − r_y), 1 − cos θ`` of points ``(..., d)``, each ``(...)``."""
     xx, yy = _dot(x, x), _dot(y, y)
-    norm_x, norm_y = safe_root(xx), safe_root(yy)
-    weight = norm_x * (1 + yy).sqrt() + norm_y * (1 + xx).sqrt()
-    sinh_delta = _dot(x - y, x + y) / _nonzero(weight)
     # The longer is split along the shorter: its rounding is then small against its own length.
     swap = (xx > yy).unsqueeze(-1)
     short, long = torch.where(swap, y, x), torch.where(swap, x, y)
     part = orthogonal_part(long, short)
-    sin_square = (_dot(part, part) / _nonzero(torch.maximum(xx, yy))).clamp(max=1)
+    return _polar(x, y, xx, yy, _dot(part, part))
+
+
+def _polar(
+    x: Tensor, y: Tensor, xx: Tensor, yy: Tensor, part: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`polar_split`, given the squares of both and of the longer's part across the shorter."""
+    norm_x, norm_y = safe_root(xx), safe_root(yy)
+    weight = norm_x * (1 + yy).sqrt() + norm_y * (1 + xx).sqrt()
+    sinh_delta = _dot(x - y, x + y) / _nonzero(weight)
+    sin_square = (part / _nonzero(torch.maximum(xx, yy))).clamp(max=1)
     cos = _dot(x, y) / _nonzero(norm_x * norm_y)
     versine = torch.where(cos > 0, sin_square / (1 + cos.clamp(min=0)), 1 - cos)
     return norm_x, norm_y, sinh_delta, versine
 
 
-def _split_haversine(x: Tensor, y: Tensor) -> Tensor:
+def split_haversine(x: Tensor, y: Tensor) -> Tensor:
     norm_x, norm_y, sinh_delta, versine = polar_split(x, y)
     square = sinh_delta.square()
     return square / (2 * (1 + (1 + square).sqrt())) + norm_x * norm_y * versine / 2
 
 
-def _split_gradient(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def split_gradient(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Gradient of ``u`` in x and y, each ``(..., d)``.
 
     ``∂cosh d/∂x = t_y x/t_x − y``, split along x so that nothing cancels: radial part
     ``sinh Δ/t_x + |y|(1 − cos θ)``, orthogonal part ``−y⊥``.
     """
-    norm_x, norm_y, sinh_delta, versine = polar_split(x, y)
+    xx, yy = _dot(x, x), _dot(y, y)
+    across_y, across_x = orthogonal_part(y, x), orthogonal_part(x, y)
+    part = torch.where(xx > yy, _dot(across_x, across_x), _dot(across_y, across_y))
+    norm_x, norm_y, sinh_delta, versine = _polar(x, y, xx, yy, part)
     along_x = sinh_delta / (1 + norm_x.square()).sqrt() + norm_y * versine
     along_y = -sinh_delta / (1 + norm_y.square()).sqrt() + norm_x * versine
-    grad_x = (along_x / _nonzero(norm_x)).unsqueeze(-1) * x - orthogonal_part(y, x)
-    grad_y = (along_y / _nonzero(norm_y)).unsqueeze(-1) * y - orthogonal_part(x, y)
-    return grad_x / 2, grad_y / 2
+    slope_x, slope_y = along_x / _nonzero(norm_x), along_y / _nonzero(norm_y)
+    grad_x = across_y.neg_().addcmul_(slope_x.unsqueeze(-1), x)
+    grad_y = across_x.neg_().addcmul_(slope_y.unsqueeze(-1), y)
+    return grad_x.div_(2), grad_y.div_(2)
 
 
 class _Haversine(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
         ctx.save_for_backward(x, y)
-        return _split_haversine(x, y)
+        return split_haversine(x, y)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        grad_x, grad_y = _split_gradient(*ctx.saved_tensors)
+        grad_x, grad_y = split_gradient(*ctx.saved_tensors)
         weight = grad.unsqueeze(-1)
         return weight * grad_x, weight * grad_y
 
@@ -122,7 +134,7 @@ class _Pairwise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, dtype: torch.dtype, as_distance: bool) -> Tensor:
-        (above_x, norm_x), (above_y, norm_y) = _heights(x), _heights(y)
+        (above_x, norm_x), (above_y, norm_y) = heights(x), heights(y)
         half = torch.full_like(above_x, 0.5)
         left = torch.cat([above_x / 2, half, -x / 2], dim=-1)
         right = torch.cat([1 + above_y, above_y, y], dim=-1).mT
@@ -139,9 +151,9 @@ class _Pairwise(torch.autograd.Function):
             near.append(pairs)
             u[:, rows] = block
         batch, i, j = torch.cat(near).unbind(-1)
-        for part in _sparse_blocks(len(batch), x):
+        for part in pair_blocks(len(batch), x):
             at = batch[part], i[part], j[part]
-            u[at] = _split_haversine(x[at[0], at[1]], y[at[0], at[2]]).to(dtype)
+            u[at] = split_haversine(x[at[0], at[1]], y[at[0], at[2]]).to(dtype)
         # Pairs that coincide have gradient 0 in both forms.
         apart = u[batch, i, j] > 0
         ctx.save_for_backward(x, y, u, batch[apart], i[apart], j[apart])
@@ -159,7 +171,7 @@ class _Pairwise(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         x, y, u, batch, i, j = ctx.saved_tensors
-        ambient_x, ambient_y = _ambient(x), _ambient(y)
+        ambient_x, ambient_y = ambient(x), ambient(y)
         sum_x, sum_y = torch.empty_like(ambient_x), torch.zeros_like(ambient_y)
         near_grad = x.new_empty(len(batch))
         for rows in _row_blocks(u):
@@ -177,22 +189,22 @@ class _Pairwise(torch.autograd.Function):
             sum_y += weight.mT @ ambient_x[:, rows]
         grad_x = (x * (sum_x[..., :1] / ambient_x[..., :1]) - sum_x[..., 1:]) / 2
         grad_y = (y * (sum_y[..., :1] / ambient_y[..., :1]) - sum_y[..., 1:]) / 2
-        for part in _sparse_blocks(len(batch), x):
+        for part in pair_blocks(len(batch), x):
             b, row, column = batch[part], i[part], j[part]
-            pair_x, pair_y = _split_gradient(x[b, row], y[b, column])
+            pair_x, pair_y = split_gradient(x[b, row], y[b, column])
             weight = near_grad[part].unsqueeze(-1)
             grad_x.index_put_((b, row), weight * pair_x, accumulate=True)
             grad_y.index_put_((b, column), weight * pair_y, accumulate=True)
         return grad_x, grad_y, None, None
 
 
-def _heights(x: Tensor) -> tuple[Tensor, Tensor]:
+def heights(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return ``t − 1 = |x|²/(1 + t)``, which does not cancel near the origin, and ``|x|``."""
     square = _dot(x, x).unsqueeze(-1)
     return square / (1 + (1 + square).sqrt()), square.sqrt()
 
 
-def _ambient(x: Tensor) -> Tensor:
+def ambient(x: Tensor) -> Tensor:
     return torch.cat([(1 + _dot(x, x)).sqrt().unsqueeze(-1), x], dim=-1)
 
 
@@ -202,7 +214,7 @@ def _row_blocks(pairs: Tensor) -> list[slice]:
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
-def _sparse_blocks(count: int, x: Tensor) -> list[slice]:
+def pair_blocks(count: int, x: Tensor) -> list[slice]:
     numbers = SPARSE_BLOCK.get(x.device.type, BLOCK_ELSEWHERE)
     step = max(1, numbers // max(1, x.shape[-1]))
     return [slice(start, start + step) for start in range(0, count, step)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
 
 import numpy as np
@@ -88,7 +89,12 @@ class TaxonomyGraph:
             requested,
         )
 
-    @property
+    @cached_property
+    def message(self) -> Tensor:
+        """int64 ``(e,)``: the row of each edge's message, ``kind · n + sender``."""
+        return self.kind * self.size + self.edges[0]
+
+    @cached_property
     def hearing(self) -> Tensor:
         """bool ``(n,)``: codes that some edge reaches; all others stay where they are."""
         reached = torch.zeros(self.size, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Hyperbolic graph convolution in the Lorentz model, on torch-geometric.
+"""Hyperbolic graph convolution in the Lorentz model.
 
 After Chami et al. (HGCN, NeurIPS 2019) and Chen et al. (Fully Hyperbolic Neural Networks, ACL
 2022): neighbours send points, a receiver takes their weighted Lorentz centroid (Law et al., ICML
@@ -12,17 +12,15 @@ how sharply a mean of far points bends towards the origin.
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
-from torch_geometric.utils import softmax
 
 from naics_embed.errors import ConfigError
-from naics_embed.geometry.centroids import grouped_centroid
 from naics_embed.geometry.curvature import CURVATURE_RANGE, LearnedCurvature
-from naics_embed.geometry.lorentz import distance, exp0, geodesic, log0
+from naics_embed.geometry.indexed import grouped_centroid, indexed_distance
+from naics_embed.geometry.lorentz import exp0, geodesic, log0
 from naics_embed.graph.edges import TaxonomyGraph
 
 
-class LorentzConv(MessagePassing):
+class LorentzConv(nn.Module):
     """One step of every code towards the centroid of its neighbours' messages.
 
     Args:
@@ -34,7 +32,7 @@ class LorentzConv(MessagePassing):
     """
 
     def __init__(self, dim: int, kinds: int, levels: int, *, attention: bool) -> None:
-        super().__init__(aggr='sum', node_dim=0)
+        super().__init__()
         wide = torch.float64
         self.step = nn.Parameter(torch.zeros(levels, dtype=wide))
         self.kind_logit = nn.Parameter(torch.zeros(kinds, dtype=wide))
@@ -43,37 +41,37 @@ class LorentzConv(MessagePassing):
 
     def forward(self, points: Tensor, graph: TaxonomyGraph, level: Tensor, c: Tensor) -> Tensor:
         """Move points, space parts float64 ``(n, dim)``; ``level`` int64 ``(n,)`` from 0 on."""
-        tangents = log0(points, c=c)
-        mean = self.propagate(
-            graph.edges, points=points, tangents=tangents, kind=graph.kind, c=c, size=None
-        )
-        fraction = torch.tanh(self.step)[level] * graph.hearing
-        return geodesic(points, mean, fraction, c=c)
-
-    def message(
-        self,
-        points_i: Tensor,
-        tangents_j: Tensor,
-        kind: Tensor,
-        c: Tensor,
-        index: Tensor,
-        size_i: int,
-    ) -> Tensor:
-        """Return weight and space part of each message, float64 ``(e, 1 + dim)``."""
-        moved = torch.empty_like(tangents_j)
-        for number, matrix in enumerate(self.transform):
-            rows = kind == number
-            moved[rows] = tangents_j[rows] + tangents_j[rows] @ matrix
-        sent = exp0(moved, c=c)
-        logits = self.kind_logit[kind]
+        # At unit curvature nothing as large as the messages has to be scaled.
+        scale = c.sqrt()
+        unit = scale * points
+        tangents = log0(unit, c=1.0)
+        # A code sends one message of each kind, whoever receives it.
+        maps = self.transform + torch.eye(points.shape[1], dtype=points.dtype)
+        sent = exp0(tangents.expand(len(maps), -1, -1).bmm(maps).flatten(0, 1), c=1.0)
+        receiver = graph.edges[1]
+        logits = self.kind_logit[graph.kind]
         if self.nearness is not None:
-            logits = logits - self.nearness * distance(points_i, sent, c=c)
-        weights = softmax(logits, index, num_nodes=size_i)
-        return torch.cat([weights.unsqueeze(-1), sent], dim=-1)
+            far = indexed_distance(unit, sent, receiver, graph.message, c=1.0)
+            logits = logits - self.nearness / scale * far
+        weights = grouped_softmax(logits, receiver, graph.size)
+        mean = grouped_centroid(sent, weights, graph.message, receiver, graph.size, c=1.0)
+        fraction = torch.tanh(self.step)[level] * graph.hearing
+        return geodesic(unit, mean, fraction, c=1.0) / scale
 
-    def aggregate(self, inputs: Tensor, index: Tensor, dim_size: int, c: Tensor) -> Tensor:
-        """Return the weighted Lorentz centroid of each receiver's messages."""
-        return grouped_centroid(inputs[:, 1:], inputs[:, 0], index, dim_size, c=c)
+
+def grouped_softmax(logits: Tensor, index: Tensor, size: int) -> Tensor:
+    """Softmax among the values that have one index: ``(m,)`` to the same.
+
+    Args:
+        logits: ``(m,)``.
+        index: int64 ``(m,)``, the group of each.
+        size: number of groups.
+    """
+    highest = logits.new_full((size,), -torch.inf).scatter_reduce_(
+        0, index, logits.detach(), 'amax'
+    )
+    raised = (logits - highest[index]).exp()
+    return raised / logits.new_zeros(size).index_add(0, index, raised)[index]
 
 
 class HGCN(nn.Module):

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naics_embed.geometry.lorentz import distance, exp0, pairwise_distance
+from naics_embed.geometry.indexed import indexed_distance
+from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.losses.radius import radius_huber
 from naics_embed.losses.retrieval import level_cross_entropy
 from naics_embed.losses.stress import tree_stress
@@ -67,7 +68,7 @@ class Objective:
         """
         codes = exp0(tangents, c=self.curvature)
         anchor, positive, negative = (
-            codes[torch.from_numpy(index.astype(np.int64))]
+            torch.from_numpy(index.astype(np.int64))
             for index in (triplets.anchor, triplets.positive, triplets.negative)
         )
         chosen = self.supervised
@@ -77,8 +78,8 @@ class Objective:
         apart = torch.triu(torch.ones(len(drawn), len(drawn), dtype=torch.bool), diagonal=1)
         return {
             'triplet': triplet_hinge(
-                distance(anchor, positive, c=self.curvature),
-                distance(anchor, negative, c=self.curvature),
+                indexed_distance(codes, codes, anchor, positive, c=self.curvature),
+                indexed_distance(codes, codes, anchor, negative, c=self.curvature),
                 torch.from_numpy(triplets.margin.astype(np.float64)),
             ),
             'radius': radius_huber(
@@ -92,10 +93,12 @@ class Objective:
                 self.tree_distance[drawn][:, drawn][apart].double(),
             ),
             'anchor': level_cross_entropy(
-                pairwise_distance(queries.points, codes[ranked], c=self.curvature),
+                pairwise_distance(
+                    queries.points, codes[ranked], c=self.curvature, dtype=torch.float32
+                ),
                 torch.searchsorted(ranked, queries.target),
                 self.level[ranked],
                 torch.ones_like(ranked, dtype=torch.bool),
                 self.temperature,
-            ),
+            ).double(),
         }

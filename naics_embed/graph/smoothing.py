@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from naics_embed.geometry.centroids import grouped_centroid
+from naics_embed.geometry.indexed import grouped_centroid
 from naics_embed.geometry.lorentz import exp0, geodesic, log0
 from naics_embed.graph.edges import TaxonomyGraph
 
@@ -24,5 +24,5 @@ def smooth(tangents: Tensor, graph: TaxonomyGraph, fraction: float, *, c: float)
     sender, receiver = graph.edges
     weights = torch.ones(len(sender), dtype=torch.float64)
     curvature = torch.tensor(c, dtype=torch.float64)
-    mean = grouped_centroid(points[sender], weights, receiver, graph.size, c=curvature)
+    mean = grouped_centroid(points, weights, sender, receiver, graph.size, c=curvature)
     return log0(geodesic(points, mean, fraction * graph.hearing.double(), c=c), c=c)

@@ -4,7 +4,7 @@ import torch
 
 from naics_embed.errors import ConfigError
 from naics_embed.geometry import lorentz
-from naics_embed.geometry.centroids import grouped_centroid
+from naics_embed.geometry.indexed import grouped_centroid
 from naics_embed.graph.edges import TaxonomyGraph
 from naics_embed.graph.hgcn import HGCN, LorentzConv
 from naics_embed.graph.smoothing import smooth
@@ -64,7 +64,9 @@ def test_the_grouped_centroid_is_the_dense_one(noise, c, radius):
     direction = torch.nn.functional.normalize(noise(8, 5) + 3, dim=-1)
     x = lorentz.exp0(radius / c**0.5 * direction + 0.01 * noise(8, 5, seed=1), c=c)
     weights = noise(8, seed=2).abs()
-    result = grouped_centroid(x, weights, index, 5, c=torch.tensor(c, dtype=torch.float64))
+    result = grouped_centroid(
+        x, weights, torch.arange(8), index, 5, c=torch.tensor(c, dtype=torch.float64)
+    )
     for group in range(5):
         own = index == group
         expected = (
@@ -78,8 +80,9 @@ def test_the_centroid_agrees_with_the_definition(noise):
     weights = noise(4, seed=1).abs()
     total = (weights[:, None] * lorentz.to_ambient(x, c=0.7)).sum(0)
     square = total[0] ** 2 - total[1:].square().sum()
+    one = torch.zeros(4, dtype=torch.int64)
     result = grouped_centroid(
-        x, weights, torch.zeros(4, dtype=torch.int64), 1, c=torch.tensor(0.7, dtype=torch.float64)
+        x, weights, torch.arange(4), one, 1, c=torch.tensor(0.7, dtype=torch.float64)
     )
     assert torch.allclose(result[0], total[1:] / (0.7 * square).sqrt(), rtol=1e-6)
 

@@ -152,7 +152,8 @@ def test_the_anchor_prefers_codes_near_their_queries(inputs, level):
         objective.supervised,
         objective.temperature,
     )
-    assert float(near) == pytest.approx(float(everyone), rel=1e-12)
+    # Logits are float32, whose rounding is far below what moves the table.
+    assert float(near) == pytest.approx(float(everyone), rel=1e-5, abs=1e-6)
     wrong = Queries(good.points, good.target.roll(7))
     far = objective.losses(inputs.tangents, wrong, inputs.triplets, known(inputs))['anchor']
     assert float(near) < 0.2 * float(far)
