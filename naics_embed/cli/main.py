@@ -1,5 +1,6 @@
 """Entry point of ``naics-embed``: reading commands, and in a checkout the pipeline's."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ RENAMED_OPTIONS = {
 COMMANDS_GROUP = 'naics_embed.commands'
 COMPLETION_VARIABLE = '_NAICS_EMBED_COMPLETE'
 """Set by the shell where it asks what a line may continue with."""
+COLLECTED = (50_000, 20, 20)
+"""When garbage is collected: libraries make few cycles while they load, and searching is slow."""
 PIPELINE_COMMANDS = {
     'run': Group.TRAIN,
     'data': Group.TRAIN,
@@ -161,6 +164,7 @@ def _register(arguments: Sequence[str]) -> None:
 
 def main() -> None:
     """Run the command line; a user's error is one paragraph on stderr and exit status 2."""
+    gc.set_threshold(*COLLECTED)
     write_every_character()
     known = list(app.registered_commands), list(app.registered_groups)
     try:

@@ -21,6 +21,7 @@ coincide, away from the origin.
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -227,7 +228,8 @@ def pairwise(x: Tensor, y: Tensor, *, dtype: torch.dtype, as_distance: bool) -> 
     coincident points is 0. Working memory beyond the result is bounded by `BLOCK`, and by 24 bytes
     for each pair that is computed again.
     """
-    lead = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    # torch's own loads sympy at its first call: a second or more of the first answer.
+    lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     n, m, dim = x.shape[-2], y.shape[-2], x.shape[-1]
     flat_x = x.expand(*lead, n, dim).reshape(math.prod(lead), n, dim)
     flat_y = y.expand(*lead, m, dim).reshape(math.prod(lead), m, dim)

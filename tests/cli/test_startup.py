@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
+
 HEAVY = {
     'lightning',
     'mlflow',
@@ -77,6 +79,15 @@ def test_metrics_and_tables_need_no_torch(bundle_path, tmp_path):
         names = loaded(COMMAND.format(arguments=[*command, '--bundle', str(bundle_path)]))
         assert 'naics_embed' in names
         assert not names & {'torch', 'transformers', 'prefect', 'mlflow', 'lightning'}
+
+
+def test_a_first_answer_loads_neither_pandas_nor_sympy(tmp_path):
+    encoder = write_tiny_encoder(tmp_path / 'encoder')
+    bundle = write_tiny_bundle(tmp_path / 'bundle', encoder, coder=True)
+    names = loaded(COMMAND.format(arguments=['search', 'corn farming', '--bundle', str(bundle)]))
+    assert 'torch' in names
+    # Each took a second of the first answer.
+    assert not names & {'pandas', 'scipy', 'sklearn', 'sympy', 'transformers'}
 
 
 def test_the_bundle_is_loaded_without_the_searcher():
