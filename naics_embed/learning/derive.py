@@ -9,11 +9,11 @@ import numpy as np
 
 from naics_embed.config.learning import LearnSettings
 from naics_embed.errors import UserError
+from naics_embed.evidence.code_prior import leaf_ancestors
 from naics_embed.learning.examples import encode_examples, own_examples
 from naics_embed.learning.fit import learn_labels
 from naics_embed.learning.groups import group_texts, grouped_folds
 from naics_embed.learning.outcome import Outcome, outcome_of
-from naics_embed.learning.prior import leaf_ancestors
 from naics_embed.learning.repeated import repeated_reliability
 from naics_embed.learning.sources import (
     LabelSource,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from naics_embed.config.learning import LearnSettings
+from naics_embed.evidence.code_prior import log_prior
 from naics_embed.evidence.fusion import gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
 from naics_embed.evidence.source_gate import surface
@@ -13,7 +14,6 @@ from naics_embed.learning.evidence import Extension
 from naics_embed.learning.examples import Examples
 from naics_embed.learning.gate_fit import fit_source_gate
 from naics_embed.learning.linear import adapt_linear
-from naics_embed.learning.prior import log_prior
 
 CHUNK = 256
 """Texts scored at a time."""

@@ -7,11 +7,11 @@ import pytest
 
 from naics_embed.config.learning import LearnSettings
 from naics_embed.errors import ConfigError
+from naics_embed.evidence.code_prior import leaf_ancestors
 from naics_embed.learning.examples import Examples, encode_examples, own_examples
 from naics_embed.learning.fit import learn_labels
 from naics_embed.learning.groups import group_texts, grouped_folds
 from naics_embed.learning.part import Ground, Part
-from naics_embed.learning.prior import leaf_ancestors
 from naics_embed.search.coder import Coder
 from naics_embed.taxonomy import Taxonomy
 from tests.learning.bundles import ways

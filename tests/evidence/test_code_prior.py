@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from naics_embed.learning.prior import leaf_ancestors, log_prior
+from naics_embed.evidence.code_prior import leaf_ancestors, log_prior
 
 SMALL = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3], [1, 2, 4], [1, 2, 5]])
 """Ancestors of six leaves: two sectors, three groups."""
