@@ -15,7 +15,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel
 
 from naics_embed.bundle.storage import HEAD, Space, write_bundle
-from naics_embed.evidence.fusion import GATES, Fusion
+from naics_embed.evidence.fusion import Fusion
+from naics_embed.evidence.gates import GATES
 from naics_embed.evidence.known_texts import Linear, index_texts
 from naics_embed.evidence.settings import EvidenceSettings
 from naics_embed.geometry.lorentz import log0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
+from naics_embed.evidence.settings import CautionSettings, EvidenceSettings, FusionSettings
 
 
 @dataclass(frozen=True)
@@ -50,5 +50,7 @@ class StarterConfig:
     evidence: EvidenceSettings = field(
         default_factory=lambda: EvidenceSettings(20.0, 4, 1.2, 0.5, 0.4, 2000)
     )
-    fusion: FusionSettings = field(default_factory=lambda: FusionSettings(1.0e-2, 40, 2))
+    fusion: FusionSettings = field(
+        default_factory=lambda: FusionSettings(1.0e-2, 40, 2, CautionSettings(1.0, 0.75, 0.5))
+    )
     seed: int = 0

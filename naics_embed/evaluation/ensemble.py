@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from naics_embed.evaluation.queries import HOLDOUT_PREFIX, QueryGroup
-from naics_embed.evidence.fusion import GATES, Fusion, fit_fusion
+from naics_embed.evidence.fusion import Fusion, fit_fusion
+from naics_embed.evidence.gates import GATES
 from naics_embed.evidence.settings import FusionSettings
 
 MEMBERS = ('logistic_regression', 'neighbours', 'tfidf_svm', 'bm25')

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from naics_embed.errors import ArtifactError
-from naics_embed.evidence.fusion import GATES, SOURCE
+from naics_embed.evidence.gates import GATES, SOURCE
 from naics_embed.taxonomy import LEVELS
 
 NAMES = ('scores', 'groups', 'kinds')

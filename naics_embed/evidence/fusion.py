@@ -11,34 +11,12 @@ from typing import Any
 import numpy as np
 
 from naics_embed.errors import ArtifactError
+from naics_embed.evidence.gates import GATES, SOURCE, STYLES, WEIGHING, without_styles
 from naics_embed.evidence.settings import FusionSettings
 from naics_embed.evidence.top_answer import TopCalibration, fit_top, folds
 
-GATES = ('always', 'length', 'familiarity')
-"""Facts about a query: 1; log of its words; greatest cosine with a known text."""
-
-SOURCE = 'source'
-"""Gate of a bundle that has learned labels of its user: how much a text is like theirs, 0 … 1."""
-
 CODE_PRIOR = 'prior'
-"""Score of such a bundle: log of how often a code is a label, the same for all queries."""
-
-MOST_WORDS = 64
-"""Words beyond these do not make a query longer: no text of the fit is longer."""
-
-
-def gate_values(texts: Sequence[str], nearest: np.ndarray) -> np.ndarray:
-    """Return the gates of queries, float64 ``(q, len(GATES))``, each roughly within ±1.
-
-    Args:
-        texts: the queries.
-        nearest: ``(q, codes)``, cosine with the nearest known text of each code.
-    """
-    count = np.array([min(len(text.split()), MOST_WORDS) for text in texts], dtype=np.float64)
-    gates = np.ones((len(texts), len(GATES)))
-    gates[:, 1] = np.log1p(count) - 2.0
-    gates[:, 2] = 4.0 * (nearest.max(axis=1) - 0.7)
-    return gates
+"""Score of a bundle that has learned: log of how often a code is a label, the same for all."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +91,8 @@ class Fusion:
             weights = np.array(values['weights'], dtype=np.float64)
             spread = np.array(values['spread'], dtype=np.float64)
             top = TopCalibration.from_dict(values['top'])
+            if gates[: len(GATES)] != GATES and gates[: len(WEIGHING)] == WEIGHING:
+                gates, weights, top = _with_styles(gates, weights, top)
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
                 f'the fusion of the bundle is damaged ({error}); export the table again'
@@ -136,6 +116,22 @@ def one_score(columns: Sequence[str], column: str, weight: float) -> Fusion:
     return Fusion(tuple(columns), weights, np.ones(len(columns)))
 
 
+def _with_styles(
+    gates: tuple[str, ...], weights: np.ndarray, top: TopCalibration
+) -> tuple[tuple[str, ...], np.ndarray, TopCalibration]:
+    """Give a fusion of an earlier version the gates `STYLES`, on which nothing depends."""
+    at = len(WEIGHING)
+    slope, shift = (
+        (*values[:at], *(0.0,) * len(STYLES), *values[at:]) if len(values) > at else values
+        for values in (top.slope, top.shift)
+    )
+    return (
+        (*WEIGHING, *STYLES, *gates[at:]),
+        np.insert(weights, [at] * len(STYLES), 0.0, axis=0),
+        TopCalibration(slope, shift),
+    )
+
+
 def fit_fusion(
     columns: Sequence[str],
     scores: np.ndarray,
@@ -157,7 +153,7 @@ def fit_fusion(
     Args:
         columns: names of the scores.
         scores: float32 ``(q, codes, k)``, finite.
-        gates: ``(q, len(GATES))``, or one more for `SOURCE`.
+        gates: ``(q, len(GATES))``, or one more for `SOURCE`; weights do not depend on `STYLES`.
         truth: int64 ``(q,)``, columns of the right codes.
         groups: the group of each query.
         settings: penalty and iterations.
@@ -175,6 +171,7 @@ def fit_fusion(
         raise ValueError('the fusion needs at least one labelled query')
     if not np.isfinite(scores).all():
         raise ValueError('the fusion needs finite scores')
+    gates = without_styles(gates)
     spread = scores.std(axis=1, dtype=np.float64).mean(axis=0)
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     scaled = (scores - scores.mean(axis=1, keepdims=True)) * scale.astype(np.float32)
@@ -230,8 +227,8 @@ def fit_calibrated(
     """Fit the weights as `fit_fusion`, and the calibration of the top-1 answer beside them.
 
     The calibration is fitted by cross-validation, to answers of weights that were fitted without
-    the query: probabilities of the queries of the fit would look too good. Where
-    there are fewer than two queries a part, it changes nothing.
+    the query: probabilities of the queries of the fit would look too good. The caution of the
+    settings is added. Where there are fewer than two queries a part, it changes nothing.
 
     Arguments and errors as for `fit_fusion`; ``held_out``, ``(q, codes)``, is filled with the
     calibrated probabilities by weights that were fitted without the query.
@@ -251,7 +248,7 @@ def fit_calibrated(
         right[held] = p.argmax(axis=1) == truth[held]
         if held_out is not None:
             held_out[held] = p
-    top = fit_top(confidence, right, _weights(groups), gates)
+    top = fit_top(confidence, right, _weights(groups), gates, settings.caution.shifts)
     if held_out is not None:
         held_out[:] = top.apply(held_out, gates)
     return replace(whole, top=top)

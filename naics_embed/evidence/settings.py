@@ -1,6 +1,6 @@
 """Settings of the evidence that a `Coder` weighs, and of its fit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from naics_embed.errors import ConfigError
 
@@ -36,6 +36,33 @@ class EvidenceSettings:
 
 
 @dataclass(frozen=True)
+class CautionSettings:
+    """How much less sure the coder is of texts in styles in which real texts are harder than ours.
+
+    In logits of the top-1 answer, see `naics_embed.evidence.gates`.
+
+    Attributes:
+        capitals: of a text in capitals.
+        prose: of a text of many words.
+        unfamiliar: of a text like no known text.
+    """
+
+    capitals: float = 0.0
+    prose: float = 0.0
+    unfamiliar: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ('capitals', 'prose', 'unfamiliar'):
+            value = getattr(self, name)
+            _require(value >= 0, f'fusion.caution.{name}', value, 'at least 0')
+
+    @property
+    def shifts(self) -> tuple[float, float, float]:
+        """Coefficients of the shift for the gates of styles."""
+        return -self.capitals, -self.prose, -self.unfamiliar
+
+
+@dataclass(frozen=True)
 class FusionSettings:
     """How the fusion is fitted.
 
@@ -43,11 +70,13 @@ class FusionSettings:
         penalty: factor on the squared standardised weights.
         iterations: L-BFGS iterations.
         folds: parts into which the queries are cut to calibrate on answers to unseen ones.
+        caution: what is taken off the confidence in some styles of texts.
     """
 
     penalty: float
     iterations: int
     folds: int = 5
+    caution: CautionSettings = field(default_factory=CautionSettings)
 
     def __post_init__(self) -> None:
         _require(self.penalty >= 0, 'fusion.penalty', self.penalty, 'at least 0')

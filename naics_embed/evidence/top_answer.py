@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from naics_embed.evidence.gates import GATES, STYLES, WEIGHING
+
 PRIOR = 3.0
 """Weight, in queries, of the prior that the probabilities need no calibration."""
 
@@ -34,6 +36,12 @@ class TopCalibration:
 
     slope: tuple[float, ...] = (1.0,)
     shift: tuple[float, ...] = (0.0,)
+
+    @property
+    def caution(self) -> tuple[float, ...]:
+        """Coefficients of the shift for the gates `STYLES`."""
+        shift = self.shift[len(WEIGHING) : len(GATES)]
+        return (*shift, *(0.0,) * (len(STYLES) - len(shift)))
 
     @property
     def changes_nothing(self) -> bool:
@@ -104,9 +112,16 @@ class TopCalibration:
 
 
 def fit_top(
-    confidence: np.ndarray, right: np.ndarray, weight: np.ndarray, gates: np.ndarray | None = None
+    confidence: np.ndarray,
+    right: np.ndarray,
+    weight: np.ndarray,
+    gates: np.ndarray | None = None,
+    caution: Sequence[float] = (),
 ) -> TopCalibration:
     """Fit slope and shift by maximum likelihood.
+
+    What the shift takes off in styles of texts is given, not fitted: texts that were written for a
+    project are easier than those of real firms, so labelled queries cannot tell it.
 
     Args:
         confidence: ``(q,)``, probabilities of top-1 answers, by weights that were fitted
@@ -115,6 +130,8 @@ def fit_top(
         weight: ``(q,)``, of each query.
         gates: ``(q, gates)``, on which slope and shift depend; the first is 1. None for one slope
             and one shift for all.
+        caution: coefficients of the shift for the gates `STYLES`, on which the slope does not
+            depend; empty where these are fitted as any other gate.
 
     Returns:
         the calibration; the one that changes nothing where the fitted slope is not positive.
@@ -123,6 +140,12 @@ def fit_top(
 
     held = np.clip(confidence, TINY, 1 - TINY)
     facts = np.ones((len(held), 1)) if gates is None else gates
+    styles = np.zeros(facts.shape[1], dtype=bool)
+    given = np.zeros(facts.shape[1])
+    if len(caution):
+        styles[len(WEIGHING) : len(GATES)] = True
+        given[styles] = caution
+    facts = facts[:, ~styles]
     logit = np.log(held) - np.log1p(-held)
     features = np.concatenate([facts * logit[:, None], facts], axis=1)
     fraction = weight / weight.sum()
@@ -138,9 +161,10 @@ def fit_top(
         return float(value + penalty * away @ away), slope + 2 * penalty * away
 
     fitted = minimize(loss, identity, jac=True, method='L-BFGS-B').x
-    slope, shift = np.split(fitted, 2)
-    if not facts.mean(axis=0) @ slope > 0:
-        return TopCalibration()
+    if not facts.mean(axis=0) @ fitted[: facts.shape[1]] > 0:
+        fitted = identity
+    slope, shift = np.zeros(len(styles)), given
+    slope[~styles], shift[~styles] = np.split(fitted, 2)
     return TopCalibration(tuple(slope.tolist()), tuple(shift.tolist()))
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from naics_embed.config.learning import LearnSettings
-from naics_embed.evidence.fusion import Fusion, fit_fusion, gate_values
+from naics_embed.evidence.fusion import Fusion, fit_fusion
+from naics_embed.evidence.gates import gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
 from naics_embed.evidence.settings import FusionSettings
 from naics_embed.evidence.top_answer import fit_top
@@ -72,7 +73,7 @@ def held_out_answers(
     calibrated = np.empty(len(own))
     for fold in range(len(parts)):
         rest = folds != fold
-        top = fit_top(confidence[rest], right[rest], weight[rest], gates[rest])
+        top = fit_top(confidence[rest], right[rest], weight[rest], gates[rest], fusion.top.caution)
         calibrated[~rest] = top.confidence(confidence[~rest], gates[~rest])
     return best, calibrated
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from naics_embed.config.learning import LearnSettings
-from naics_embed.evidence.fusion import CODE_PRIOR, SOURCE, Fusion, fit_fusion
+from naics_embed.evidence.fusion import CODE_PRIOR, Fusion, fit_fusion
+from naics_embed.evidence.gates import SOURCE
 from naics_embed.evidence.known_texts import KnownTexts
 from naics_embed.evidence.settings import FusionSettings
 from naics_embed.evidence.source_gate import Adaptation
@@ -160,13 +161,14 @@ class _Run:
         )
         both = np.concatenate([confidence, own_confidence])
         facts = np.concatenate([gates, own_held.gates])
-        top = fit_top(both, right, weight, facts)
+        caution = self.start.top.caution
+        top = fit_top(both, right, weight, facts, caution)
         calibrated = np.empty(len(both))
         part_of = np.concatenate([self.folds, self.own_folds])
         for fold in range(settings.folds):
             held_out = part_of == fold
             without_fold = fit_top(
-                both[~held_out], right[~held_out], weight[~held_out], facts[~held_out]
+                both[~held_out], right[~held_out], weight[~held_out], facts[~held_out], caution
             )
             calibrated[held_out] = without_fold.confidence(both[held_out], facts[held_out])
         confidence, own_confidence = np.split(calibrated, [len(labelled)])

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from naics_embed.config.learning import LearnSettings
-from naics_embed.evidence.fusion import Fusion, gate_values
+from naics_embed.evidence.fusion import Fusion
+from naics_embed.evidence.gates import gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
 from naics_embed.learning.before import held_out_answers
 from naics_embed.learning.examples import Examples

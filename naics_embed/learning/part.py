@@ -7,7 +7,7 @@ import numpy as np
 
 from naics_embed.config.learning import LearnSettings
 from naics_embed.evidence.code_prior import log_prior
-from naics_embed.evidence.fusion import gate_values
+from naics_embed.evidence.gates import gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
 from naics_embed.evidence.source_gate import surface
 from naics_embed.learning.evidence import Extension

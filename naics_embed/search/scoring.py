@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from naics_embed.evidence.fusion import Fusion, gate_values
+from naics_embed.evidence.fusion import Fusion
+from naics_embed.evidence.gates import gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
 from naics_embed.evidence.source_gate import Adaptation
 from naics_embed.geometry.lorentz import pairwise_distance

@@ -12,7 +12,7 @@ from naics_embed.evidence.conformal import (
     fit_conformal,
     group_of,
 )
-from naics_embed.evidence.fusion import gate_values
+from naics_embed.evidence.gates import gate_values
 from naics_embed.taxonomy import LEVELS
 
 LEAVES = 12

@@ -1,33 +1,30 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from naics_embed.errors import ArtifactError, ConfigError
 from naics_embed.evidence.confidence import coding_metrics, decisions
-from naics_embed.evidence.fusion import (
-    GATES,
-    Fusion,
-    fit_calibrated,
-    fit_fusion,
-    gate_values,
-    one_score,
-)
+from naics_embed.evidence.fusion import Fusion, fit_calibrated, fit_fusion, one_score
+from naics_embed.evidence.gates import GATES, WEIGHING
 from naics_embed.evidence.known_texts import COLUMNS, Linear, index_texts
-from naics_embed.evidence.settings import EvidenceSettings, FusionSettings
+from naics_embed.evidence.settings import CautionSettings, EvidenceSettings, FusionSettings
 from naics_embed.evidence.top_answer import TopCalibration, fit_top
 from naics_embed.taxonomy import LEVELS, Taxonomy
 
 SETTINGS = EvidenceSettings(20.0, 4, 1.2, 0.5, 0.4, 2000)
 FIT = FusionSettings(0.0, 200)
-WEIGHTS = np.array([[2.0, 0.5], [0.4, -0.6], [-0.3, 0.2]])
+WEIGHTS = np.zeros((len(GATES), 2))
+WEIGHTS[: len(WEIGHING)] = [[2.0, 0.5], [0.4, -0.6], [-0.3, 0.2]]
 
 
 def sample(queries, codes=12, seed=0):
     """Draw scores, and right codes by the model itself."""
     rng = np.random.default_rng(seed)
     scores = rng.normal(size=(queries, codes, 2)).astype(np.float32)
-    gates = np.column_stack([np.ones(queries), rng.normal(size=(queries, 2))])
+    gates = np.zeros((queries, len(GATES)))
+    gates[:, :3] = np.column_stack([np.ones(queries), rng.normal(size=(queries, 2))])
     p = Fusion(('a', 'b'), WEIGHTS, np.ones(2)).probabilities(scores, gates)
     truth = np.array([rng.choice(codes, p=row / row.sum()) for row in p])
     return scores, gates, truth
@@ -109,16 +106,6 @@ def test_one_score_ranks_by_it_alone():
     scores, gates, _ = sample(20)
     p = one_score(('a', 'b'), 'b', 2.0).probabilities(scores, gates)
     assert (p.argmax(axis=1) == scores[..., 1].argmax(axis=1)).all()
-
-
-def test_gates_tell_long_from_short_and_near_from_far():
-    near = np.array([[0.2, 0.9], [0.1, 0.3]])
-    gates = gate_values(['one', 'a much longer text than the other one'], near)
-    assert gates.shape == (2, len(GATES))
-    assert gates[0, 1] < gates[1, 1]
-    assert gates[0, 2] > gates[1, 2]
-    huge = gate_values(['word ' * 100_000], near[:1])
-    assert np.abs(huge).max() < 3
 
 
 def known():
@@ -251,3 +238,32 @@ def test_the_calibration_is_that_of_unseen_queries():
         ('a', 'b'), scores[:5], gates[:5], truth[:5], ['x'] * 5, FusionSettings(0.1, 50, folds=3)
     )
     assert few.top == TopCalibration()
+
+
+def test_caution_is_added_to_what_is_fitted():
+    scores, gates, truth = sample(300)
+    gates[:150, GATES.index('capitals')] = 1
+    plain = fit_calibrated(('a', 'b'), scores, gates, truth, ['x'] * 300, FIT)
+    settings = replace(FIT, caution=CautionSettings(capitals=1.0))
+    cautious = fit_calibrated(('a', 'b'), scores, gates, truth, ['x'] * 300, settings)
+    np.testing.assert_array_equal(cautious.weights, plain.weights)
+    assert plain.top.caution == (0, 0, 0)
+    assert cautious.top.caution == (-1, 0, 0)
+    one, other = (each.probabilities(scores, gates) for each in (plain, cautious))
+    np.testing.assert_array_equal(one.argmax(axis=1), other.argmax(axis=1))
+    np.testing.assert_allclose(other[150:], one[150:])
+    # 0.999 becomes 0.997, and the least confidence stays that of the best code.
+    assert (other.max(axis=1) < one.max(axis=1) + 1e-12)[:150].all()
+    assert other[:150].max(axis=1).mean() < one[:150].max(axis=1).mean() - 0.05
+
+
+def test_a_fusion_without_styles_is_read_as_it_was():
+    scores, gates, _ = sample(20)
+    now = Fusion(('a', 'b'), WEIGHTS, np.ones(2), TopCalibration((0.9, 0.1, 0.0), (0.2, 0.0, 0.1)))
+    stored = now.to_dict()
+    stored['gates'] = list(WEIGHING)
+    stored['weights'] = [list(row) for row in WEIGHTS[: len(WEIGHING)]]
+    gates[:, len(WEIGHING) :] = 1
+    again = Fusion.from_dict(stored)
+    assert again.gates == GATES
+    np.testing.assert_allclose(again.probabilities(scores, gates), now.probabilities(scores, gates))
