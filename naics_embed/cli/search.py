@@ -162,6 +162,7 @@ def _answers(
             'confidence': confidence,
             'evidence': evidence,
             'ask': ask,
+            'wanted': ask,
             'coverage': coverage,
         }
         found = coder.search(texts, **options)

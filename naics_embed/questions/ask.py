@@ -67,15 +67,22 @@ class Questioner:
                     if held is None or len(said) < len(held):
                         self._phrases[key] = said
 
-    def question(self, probabilities: np.ndarray, embedding: np.ndarray) -> Question | None:
+    def question(
+        self,
+        probabilities: np.ndarray,
+        embedding: np.ndarray,
+        least_gain: float | None = None,
+    ) -> Question | None:
         """Return the question to ask; None where none promises the least gain.
 
         Args:
             probabilities: ``(leaves,)``, of sum 1.
             embedding: float32 ``(width,)``, of the text, by the frozen encoder.
+            least_gain: that of the settings where None.
         """
         settings = self.settings
-        if 1.0 - probabilities.max() < settings.least_gain:
+        least_gain = settings.least_gain if least_gain is None else least_gain
+        if 1.0 - probabilities.max() < least_gain:
             return None
         order = np.argsort(-probabilities, kind='stable')[: settings.candidates]
         likely = [i for i in order.tolist() if probabilities[i] >= settings.least_probability]
@@ -84,18 +91,22 @@ class Questioner:
         drawn = list(self._drawn(likely, probabilities))
         drawn.append(self._by_words(likely[: settings.most_options], probabilities))
         best = max(question.gain for question in drawn)
-        if best < settings.least_gain:
+        if best < least_gain:
             return None
         near = [question for question in drawn if question.gain >= settings.plainness * best]
         chosen = min(near, key=lambda one: (KINDS.index(one.kind), -one.gain))
         return self._with_examples(chosen, embedding) if chosen.kind == WORDS else chosen
 
     def asked(
-        self, text: str, probabilities: np.ndarray, embedding: np.ndarray
+        self,
+        text: str,
+        probabilities: np.ndarray,
+        embedding: np.ndarray,
+        least_gain: float | None = None,
     ) -> tuple[Question | None, tuple[str, ...]]:
         """Return the question to ask about a text, and what the text does not say."""
         missing = NOTHING if says_nothing(text) else self.missing(probabilities)
-        return self.question(probabilities, embedding), missing
+        return self.question(probabilities, embedding, least_gain), missing
 
     def missing(self, probabilities: np.ndarray) -> tuple[str, ...]:
         """Return what a text does not say that is too vague to code; empty where it is not.

@@ -12,6 +12,8 @@ class QuestionSettings:
     Attributes:
         least_gain: expected gain in the probability of the best code from which a question is
             asked.
+        least_gain_wanted: the same where a person asked for a question and the best code does not
+            pass the confidence, as by ``search --ask``.
         reliability: probability that an answer is right.
         most_options: most options that stand for codes.
         least_probability: probability from which a code is a candidate for an option.
@@ -24,6 +26,7 @@ class QuestionSettings:
     """
 
     least_gain: float = 0.24
+    least_gain_wanted: float = 0.05
     reliability: float = 0.95
     most_options: int = 5
     least_probability: float = 0.04
@@ -34,7 +37,7 @@ class QuestionSettings:
     most_words: int = 14
 
     def __post_init__(self) -> None:
-        for name in ('least_gain', 'least_probability', 'vague_sector'):
+        for name in ('least_gain', 'least_gain_wanted', 'least_probability', 'vague_sector'):
             self._require(0 <= getattr(self, name) < 1, name, 'at least 0 and below 1')
         self._require(0.5 < self.reliability < 1, 'reliability', 'above 0.5 and below 1')
         self._require(0 < self.plainness <= 1, 'plainness', 'above 0 and at most 1')

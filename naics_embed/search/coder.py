@@ -31,6 +31,7 @@ from naics_embed.search.prior_codes import prior_of_texts
 from naics_embed.search.ranked_codes import RankedCodes
 from naics_embed.search.scoring import Scored, Scorer
 from naics_embed.search.searcher import Hit, check_texts
+from naics_embed.search.status import CODED
 from naics_embed.search.storage import read_references
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 from naics_embed.text.inference.precisions import FLOAT32
@@ -118,6 +119,7 @@ class Coder:
         evidence: int = 0,
         support: int | None = None,
         ask: bool = False,
+        wanted: bool = False,
         replies: Sequence[Reply] = (),
         coverage: float | None = None,
         prior_codes: Sequence[Any] | None = None,
@@ -134,6 +136,8 @@ class Coder:
             evidence: training texts and matching terms to return for each hit.
             support: the name of ``evidence`` in earlier versions.
             ask: whether to return the question that separates the likely codes best.
+            wanted: with ``ask``, whether a person wants to be asked wherever it helps at all and
+                the best code does not pass the confidence (``least_gain_wanted``).
             replies: answers to earlier questions about the text; for a single text only.
             coverage: probability with which a set of codes shall hold the right one; None for no
                 set.
@@ -204,7 +208,9 @@ class Coder:
                     of_hits = self._evidence(text, embedding, answer.hits, evidence)
                     answer = replace(answer, evidence=of_hits)
                 if ask:
-                    asked, missing = self.questioner.asked(text, p[row], embedding)
+                    unsure = wanted and answer.status != CODED
+                    gain = self.questions.least_gain_wanted if unsure else None
+                    asked, missing = self.questioner.asked(text, p[row], embedding, gain)
                     answer = replace(answer, question=asked, missing=missing)
                 if sets is not None and thresholds is not None:
                     code_set = sets.drawn(sums, row, distances, answer.path, thresholds[row])

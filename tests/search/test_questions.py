@@ -86,6 +86,15 @@ def test_settings_decide_when_to_ask(path):
     assert never.search([TEXT], ask=True)[0].question is None
 
 
+def test_who_wants_to_be_asked_is_asked_where_it_helps_at_all(path):
+    rarely = Coder.load(path, verify=False, questions=QuestionSettings(least_gain=0.99))
+    [asked] = rarely.search([TEXT], ask=True, wanted=True)
+    assert asked.status != 'coded'
+    assert 0.05 <= asked.question.gain < 0.99
+    [sure] = rarely.search([TEXT], ask=True, wanted=True, confidence=0.0)
+    assert (sure.status, sure.question) == ('coded', None)
+
+
 @pytest.fixture(scope='module')
 def promised(path, tmp_path_factory) -> Coder:
     """A coder whose sets were fitted to titles with a word left out."""
