@@ -19,7 +19,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from naics_embed.classifications.concordance import Concordance, FractionRule
+from naics_embed.classifications.concordance import Concordance
+from naics_embed.classifications.fraction_rules import FractionRule
 from naics_embed.metrics.calibration import expected_calibration_error
 from naics_embed.search.coder import Coder
 from naics_embed.search.text_fractions import TextParts

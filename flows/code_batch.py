@@ -11,14 +11,12 @@ from typing import Any
 import dask
 import distributed
 from prefect.artifacts import create_table_artifact
-from prefect.runtime import flow_run
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
 from flows.checked import Text, checked_flow
 from flows.code_batch_rows import reason_of, row_of
-from flows.configuration import artifact_root, configured, tracking_uri
-from flows.runtime import CHECKOUT
-from naics_embed import __version__
+from flows.configuration import artifact_root, configured
+from flows.tracked_run import tracked_run
 from naics_embed.artifacts import write_json
 from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.bundle.storage import Bundle
@@ -42,14 +40,7 @@ from naics_embed.tabular.dialect import DialectOptions
 from naics_embed.tabular.open import ReadOptions
 from tasks.batch_coding import code_one
 from tasks.engine.locks import FlockLockManager
-from tasks.engine.tracking import (
-    FLOW_RUN,
-    NO_FLOW_RUN,
-    Tracker,
-    git_revision,
-    log_metrics,
-    pipeline_run,
-)
+from tasks.engine.tracking import Tracker, log_metrics
 
 ARTIFACT = 'code-batch'
 SUMMARY = 'summary.json'
@@ -113,8 +104,7 @@ def code_batch(
         prior_vintage: of these codes: 2012, 2017, 2022, ``sic``, or ``auto``, which finds out.
     """
     start = time.perf_counter()
-    folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    config = configured(folder, profile, overrides)
+    config = configured(config_folder, profile, overrides)
     root = artifact_root(config)
     confidence = config.coder.confidence if confidence is None else confidence
     options = coding_options(
@@ -147,7 +137,6 @@ def code_batch(
     partitions = plan_partitions(
         str(Path(source).absolute()), target, config.batch.partition_rows, reading
     )
-    root.mkdir(parents=True, exist_ok=True)
     params = {
         **{f'batch.{name}': value for name, value in flat(config.batch).items()},
         **asdict(settings),
@@ -156,22 +145,9 @@ def code_batch(
         'bundle': str(bundle.path),
         'bundle_key': key,
     }
-    tags = {
-        'profile': profile,
-        'library_version': __version__,
-        'git_revision': git_revision(CHECKOUT),
-        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
-    }
     with (
         _alone(target),
-        pipeline_run(
-            tracking_uri(config, root),
-            config.tracking.experiment,
-            root / 'mlartifacts',
-            tags,
-            params,
-            name='code-batch',
-        ) as tracker,
+        tracked_run(config, profile, params, name='code-batch') as tracker,
     ):
         discard_temporary(target, partitions)
         with _workers(config.batch) as runner:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from flows.runtime import CHECKOUT
 from naics_embed.bundle.promotion import ROOT_VARIABLE, under_home
 from naics_embed.config.load import load_config
 from naics_embed.config.schema import Config
@@ -22,14 +23,20 @@ SECTION = ROOT.partition('.')[0]
 OVERRIDE = 'override'
 
 
-def configured(folder: Path, profile: str, overrides: Sequence[str] | None) -> Config:
+def configured(folder: Path | str | None, profile: str, overrides: Sequence[str] | None) -> Config:
     """Load a configuration; ``NAICS_EMBED_HOME`` moves an artifact root that the files name.
 
     An override of ``runtime.root`` is used unchanged.
 
+    Args:
+        folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
+        profile: a file in its ``profiles``.
+        overrides: dotted assignments.
+
     Raises:
         ConfigError: see `naics_embed.config.load.load_config`.
     """
+    folder = Path(folder) if folder else CHECKOUT / 'configs'
     loaded = load_config(folder, profile, overrides or ())
     if loaded.origins[ROOT] == OVERRIDE:
         return loaded.config

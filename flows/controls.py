@@ -9,19 +9,17 @@ import logging
 import math
 import os
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from prefect.artifacts import create_table_artifact
-from prefect.runtime import flow_run
 
 from flows.checked import Text, checked_flow
-from flows.configuration import artifact_root, configured, tracking_uri
+from flows.configuration import artifact_root, configured
 from flows.inputs import inputs_of
 from flows.pipeline import DATA, PIPELINE, STAGES, TEXTS, check_names
-from flows.runtime import CHECKOUT, show_progress
-from naics_embed import __version__
+from flows.runtime import show_progress
+from flows.tracked_run import remote_cache, tracked_run
 from naics_embed.artifacts import read_json, write_json
 from naics_embed.config.sections import flat
 from naics_embed.errors import ConfigError
@@ -29,9 +27,7 @@ from naics_embed.evaluation.candidates import METRICS
 from naics_embed.evaluation.controls import CONTROLS, Cell, sentence, summarise
 from tasks.engine.execution import Execution
 from tasks.engine.record import Record
-from tasks.engine.remote_cache import RemoteCache
 from tasks.engine.stage import Run, Stage
-from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 from tasks.source import acquire_source
 
 log = logging.getLogger('naics_embed.pipeline')
@@ -93,28 +89,16 @@ def controls(
         raise ConfigError('controls need at least one seed')
     check_names('refresh', refresh or [], STAGES)
     show_progress()
-    folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    config = configured(folder, profile, overrides)
+    config = configured(config_folder, profile, overrides)
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
     root = artifact_root(config)
-    uri = tracking_uri(config, root)
-    root.mkdir(parents=True, exist_ok=True)
-    tags = {
-        'profile': profile,
-        'library_version': __version__,
-        'git_revision': git_revision(CHECKOUT),
-        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
-    }
-    with pipeline_run(
-        uri, config.tracking.experiment, root / 'mlartifacts', tags, flat(config), name='controls'
-    ) as tracker:
-        remote_cache = config.platform.remote_cache
+    with tracked_run(config, profile, flat(config), name='controls') as tracker:
         run = Run(
             root,
             tracker,
             frozenset(refresh or ()),
             experiment=config.tracking.experiment,
-            remote_cache=None if remote_cache is None else RemoteCache.at(remote_cache),
+            remote_cache=remote_cache(config),
             timeout_s=config.platform.stage_timeout_s,
         )
         shared = Execution(PIPELINE, config, run, inputs_of(config, acquire_source(config.data)))

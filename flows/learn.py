@@ -3,17 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from prefect.runtime import flow_run
-
 from flows.checked import Text, checked_flow
-from flows.configuration import artifact_root, configured, tracking_uri
-from flows.runtime import CHECKOUT
-from naics_embed import __version__
+from flows.configuration import artifact_root, configured
+from flows.tracked_run import tracked_run
 from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import UserError
 from naics_embed.learning.labelled import Columns
-from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 from tasks.learning import LabelFiles, learn_labels, promote_if_better
 
 
@@ -59,9 +55,7 @@ def learn(
         overrides: dotted assignments, such as ``promotion.model=naics-embed``.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
     """
-    config = configured(
-        Path(config_folder) if config_folder else CHECKOUT / 'configs', profile, overrides
-    )
+    config = configured(config_folder, profile, overrides)
     root = artifact_root(config)
     if not sources and not remove:
         raise UserError('name files to learn in sources, or sources to take out in remove')
@@ -90,21 +84,7 @@ def learn(
         'vintage': vintage,
         'bundle': str(path),
     }
-    tags = {
-        'profile': profile,
-        'library_version': __version__,
-        'git_revision': git_revision(CHECKOUT),
-        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
-    }
-    root.mkdir(parents=True, exist_ok=True)
-    with pipeline_run(
-        tracking_uri(config, root),
-        config.tracking.experiment,
-        root / 'mlartifacts',
-        tags,
-        params,
-        name='learn',
-    ) as tracker:
+    with tracked_run(config, profile, params, name='learn') as tracker:
         out, outcome = learn_labels(tracker, root, path, files, remove or [], config.learning)
         summary: dict[str, Any] = {
             'bundle': str(out),

@@ -4,15 +4,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from prefect.runtime import flow_run
-
 from flows.checked import Text, checked_flow
-from flows.configuration import artifact_root, configured, tracking_uri
-from flows.runtime import CHECKOUT
-from naics_embed import __version__
+from flows.configuration import artifact_root, configured
+from flows.tracked_run import tracked_run
 from naics_embed.cli.review_options import check_installed
 from naics_embed.errors import UserError
-from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run
 from tasks.monitoring import CodedFiles, announce, monitor_files, write_metrics
 
 ALL = 'all'
@@ -51,9 +47,7 @@ def monitor(
         overrides: dotted assignments, such as ``monitoring.psi=0.2``.
         config_folder: directory with ``base.yaml``; the checkout's ``configs`` where None.
     """
-    config = configured(
-        Path(config_folder) if config_folder else CHECKOUT / 'configs', profile, overrides
-    )
+    config = configured(config_folder, profile, overrides)
     root = artifact_root(config)
     if not sources:
         raise UserError('name coded tables or observations in sources')
@@ -71,22 +65,8 @@ def monitor(
         from tasks.audit_sample import check_audit
 
         check_audit(files, subject)
-    root.mkdir(parents=True, exist_ok=True)
-    tags = {
-        'profile': profile,
-        'library_version': __version__,
-        'git_revision': git_revision(CHECKOUT),
-        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
-    }
     params = {'sources': ', '.join(map(str, files.paths)), 'every': every, 'subject': subject}
-    with pipeline_run(
-        tracking_uri(config, root),
-        config.tracking.experiment,
-        root / 'mlartifacts',
-        tags,
-        params,
-        name='monitor',
-    ) as tracker:
+    with tracked_run(config, profile, params, name='monitor') as tracker:
         result = monitor_files(tracker, root, files, config.monitoring)
         alarms = announce(result, subject)
         if prometheus is not None:

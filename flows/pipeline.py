@@ -6,21 +6,19 @@ A stage depends on whatever writes what it reads. ``naics-embed graph`` draws it
 import os
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
-from prefect.runtime import flow_run
 
 from flows.checked import Text, checked_flow
-from flows.configuration import artifact_root, configured, for_another_host, tracking_uri
+from flows.configuration import artifact_root, configured, for_another_host
 from flows.inputs import GIVEN, inputs_of
-from flows.publish import publish
+from flows.publish import describe_run, publish
 from flows.routing import Request, senders
-from flows.runtime import CHECKOUT, show_progress
-from naics_embed import __version__
+from flows.runtime import show_progress
+from flows.tracked_run import remote_cache, tracked_run
 from naics_embed.atlas.page import STATIC as MAP_PAGE
-from naics_embed.config.sections import flat, to_dict
+from naics_embed.config.sections import flat
 from naics_embed.data.plain_language import BUSINESS_FILE, CORPUS_FILE, PANEL_FILE, data_file
 from naics_embed.errors import ConfigError
 from naics_embed.report.environment import TEMPLATES
@@ -53,10 +51,8 @@ from tasks import (
 )
 from tasks.engine.execution import Execution
 from tasks.engine.graph import Graph
-from tasks.engine.remote_cache import RemoteCache
 from tasks.engine.stage import Run, Stage
-from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, git_revision, pipeline_run, set_tags
-from tasks.source import acquire_source, describe_source
+from tasks.source import acquire_source
 
 PLAIN_LANGUAGE = tuple(map(data_file, (CORPUS_FILE, PANEL_FILE, BUSINESS_FILE)))
 
@@ -316,39 +312,23 @@ def pipeline(
     check_names('target', [target], tuple(TARGETS))
     check_names('refresh', refresh or [], STAGES)
     show_progress()
-    folder = Path(config_folder) if config_folder else CHECKOUT / 'configs'
-    config = configured(folder, profile, overrides)
+    config = configured(config_folder, profile, overrides)
     config.check_pipeline()
     check_names('platform.routes', list(config.platform.routes), STAGES)
     if 'text_training' not in config.platform.routes:
         check_resume(resume)
     torch.set_num_threads(config.runtime.threads or os.cpu_count() or 1)
     root = artifact_root(config)
-    root.mkdir(parents=True, exist_ok=True)
-    tags = {
-        'profile': profile,
-        'library_version': __version__,
-        'git_revision': git_revision(CHECKOUT),
-        FLOW_RUN: str(flow_run.id or NO_FLOW_RUN),
-    }
-    with pipeline_run(
-        tracking_uri(config, root),
-        config.tracking.experiment,
-        root / 'mlartifacts',
-        tags,
-        flat(config),
-        name='pipeline' if target == 'all' else target,
-        parent=parent_run,
-    ) as tracker:
+    name = 'pipeline' if target == 'all' else target
+    with tracked_run(config, profile, flat(config), name=name, parent=parent_run) as tracker:
         sent = for_another_host(overrides, config, root)
-        remote = config.platform.remote_cache
         run = Run(
             root,
             tracker,
             frozenset(refresh or ()),
             resume,
             config.tracking.experiment,
-            remote_cache=None if remote is None else RemoteCache.at(remote),
+            remote_cache=remote_cache(config),
             timeout_s=config.platform.stage_timeout_s,
             routes=senders(
                 config.platform.routes, Request(profile, sent, resume, tracker.parent_run_id)
@@ -356,15 +336,7 @@ def pipeline(
             stages=len(PIPELINE.needed(TARGETS[target])),
         )
         source = acquire_source(config.data)
-        files = describe_source(source)['files']
-        tracker.pipeline().content(to_dict(config), 'config.yaml')
-        set_tags(
-            tracker,
-            {
-                'source': source.kind,
-                **{f'source.{name}.sha256': file['sha256'] for name, file in files.items()},
-            },
-        )
+        describe_run(tracker, config, source)
         parallel = config.runtime.stages_at_a_time(os.cpu_count() or 1)
         execution = Execution(PIPELINE, config, run, inputs_of(config, source), parallel)
         execution.compute(TARGETS[target])

@@ -5,9 +5,11 @@ from typing import Any
 
 from naics_embed.artifacts import content_key, read_json
 from naics_embed.census.sources import Source
+from naics_embed.config.schema import Config
 from naics_embed.config.sections import to_dict
 from tasks.engine.execution import Execution
 from tasks.engine.record import Record
+from tasks.engine.tracking import Tracker, set_tags
 from tasks.publishing import (
     draw_evaluation,
     draw_training,
@@ -18,6 +20,7 @@ from tasks.publishing import (
     publish_selection,
 )
 from tasks.registry.promotion import Contender, Outcome
+from tasks.source import describe_source
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,14 @@ class Summary:
     report: str | None = None
     verdict: str | None = None
     seconds: float = 0.0
+
+
+def describe_run(tracker: Tracker, config: Config, source: Source) -> None:
+    """Log the configuration of a run, and what its data are made of."""
+    tracker.pipeline().content(to_dict(config), 'config.yaml')
+    files = describe_source(source)['files']
+    hashes = {f'source.{name}.sha256': file['sha256'] for name, file in files.items()}
+    set_tags(tracker, {'source': source.kind, **hashes})
 
 
 def publish(execution: Execution, source: Source, seconds: float) -> Summary:

@@ -17,7 +17,6 @@ from prefect.runtime import flow_run
 from flows.checked import Text, Value, checked_flow
 from flows.configuration import artifact_root, configured, same_tracker, tracking_uri
 from flows.pipeline import pipeline
-from flows.runtime import CHECKOUT
 from naics_embed.errors import ConfigError, RemoteRunError
 from tasks.engine.tracking import FLOW_RUN, NO_FLOW_RUN, Tracker, pipeline_run, run_of_flow
 
@@ -102,9 +101,7 @@ def sweep(
         )
     cells = cells_of(grid or {}, listed or [], seeds or [0])
     shared = list(overrides or ())
-    configs = [
-        configured(CHECKOUT / 'configs', profile, [*shared, *cell.overrides]) for cell in cells
-    ]
+    configs = [configured(None, profile, [*shared, *cell.overrides]) for cell in cells]
     root = artifact_root(configs[0])
     uri = tracking_uri(configs[0], root)
     tracked = same_tracker(configs[0], root)

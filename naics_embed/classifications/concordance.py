@@ -1,105 +1,35 @@
 """What the codes of one classification are in another, with fractions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from naics_embed.classifications.classification import Classification, ClassificationCode
-from naics_embed.classifications.names import EDITIONS, NAICS, NAICS2022, classification_name
+from naics_embed.classifications.fraction_rules import (
+    EQUAL,
+    EXACT,
+    METHODS,
+    EqualParts,
+    FractionRule,
+)
+from naics_embed.classifications.links import Link, StepLink
+from naics_embed.classifications.names import (
+    EARLIER,
+    EDITIONS,
+    NAICS,
+    NAICS2022,
+    classification_name,
+)
 from naics_embed.classifications.steps import chain, direct_step
-from naics_embed.classifications.tables import has_tables
 from naics_embed.errors import CodeError, UserError
 from naics_embed.taxonomy import LEAF_LEVEL
-
-EXACT = 'exact'
-GIVEN = 'given'
-FITTED = 'fitted'
-EQUAL = 'estimate (equal)'
-TEXT = 'estimate (text)'
-METHODS = (EXACT, GIVEN, FITTED, TEXT, EQUAL)
-"""Where a fraction comes from, the most certain first; a chain has the least certain one."""
-EARLIER = ('naics2017', 'naics2012')
-"""Vintages before the current one, latest first."""
 
 Fractions = dict[str, float]
 Methods = dict[str, str]
 Links = dict[str, dict[str, tuple[float, str]]]
-
-
-class FractionRule(Protocol):
-    """Gives the parts of a code that has several counterparts in a direct correspondence."""
-
-    def parts(
-        self, source: str, code: str, target: str, targets: Sequence[str]
-    ) -> tuple[np.ndarray, str]:
-        """Return weights, one a target, and one of `METHODS`.
-
-        Args:
-            source: name of the classification of the code.
-            code: canonical code of the deepest level.
-            target: name of the classification of the targets.
-            targets: canonical codes, at least two.
-        """
-        ...
-
-    def prepare(self, path: Sequence[str]) -> None:
-        """Get ready for all codes of a chain of classifications; single codes need no such call."""
-        ...
-
-
-class EqualParts:
-    """All parts alike."""
-
-    def parts(
-        self, source: str, code: str, target: str, targets: Sequence[str]
-    ) -> tuple[np.ndarray, str]:
-        """Return equal weights; see `FractionRule`."""
-        return np.ones(len(targets)), EQUAL
-
-    def prepare(self, path: Sequence[str]) -> None:
-        """Do nothing."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """One line of a concordance.
-
-    Attributes:
-        source: code of the one classification.
-        source_title: its title; empty where the sources have none.
-        target: code of the other.
-        target_title: its title.
-        official: official spelling of the target.
-        fraction: part of the source that is in the target; 1 where it is the only one.
-        fraction_method: ``exact`` where there is one target, ``given`` by the user's counts,
-            ``fitted`` to totals, ``estimate (text)`` or ``estimate (equal)``.
-    """
-
-    source: str
-    source_title: str
-    target: str
-    target_title: str
-    official: str
-    fraction: float
-    fraction_method: str
-
-
-@dataclass(frozen=True)
-class StepLink(Link):
-    """A line of one step of a chain.
-
-    Attributes:
-        source_classification: of the source.
-        target_classification: of the target.
-    """
-
-    source_classification: str
-    target_classification: str
 
 
 class Concordance:
@@ -368,25 +298,6 @@ class Concordance:
             # The codes below it count alike, which is an estimate too.
             methods = {code: EQUAL if how == EXACT else how for code, how in methods.items()}
         return fractions, methods
-
-
-def became(code: str) -> tuple[str, list[str]] | None:
-    """Return name and successors in NAICS 2022 of a six-digit code of before; None for no such.
-
-    A code of several vintages is taken for one of the latest of them.
-    """
-    if len(code) != LEAF_LEVEL or not has_tables():
-        return None
-    for name in EARLIER:
-        if code in Classification.load(name).codes:
-            return name, concordance(name, NAICS2022).targets(code)
-    return None
-
-
-def later_codes(code: str) -> list[str]:
-    """Return what a code of 2012 or 2017 became in 2022; none where nothing is known of it."""
-    found = became(code)
-    return [] if found is None else found[1]
 
 
 @cache

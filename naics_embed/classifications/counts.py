@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 
 from naics_embed.classifications.classification import Classification
-from naics_embed.classifications.concordance import (
-    EXACT,
-    GIVEN,
-    Concordance,
-    EqualParts,
-    FractionRule,
-)
+from naics_embed.classifications.concordance import Concordance
+from naics_embed.classifications.fraction_rules import EXACT, GIVEN, EqualParts, FractionRule
 from naics_embed.classifications.names import classification_name
 from naics_embed.errors import CodeError, UserError
 from naics_embed.tabular.open import ReadOptions, open_table

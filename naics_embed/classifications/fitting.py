@@ -7,7 +7,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from naics_embed.classifications.concordance import EXACT, FITTED, Concordance
+from naics_embed.classifications.concordance import Concordance
+from naics_embed.classifications.fraction_rules import EXACT, FITTED
 from naics_embed.errors import UserError
 
 ITERATIONS = 1000

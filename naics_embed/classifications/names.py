@@ -34,6 +34,8 @@ class Edition:
 
 
 NAICS2022 = 'naics2022'
+EARLIER = ('naics2017', 'naics2012')
+"""Vintages before the current one, latest first."""
 EDITIONS: dict[str, Edition] = {
     edition.name: edition
     for edition in (

@@ -12,7 +12,9 @@ from naics_embed.cli.search import AsJson, BundleOption
 from naics_embed.errors import CodeError, UserError
 
 if TYPE_CHECKING:
-    from naics_embed.classifications.concordance import Concordance, FractionRule, Link
+    from naics_embed.classifications.concordance import Concordance
+    from naics_embed.classifications.fraction_rules import FractionRule
+    from naics_embed.classifications.links import Link
 
 
 SHOWN = 5

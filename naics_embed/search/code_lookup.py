@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from naics_embed.bundle.storage import Bundle
-from naics_embed.classifications.concordance import became
 from naics_embed.classifications.names import EDITIONS
+from naics_embed.classifications.successors import became
 from naics_embed.errors import CodeError
 from naics_embed.taxonomy import Taxonomy, canonical_code, official_code
 

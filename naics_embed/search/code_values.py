@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from naics_embed.classifications.classification import Classification
-from naics_embed.classifications.concordance import EARLIER, Concordance, concordance
-from naics_embed.classifications.names import EDITIONS, NAICS2022, classification_name
+from naics_embed.classifications.concordance import Concordance, concordance
+from naics_embed.classifications.names import EARLIER, EDITIONS, NAICS2022, classification_name
 from naics_embed.classifications.tables import has_tables
 from naics_embed.code_spelling import read_codes
 from naics_embed.errors import CodeError, UserError

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from naics_embed.artifacts import atomic_file
-from naics_embed.classifications.concordance import Concordance, Link
+from naics_embed.classifications.concordance import Concordance
+from naics_embed.classifications.links import Link
 from naics_embed.errors import CodeError, UserError
 from naics_embed.tabular.columns import check_text_column
 from naics_embed.tabular.open import ReadOptions, open_table

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from naics_embed.classifications.classification import Classification
-from naics_embed.classifications.concordance import EQUAL, TEXT, concordance
+from naics_embed.classifications.concordance import concordance
+from naics_embed.classifications.fraction_rules import EQUAL, TEXT
 from naics_embed.classifications.names import EDITIONS, NAICS2022
 from naics_embed.geometry.lorentz import pairwise_distance
 

@@ -13,8 +13,8 @@ import numpy as np
 from naics_embed.atlas.page import map_page, page_policy
 from naics_embed.atlas.words import known_words
 from naics_embed.classifications.classification import Classification, ClassificationCode
-from naics_embed.classifications.concordance import later_codes
 from naics_embed.classifications.names import NAICS2022
+from naics_embed.classifications.successors import later_codes
 from naics_embed.questions.settings import QuestionSettings
 from naics_embed.search import coder as coding
 from naics_embed.search.card import card_of, looks_like_code, path_of

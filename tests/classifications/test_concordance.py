@@ -7,14 +7,11 @@ import polars as pl
 import pytest
 
 from naics_embed.classifications.classification import Classification
-from naics_embed.classifications.concordance import (
-    METHODS,
-    Concordance,
-    concordance,
-    later_codes,
-)
+from naics_embed.classifications.concordance import Concordance, concordance
+from naics_embed.classifications.fraction_rules import METHODS
 from naics_embed.classifications.names import EDITIONS
 from naics_embed.classifications.steps import chain, direct_step
+from naics_embed.classifications.successors import later_codes
 from naics_embed.classifications.tables import DIRECT
 from naics_embed.errors import CodeError, UserError
 

@@ -99,7 +99,7 @@ def test_investigate_shows_what_was_found(cli, monkeypatch, sound):
     truth = ground_truth.GroundTruth(
         [{'digits': 2, 'codes': 20, 'entries_median': None}], [], [], [], [], found
     )
-    monkeypatch.setattr('flows.cli.commands._summary', lambda *_, **__: {'stages': {}})
+    monkeypatch.setattr('flows.cli.commands.summary_of', lambda *_, **__: {'stages': {}})
     monkeypatch.setattr(data_files.DataFiles, 'read', lambda paths: None)
     monkeypatch.setattr(ground_truth, 'investigate', lambda files, **_: truth)
     done = cli('investigate')
