@@ -1,36 +1,27 @@
 """Making of a batch: rows are coded in parts, divided, and put in order for people."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from naics_embed.artifacts import content_key
 from naics_embed.assessment.amounts import read_amounts
 from naics_embed.errors import UserError
-from naics_embed.review.batches import CREATING, find_batch, tell
+from naics_embed.review.batches import CREATING, find_batch
 from naics_embed.review.clock import now
-from naics_embed.review.order import DISAGREEMENT, DIVERSE, Waiting, review_order
-from naics_embed.review.order import waiting_texts as waiting_for
+from naics_embed.review.coded_rows import add_rows, coded_rows, rows_done
+from naics_embed.review.opening import add_details, open_batch, people_order
 from naics_embed.review.plan import Plan, open_source
-from naics_embed.review.resolution import (
-    AUDIT,
-    AUTOMATIC,
-    BY_CODER,
-    OPEN,
-    REVIEW,
-    UNREADABLE,
-)
-from naics_embed.review.sampling import Division, divide, interleaved
+from naics_embed.review.resolution import UNREADABLE
+from naics_embed.review.sampling import divide
 from naics_embed.review.store import Store
-from naics_embed.review.suggest import bundle_of, details, keep_codes, suggest, weighed_rows
+from naics_embed.review.suggest import bundle_of, keep_codes
 from naics_embed.review.tables import batches, items, suggestions
 from naics_embed.search.coder import Coder
-from naics_embed.search.text_columns import row_texts
-from naics_embed.tabular.part import Part, TableSource, valid
+from naics_embed.tabular.part import TableSource
 
 
 @dataclass(frozen=True)
@@ -84,14 +75,14 @@ def create_batch(
     table = open_source(plan) if table is None else table
     bundle = bundle_of(coder)
     batch = store.write(lambda connection: _begin(connection, coder, bundle, plan, restart))
-    resumed = done = store.read(lambda connection: _rows_done(connection, batch))
+    resumed = done = store.read(lambda connection: rows_done(connection, batch))
     rows = 0
     for part in table.parts(plan.part_rows):
         rows += len(part)
         if rows <= done:
             continue
-        values = _coded(coder, plan, part, batch, rows - len(part))
-        store.write(partial(_add, bundle=bundle, values=values))
+        values = coded_rows(coder, plan, part, batch, rows - len(part))
+        store.write(partial(add_rows, bundle=bundle, values=values))
         if report is not None:
             report(rows)
     if not rows:
@@ -153,81 +144,6 @@ def _forget(connection: Connection, batch: int) -> None:
     connection.execute(delete(batches).where(batches.c.id == batch))
 
 
-def _rows_done(connection: Connection, batch: int) -> int:
-    last = select(func.max(items.c.row)).where(items.c.batch_id == batch)
-    return int(connection.execute(last).scalar() or 0)
-
-
-def _coded(
-    coder: Coder, plan: Plan, part: Part, batch: int, first: int
-) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Return the items of a part, each with its suggestions."""
-    texts = row_texts(part, plan.columns)
-    weighed = weighed_rows(texts, part.faults)
-    answers = suggest(coder, weighed, plan.suggestions)
-    lighter = [one.name for one in plan.columns if one.weight < 1.0] if texts.lighter else []
-    shown = {name: part.column(name) for name in dict.fromkeys((*lighter, *plan.shown))}
-    result = []
-    for at, own in enumerate(weighed):
-        answer = answers.get(own)
-        text = own[0][0] if own else texts.main[at]
-        item = {
-            'batch_id': batch,
-            'row': first + at + 1,
-            'text': '' if text is None else valid(str(text)),
-            'shown': {
-                name: valid(str(values[at]))
-                for name, values in shown.items()
-                if values[at] not in (None, '')
-            },
-            'kind': UNREADABLE if answer is None else REVIEW,
-            'coders': 1,
-            'state': CREATING,
-            'probability': None if answer is None else answer.hits[0].probability,
-            'familiarity': None if answer is None else _number(answer.familiarity),
-        }
-        hits = () if answer is None else answer.hits
-        ranked = [
-            {'rank': rank, 'code': hit.code, 'probability': hit.probability}
-            for rank, hit in enumerate(hits, start=1)
-        ]
-        result.append((item, ranked))
-    return result
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _add(
-    connection: Connection,
-    bundle: str,
-    values: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]],
-) -> None:
-    first = values[0][0]
-    there = select(items.c.id).where(
-        items.c.batch_id == first['batch_id'], items.c.row == first['row']
-    )
-    if connection.execute(there).first() is not None:
-        # The commit was made before the connection was lost.
-        return
-    numbers = (
-        connection.execute(
-            insert(items).returning(items.c.id, sort_by_parameter_order=True),
-            [item for item, _ in values],
-        )
-        .scalars()
-        .all()
-    )
-    ranked = [
-        {'item_id': number, 'bundle': bundle, **one}
-        for number, (_, found) in zip(numbers, values, strict=True)
-        for one in found
-    ]
-    if ranked:
-        connection.execute(insert(suggestions), ranked)
-
-
 def _complete(
     store: Store, coder: Coder, plan: Plan, batch: int, rows: int, resumed: int
 ) -> Created:
@@ -252,10 +168,10 @@ def _complete(
         plan.double_fraction,
         plan.seed,
     )
-    order = _order(coder, plan, division, texts, probability, exposures)
-    _add_details(store, coder, plan, [(int(numbers[at]), texts[at]) for at in order.tolist()])
+    order = people_order(coder, plan, division, texts, probability, exposures)
+    add_details(store, coder, plan, [(int(numbers[at]), texts[at]) for at in order.tolist()])
     store.write(
-        lambda connection: _open(connection, plan, batch, numbers, division, order, exposures)
+        lambda connection: open_batch(connection, plan, batch, numbers, division, order, exposures)
     )
     audit, people = int(division.audit.sum()), int(division.people.sum())
     return Created(
@@ -268,92 +184,3 @@ def _complete(
         division.threshold,
         resumed,
     )
-
-
-def _order(
-    coder: Coder,
-    plan: Plan,
-    division: Division,
-    texts: Sequence[str],
-    probability: np.ndarray,
-    exposures: np.ndarray | None,
-) -> np.ndarray:
-    """Return the rows for people in their order."""
-    chosen = np.flatnonzero(division.people)
-    amounts = None if exposures is None else exposures[chosen]
-    if plan.order in (DISAGREEMENT, DIVERSE):
-        waiting = waiting_for(coder, [texts[at] for at in chosen.tolist()], amounts)
-    else:
-        waiting = Waiting(probability[chosen], exposures=amounts)
-    first = chosen[review_order(waiting, plan.order, plan.seed)]
-    return interleaved(first, np.flatnonzero(division.audit), plan.seed)
-
-
-def _add_details(store: Store, coder: Coder, plan: Plan, people: Sequence[tuple[int, str]]) -> None:
-    """Add evidence and questions to the items that people will see."""
-    for start in range(0, len(people), plan.part_rows):
-        some = people[start : start + plan.part_rows]
-        found = details(coder, [text for _, text in some], plan.suggestions, plan.evidence)
-
-        def add(connection: Connection, some: Any = some, found: Any = found) -> None:
-            for (number, _), detail in zip(some, found, strict=True):
-                own = items.c.id == number
-                connection.execute(update(items).where(own).values(question=detail.question))
-                for one in detail.evidence:
-                    connection.execute(
-                        update(suggestions)
-                        .where(suggestions.c.item_id == number, suggestions.c.code == one['code'])
-                        .values(evidence={'texts': one['texts'], 'words': one['words']})
-                    )
-
-        store.write(add)
-
-
-def _open(
-    connection: Connection,
-    plan: Plan,
-    batch: int,
-    numbers: np.ndarray,
-    division: Division,
-    order: np.ndarray,
-    exposures: np.ndarray | None,
-) -> None:
-    state = select(batches.c.state).where(batches.c.id == batch)
-    if connection.execute(state).scalar_one() != CREATING:
-        return
-    positions = {int(numbers[at]): position for position, at in enumerate(order.tolist())}
-    best = (
-        select(suggestions.c.code)
-        .where(suggestions.c.item_id == items.c.id, suggestions.c.rank == 1)
-        .limit(1)
-        .scalar_subquery()
-    )
-    own = items.c.batch_id == batch
-    accepted = {
-        'kind': AUTOMATIC,
-        'state': AUTOMATIC,
-        'final': best,
-        'settled_by': BY_CODER,
-    }
-    connection.execute(update(items).where(own, items.c.kind != UNREADABLE).values(**accepted))
-    connection.execute(
-        update(items).where(own, items.c.kind == UNREADABLE).values(state=UNREADABLE)
-    )
-    for at, number in enumerate(numbers.tolist()):
-        values: dict[str, Any] = {}
-        if exposures is not None:
-            values['exposure'] = float(exposures[at])
-        if number in positions:
-            values |= {
-                'kind': AUDIT if division.audit[at] else REVIEW,
-                'state': OPEN,
-                'final': None,
-                'settled_by': None,
-                'coders': 2 if division.double[at] else 1,
-                'position': positions[number],
-            }
-        if values:
-            connection.execute(update(items).where(items.c.id == number).values(**values))
-    opened = {'state': OPEN, 'threshold': division.threshold}
-    connection.execute(update(batches).where(batches.c.id == batch).values(**opened))
-    tell(connection, batch, None, 'created', {'source': plan.source.name, 'rows': len(numbers)})
