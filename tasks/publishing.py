@@ -89,7 +89,7 @@ def draw_training(run: Run, records: Sequence[Record]) -> None:
     if not trained.cached:
         history = read_json(trained.path('text_model') / 'history.json')
         curves = metric_curves({'': by_metric(history)}, ('train/', 'validation/'), 'Training')
-        run.tracker.of(trained.run_id).figure(curves, 'training_curves.png')
+        run.tracker.of(trained.run_id).text(curves, 'training_curves.svg')
 
 
 @_publisher

@@ -1,6 +1,5 @@
 """The commands ``diff`` and ``visualize``, and the tables of ``investigate``."""
 
-import enum
 import importlib.util
 import json
 import os
@@ -14,8 +13,6 @@ import typer
 from naics_embed.errors import UserError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from tasks.registry.runs import RunStore
 
 Root = Annotated[
@@ -42,13 +39,6 @@ METRICS = {
         'Refinement: validation',
     ),
 }
-
-
-class PictureFormat(enum.StrEnum):
-    """File formats of ``naics-embed visualize``."""
-
-    PNG = 'png'
-    SVG = 'svg'
 
 
 def diff(
@@ -112,13 +102,11 @@ def visualize(
         ),
     ] = None,
     out: Annotated[Path, typer.Option('-o', '--out', help='Folder to write.')] = Path('metrics'),
-    picture_format: Annotated[
-        PictureFormat, typer.Option('--format', help='Of the pictures.')
-    ] = PictureFormat.PNG,
     root: Root = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Draw the training metrics of one run, or of several in the same axes."""
+    from naics_embed.artifacts import atomic_file
     from naics_embed.report.curves import metric_curves
 
     store = _store(root, tracking_uri)
@@ -128,22 +116,14 @@ def visualize(
         if not any(name.startswith(prefixes) for h in histories.values() for name in h):
             continue
         named = title if len(histories) > 1 else f'{title}: {next(iter(histories))}'
-        path = out / f'{file}.{picture_format.value}'
-        _save(metric_curves(histories, prefixes, named), path)
+        path = out / f'{file}.svg'
+        # Equal metrics give equal files.
+        with atomic_file(path) as temporary:
+            temporary.write_text(metric_curves(histories, prefixes, named), encoding='utf-8')
         written.append(path.name)
     if not written:
         raise UserError(f'{", ".join(runs or ["latest"])} logged no metric epoch by epoch')
     typer.echo(f'{", ".join(written)} written to {out}', err=True)
-
-
-def _save(plot: 'Figure', path: Path) -> None:
-    import matplotlib
-
-    from naics_embed.artifacts import atomic_file
-
-    # Equal metrics give equal files.
-    with matplotlib.rc_context({'svg.hashsalt': path.stem}), atomic_file(path) as temporary:
-        plot.savefig(temporary, dpi=120, metadata={'Date': None} if path.suffix == '.svg' else None)
 
 
 def _store(root: Path | None, tracking_uri: str | None) -> 'RunStore':

@@ -87,6 +87,7 @@ def lines(
     y_range: tuple[float, float] | None = None,
     shade: tuple[float, float, str] | None = None,
     best: float | None = None,
+    log: bool = False,
 ) -> Markup:
     """Draw lines.
 
@@ -100,10 +101,11 @@ def lines(
         y_range: of the vertical axis; from the points where None.
         shade: begin, end and name of a shaded part of the horizontal axis.
         best: a marked value on the horizontal axis.
+        log: whether the vertical axis is logarithmic.
     """
     every = [point for one in series for point in one.points]
     across = x_range or limits([x for x, _ in every])
-    plot = Plot.of(*size, across, y_range or limits([y for _, y in every]))
+    plot = Plot.of(*size, across, y_range or limits([y for _, y in every], log=log), log=log)
     drawn = [*_shade(plot, shade), plot.axes(x_label, y_label)]
     if best is not None:
         at = plot.x(best)

@@ -1,29 +1,33 @@
-"""Training metrics of one or several runs, side by side, as matplotlib figures."""
+"""Training metrics of one or several runs, side by side, as one SVG for files and MLflow."""
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import cache
 
-import numpy as np
+from markupsafe import Markup
 
 from naics_embed.errors import UserError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Plot
+from naics_embed.report.charts import CLASSES, LOW, NARROW, Series, lines
+from naics_embed.report.environment import TEMPLATES
+from naics_embed.report.svg import element, label
 
 History = Mapping[str, Sequence[tuple[int, float]]]
 """Name of a metric → (epoch, value) in order."""
 
 COLUMNS = 3
-CELL = (4.0, 2.6)
+CELL = (NARROW, LOW + 30)
+HEAD, NAME, LEGEND = 44, 22, 26
+"""Heights of the title, of the name of a metric and of a run in the legend."""
 WIDE_RANGE = 20.0
 """Positive values whose greatest exceeds the least by this factor are drawn on a log scale."""
+DRAWN = re.compile(r'^(?:\.chart \.|\.s\d ).*$', re.MULTILINE)
+VARIABLE = re.compile(r'^  (--[\w-]+): light-dark\((#\w+), #\w+\);$', re.MULTILINE)
 
 
-def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: str) -> 'Plot':
-    """Plot each metric of a kind in axes of its own, one line a run.
+def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: str) -> str:
+    """Draw each metric of a kind in a chart of its own, one line a run, as a whole SVG file.
 
     A value that is logged again unchanged is drawn once: a run may log the last value of a
     validation metric in every epoch until the next validation.
@@ -31,7 +35,7 @@ def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: s
     Args:
         runs: name of a run → its metrics.
         prefixes: what the names of the metrics begin with; ``train/`` and the like are not shown.
-        title: title of the figure.
+        title: title of the picture.
 
     Raises:
         UserError: no run has such a metric.
@@ -43,24 +47,36 @@ def metric_curves(runs: Mapping[str, History], prefixes: Sequence[str], title: s
     if not names:
         raise UserError(f'no metric of {", ".join(runs)} begins with {" or ".join(beginnings)}')
     columns = min(COLUMNS, len(names))
-    rows = math.ceil(len(names) / columns)
-    # Loaded where something is drawn.
-    from matplotlib.figure import Figure
-
-    plot = Figure(figsize=(CELL[0] * columns, CELL[1] * rows + 0.6), layout='constrained')
-    grid = np.atleast_1d(plot.subplots(rows, columns, sharex=True)).reshape(-1)
-    for axes, name in zip(grid, names, strict=False):
-        _draw(axes, runs, name)
-    for axes in grid[len(names) :]:
-        axes.set_visible(False)
-    # Shared axes have numbers in the last row only, of which some may be empty.
-    for axes in grid[len(names) - columns : len(names)]:
-        axes.tick_params(labelbottom=True)
-    plot.suptitle(title)
-    if len(runs) > 1:
-        handles = [_line_of(run, index) for index, run in enumerate(runs)]
-        plot.legend(handles=handles, loc='outside lower center', ncols=min(len(runs), 4))
-    return plot
+    across, down = CELL[0], CELL[1] + NAME
+    legend = _legend(runs) if len(runs) > 1 else []
+    width = across * columns
+    height = HEAD + down * math.ceil(len(names) / columns) + LEGEND * len(legend)
+    drawn = [
+        element(
+            'g',
+            _chart(runs, name),
+            transform=f'translate({at % columns * across} {HEAD + at // columns * down})',
+        )
+        for at, name in enumerate(names)
+    ]
+    drawn += [
+        element('g', one, transform=f'translate(12 {height - LEGEND * (len(legend) - row)})')
+        for row, one in enumerate(legend)
+    ]
+    return element(
+        'svg',
+        element('style', Markup(_style())),
+        element('rect', width=width, height=height, class_='page'),
+        label(12, 26, title, strong=True, class_='title'),
+        *drawn,
+        xmlns='http://www.w3.org/2000/svg',
+        viewBox=f'0 0 {width} {height}',
+        width=width,
+        height=height,
+        role='img',
+        aria_label=f'{title}: {", ".join(map(_short, names))}',
+        class_='chart',
+    )
 
 
 def by_metric(epochs: Sequence[Mapping[str, float]]) -> History:
@@ -80,23 +96,46 @@ def measured(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     return kept
 
 
-def _draw(axes: 'Axes', runs: Mapping[str, History], name: str) -> None:
-    everything: list[float] = []
-    for index, history in enumerate(runs.values()):
-        points = measured(history.get(name, ()))
-        if points:
-            epochs, values = zip(*points, strict=True)
-            axes.plot(epochs, values, color=f'C{index % 10}', marker='.', markersize=4)
-            everything += values
-    low, high = min(everything), max(everything)
-    if low > 0 and high > WIDE_RANGE * low:
-        axes.set_yscale('log')
-    axes.set_title(name.rpartition('/')[2].replace('_', ' '), fontsize='medium')
-    axes.set_xlabel('epoch')
-    axes.grid(alpha=0.3)
+def _chart(runs: Mapping[str, History], name: str) -> Markup:
+    series = [
+        Series(run, [(float(epoch), value) for epoch, value in measured(history[name])], index)
+        for index, (run, history) in enumerate(runs.items())
+        if history.get(name)
+    ]
+    values = [value for one in series for _, value in one.points]
+    low, high = min(values), max(values)
+    words = f'{_short(name)}: from {low:.4g} to {high:.4g}'
+    log = low > 0 and high > WIDE_RANGE * low
+    chart = lines(series, x_label='epoch', y_label='', words=words, size=CELL, log=log)
+    return element(
+        'g',
+        label(52, 14, _short(name), strong=True),
+        element('g', chart, transform=f'translate(0 {NAME - 16})'),
+    )
 
 
-def _line_of(run: str, index: int) -> object:
-    from matplotlib.lines import Line2D
+def _legend(runs: Mapping[str, History]) -> list[Markup]:
+    return [
+        element(
+            'g',
+            element('line', x1=0, x2=30, y1=10, y2=10, class_=f'line s{index % CLASSES}'),
+            label(38, 14, run, strong=True),
+        )
+        for index, run in enumerate(runs)
+    ]
 
-    return Line2D([], [], color=f'C{index % 10}', label=run)
+
+def _short(name: str) -> str:
+    return name.rpartition('/')[2].replace('_', ' ')
+
+
+@cache
+def _style() -> str:
+    """Return the rules of the report's charts, in its light colours."""
+    sheet = (TEMPLATES / 'style.css').read_text(encoding='utf-8')
+    colours = '; '.join(f'{name}: {light}' for name, light in VARIABLE.findall(sheet))
+    own = (
+        f'svg {{ {colours}; font: 11.5px system-ui, sans-serif; }} '
+        '.page { fill: var(--card); } .chart .title { font-size: 15px; font-weight: 600; }'
+    )
+    return '\n'.join([own, *DRAWN.findall(sheet)])

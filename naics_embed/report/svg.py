@@ -78,6 +78,27 @@ class Scale:
         return [step * index for index in range(first, last + 1)]
 
 
+class LogScale(Scale):
+    """A map from the logarithms of positive values to pixels."""
+
+    def __call__(self, value: float) -> float:
+        """Return the pixel of a value."""
+        span = math.log(self.high / self.low)
+        return self.begin + math.log(value / self.low) / span * (self.end - self.begin)
+
+    def ticks(self, count: int = 5) -> list[float]:
+        """Return the powers of ten between both ends; some values between them if these are few."""
+        decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        inside = [
+            (step, step * 10.0**decade)
+            for decade in decades
+            for step in (1, 2, 5)
+            if self.low <= step * 10.0**decade <= self.high
+        ]
+        powers = [value for step, value in inside if step == 1]
+        return powers if len(powers) >= count - 1 else [value for _, value in inside]
+
+
 @dataclass(frozen=True)
 class Plot:
     """A pair of axes in a rectangle of pixels.
@@ -102,9 +123,11 @@ class Plot:
         right: float = 22,
         top: float = 28,
         bottom: float = 40,
+        log: bool = False,
     ) -> 'Plot':
-        """Return the plot of a picture, within margins."""
-        return cls(Scale(*x, left, width - right), Scale(*y, height - bottom, top))
+        """Return the plot of a picture, within margins; ``log`` is of the vertical axis."""
+        vertical = LogScale if log else Scale
+        return cls(Scale(*x, left, width - right), vertical(*y, height - bottom, top))
 
     def axes(
         self,
@@ -185,12 +208,20 @@ def number(value: float) -> str:
     return f'{value:.3f}'.rstrip('0').rstrip('.') if abs(value) < 100 else f'{value:.0f}'
 
 
-def limits(values: Sequence[float], *, floor: float | None = None) -> tuple[float, float]:
-    """Return the range of the finite values with a small margin, from ``floor`` where given."""
+def limits(
+    values: Sequence[float], *, floor: float | None = None, log: bool = False
+) -> tuple[float, float]:
+    """Return the range of the finite values with a small margin, from ``floor`` where given.
+
+    On a logarithmic axis the margin is a factor.
+    """
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return 0.0, 1.0
     low, high = min(finite), max(finite)
+    if log:
+        margin = (high / low) ** 0.05
+        return low / margin, high * margin
     margin = 0.05 * (high - low) or 0.05 * (abs(high) or 1.0)
     return (low - margin if floor is None else floor), high + margin
 

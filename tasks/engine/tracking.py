@@ -122,6 +122,10 @@ class StageRun:
         """Log a matplotlib figure as a picture."""
         self.client.log_figure(self.run_id, plot, name)
 
+    def text(self, content: str, name: str) -> None:
+        """Log a text as a file."""
+        self.client.log_text(self.run_id, content, name)
+
     def table(self, columns: Mapping[str, list[Any]], name: str) -> None:
         """Log a table that the MLflow UI shows."""
         self.client.log_table(self.run_id, data=dict(columns), artifact_file=name)
