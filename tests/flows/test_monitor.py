@@ -100,6 +100,7 @@ def test_the_automatic_codes_of_the_last_week_are_queued_for_people(
             f'runtime.root={root}',
             f'tracking.uri={mlflow_uri}',
             'monitoring.audit_fraction=0.5',
+            'monitoring.least_rows=10',
             f'review.store={tmp_path / "review.db"}',
         ],
     }
