@@ -208,6 +208,28 @@ def test_a_running_job_is_cancelled_and_leaves_nothing(engine, tmp_path):
         assert client.get(f'/v1/jobs/{number}').status_code == 404
 
 
+def test_classification_and_prior_codes_are_options_of_a_job(client, engine):
+    answer = send(client, CSV, classification='ISIC Rev. 4', format='parquet')
+    state = ended(client, answer.json()['id'])
+    table = table_of(client.get('/' + state['result']).content, 'parquet')
+    [own] = engine.coder.search([TEXTS[0]], k=1, classification='isic4')
+    assert table['isic4_code'][0] == own.hits[0].official
+    rows = ''.join(f'{i},{text},722511\n' for i, text in enumerate(TEXTS))
+    answer = send(client, 'id,text,old\n' + rows, prior_column='old', format='parquet')
+    state = ended(client, answer.json()['id'])
+    table = table_of(client.get('/' + state['result']).content, 'parquet')
+    expected = engine.coder.search([TEXTS[1]], k=1, prior_codes=['722511'])
+    assert table['naics_code'][1] == expected[0].hits[0].official
+    for options, message in (
+        ({'classification': 'isic9'}, 'choose from naics2022, '),
+        ({'classification': 'isic4', 'level': 6}, 'level must be one of 1, 2, 3, 4'),
+        ({'prior_column': 'older'}, "no column 'older'"),
+        ({'prior_column': 'old', 'prior_vintage': '1997'}, 'the vintage of prior codes'),
+    ):
+        refused = send(client, CSV, **options)
+        assert (refused.status_code, message in refused.json()['detail']) == (422, True), refused
+
+
 def test_results_expire(engine, tmp_path):
     store = JobStore(tmp_path, JobsConfig(folder=str(tmp_path), keep_hours=1))
     job, folder = store.incoming('in.csv', None)

@@ -109,6 +109,9 @@ class Deployment:
             'delimiter': options.delimiter,
             'encoding': options.encoding,
             'sheet': options.sheet,
+            'classification': options.classification,
+            'prior_column': options.prior_column,
+            'prior_vintage': options.prior_vintage,
         }
         run = self._ask(
             'POST',
@@ -170,7 +173,7 @@ def collect(job: Job, folder: Path) -> None:
     if not files:
         raise ArtifactError(f'{folder / PARTITIONS} has no partition')
     target = folder / job.result
-    names = job.options.added().names
+    names = job.options.coding().columns.names
     ending = part_ending(target)
     schema = pq.read_schema(files[0])
     own = [name for name in schema.names if name not in names]

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from naics_embed.artifacts import read_json, write_json
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.search.bulk import FileJob
-from naics_embed.search.coded_columns import PREFIX, ColumnOptions
+from naics_embed.search.code_values import AUTO
+from naics_embed.search.coding_options import CodingOptions, coding_options
 from naics_embed.search.text_columns import TextColumns, text_columns
 from naics_embed.tabular.dialect import DialectOptions
 from naics_embed.tabular.open import ReadOptions
@@ -25,11 +27,11 @@ class JobOptions:
     Attributes:
         text_column: the columns of descriptions.
         weight: ``COLUMN=WEIGHT`` of columns that say less.
-        level: digits of the best code.
+        level: of the best code; the deepest of the classification where None.
         confidence: least probability of the confident code.
         top: how many ranked codes.
         columns: columns to add, without the prefix; all where None.
-        prefix: what their names begin with.
+        prefix: what their names begin with; ``naics_``, or the classification, where None.
         provenance: whether bundle, time and the like are columns too.
         delimiter: of a text file; detected where None.
         encoding: the same.
@@ -37,15 +39,18 @@ class JobOptions:
         skip_rows: the same.
         header: whether the first row of a text file has names.
         sheet: of a workbook; the first where None.
+        classification: of the codes.
+        prior_column: a column with codes that rows have already.
+        prior_vintage: of these codes.
     """
 
     text_column: tuple[str, ...] = ('text',)
     weight: tuple[str, ...] = ()
-    level: int = 6
+    level: int | None = None
     confidence: float = 0.8
     top: int = 1
     columns: tuple[str, ...] | None = None
-    prefix: str = PREFIX
+    prefix: str | None = None
     provenance: bool = False
     delimiter: str | None = None
     encoding: str | None = None
@@ -53,14 +58,27 @@ class JobOptions:
     skip_rows: int | None = None
     header: bool = True
     sheet: str | None = None
+    classification: str = NAICS2022
+    prior_column: str | None = None
+    prior_vintage: str = AUTO
 
     def texts(self) -> TextColumns:
         """Return the columns of texts. Raises UserError for a wrong weight."""
         return text_columns(self.text_column, self.weight)
 
-    def added(self) -> ColumnOptions:
-        """Return the columns that are added."""
-        return ColumnOptions(self.prefix, self.top, self.columns, self.provenance)
+    def coding(self) -> CodingOptions:
+        """Return how rows are coded. Raises UserError for an option that is wrong."""
+        return coding_options(
+            level=self.level,
+            confidence=self.confidence,
+            top=self.top,
+            columns=self.columns,
+            prefix=self.prefix,
+            provenance=self.provenance,
+            classification=self.classification,
+            prior_column=self.prior_column,
+            prior_vintage=self.prior_vintage,
+        )
 
     @property
     def plain_dialect(self) -> bool:
@@ -125,16 +143,17 @@ class Job:
         Raises:
             UserError: an option is wrong.
         """
-        options = self.options
+        options, coding = self.options, self.options.coding()
         return FileJob(
             folder / self.source,
             options.texts(),
             folder / self.result,
-            options.level,
-            options.confidence,
+            coding.level,
+            coding.confidence,
             part_rows,
             options.reading(),
-            options.added(),
+            coding.columns,
+            coding.prior,
         )
 
     def told(self, error: UserError, folder: Path, name: str = 'the file') -> str:

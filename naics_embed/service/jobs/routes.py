@@ -12,13 +12,15 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from naics_embed.classifications.names import EDITIONS, NAICS2022
 from naics_embed.errors import UserError
-from naics_embed.search.searcher import check_k_and_level
+from naics_embed.search.code_values import AUTO
 from naics_embed.service.jobs.record import DONE, Job, JobOptions
 from naics_embed.service.jobs.runner import JobRunner
 from naics_embed.service.problems import ProblemError
+from naics_embed.service.requests import HIGHEST, LEVEL, LONGEST_CLASSIFICATION
 from naics_embed.service.running import Service
-from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
+from naics_embed.taxonomy import LEVELS
 
 MOST_LISTED = 100
 LONGEST_NAME = 255
@@ -94,11 +96,16 @@ def add_jobs(app: FastAPI, service: Service, runner: JobRunner) -> None:
         ] = None,
         text_column: Annotated[list[str] | None, Query()] = None,
         weight: Annotated[list[str] | None, Query()] = None,
-        level: Annotated[int, Query(ge=LEVELS[0], le=LEVELS[-1])] = LEAF_LEVEL,
+        level: Annotated[int | None, Query(ge=HIGHEST, le=LEVELS[-1], description=LEVEL)] = None,
         confidence: Annotated[float, Query(gt=0, le=1)] = config.confidence,
         top: Annotated[int, Query(ge=1, le=config.max_k)] = 1,
         columns: Annotated[str | None, Query(description='Such as code,probability.')] = None,
-        prefix: Annotated[str, Query(max_length=LONGEST_NAME)] = JobOptions.prefix,
+        prefix: Annotated[
+            str | None,
+            Query(
+                max_length=LONGEST_NAME, description='naics_, or the classification, by default.'
+            ),
+        ] = None,
         provenance: bool = False,
         delimiter: str | None = None,
         encoding: str | None = None,
@@ -106,9 +113,17 @@ def add_jobs(app: FastAPI, service: Service, runner: JobRunner) -> None:
         skip_rows: Annotated[int | None, Query(ge=0)] = None,
         header: bool = True,
         sheet: str | None = None,
+        classification: Annotated[
+            str, Query(max_length=LONGEST_CLASSIFICATION, examples=list(EDITIONS))
+        ] = NAICS2022,
+        prior_column: Annotated[
+            str | None, Query(description='A column with codes that rows have already.')
+        ] = None,
+        prior_vintage: Annotated[
+            str, Query(description='Of these codes: 2012, 2017, 2022, sic or auto.')
+        ] = AUTO,
     ) -> JobState:
         """Code every row of a file. The body is the file; the options are those of `code`."""
-        check_k_and_level(top, level)
         if store.waiting() >= runner.config.max_waiting:
             raise ProblemError(
                 503,
@@ -121,7 +136,10 @@ def add_jobs(app: FastAPI, service: Service, runner: JobRunner) -> None:
             tuple(weight or ()),
             *(level, confidence, top, chosen, prefix, provenance),
             *(delimiter, encoding, quote, skip_rows, header, sheet),
+            *(classification, prior_column, prior_vintage),
         )
+        # What is wrong is told before the file is read.
+        options.coding()
         job, incoming = store.incoming(filename, format)
         job.options, job.owner = options, _key(request)
         try:
