@@ -63,6 +63,7 @@ NOT_RUN = {
 MAY_FAIL = {'doctor': 'reports on the machine that runs the tests'}
 
 PYTHON_NOT_RUN = {
+    'usearch.index': 'needs usearch, no dependency; benchmarks/vector_search.py runs the same',
     'mlflow.pyfunc.load_model': 'needs a registry; tests/tasks/test_registry.py loads from one',
 }
 """What a Python block that is only compiled calls → why."""

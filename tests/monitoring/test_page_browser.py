@@ -91,6 +91,25 @@ return [...document.querySelectorAll('main *')]
 """
 
 
+def test_numbers_keep_their_names_where_a_phone_has_no_room_for_headers(browser, page):
+    report.show(browser, page, 'light')
+    try:
+        report.resize(browser, 390)
+        unnamed, seen = browser.execute_script(UNNAMED)
+        assert unnamed == []
+        assert seen == page.read_text(encoding='utf-8').count('data-name="PSI"')
+    finally:
+        browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
+
+
+UNNAMED = """
+const rows = [...document.querySelectorAll('table.errors tbody tr')];
+const named = (cell) => getComputedStyle(cell, '::before').content.includes(cell.dataset.name);
+const numbers = rows.flatMap((row) => [...row.querySelectorAll('td')].slice(1));
+return [numbers.filter((cell) => !named(cell)).map((cell) => cell.textContent), rows.length];
+"""
+
+
 def test_the_page_asks_for_nothing(browser, page):
     report.show(browser, page, 'light')
     asked = [
