@@ -86,8 +86,7 @@ class Service:
             return engine.code(joined, k, level, confidence, evidence, wanted).answers
 
         def finish(coded: list[answers.CodedText]) -> Response:
-            if self.answer_log is not None and wanted.classification == NAICS2022:
-                self.answer_log.write(engine.coder, coded)
+            self._log(engine, coded, wanted)
             if self.shadow is not None and not wanted.replies:
                 self.shadow.offer(texts, coded, level, wanted.classification)
             return json_answer(answers.CodeAnswer(answers=coded, provenance=engine.origin()))
@@ -103,10 +102,13 @@ class Service:
     ) -> answers.SearchAnswer:
         """Return what an engine finds, and log it where that is wanted; see `Engine.search`."""
         found = engine.search(query, k, level, confidence, wanted)
-        logged = self.answer_log is not None and wanted.classification == NAICS2022
-        if logged and found.answer is not None:
-            self.answer_log.write(engine.coder, [found.answer])
+        self._log(engine, [] if found.answer is None else [found.answer], wanted)
         return found
+
+    def _log(self, engine: Engine, given: list[answers.CodedText], wanted: Wanted) -> None:
+        # Codes of other classifications cannot be compared with those of the reference.
+        if self.answer_log is not None and given and wanted.classification == NAICS2022:
+            self.answer_log.write(engine.coder, given)
 
     def use(self, engine: Engine) -> Engine | None:
         """Use an engine for the requests that begin from now on; return the one before."""

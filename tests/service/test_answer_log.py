@@ -25,6 +25,9 @@ def test_each_answer_has_a_line_without_its_text(serve, tmp_path, engine):
     answer = client.post('/v1/code', json={'texts': TEXTS}).json()['answers']
     client.get('/v1/search', params={'q': 'dog grooming salon'})
     client.get('/v1/search', params={'q': answer[0]['hits'][0]['code']})
+    # Codes of another classification would look like drift.
+    client.post('/v1/code', json={'texts': TEXTS, 'classification': 'isic4'})
+    client.get('/v1/search', params={'q': 'dog grooming salon', 'classification': 'isic4'})
     lines = logged(folder)
     assert len(lines) == 4
     assert [line['code'] for line in lines[:3]] == [one['hits'][0]['code'] for one in answer]

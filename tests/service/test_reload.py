@@ -170,6 +170,21 @@ def test_a_candidate_that_cannot_keep_up_is_left_out(engine):
     shadow.close()
 
 
+def test_a_candidate_is_compared_in_the_classification_that_was_asked_for(engine):
+    from naics_embed.service.extras import Wanted
+    from naics_embed.service.metrics import Metrics
+    from naics_embed.service.shadow import Shadow
+
+    metrics = Metrics()
+    shadow = Shadow(engine, ShadowConfig(), metrics)
+    wanted = Wanted(classification='isic4')
+    given = engine.code(['soybean farming'], 1, 4, 0.8, 0, wanted).answers
+    assert len(given[0].hits[0].code) == 4
+    shadow.offer(['soybean farming'], given, 4, 'isic4')
+    wait_until(lambda: b'shadow_texts_total{result="same"} 1.0' in metrics.text())
+    shadow.close()
+
+
 def test_every_answer_names_where_it_comes_from(client, engine):
     names = {'bundle', 'vintage', 'classification', 'version', 'calibration', 'time'}
     for answer in (
