@@ -91,7 +91,7 @@ def test_who_wants_to_be_asked_is_asked_where_it_helps_at_all(path):
     [asked] = rarely.search([TEXT], ask=True, wanted=True)
     assert asked.status != 'coded'
     assert 0.05 <= asked.question.gain < 0.99
-    [sure] = rarely.search([TEXT], ask=True, wanted=True, confidence=0.0)
+    [sure] = rarely.search([TEXT], ask=True, wanted=True, confidence=1e-9)
     assert (sure.status, sure.question) == ('coded', None)
 
 
