@@ -45,7 +45,7 @@ class StarterConfig:
     linear_ridge: float = 0.1
     linear_scale: float = 20.0
     head_units: int = 8
-    business_texts: int = 1
+    business_texts: int = 3
     fitted_texts: int = 600
     evidence: EvidenceSettings = field(
         default_factory=lambda: EvidenceSettings(20.0, 4, 1.2, 0.5, 0.4, 2000)
