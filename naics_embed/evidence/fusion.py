@@ -248,7 +248,8 @@ def fit_calibrated(
         right[held] = p.argmax(axis=1) == truth[held]
         if held_out is not None:
             held_out[held] = p
-    top = fit_top(confidence, right, _weights(groups), gates, settings.caution.shifts)
+    top = fit_top(confidence, right, _weights(groups), gates[:, : len(WEIGHING)])
+    top = top.with_caution(settings.caution.shifts)
     if held_out is not None:
         held_out[:] = top.apply(held_out, gates)
     return replace(whole, top=top)

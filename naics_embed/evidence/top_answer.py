@@ -43,6 +43,18 @@ class TopCalibration:
         shift = self.shift[len(WEIGHING) : len(GATES)]
         return (*shift, *(0.0,) * (len(STYLES) - len(shift)))
 
+    def with_caution(self, shifts: Sequence[float]) -> 'TopCalibration':
+        """Return it with other coefficients of the shift for the gates `STYLES`.
+
+        They are chosen, not fitted: texts that are written for a project are easier than those of
+        real firms, so the project's labelled queries cannot tell them.
+        """
+        at, end = len(WEIGHING), len(GATES)
+        slope, shift = (np.zeros(max(end, len(values))) for values in (self.slope, self.shift))
+        slope[: len(self.slope)], shift[: len(self.shift)] = self.slope, self.shift
+        shift[at:end] = shifts
+        return TopCalibration(tuple(slope.tolist()), tuple(shift.tolist()))
+
     @property
     def changes_nothing(self) -> bool:
         """Whether it is the identity."""
@@ -120,8 +132,6 @@ def fit_top(
 ) -> TopCalibration:
     """Fit slope and shift by maximum likelihood.
 
-    What the shift takes off in styles of texts is given, not fitted: texts that were written for a
-    project are easier than those of real firms, so labelled queries cannot tell it.
 
     Args:
         confidence: ``(q,)``, probabilities of top-1 answers, by weights that were fitted
@@ -130,8 +140,8 @@ def fit_top(
         weight: ``(q,)``, of each query.
         gates: ``(q, gates)``, on which slope and shift depend; the first is 1. None for one slope
             and one shift for all.
-        caution: coefficients of the shift for the gates `STYLES`, on which the slope does not
-            depend; empty where these are fitted as any other gate.
+        caution: coefficients of the shift for the gates `STYLES`, which are kept; empty where
+            these are fitted as those of other gates.
 
     Returns:
         the calibration; the one that changes nothing where the fitted slope is not positive.
@@ -140,11 +150,12 @@ def fit_top(
 
     held = np.clip(confidence, TINY, 1 - TINY)
     facts = np.ones((len(held), 1)) if gates is None else gates
-    styles = np.zeros(facts.shape[1], dtype=bool)
-    given = np.zeros(facts.shape[1])
+    kept = np.zeros(facts.shape[1])
+    styles = np.zeros(len(kept), dtype=bool)
     if len(caution):
         styles[len(WEIGHING) : len(GATES)] = True
-        given[styles] = caution
+        kept[styles] = caution
+    taken_off = facts @ kept
     facts = facts[:, ~styles]
     logit = np.log(held) - np.log1p(-held)
     features = np.concatenate([facts * logit[:, None], facts], axis=1)
@@ -154,7 +165,7 @@ def fit_top(
     penalty = PRIOR / len(held)
 
     def loss(a: np.ndarray) -> tuple[float, np.ndarray]:
-        z = features @ a
+        z = features @ a + taken_off
         value = fraction @ (np.logaddexp(0, z) - right * z)
         slope = features.T @ (fraction * (_sigmoid(z) - right))
         away = a - identity
@@ -163,7 +174,7 @@ def fit_top(
     fitted = minimize(loss, identity, jac=True, method='L-BFGS-B').x
     if not facts.mean(axis=0) @ fitted[: facts.shape[1]] > 0:
         fitted = identity
-    slope, shift = np.zeros(len(styles)), given
+    slope, shift = np.zeros(len(styles)), kept
     slope[~styles], shift[~styles] = np.split(fitted, 2)
     return TopCalibration(tuple(slope.tolist()), tuple(shift.tolist()))
 

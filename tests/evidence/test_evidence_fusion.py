@@ -240,6 +240,21 @@ def test_the_calibration_is_that_of_unseen_queries():
     assert few.top == TopCalibration()
 
 
+def test_a_kept_caution_counts_in_the_fit():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.05, 0.999, 20_000)
+    logit = np.log(confidence / (1 - confidence))
+    gates = np.zeros((len(logit), len(GATES) + 1))
+    gates[:, 0] = 1
+    gates[:10_000, [GATES.index('capitals'), -1]] = 1
+    right = rng.uniform(size=len(logit)) < confidence
+    top = fit_top(confidence, right, np.ones(len(logit)), gates, (-1.0, -0.5, -0.25))
+    assert top.caution == (-1.0, -0.5, -0.25)
+    # The other gate of the same texts takes it back.
+    assert top.shift[-1] == pytest.approx(1, abs=0.1)
+    np.testing.assert_allclose(top.confidence(confidence, gates), confidence, atol=0.02)
+
+
 def test_caution_is_added_to_what_is_fitted():
     scores, gates, truth = sample(300)
     gates[:150, GATES.index('capitals')] = 1
