@@ -1,4 +1,4 @@
-"""The project's own texts: plain language, business texts and the panel (MIT)."""
+"""The project's own texts: plain language, business texts, group texts and the panel (MIT)."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from naics_embed.errors import SourceError
 CORPUS_FILE = 'plain_language.csv'
 PANEL_FILE = 'panel.csv'
 BUSINESS_FILE = 'business_texts.csv'
+GROUP_FILE = 'group_texts.csv'
 SCHEMA = pl.Schema(
     {
         'id': pl.String(),
@@ -35,13 +36,19 @@ def read_business() -> pl.DataFrame:
     return _read(BUSINESS_FILE)
 
 
+def read_groups() -> pl.DataFrame:
+    """Read the group texts: like the corpus, from which a code of 2 to 5 digits follows."""
+    return _read(GROUP_FILE)
+
+
 def plain_language() -> pl.DataFrame:
-    """Return all of them, with ``kind`` ``plain``, ``panel`` or ``business``."""
+    """Return all of them, with ``kind`` ``plain``, ``panel``, ``business`` or ``group``."""
     return pl.concat(
         [
             read_corpus().with_columns(kind=pl.lit('plain')),
             read_panel().with_columns(kind=pl.lit('panel')),
             read_business().with_columns(kind=pl.lit('business')),
+            read_groups().with_columns(kind=pl.lit('group')),
         ]
     )
 
