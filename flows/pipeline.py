@@ -19,7 +19,13 @@ from flows.runtime import show_progress
 from flows.tracked_run import remote_cache, tracked_run
 from naics_embed.atlas.page import STATIC as MAP_PAGE
 from naics_embed.config.sections import flat
-from naics_embed.data.plain_language import BUSINESS_FILE, CORPUS_FILE, PANEL_FILE, data_file
+from naics_embed.data.plain_language import (
+    BUSINESS_FILE,
+    CORPUS_FILE,
+    GROUP_FILE,
+    PANEL_FILE,
+    data_file,
+)
 from naics_embed.errors import ConfigError
 from naics_embed.report.environment import TEMPLATES
 from naics_embed.training.resume import check_resume
@@ -54,7 +60,7 @@ from tasks.engine.graph import Graph
 from tasks.engine.stage import Run, Stage
 from tasks.source import acquire_source
 
-PLAIN_LANGUAGE = tuple(map(data_file, (CORPUS_FILE, PANEL_FILE, BUSINESS_FILE)))
+PLAIN_LANGUAGE = tuple(map(data_file, (CORPUS_FILE, PANEL_FILE, BUSINESS_FILE, GROUP_FILE)))
 
 # Codes, texts, kinship.
 DATA = (

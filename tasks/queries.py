@@ -45,7 +45,7 @@ def write(
     if uses.examples:
         filled = plain.filter(
             (pl.col('split') == 'train')
-            & (pl.col('kind') != 'business')
+            & ~pl.col('kind').is_in(('business', 'group'))
             & ~pl.col('code').is_in(examples['code'].implode())
         )
         examples = pl.concat([examples, filled.select('code', 'text')])

@@ -18,6 +18,7 @@ PREFIXES = {
     'plain': 'plain_',
     'panel': 'panel_',
     'business': 'business_',
+    'group': 'group_',
     'labelled': 'labelled_',
 }
 """Kind of query → prefix of its metrics; index entries are the primary set."""

@@ -10,7 +10,13 @@ from naics_embed import __version__
 from naics_embed.artifacts import MANIFEST, checksum, content_key
 from naics_embed.bundle.promotion import ROOT_VARIABLE
 from naics_embed.config.starter import StarterConfig
-from naics_embed.data.plain_language import BUSINESS_FILE, CORPUS_FILE, PANEL_FILE, data_file
+from naics_embed.data.plain_language import (
+    BUSINESS_FILE,
+    CORPUS_FILE,
+    GROUP_FILE,
+    PANEL_FILE,
+    data_file,
+)
 from naics_embed.home import home_folder
 from naics_embed.starter.build import Progress, build_starter
 
@@ -39,7 +45,10 @@ def starter_bundle(progress: Progress | None = None, config: StarterConfig | Non
         SourceError: the frozen encoder is not on this machine.
     """
     config = config or StarterConfig()
-    texts = [checksum(data_file(name))[0] for name in (CORPUS_FILE, PANEL_FILE, BUSINESS_FILE)]
+    texts = [
+        checksum(data_file(name))[0]
+        for name in (CORPUS_FILE, PANEL_FILE, BUSINESS_FILE, GROUP_FILE)
+    ]
     key = content_key({'version': __version__, 'texts': texts, **asdict(config)})
     path = starter_folder() / key
     if (path / MANIFEST).is_file():

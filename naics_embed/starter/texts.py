@@ -20,7 +20,9 @@ def titles() -> pl.DataFrame:
 def known_texts(codebook: pl.DataFrame, config: StarterConfig) -> pl.DataFrame:
     """Return the texts that are evidence: ``text`` and ``code`` of any level, titles first."""
     corpus = plain_language().filter(
-        (pl.col('split') == 'train') & pl.col('code').is_in(codebook['code'].implode())
+        (pl.col('split') == 'train')
+        & (pl.col('kind') != 'group')
+        & pl.col('code').is_in(codebook['code'].implode())
     )
     business = pl.col('kind') == 'business'
     place = pl.int_range(pl.len()).over('code')

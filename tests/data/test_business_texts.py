@@ -25,6 +25,7 @@ WORDS = {
     'dictated': (5, 60),
     'job': (3, 40),
     'name': (1, 10),
+    'contrast': (1, 95),
     'spanish': (1, 30),
 }
 """Fewest and most words of a row of each style."""

@@ -14,6 +14,7 @@ from naics_embed.data.plain_language import (
     plain_language,
     read_business,
     read_corpus,
+    read_groups,
     read_panel,
 )
 from naics_embed.errors import SourceError
@@ -72,11 +73,12 @@ def level(frame: pl.DataFrame) -> pl.Series:
 def test_schema_and_complete_cells(both, corpus, panel):
     assert corpus.schema == panel.schema == SCHEMA
     assert both.null_count().sum_horizontal().item() == 0
-    business = read_business()
-    assert business.schema == SCHEMA
+    business, groups = read_business(), read_groups()
+    assert business.schema == groups.schema == SCHEMA
     assert both['kind'].value_counts(sort=True).rows() == [
         ('business', len(business)),
         ('plain', len(corpus)),
+        ('group', len(groups)),
         ('panel', len(panel)),
     ]
 

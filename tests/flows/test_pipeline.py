@@ -384,7 +384,8 @@ def test_a_kind_of_query_that_is_switched_off_is_left_out(first, workshop):
     ]
     assert computed(summary) == {'queries'}
     kinds = set(pl.read_parquet(summary['stages']['queries']['files']['queries'])['kind'])
-    assert kinds == {'index', 'example', 'title', 'description', 'plain', 'panel', 'business'}
+    own = {'plain', 'panel', 'business', 'group'}
+    assert kinds == {'index', 'example', 'title', 'description', *own}
 
 
 def test_the_data_target_stops_after_the_data(second, workshop):
@@ -424,7 +425,7 @@ def test_codes_alone_are_enough(tmp_path, miniature, tiny_backbone, mlflow_uri, 
     )
     assert sum('has no' in warning for warning in summary['warnings']) == 3
     queries = pl.read_parquet(summary['stages']['queries']['files']['queries'])
-    assert set(queries['kind']) == {'title', 'plain', 'panel', 'business'}
+    assert set(queries['kind']) == {'title', 'plain', 'panel', 'business', 'group'}
     channels = pl.read_parquet(summary['stages']['queries']['files']['channels'])
     assert channels['description'].null_count() == len(channels)
     assert channels['examples'].null_count() < len(channels), 'own texts stand in for examples'
