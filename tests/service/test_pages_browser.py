@@ -6,10 +6,16 @@ Rules of axe-core are run where ``AXE_CORE`` names its ``axe.min.js`` (``npm pac
 import os
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from naics_embed.config.operation import KeysConfig
+from naics_embed.service.app import create_app
+from naics_embed.service.key_file import create_key
 from naics_embed.service.server import listen, make_server
 from tests.service.service_help import CONFIG, WAIT_S, ask, wait
 
@@ -278,23 +284,32 @@ def test_no_width_overflows_and_axe_finds_no_fault(opened, view):
                 assert faults == [], (width, theme)
 
 
-def test_a_page_that_is_opened_while_the_model_loads_goes_on_by_itself(browser, engine):
-    from naics_embed.service.app import create_app
+@contextmanager
+def served(app) -> Iterator[str]:
+    """Serve an app from a thread of this process; yields its address."""
+    with listen('127.0.0.1', 0) as listening:
+        server = make_server(app, CONFIG, listening, 100)
+        # Signals belong to the main thread.
+        server.capture_signals = threading.Lock
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            yield f'http://127.0.0.1:{listening.getsockname()[1]}'
+        finally:
+            server.should_exit = True
+            thread.join(WAIT_S)
+    assert not thread.is_alive()
 
+
+def test_a_page_that_is_opened_while_the_model_loads_goes_on_by_itself(browser, engine):
     go = threading.Event()
 
     def load():
         assert go.wait(WAIT_S)
         return engine
 
-    with listen('127.0.0.1', 0) as listening:
-        server = make_server(create_app(CONFIG, load), CONFIG, listening, 100)
-        # Signals belong to the main thread.
-        server.capture_signals = threading.Lock
-        thread = threading.Thread(target=server.run)
-        thread.start()
+    with served(create_app(CONFIG, load)) as address:
         try:
-            address = f'http://127.0.0.1:{listening.getsockname()[1]}'
             browser.get(f'{address}/?q=corn+farming&confidence=0.5')
             wait(browser, "document.getElementById('status').textContent.includes('is loading')")
             told = browser.find_element('id', 'status').text
@@ -304,6 +319,30 @@ def test_a_page_that_is_opened_while_the_model_loads_goes_on_by_itself(browser, 
             wait(browser, HITS)
         finally:
             go.set()
-            server.should_exit = True
-            thread.join(WAIT_S)
-    assert not thread.is_alive()
+
+
+def test_a_service_with_keys_asks_for_one_and_keeps_it_in_the_tab(browser, engine, tmp_path):
+    file = tmp_path / 'keys.json'
+    secret, _ = create_key(file, 'clerk')
+    config = replace(CONFIG, keys=KeysConfig(file=str(file)))
+    with served(create_app(config, lambda: engine)) as address:
+        browser.get(f'{address}/?q=corn+farming&confidence=0.5')
+        wait(browser, "document.querySelectorAll('form.key').length == 1")
+        assert 'needs an API key' in text(browser, '#key-reason')
+        assert shown(browser, 'document.activeElement.id') == 'api-key'
+        browser.find_element('id', 'api-key').send_keys('nek_00_wrong\n')
+        wait(browser, "document.getElementById('key-reason')?.textContent.includes('not know')")
+        browser.find_element('id', 'api-key').send_keys(f'{secret}\n')
+        wait(browser, HITS)
+        assert not browser.find_elements('css selector', 'form.key')
+        # Another page of the tab has it too; another tab has not.
+        browser.get(f'{address}/table')
+        browser.find_element('id', 'lines').send_keys('corn farming')
+        click(browser, '#start')
+        wait(browser, "document.querySelectorAll('#rows > li').length == 1")
+        assert shown(browser, 'localStorage.length') == 0
+        browser.switch_to.new_window('tab')
+        browser.get(f'{address}/?q=corn+farming')
+        wait(browser, "document.getElementById('api-key')")
+        browser.close()
+        browser.switch_to.window(browser.window_handles[0])

@@ -1,7 +1,13 @@
 // The API of the page's own server. While the model loads, calls wait, and the page says how long.
+import { element } from './dom.js';
+
 const AGAIN_MS = 1000;
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+const KEY = 'naics-embed-key';
+const UNAUTHORIZED = 401;
 let waiting = () => {};
+// One field for all calls that are refused at the same time.
+let asking = null;
 
 /** Name what is told while a call waits: a text, or '' once it goes on. */
 export function onWaiting(told) {
@@ -17,14 +23,58 @@ async function problem(answer) {
   return new Error([content.detail, ...reasons].join(': '));
 }
 
+function withKey(options) {
+  const key = sessionStorage.getItem(KEY);
+  return key ? { ...options, headers: { ...options.headers, 'X-API-Key': key } } : options;
+}
+
+/** Ask for the key that the service demands; it is kept while this tab is open. */
+function askForKey(reason) {
+  asking ??= new Promise((resolve) => {
+    const field = element('input', {
+      id: 'api-key', type: 'password', autocomplete: 'off', required: '', pattern: '[!-~]+',
+      title: 'Letters, digits and signs of ASCII, without blanks',
+    });
+    const form = element(
+      'form',
+      { class: 'key', 'aria-labelledby': 'key-reason' },
+      element('p', { id: 'key-reason', role: 'alert' }, reason),
+      element('label', { for: 'api-key' }, 'API key'),
+      field,
+      element('button', { type: 'submit', class: 'main' }, 'Use this key'),
+      element('p', { class: 'quiet' }, 'It is kept in this tab and sent to this service only.'),
+    );
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      sessionStorage.setItem(KEY, field.value);
+      form.remove();
+      asking = null;
+      resolve();
+    });
+    document.querySelector('main').prepend(form);
+    field.focus();
+  });
+  return asking;
+}
+
+function refusal() {
+  return sessionStorage.getItem(KEY)
+    ? 'The service does not know this key, or it was revoked or has expired. Give another one.'
+    : 'This service needs an API key. Whoever runs it makes one with: naics-embed keys create';
+}
+
 /** Fetch, again and again while the service loads or is not there; `wanted` says whether still. */
 export async function call(address, options = {}, wanted = () => true) {
   for (let told = false; ; told = true) {
     let answer = null;
     try {
-      answer = await fetch(address, options);
+      answer = await fetch(address, withKey(options));
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
+    }
+    if (answer?.status === UNAUTHORIZED) {
+      await askForKey(refusal());
+      continue;
     }
     const busy = answer?.status === 503;
     if (answer && !busy) {
