@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,9 @@ from naics_embed.search.storage import read_references
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS
 from naics_embed.text.inference.precisions import FLOAT32
 
+if TYPE_CHECKING:
+    from naics_embed.text.inference.frozen import PairedEncoder
+
 CONFIDENCE = 0.8
 SECTOR, SUBSECTOR = LEVELS[:2]
 
@@ -51,7 +54,7 @@ class Coder:
         self.searcher = parts.searcher
         self.evidence = parts.evidence
         self.fusion = parts.fusion
-        self.encoder = parts.encoder
+        self._parts = parts
         self.precision = parts.precision
         self.adaptation = parts.adaptation
         self.conformal = parts.conformal
@@ -64,6 +67,11 @@ class Coder:
         """Return what it is, for shells and notebooks."""
         known = len(self.evidence.texts)
         return f'Coder({known:,} known texts, {self.precision}, {self.searcher.bundle!r})'
+
+    @property
+    def encoder(self) -> 'PairedEncoder':
+        """The trained and the frozen encoder; the first use imports torch."""
+        return self._parts.encoder
 
     @property
     def starter(self) -> bool:
@@ -318,7 +326,7 @@ class Coder:
 
     @cached_property
     def _scorer(self) -> Scorer:
-        return Scorer(self.searcher, self.evidence, self.fusion, self.encoder, self.adaptation)
+        return Scorer(self._parts)
 
     def name_alone(self, text: str, sector: float) -> bool:
         """Whether a text is the name of a company that names no trade.

@@ -1,9 +1,11 @@
 """What a coder is made of, read from a bundle."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from naics_embed.bundle.storage import CODER
+from naics_embed.bundle.storage import CODER, HEAD
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.evidence.conformal import Conformal
 from naics_embed.evidence.fusion import Fusion
@@ -13,9 +15,11 @@ from naics_embed.search.scoring import FUSED
 from naics_embed.search.searcher import Searcher
 from naics_embed.search.storage import CODER_FILES, CONFORMAL, FROZEN, read_evidence
 from naics_embed.taxonomy import LEAF_LEVEL
-from naics_embed.text.inference.frozen import PairedEncoder, read_frozen
-from naics_embed.text.inference.packed import encoder_pair
-from naics_embed.text.inference.precisions import PRECISIONS
+from naics_embed.text.inference.light import LightEncoder, torch_is_needed
+from naics_embed.text.inference.precisions import FLOAT32, PRECISIONS
+
+if TYPE_CHECKING:
+    from naics_embed.text.inference.frozen import PairedEncoder
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,6 @@ class CoderParts:
         searcher: the table and the trained encoder.
         evidence: known texts.
         fusion: weights of the scores.
-        encoder: the trained and the frozen encoder.
         precision: number format of the encoder.
         adaptation: of a bundle that has learned labels.
         conformal: what sets of codes with a coverage need.
@@ -35,10 +38,48 @@ class CoderParts:
     searcher: Searcher
     evidence: KnownTexts
     fusion: Fusion
-    encoder: PairedEncoder
     precision: str
     adaptation: Adaptation | None
     conformal: Conformal | None
+
+    @cached_property
+    def encoder(self) -> 'PairedEncoder':
+        """The trained and the frozen encoder, on torch.
+
+        Raises:
+            ArtifactError: a file is damaged.
+            UserError: the encoder has no such precision.
+        """
+        from naics_embed.text.inference.frozen import read_frozen
+        from naics_embed.text.inference.packed import encoder_pair
+
+        searcher = self.searcher
+        frozen = read_frozen(searcher.bundle.path / CODER / FROZEN, searcher.backbone)
+        return encoder_pair(searcher.tokenizer, searcher.backbone, frozen, self.precision)
+
+    @cached_property
+    def light(self) -> LightEncoder | None:
+        """The same encoders on numpy, for a few texts; None where there are none of this kind.
+
+        Raises:
+            ArtifactError: a file is damaged.
+        """
+        if self.precision != FLOAT32:
+            return None
+        bundle = self.searcher.bundle
+        return LightEncoder.read(
+            bundle.encoder,
+            bundle.path / CODER / FROZEN,
+            bundle.encoder / HEAD,
+            self.searcher.tokenizer,
+            curvature=bundle.space.curvature,
+            r_max=bundle.space.r_max,
+        )
+
+    def read_encoder(self) -> None:
+        """Read the encoder of the first answers, whose faults are then reported at once."""
+        if torch_is_needed(1) or self.light is None:
+            _ = self.encoder
 
 
 def read_parts(path: Path | str | None, *, verify: bool, precision: str) -> CoderParts:
@@ -60,7 +101,7 @@ def read_parts(path: Path | str | None, *, verify: bool, precision: str) -> Code
         if level == LEAF_LEVEL
     ]
     evidence, fusion, adaptation = read_evidence(folder, codes, FUSED)
-    frozen = read_frozen(folder / FROZEN, searcher.backbone)
-    encoder = encoder_pair(searcher.tokenizer, searcher.backbone, frozen, precision)
     conformal = Conformal.read(folder / CONFORMAL) if (folder / CONFORMAL).is_file() else None
-    return CoderParts(searcher, evidence, fusion, encoder, precision, adaptation, conformal)
+    parts = CoderParts(searcher, evidence, fusion, precision, adaptation, conformal)
+    parts.read_encoder()
+    return parts

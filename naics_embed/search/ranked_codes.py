@@ -3,17 +3,16 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from naics_embed.classifications.classification import Classification
 from naics_embed.classifications.concordance import Concordance, concordance
 from naics_embed.classifications.names import NAICS2022
-from naics_embed.geometry.lorentz import pairwise_distance
-from naics_embed.search.classification_points import classification_points
 from naics_embed.search.code_levels import CodeLevels, Ranked
 from naics_embed.search.options import check_k_and_level
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from naics_embed.search.searcher import Searcher
 
 
@@ -30,7 +29,7 @@ class RankedCodes:
         classification: str,
         levels: CodeLevels,
         matrix: np.ndarray,
-        points: Tensor,
+        points: 'Tensor',
         curvature: float,
     ) -> None:
         """Use `of_classification`.
@@ -70,6 +69,8 @@ class RankedCodes:
         own = {code: row for row, code in enumerate(links.codes)}
         order = [own[code] for code in searcher.codes if code in own]
         ancestors = {level: tree.ancestors[leaves, i] for i, level in enumerate(tree.levels)}
+        from naics_embed.search.classification_points import classification_points
+
         points = classification_points(
             name, searcher.codes, searcher.points, searcher.space.curvature
         )
@@ -86,14 +87,19 @@ class RankedCodes:
         """
         return probabilities @ self._matrix
 
-    def distances(self, points: Tensor) -> np.ndarray:
+    def distances(self, points: np.ndarray) -> np.ndarray:
         """Return geodesic distances ``(q, codes)`` of texts with points ``(q, dim)``."""
-        return pairwise_distance(points, self._points, c=self._curvature).numpy()
+        import torch
+
+        from naics_embed.geometry.lorentz import pairwise_distance
+
+        of_texts = torch.from_numpy(points)
+        return pairwise_distance(of_texts, self._points, c=self._curvature).numpy()
 
     def ranked(
         self,
         probabilities: np.ndarray,
-        points: Tensor | None,
+        points: np.ndarray | None,
         k: int,
         level: int | None,
         confidence: float,

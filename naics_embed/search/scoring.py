@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
-from naics_embed.evidence.fusion import Fusion
 from naics_embed.evidence.gates import gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
-from naics_embed.evidence.source_gate import Adaptation
-from naics_embed.geometry.lorentz import pairwise_distance
 from naics_embed.search.exact import ExactTexts
-from naics_embed.search.searcher import BATCH_TOKENS, Searcher
+from naics_embed.search.searcher import BATCH_TOKENS
 from naics_embed.taxonomy import LEAF_LEVEL
-from naics_embed.text.inference.frozen import PairedEncoder
+from naics_embed.text.inference.light import distances, exp0, torch_is_needed
+
+if TYPE_CHECKING:
+    from naics_embed.search.coder_parts import CoderParts
 
 FUSED = ('distance', *COLUMNS)
 """The scores that are fused: the negated Lorentz distance, and the evidence."""
@@ -46,46 +47,29 @@ class Scored:
     familiarity: np.ndarray
     probabilities: np.ndarray
     gates: np.ndarray
-    points: Tensor
+    points: np.ndarray
 
 
 class Scorer:
-    """Scores texts by the parts of a bundle.
+    """Scores texts by the parts of a coder."""
 
-    Args:
-        searcher: the table and the trained encoder.
-        evidence: known texts.
-        fusion: weights of the scores.
-        encoder: the trained and the frozen encoder.
-        adaptation: of a bundle that has learned labels.
-    """
-
-    def __init__(
-        self,
-        searcher: Searcher,
-        evidence: KnownTexts,
-        fusion: Fusion,
-        encoder: PairedEncoder,
-        adaptation: Adaptation | None,
-    ) -> None:
-        self.searcher, self.encoder = searcher, encoder
-        self.evidence, self.fusion, self.adaptation = evidence, fusion, adaptation
+    def __init__(self, parts: 'CoderParts') -> None:
+        self.searcher, self._parts = parts.searcher, parts
+        self.evidence, self.fusion, self.adaptation = parts.evidence, parts.fusion, parts.adaptation
+        searcher, evidence, adaptation = self.searcher, self.evidence, self.adaptation
         self._leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
         reliability = None if adaptation is None else adaptation.reliability
         self._exact = ExactTexts(searcher.codes, searcher.titles, evidence, reliability)
 
     def scored(self, texts: Sequence[str]) -> Iterator[Scored]:
         """Yield what is known of texts, `CHUNK` at a time, in their order."""
-        searcher = self.searcher
         for start in range(0, len(texts), CHUNK):
             at = start % ENCODED
             if at == 0:
-                encoded = self.encoder.embed(texts[start : start + ENCODED], BATCH_TOKENS)
+                points, frozen = self._encoded(texts[start : start + ENCODED])
             part = texts[start : start + CHUNK]
-            trained, frozen = (values[at : at + CHUNK] for values in encoded)
-            points = searcher.points_of(trained)
-            far = pairwise_distance(points, searcher.points, c=searcher.space.curvature).numpy()
-            embeddings = frozen.numpy()
+            of_part, embeddings = points[at : at + CHUNK], frozen[at : at + CHUNK]
+            far = self._distances(of_part)
             scores, gates = leaf_scores(far[:, self._leaves], part, embeddings, self.evidence)
             log_prior = None
             if self.adaptation is not None:
@@ -95,7 +79,32 @@ class Scorer:
             p = self.fusion.probabilities(scores, gates, log_prior)
             self._exact.decide(part, p)
             familiarity = scores[..., FUSED.index(NEAREST)].max(axis=1)
-            yield Scored(far, embeddings, scores, familiarity, p, gates, points)
+            yield Scored(far, embeddings, scores, familiarity, p, gates, of_part)
+
+    def _encoded(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return points by the trained and embeddings by the frozen encoder."""
+        light = None if torch_is_needed(len(texts)) else self._parts.light
+        if light is not None:
+            trained, frozen = light.embed(texts)
+            return light.points(trained), frozen
+        embeddings, of_frozen = self._parts.encoder.embed(texts, BATCH_TOKENS)
+        return self.searcher.points_of(embeddings).numpy(), of_frozen.numpy()
+
+    def _distances(self, points: np.ndarray) -> np.ndarray:
+        curvature = self.searcher.space.curvature
+        if not torch_is_needed(len(points)):
+            return distances(points, self._code_points, curvature)
+        import torch
+
+        from naics_embed.geometry.lorentz import pairwise_distance
+
+        far = pairwise_distance(torch.from_numpy(points), self.searcher.points, c=curvature)
+        return far.numpy()
+
+    @cached_property
+    def _code_points(self) -> np.ndarray:
+        space = self.searcher.space
+        return exp0(self.searcher.bundle.tangents(), space.curvature)
 
 
 def leaf_scores(

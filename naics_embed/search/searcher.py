@@ -3,27 +3,25 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from naics_embed.bundle.in_use import bundle_in_use
 from naics_embed.bundle.storage import HEAD, Bundle, Space
 from naics_embed.errors import UserError
-from naics_embed.geometry.lorentz import exp0, pairwise_distance
 from naics_embed.search.options import check_k_and_level as check_k_and_level
 from naics_embed.search.options import is_whole as is_whole
 from naics_embed.taxonomy import LEAF_LEVEL
-from naics_embed.text.head import LorentzHead
-from naics_embed.text.inference.bert import load_encoder
-from naics_embed.text.inference.corpus import place_texts
 from naics_embed.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from naics_embed.text.head import LorentzHead
     from naics_embed.text.inference.frozen import Transformer
 
 BATCH_TOKENS = 1024
@@ -53,15 +51,12 @@ class Hit:
 
 
 class Searcher:
-    """A table of codes with the encoder of its space. Safe to share between threads."""
+    """A table of codes with the encoder of its space. Safe to share between threads.
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        tokenizer: Tokenizer,
-        backbone: 'Transformer',
-        head: LorentzHead,
-    ) -> None:
+    What needs torch is read when it is first asked for: the import takes longer than an answer.
+    """
+
+    def __init__(self, bundle: Bundle, tokenizer: Tokenizer) -> None:
         """Use `load`."""
         table = bundle.codes()
         self.bundle = bundle
@@ -70,10 +65,7 @@ class Searcher:
         self.official: tuple[str, ...] = tuple(table['official'])
         self.titles: tuple[str, ...] = tuple(table['title'])
         self.level: np.ndarray = table['level'].to_numpy()
-        self.points: Tensor = exp0(torch.from_numpy(bundle.tangents()), c=self.space.curvature)
         self.tokenizer = tokenizer
-        self.backbone = backbone
-        self._head = head
 
     def __repr__(self) -> str:
         """Return what it is, for shells and notebooks."""
@@ -91,13 +83,32 @@ class Searcher:
             ArtifactError: there is no such bundle, or it is damaged.
         """
         bundle = Bundle.load(Path(path) if path else bundle_in_use(), verify=verify)
-        backbone = load_encoder(bundle.encoder)
-        space = bundle.space
-        head = LorentzHead.load(bundle.encoder / HEAD, c=space.curvature, r_max=space.r_max)
-        tokenizer = load_tokenizer(bundle.encoder, space.window)
-        return cls(bundle, tokenizer, backbone, head)
+        return cls(bundle, load_tokenizer(bundle.encoder, bundle.space.window))
 
-    def encode(self, texts: Sequence[str]) -> Tensor:
+    @cached_property
+    def backbone(self) -> 'Transformer':
+        """The trained transformer."""
+        from naics_embed.text.inference.bert import load_encoder
+
+        return load_encoder(self.bundle.encoder)
+
+    @cached_property
+    def points(self) -> 'Tensor':
+        """Space parts of the points of all codes, float64 ``(codes, dim)``."""
+        import torch
+
+        from naics_embed.geometry.lorentz import exp0
+
+        return exp0(torch.from_numpy(self.bundle.tangents()), c=self.space.curvature)
+
+    @cached_property
+    def _head(self) -> 'LorentzHead':
+        from naics_embed.text.head import LorentzHead
+
+        path = self.bundle.encoder / HEAD
+        return LorentzHead.load(path, c=self.space.curvature, r_max=self.space.r_max)
+
+    def encode(self, texts: Sequence[str]) -> 'Tensor':
         """Return the points of texts, space parts float64 ``(len(texts), dim)``.
 
         Raises:
@@ -106,16 +117,23 @@ class Searcher:
         if isinstance(texts, str):
             raise UserError('give a list of texts, not a single string')
         check_texts(texts)
+        import torch
+
+        from naics_embed.text.inference.corpus import place_texts
+
         if len(texts) == 0:
             return torch.empty(0, self.space.dim, dtype=torch.float64)
         return place_texts(
             texts, self.tokenizer, self.backbone, self._head, batch_tokens=BATCH_TOKENS
         )
 
-    @torch.no_grad()
-    def points_of(self, embeddings: Tensor) -> Tensor:
+    def points_of(self, embeddings: 'Tensor') -> 'Tensor':
         """Return the points of unit embeddings ``(q, width)`` by the bundle's transformer."""
-        return self._head(embeddings)
+        import torch
+
+        with torch.no_grad():
+            points: Tensor = self._head(embeddings)
+        return points
 
     def search(self, texts: Sequence[str], k: int = 5, level: int = LEAF_LEVEL) -> list[list[Hit]]:
         """Return the k nearest codes of one level for each text, nearest first.
@@ -129,6 +147,10 @@ class Searcher:
             UserError: a text is empty, or k or level is out of range.
         """
         check_k_and_level(k, level)
+        import torch
+
+        from naics_embed.geometry.lorentz import pairwise_distance
+
         candidates = torch.from_numpy(np.flatnonzero(self.level == level))
         distances = pairwise_distance(
             self.encode(texts), self.points[candidates], c=self.space.curvature

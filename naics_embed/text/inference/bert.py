@@ -5,7 +5,6 @@ same weights under the same names and computes the same hidden states; a backbon
 is left to `naics_embed.text.backbone.load_transformer`.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,52 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from naics_embed.text.backbone import WEIGHTS_FILE, load_transformer
+from naics_embed.text.backbone import load_transformer
+from naics_embed.text.inference.bert_config import WEIGHTS_FILE, BertConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-CONFIG_FILE = 'config.json'
-
-
-@dataclass(frozen=True)
-class BertConfig:
-    """What decides the computation, under the names of `transformers`.
-
-    Attributes:
-        vocab_size: tokens of the vocabulary.
-        hidden_size: width of the hidden states.
-        num_hidden_layers: layers.
-        num_attention_heads: heads of a layer.
-        intermediate_size: width of the feed-forward part.
-        max_position_embeddings: longest text in tokens.
-        type_vocab_size: kinds of segments; texts are of the first.
-        layer_norm_eps: added to the variance in layer normalisation.
-    """
-
-    vocab_size: int
-    hidden_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
-    max_position_embeddings: int
-    type_vocab_size: int
-    layer_norm_eps: float
-
-    @classmethod
-    def read(cls, folder: Path) -> 'BertConfig | None':
-        """Return the configuration of a folder, or None where it is of another family."""
-        stored = json.loads((folder / CONFIG_FILE).read_text(encoding='utf-8'))
-        plain = (
-            stored.get('model_type') == 'bert'
-            and stored.get('hidden_act') == 'gelu'
-            and stored.get('position_embedding_type', 'absolute') == 'absolute'
-            and not stored.get('is_decoder', False)
-        )
-        names = cls.__dataclass_fields__
-        if not plain or not set(names) <= set(stored):
-            return None
-        return cls(**{name: stored[name] for name in names})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from naics_embed.errors import ArtifactError
 from naics_embed.text.backbone import embeddings_of, layers_of
+from naics_embed.text.inference.bert_config import SAME
 from naics_embed.text.pooling import mean_pool
 from naics_embed.text.tokens import TokenTable, length_batches
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from naics_embed.text.inference.bert import Bert
 
     Transformer = Bert | PreTrainedModel
-
-SAME = 'same_as_trained'
-"""Key of the one tensor in the file where the two backbones do not differ."""
 
 
 def write_difference(path: Path, frozen: 'Transformer', trained: 'Transformer') -> None:
