@@ -30,7 +30,7 @@ class Postings:
     @cached_property
     def position(self) -> dict[str, int]:
         """Term → its position in the vocabulary."""
-        return {term: i for i, term in enumerate(self.terms)}
+        return dict(zip(self.terms, range(len(self.terms)), strict=True))
 
     def scores(self, queries: Sequence[Sequence[str]]) -> np.ndarray:
         """Return sums of the weights of terms in documents, float32 ``(len(queries), size)``.

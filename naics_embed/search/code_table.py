@@ -4,21 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-import torch
-from torch import Tensor
 
 from naics_embed.bundle.in_use import bundle_in_use
 from naics_embed.bundle.storage import CODER, Bundle, coordinate_names
 from naics_embed.errors import ArtifactError, UserError
-from naics_embed.geometry.lorentz import centroid, exp0, log0, pairwise_distance
 from naics_embed.search.code_lookup import position_of
 from naics_embed.search.code_texts import CodeTexts, read_code_texts
 from naics_embed.search.likeness import TEXT, TREE, check_way, mean_texts, ranks
 from naics_embed.search.storage import REDIRECTIONS
 from naics_embed.taxonomy import ROOT_LEVEL, Taxonomy
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KNOWN_TEXTS = 30
 """Known texts of a code that are shown."""
@@ -110,7 +111,6 @@ class CodeTable:
         self.tangents: np.ndarray = self.frame.select(names).to_numpy().astype(np.float64)
         self._texts = tuple(self.frame.select('official', 'title', 'level').iter_rows())
         self.curvature = bundle.space.curvature
-        self.points: Tensor = exp0(torch.from_numpy(self.tangents.copy()), c=self.curvature)
 
     def __repr__(self) -> str:
         """Return what it is, for shells and notebooks."""
@@ -275,8 +275,21 @@ class CodeTable:
         values = np.array(list(weights.values()), dtype=np.float64)
         if not np.isfinite(values).all() or (values < 0).any() or not (values > 0).any():
             raise UserError('weights must be finite and not negative, and one of them positive')
+        import torch
+
+        from naics_embed.geometry.lorentz import centroid, log0
+
         mean = centroid(self.points[rows], torch.from_numpy(values), c=self.curvature)
         return log0(mean, c=self.curvature).numpy()
+
+    @cached_property
+    def points(self) -> 'Tensor':
+        """Space parts of the points of the codes, float64 ``(n, dim)``."""
+        import torch
+
+        from naics_embed.geometry.lorentz import exp0
+
+        return exp0(torch.from_numpy(self.tangents.copy()), c=self.curvature)
 
     @property
     def has_redirections(self) -> bool:
@@ -315,6 +328,10 @@ class CodeTable:
         return None if level == ROOT_LEVEL else int(self.taxonomy.ancestors[a, level - 2])
 
     def _distances(self, code: int, others: np.ndarray) -> np.ndarray:
+        import torch
+
+        from naics_embed.geometry.lorentz import pairwise_distance
+
         rows = torch.from_numpy(others)
         point = self.points[code : code + 1]
         return pairwise_distance(point, self.points[rows], c=self.curvature)[0].numpy()

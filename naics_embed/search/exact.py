@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from naics_embed.census.normalise import normalise
+from naics_embed.census.normalise import normalise, normalise_all
 from naics_embed.evidence.known_texts import KnownTexts
 from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
@@ -39,17 +39,11 @@ class ExactTexts:
         self._titles: dict[str, set[int]] = {}
         for row, title in enumerate(titles):
             self._titles.setdefault(normalise(title), set()).update(below.get(row, ()))
-        self._texts: dict[str, dict[int, int]] = {}
-        self._decided: dict[str, float] = {}
-        trusted = np.full(len(evidence.texts), DECIDED) if reliability is None else reliability
-        for text, label, own in zip(
-            evidence.texts, evidence.labels.tolist(), trusted.tolist(), strict=True
-        ):
-            if text:
-                words = normalise(text)
-                counts = self._texts.setdefault(words, {})
-                counts[label] = counts.get(label, 0) + 1
-                self._decided[words] = max(own, self._decided.get(words, 0.0))
+        self._known: dict[str, list[int]] = {}
+        for at, words in enumerate(normalise_all(evidence.texts)):
+            self._known.setdefault(words, []).append(at)
+        self._labels, self._given = evidence.labels, evidence.texts
+        self._trusted = reliability
 
     def decide(self, texts: Sequence[str], probabilities: np.ndarray) -> None:
         """Change the probabilities of texts that match, in place.
@@ -68,13 +62,15 @@ class ExactTexts:
             if words in self._titles:
                 columns = sorted(self._titles[words])
                 shares = probabilities[row, columns]
-            elif words in self._texts:
-                counts = self._texts[words]
-                columns = sorted(counts)
-                shares = np.array([counts[column] for column in columns], dtype=np.float64)
-                decided = self._decided[words]
             else:
-                continue
+                # A text that its user keeps private is empty here.
+                known = [at for at in self._known.get(words, ()) if self._given[at]]
+                if not known:
+                    continue
+                labels, counts = np.unique(self._labels[known], return_counts=True)
+                columns, shares = labels.tolist(), counts.astype(np.float64)
+                if self._trusted is not None:
+                    decided = float(self._trusted[known].max())
             named = probabilities[row, columns].sum()
             # One label of a user's source is not surer than the coder may be; several share.
             if named >= decided and (words in self._titles or decided < DECIDED):
