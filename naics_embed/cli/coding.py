@@ -89,8 +89,8 @@ def code(
     precision: Annotated[
         str,
         typer.Option(
-            help='Number format of the encoder: float32, or bfloat16, which is faster where the '
-            'processor supports it and changes the answers to a few texts.'
+            help='Number format of the encoder: float32; bfloat16, which is faster where the '
+            'processor supports it and changes the answers to a few texts; or auto, the faster.'
         ),
     ] = FLOAT32,
     restart: Annotated[

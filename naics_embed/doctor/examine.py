@@ -6,7 +6,12 @@ from pathlib import Path
 from naics_embed.config.load import load_config
 from naics_embed.doctor.census import check_workbooks
 from naics_embed.doctor.finding import Finding, fail, ok
-from naics_embed.doctor.machine import check_backbone, check_device, check_threads
+from naics_embed.doctor.machine import (
+    check_backbone,
+    check_device,
+    check_processor,
+    check_threads,
+)
 from naics_embed.doctor.packages import check_packages, check_python
 from naics_embed.doctor.servers import (
     TIMEOUT_S,
@@ -62,6 +67,7 @@ def examine(
         *check_sizes(_folders(root, checkout, environment)),
         check_device(),
         check_threads(environment),
+        check_processor(root),
         check_bundle(root),
         check_locks(root),
         check_leftovers(root),

@@ -47,6 +47,17 @@ def check_threads(environment: Mapping[str, str], cores: int | None = None) -> F
     return ok('threads', detail)
 
 
+def check_processor(root: Path) -> Finding:
+    """Say in which number format the encoder is fastest, by its self-test."""
+    from naics_embed.text.inference.processor import self_test
+
+    test = self_test(root, keep=False)
+    order = 'packed' if test.packs else 'plain'
+    speed = f'bfloat16 at {test.float32 / test.bfloat16:.1f} times the speed of float32'
+    refused = '' if test.refusal() is None else ', so it is refused'
+    return ok('encoder', f'{test.machine}: float32 by {order} products; {speed}{refused}')
+
+
 def check_backbone(backbone: BackboneConfig, environment: Mapping[str, str]) -> Finding:
     """Check whether the configured encoder is on this machine; the hub is not asked."""
     offline = environment.get('HF_HUB_OFFLINE', '').lower() in OFFLINE_WORDS

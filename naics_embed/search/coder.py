@@ -93,7 +93,8 @@ class Coder:
             path: directory of the bundle; None for the one in use: the promoted one, else a
                 starter, which is built in a minute where nothing was trained.
             verify: compare every file with its checksum first.
-            precision: number format of the encoder, one of `PRECISIONS`.
+            precision: number format of the encoder, one of `PRECISIONS`, or ``auto`` for the one
+                that is fastest on this processor.
             questions: when questions are asked, and how; the defaults where None.
 
         Raises:

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from naics_embed.bundle.promotion import artifact_root
 from naics_embed.bundle.storage import CODER, HEAD
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.evidence.conformal import Conformal
@@ -16,7 +17,7 @@ from naics_embed.search.searcher import Searcher
 from naics_embed.search.storage import CODER_FILES, CONFORMAL, FROZEN, read_evidence
 from naics_embed.taxonomy import LEAF_LEVEL
 from naics_embed.text.inference.light import LightEncoder, torch_is_needed
-from naics_embed.text.inference.precisions import FLOAT32, PRECISIONS
+from naics_embed.text.inference.precisions import AUTO, FLOAT32, PRECISIONS
 
 if TYPE_CHECKING:
     from naics_embed.text.inference.frozen import PairedEncoder
@@ -52,10 +53,14 @@ class CoderParts:
         """
         from naics_embed.text.inference.frozen import read_frozen
         from naics_embed.text.inference.packed import encoder_pair
+        from naics_embed.text.inference.processor import self_test
 
         searcher = self.searcher
         frozen = read_frozen(searcher.bundle.path / CODER / FROZEN, searcher.backbone)
-        return encoder_pair(searcher.tokenizer, searcher.backbone, frozen, self.precision)
+        pack = self_test(artifact_root()).packs
+        return encoder_pair(
+            searcher.tokenizer, searcher.backbone, frozen, self.precision, pack=pack
+        )
 
     @cached_property
     def light(self) -> LightEncoder | None:
@@ -84,8 +89,14 @@ class CoderParts:
 
 def read_parts(path: Path | str | None, *, verify: bool, precision: str) -> CoderParts:
     """Read the parts of a coder; the arguments and errors are those of `Coder.load`."""
-    if precision not in PRECISIONS:
-        raise UserError(f'precision must be one of {", ".join(PRECISIONS)}, not {precision!r}')
+    if precision not in (*PRECISIONS, AUTO):
+        raise UserError(
+            f'precision must be one of {", ".join((*PRECISIONS, AUTO))}, not {precision!r}'
+        )
+    if precision != FLOAT32:
+        from naics_embed.text.inference.processor import self_test
+
+        precision = self_test(artifact_root()).chosen(precision)
     searcher = Searcher.load(path, verify=verify)
     folder = searcher.bundle.path / CODER
     listed = searcher.bundle.manifest['files']

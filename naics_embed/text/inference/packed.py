@@ -59,6 +59,8 @@ class PackedEncoder(PairedEncoder):
         trained: 'Transformer',
         frozen: 'Transformer',
         precision: str,
+        *,
+        pack: bool = True,
     ) -> None:
         """Pair two transformers in evaluation mode.
 
@@ -67,16 +69,17 @@ class PackedEncoder(PairedEncoder):
             trained: the trained one.
             frozen: its origin.
             precision: of the products, one of `PRECISIONS`.
+            pack: whether float32 weights are ordered for oneDNN, where it has a kernel.
         """
         super().__init__(tokenizer, trained, frozen)
         dtype = torch.bfloat16 if precision == BFLOAT16 else torch.float32
         upper, origin = layers_of(trained), layers_of(frozen)
-        self._below = [PackedLayer(layer, dtype) for layer in upper[: self.shared]]
-        self._above = [PackedLayer(layer, dtype) for layer in upper[self.shared :]]
+        self._below = [PackedLayer(layer, dtype, pack=pack) for layer in upper[: self.shared]]
+        self._above = [PackedLayer(layer, dtype, pack=pack) for layer in upper[self.shared :]]
         self._origin = (
             self._above
             if trained is frozen
-            else [PackedLayer(layer, dtype) for layer in origin[self.shared :]]
+            else [PackedLayer(layer, dtype, pack=pack) for layer in origin[self.shared :]]
         )
 
     @staticmethod
@@ -125,6 +128,8 @@ def encoder_pair(
     trained: 'Transformer',
     frozen: 'Transformer',
     precision: str = FLOAT32,
+    *,
+    pack: bool = True,
 ) -> PairedEncoder:
     """Return a `PackedEncoder` where the transformers are BERT, else a `PairedEncoder`.
 
@@ -132,7 +137,7 @@ def encoder_pair(
         UserError: the precision is for BERT only.
     """
     if PackedEncoder.fits(trained):
-        return PackedEncoder(tokenizer, trained, frozen, precision)
+        return PackedEncoder(tokenizer, trained, frozen, precision, pack=pack)
     if precision != FLOAT32:
         raise UserError(
             f'precision {precision} is for encoders of the kind BERT, not '
@@ -171,7 +176,7 @@ def encode_table(
 class PackedLayer:
     """A layer of BERT over packed tokens, query, key and value by one product."""
 
-    def __init__(self, layer: Any, dtype: torch.dtype) -> None:
+    def __init__(self, layer: Any, dtype: torch.dtype, *, pack: bool = True) -> None:
         """Take the weights of a layer of `transformers`, or of one with the same names."""
         attention = layer.attention
         parts = [getattr(attention.self, name) for name in ('query', 'key', 'value')]
@@ -181,10 +186,13 @@ class PackedLayer:
             torch.cat([part.bias for part in parts]),
             dtype,
             BLOCK_TOKENS,
+            pack=pack,
         )
-        self.outward = Prepacked.of(attention.output.dense, dtype, BLOCK_TOKENS)
-        self.wide = Prepacked.of(layer.intermediate.dense, dtype, BLOCK_TOKENS, gelu=True)
-        self.narrow = Prepacked.of(layer.output.dense, dtype, BLOCK_TOKENS)
+        self.outward = Prepacked.of(attention.output.dense, dtype, BLOCK_TOKENS, pack=pack)
+        self.wide = Prepacked.of(
+            layer.intermediate.dense, dtype, BLOCK_TOKENS, gelu=True, pack=pack
+        )
+        self.narrow = Prepacked.of(layer.output.dense, dtype, BLOCK_TOKENS, pack=pack)
         self.norms = (attention.output.LayerNorm, layer.output.LayerNorm)
 
     def __call__(self, hidden: Tensor, groups: list[tuple[int, int, int]]) -> Tensor:

@@ -16,7 +16,14 @@ class Prepacked:
     """
 
     def __init__(
-        self, weight: Tensor, bias: Tensor, dtype: torch.dtype, rows: int, *, gelu: bool = False
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        dtype: torch.dtype,
+        rows: int,
+        *,
+        gelu: bool = False,
+        pack: bool = True,
     ) -> None:
         """Cast and order the weights.
 
@@ -26,22 +33,29 @@ class Prepacked:
             dtype: of the product: float32 or bfloat16.
             rows: rows that products have at most; decides the order of the weights only.
             gelu: whether GELU follows.
+            pack: whether to order the weights for oneDNN, where it has a kernel.
         """
         self.dtype = dtype
         self.gelu = gelu
         self.weight = weight.detach().to(dtype)
         self.bias = bias.detach().to(dtype)
-        self.packed = has_kernel(dtype)
+        self.packed = pack and has_kernel(dtype)
         if self.packed:
             # The operators that TorchInductor compiles linear layers to.
             self.weight = torch.ops.mkldnn._reorder_linear_weight(self.weight, rows)
 
     @classmethod
     def of(
-        cls, layer: nn.Linear, dtype: torch.dtype, rows: int, *, gelu: bool = False
+        cls,
+        layer: nn.Linear,
+        dtype: torch.dtype,
+        rows: int,
+        *,
+        gelu: bool = False,
+        pack: bool = True,
     ) -> 'Prepacked':
         """Take the weights of a layer."""
-        return cls(layer.weight, layer.bias, dtype, rows, gelu=gelu)
+        return cls(layer.weight, layer.bias, dtype, rows, gelu=gelu, pack=pack)
 
     def __call__(self, x: Tensor) -> Tensor:
         """``(n, in)`` of any float → ``(n, out)`` of ``dtype``."""
