@@ -43,8 +43,8 @@ from naics_embed.text.head import LorentzHead
 from naics_embed.text.inference.bert import load_encoder
 from naics_embed.text.inference.frozen import PairedEncoder, write_difference
 from naics_embed.text.inference.packed import PackedEncoder, encoder_pair
-from naics_embed.text.inference.precisions import BFLOAT16, FLOAT32
-from naics_embed.text.inference.prepacked import has_kernel
+from naics_embed.text.inference.precisions import FLOAT32
+from naics_embed.text.inference.processor import self_test
 from naics_embed.text.ridge import ridge_weights
 from naics_embed.text.tokens import load_tokenizer
 
@@ -133,8 +133,7 @@ def _encoder(files: BackboneFiles, config: StarterConfig) -> PairedEncoder:
     backbone = load_encoder(files.folder)
     tokenizer = load_tokenizer(files.folder, config.window)
     # Half of the time where the processor has it, and embeddings that round to the same cosines.
-    fast = PackedEncoder.fits(backbone) and has_kernel(torch.bfloat16)
-    precision = BFLOAT16 if fast else FLOAT32
+    precision = self_test().fastest if PackedEncoder.fits(backbone) else FLOAT32
     return encoder_pair(tokenizer, backbone, backbone, precision)
 
 
