@@ -89,7 +89,7 @@ def test_a_file_becomes_a_batch(store, coder, source, order):
 
 def test_a_batch_that_was_stopped_goes_on(store, coder, source, monkeypatch):
     parts = []
-    real = create._coded
+    real = create.coded_rows
 
     def stops(*arguments):
         if len(parts) == 2:
@@ -97,10 +97,10 @@ def test_a_batch_that_was_stopped_goes_on(store, coder, source, monkeypatch):
         parts.append(1)
         return real(*arguments)
 
-    monkeypatch.setattr(create, '_coded', stops)
+    monkeypatch.setattr(create, 'coded_rows', stops)
     with pytest.raises(KeyboardInterrupt):
         create_batch(store, coder, plan_of(source))
-    monkeypatch.setattr(create, '_coded', real)
+    monkeypatch.setattr(create, 'coded_rows', real)
     with pytest.raises(UserError, match='begun with another file'):
         create_batch(store, coder, plan_of(source, suggestions=3))
     made = create_batch(store, coder, plan_of(source))
