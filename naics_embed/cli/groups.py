@@ -4,6 +4,7 @@ import enum
 import inspect
 
 import typer
+from typer._click import Context, HelpFormatter
 from typer.core import TyperGroup
 from typer.models import CommandInfo
 
@@ -34,7 +35,7 @@ class GroupedCommands(TyperGroup):
     typer's own help imports a renderer of Markdown and a highlighter: half of the time of a start.
     """
 
-    def format_commands(self, ctx: typer.Context, formatter: typer._click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write a section for each group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
