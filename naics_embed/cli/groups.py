@@ -2,11 +2,15 @@
 
 import enum
 import inspect
+from typing import TYPE_CHECKING
 
 import typer
-from typer._click import Context, HelpFormatter
 from typer.core import TyperGroup
 from typer.models import CommandInfo
+
+if TYPE_CHECKING:
+    # Earlier versions of typer have these from click.
+    from typer._click import Context, HelpFormatter
 
 
 class Group(enum.StrEnum):
@@ -35,7 +39,7 @@ class GroupedCommands(TyperGroup):
     typer's own help imports a renderer of Markdown and a highlighter: half of the time of a start.
     """
 
-    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+    def format_commands(self, ctx: 'Context', formatter: 'HelpFormatter') -> None:
         """Write a section for each group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
