@@ -10,6 +10,7 @@ from naics_embed.cli.coding_options import (
     Encoding,
     Level,
     Prefix,
+    Prior,
     PriorColumnOption,
     PriorVintage,
     ProvenanceColumns,
@@ -55,6 +56,7 @@ def code(
     weight: Weight = None,
     prior_column: PriorColumnOption = None,
     prior_vintage: PriorVintage = 'auto',
+    prior: Prior = None,
     query: Annotated[
         str | None, typer.Option(help='A SQL query whose rows are coded, in place of FILE.')
     ] = None,
@@ -103,6 +105,7 @@ def code(
 ) -> None:
     """Code every row of a file; a run that was stopped resumes."""
     from naics_embed.cli.checkout import section
+    from naics_embed.cli.prior import prior_options
     from naics_embed.evidence.prior_settings import PriorCodeSettings
     from naics_embed.search.bulk import FileJob, code_file, open_job
     from naics_embed.search.coding_options import coding_options
@@ -125,6 +128,7 @@ def code(
         prior_vintage=prior_vintage,
         prior_settings=section('prior_codes', PriorCodeSettings) if named else None,
     )
+    loading = prior_options(prior)
     path = bundle_or_starter(bundle)
     dialect = DialectOptions(encoding, delimiter, quote, skip_rows, header)
     texts = text_columns(text_column or [DEFAULT_COLUMN], weight or [])
@@ -156,7 +160,7 @@ def code(
             typer.echo(f'{called}: texts are {describe(texts)}', err=True)
         from naics_embed.search.coder import Coder
 
-        coder = Coder.load(path, precision=precision)
+        coder = Coder.load(path, precision=precision, **loading)
         with rows_done(rows_about(table), log_every) as report:
             done = code_file(
                 coder,

@@ -15,6 +15,13 @@ PriorColumnOption = Annotated[
 PriorVintage = Annotated[
     str, typer.Option(help='Of these codes: 2012, 2017, 2022, sic, or auto, which finds out.')
 ]
+Prior = Annotated[
+    str | None,
+    typer.Option(
+        help='How common each code is where the texts come from: firms, for private firms, or a '
+        'table with the columns code and weight, such as counts of establishments.'
+    ),
+]
 Level = Annotated[
     int | None,
     typer.Option(help='Level of the codes: 2 to 6 digits; 1 to 4 in ISIC, NACE and SIC.'),

@@ -12,7 +12,9 @@ import typer
 
 from naics_embed.classifications.names import NAICS2022, classification_name, levels_of
 from naics_embed.cli.card import print_card
+from naics_embed.cli.coding_options import Prior
 from naics_embed.cli.in_use import bundle_or_starter, say_starter
+from naics_embed.cli.prior import prior_options
 from naics_embed.cli.streams import given_texts
 from naics_embed.errors import UserError
 
@@ -74,6 +76,7 @@ def search(
         float | None,
         typer.Option(help='Show codes that hold the right one with this probability, such as 0.9.'),
     ] = None,
+    prior: Prior = None,
     as_json: AsJson = False,
     bundle: BundleOption = None,
 ) -> None:
@@ -88,6 +91,7 @@ def search(
         raise UserError(f'--distance ranks codes of {NAICS2022} only, not of {name}')
     check_confidence(confidence)
     check_evidence(evidence)
+    loading = prior_options(prior)
     texts = given_texts(texts)
     path = bundle_or_starter(bundle)
     from naics_embed.search.code_lookup import check_codes, looks_like_code
@@ -112,6 +116,7 @@ def search(
             coverage=coverage,
             terminal=ask and not as_json and sys.stdin.isatty(),
             classification=name,
+            loading=loading,
         )
     )
     results: list[Any] = [cards.get(text) or next(found) for text in texts]
@@ -145,6 +150,7 @@ def _answers(
     coverage: float | None,
     terminal: bool,
     classification: str,
+    loading: dict[str, Any],
 ) -> 'Sequence[Answer | list[Hit]]':
     """Return answers of the coder, or hits by distance alone; questions are put on a terminal."""
     from naics_embed.bundle.storage import CODER
@@ -154,7 +160,7 @@ def _answers(
     if not distance and (path / CODER).is_dir():
         from naics_embed.search.coder import Coder
 
-        coder = Coder.load(path)
+        coder = Coder.load(path, **loading)
         options: dict[str, Any] = {
             'k': k,
             'level': level,
@@ -171,10 +177,10 @@ def _answers(
 
             return [put_questions(coder, answer, options) for answer in found]
         return found
-    if ask or coverage is not None:
+    if ask or coverage is not None or loading:
         raise UserError(
-            '--ask and --coverage need a bundle with a coder, and no --distance: distances have '
-            'no calibrated probabilities'
+            '--ask, --coverage and --prior need a bundle with a coder, and no --distance: '
+            'distances have no calibrated probabilities'
         )
     if classification != NAICS2022:
         raise UserError(f'bundle {path} has no coder, which codes of {classification} need')

@@ -17,6 +17,7 @@ OPERATIONAL = (
     'service',
     'review',
     'prior_codes',
+    'population',
     'learning',
 )
 """Sections that say how and where the project runs, or how a bundle is used."""

@@ -21,6 +21,7 @@ from naics_embed.config.review import ReviewConfig
 from naics_embed.config.service import ServiceConfig
 from naics_embed.config.training import CurriculumConfig, TrainingConfig
 from naics_embed.errors import ConfigError
+from naics_embed.evidence.population import PopulationSettings
 from naics_embed.evidence.prior_settings import PriorCodeSettings
 from naics_embed.supervision.sampling import TripletSettings
 
@@ -55,6 +56,7 @@ class Config:
     review: ReviewConfig
     monitoring: MonitoringConfig
     prior_codes: PriorCodeSettings
+    population: PopulationSettings
     learning: LearnSettings
 
     def __post_init__(self) -> None:

@@ -295,6 +295,7 @@ def _identity(coder: Coder, job: FileJob) -> dict[str, Any]:
         'level': job.level,
         'confidence': job.confidence,
         'precision': coder.precision,
+        **({} if coder.population is None else {'population': coder.population.name}),
         'part_rows': job.part_rows,
         'parts': part_ending(job.out),
         'reading': asdict(job.reading),

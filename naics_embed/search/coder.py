@@ -2,7 +2,7 @@
 
 import importlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,8 @@ from naics_embed.bundle.storage import CODER
 from naics_embed.classifications.names import NAICS2022, classification_name
 from naics_embed.errors import UserError
 from naics_embed.evidence.company_names import TradeWords
+from naics_embed.evidence.population import Population, PopulationSettings
+from naics_embed.evidence.reliability import PriorCode
 from naics_embed.questions.ask import Questioner
 from naics_embed.questions.question import Question, Reply, answered, chosen_option
 from naics_embed.questions.settings import QuestionSettings
@@ -27,7 +29,8 @@ from naics_embed.search.code_values import AUTO
 from naics_embed.search.coder_parts import CoderParts, read_parts
 from naics_embed.search.given_texts import as_texts
 from naics_embed.search.options import check_confidence, check_evidence, check_k_and_level
-from naics_embed.search.prior_codes import prior_of_texts
+from naics_embed.search.populations import population_of
+from naics_embed.search.prior_codes import PriorCodes, prior_of_texts
 from naics_embed.search.ranked_codes import RankedCodes
 from naics_embed.search.scoring import Scored, Scorer
 from naics_embed.search.searcher import Hit, check_texts
@@ -49,7 +52,12 @@ class Coder:
     Deterministic, offline, and safe to share between threads.
     """
 
-    def __init__(self, parts: CoderParts, questions: QuestionSettings | None = None) -> None:
+    def __init__(
+        self,
+        parts: CoderParts,
+        questions: QuestionSettings | None = None,
+        population: Population | None = None,
+    ) -> None:
         """Use `load`."""
         self.searcher = parts.searcher
         self.evidence = parts.evidence
@@ -59,6 +67,7 @@ class Coder:
         self.adaptation = parts.adaptation
         self.conformal = parts.conformal
         self.questions = questions or QuestionSettings()
+        self.population = population
         self.leaves = np.flatnonzero(self.searcher.level == LEAF_LEVEL)
         self.levels = CodeLevels.of_searcher(self.searcher)
         self._ranked_codes: dict[str, RankedCodes] = {}
@@ -86,6 +95,8 @@ class Coder:
         verify: bool = True,
         precision: str = FLOAT32,
         questions: QuestionSettings | None = None,
+        prior: str | Path | Mapping[Any, Any] | None = None,
+        population: PopulationSettings | None = None,
     ) -> 'Coder':
         """Load a bundle, or the promoted one.
 
@@ -96,12 +107,19 @@ class Coder:
             precision: number format of the encoder, one of `PRECISIONS`, or ``auto`` for the one
                 that is fastest on this processor.
             questions: when questions are asked, and how; the defaults where None.
+            prior: how common each code is where the texts come from: ``firms`` for private firms,
+                which public administration is not, or counts of establishments, see
+                `naics_embed.search.populations.population_of`; all codes alike where None.
+            population: how much the prior counts; the defaults where None.
 
         Raises:
             ArtifactError: there is no such bundle, it is damaged, or it was exported without what
                 a coder needs.
+            UserError: the prior cannot be read.
         """
-        return cls(read_parts(path, verify=verify, precision=precision), questions)
+        parts = read_parts(path, verify=verify, precision=precision)
+        known = None if prior is None else population_of(prior, parts.searcher.codes, population)
+        return cls(parts, questions, known)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of each six-digit code, float64 ``(len(texts), leaves)``.
@@ -184,6 +202,8 @@ class Coder:
         if replies and len(texts) != 1:
             raise UserError(f'replies are about one text, not {len(texts)}; send texts one by one')
         options = [(question, chosen_option(question, reply)) for question, reply in replies]
+        if coverage is not None and self.population is not None:
+            raise UserError('a set with a coverage is of texts alone; load the coder without prior')
         sets = (
             None
             if coverage is None
@@ -193,7 +213,8 @@ class Coder:
         )
         provenance = self.provenance.now()
         answers: list[Answer] = []
-        prior, codes = None, []
+        prior: PriorCodes | None = None
+        codes: list[PriorCode | None] = []
         if prior_codes is not None:
             if coverage is not None:
                 raise UserError('a set with a coverage is of texts alone; leave out prior_codes')
@@ -327,7 +348,7 @@ class Coder:
 
     @cached_property
     def _scorer(self) -> Scorer:
-        return Scorer(self._parts)
+        return Scorer(self._parts, self.population)
 
     def name_alone(self, text: str, sector: float) -> bool:
         """Whether a text is the name of a company that names no trade.

@@ -15,6 +15,7 @@ from naics_embed.taxonomy import LEAF_LEVEL
 from naics_embed.text.inference.light import distances, exp0, torch_is_needed
 
 if TYPE_CHECKING:
+    from naics_embed.evidence.population import Population
     from naics_embed.search.coder_parts import CoderParts
 
 FUSED = ('distance', *COLUMNS)
@@ -51,11 +52,17 @@ class Scored:
 
 
 class Scorer:
-    """Scores texts by the parts of a coder."""
+    """Scores texts by the parts of a coder.
 
-    def __init__(self, parts: 'CoderParts') -> None:
+    Args:
+        parts: of the coder.
+        population: how common each code is; None where all are alike.
+    """
+
+    def __init__(self, parts: 'CoderParts', population: 'Population | None' = None) -> None:
         self.searcher, self._parts = parts.searcher, parts
         self.evidence, self.fusion, self.adaptation = parts.evidence, parts.fusion, parts.adaptation
+        self.population = population
         searcher, evidence, adaptation = self.searcher, self.evidence, self.adaptation
         self._leaves = np.flatnonzero(searcher.level == LEAF_LEVEL)
         reliability = None if adaptation is None else adaptation.reliability
@@ -77,6 +84,8 @@ class Scorer:
                 gates = np.column_stack([gates, source])
                 log_prior = self.adaptation.log_prior
             p = self.fusion.probabilities(scores, gates, log_prior)
+            if self.population is not None:
+                p = self.population.applied(p)
             self._exact.decide(part, p)
             familiarity = scores[..., FUSED.index(NEAREST)].max(axis=1)
             yield Scored(far, embeddings, scores, familiarity, p, gates, of_part)
