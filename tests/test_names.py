@@ -23,7 +23,12 @@ WORDS = {
     r'\bfront door\b': 'root package',
     r'\bcrown(s|ed)?\b': 'set the champion alias',
     r'\btelling words\b': 'matching terms',
-    r'\bwarm epochs?\b': 'head-only epochs',
+    r'\bwarm[ _]epochs?\b': 'head-only epochs',
+    r'\bsurest\b': 'at a coverage',
+    r'\bthe house\b': 'package',
+    r'\bcourse of\b': 'history',
+    r'\btop answers?\b': 'top-1',
+    r'\b(known|learned) codes\b': 'supervised codes',
     r'\bback-?off (code|answer)\b': 'confident code',
 }
 """Words of our own, and those of the field."""

@@ -74,7 +74,7 @@ def bm25_postings(documents: Sequence[Sequence[str]], *, k1: float, b: float) ->
         k1: saturation of the term frequency.
         b: weight of the document length, 0 … 1.
     """
-    terms, starts, rows, tf = _counts(documents)
+    terms, starts, rows, tf = _by_term(documents)
     size = np.array([len(document) for document in documents], dtype=np.float64)
     weights = bm25_weights(starts, rows, tf, size, k1=k1, b=b)
     return Postings(
@@ -101,25 +101,41 @@ def bm25_weights(
     return np.repeat(idf, df) * tf / (tf + length)
 
 
-def _counts(
+def count_terms(
     documents: Sequence[Sequence[str]],
 ) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Return sorted terms, their starts, and the documents and frequencies of each posting."""
+    """Return how often terms occur in documents, document by document.
+
+    Args:
+        documents: the terms of each.
+
+    Returns:
+        the sorted terms; int64 ``(documents + 1,)``, where each document begins in the next two;
+        int64, the position of a term; int64, how often it occurs.
+    """
     number: dict[str, int] = {}
     columns: list[int] = []
-    tf: list[int] = []
-    sizes: list[int] = []
+    counted: list[int] = []
+    starts = [0]
     for document in documents:
         counts = Counter(document)
         columns += [number.setdefault(term, len(number)) for term in counts]
-        tf += counts.values()
-        sizes.append(len(counts))
+        counted += counts.values()
+        starts.append(len(columns))
     terms = sorted(number)
     rank = np.empty(len(terms), dtype=np.int64)
     rank[[number[term] for term in terms]] = np.arange(len(terms))
     column = rank[np.array(columns, dtype=np.int64)]
-    rows = np.repeat(np.arange(len(documents)), sizes)
+    return terms, np.array(starts, dtype=np.int64), column, np.array(counted, dtype=np.int64)
+
+
+def _by_term(
+    documents: Sequence[Sequence[str]],
+) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Return sorted terms, their starts, and the documents and frequencies of each posting."""
+    terms, begins, column, counts = count_terms(documents)
+    rows = np.repeat(np.arange(len(documents)), np.diff(begins))
     order = np.argsort(column, kind='stable')
     starts = np.zeros(len(terms) + 1, dtype=np.int64)
     np.cumsum(np.bincount(column, minlength=len(terms)), out=starts[1:])
-    return terms, starts, rows[order], np.array(tf, dtype=np.float64)[order]
+    return terms, starts, rows[order], counts.astype(np.float64)[order]

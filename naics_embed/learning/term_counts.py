@@ -1,6 +1,5 @@
 """Counts of terms in one document a code, to which texts are added without reading all again."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naics_embed.evidence.known_texts import INDEXES
-from naics_embed.evidence.postings import Postings, bm25_weights
+from naics_embed.evidence.postings import Postings, bm25_weights, count_terms
 from naics_embed.evidence.settings import EvidenceSettings
 from naics_embed.evidence.terms import grams, pairs, plain, words
 
@@ -81,20 +80,8 @@ def postings_of(
 def _counted(documents: Sequence[Sequence[str]]) -> TextTerms:
     from scipy.sparse import csr_matrix
 
-    number: dict[str, int] = {}
-    columns: list[int] = []
-    counted: list[int] = []
-    starts = [0]
-    for document in documents:
-        counts = Counter(document)
-        columns += [number.setdefault(term, len(number)) for term in counts]
-        counted += counts.values()
-        starts.append(len(columns))
-    terms = sorted(number)
-    rank = np.empty(len(terms), dtype=np.int64)
-    rank[[number[term] for term in terms]] = np.arange(len(terms))
+    terms, starts, columns, counts = count_terms(documents)
     matrix = csr_matrix(
-        (np.array(counted, dtype=np.int32), rank[np.array(columns, dtype=np.int64)], starts),
-        shape=(len(documents), len(terms)),
+        (counts.astype(np.int32), columns, starts), shape=(len(documents), len(terms))
     )
     return TextTerms(terms, matrix)

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 STRUCTURAL, REFINEMENT, MITIGATION = 1, 2, 3
-PHASES = (STRUCTURAL, REFINEMENT, MITIGATION)
 
 
 @dataclass(frozen=True)
