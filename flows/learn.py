@@ -1,4 +1,4 @@
-"""The learn flow: labelled texts from files into a bundle that knows them."""
+"""The learn flow: labelled texts from files and reviewed batches into a bundle that knows them."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import UserError
 from naics_embed.learning.labelled import Columns
+from naics_embed.learning.source_names import batch_named, source_name
 from tasks.learning import LabelFiles, learn_labels, promote_if_better
+from tasks.review_store import store_under
 
 
 @checked_flow(name='learn', flow_run_name='learn', retries=0)
@@ -38,11 +40,12 @@ def learn(
     same file again and again.
 
     Args:
-        sources: tables with texts and their codes; none to take something out only.
+        sources: tables with texts and their codes; ``review:NAME`` for the decisions of a batch of
+            the review; none to take something out only.
         text_column: the column of descriptions.
         code_column: the column of codes, of 2 to 6 digits.
         group_column: a column that is the same for texts of one firm.
-        names: of the sources; names of the files where None.
+        names: of the sources; names of the files and batches where None.
         private: whether no text is kept or logged, only what scoring needs.
         remove: names of sources to take out.
         table: directory of the bundle to start from; the promoted one where None.
@@ -60,23 +63,24 @@ def learn(
     if not sources and not remove:
         raise UserError('name files to learn in sources, or sources to take out in remove')
     if names is not None and len(names) != len(sources):
-        raise UserError(f'{len(names)} names for {len(sources)} files; give one for each')
+        raise UserError(f'{len(names)} names for {len(sources)} sources; give one for each')
     if not 0 <= margin < 1:
         raise UserError(f'margin must be at least 0 and below 1, not {margin}')
     bundle = Bundle.load(Path(table) if table else promoted_bundle(root), verify=False)
     path = bundle.path.resolve()
-    paths = tuple(Path(source).absolute() for source in sources)
+    batches = [source for source in sources if batch_named(source) is not None]
     files = LabelFiles(
-        paths,
-        tuple(names or [file.name.partition('.')[0] for file in paths]),
+        tuple(source if source in batches else str(Path(source).absolute()) for source in sources),
+        tuple(names or map(source_name, sources)),
         Columns(text_column, code_column, group_column),
         int(vintage) if vintage.isdigit() else vintage,
         max_unknown,
         sheet,
         private,
+        store_under(root, config.review) if batches else None,
     )
     params = {
-        'sources': ', '.join(map(str, paths)),
+        'sources': ', '.join(files.sources),
         'names': ', '.join(files.names),
         'remove': ', '.join(remove or []),
         'private': private,

@@ -1,6 +1,5 @@
 """Task: queue a sample of automatic codes for people; needs the extra ``review``."""
 
-import os
 from datetime import datetime
 from pathlib import Path
 
@@ -8,15 +7,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from naics_embed.bundle.promotion import promoted_bundle
-from naics_embed.cli.review_options import STORE_VARIABLE
 from naics_embed.config.monitoring import MonitoringConfig
 from naics_embed.config.review import ReviewConfig
 from naics_embed.monitoring.audit_sample import check_auditable, draw_audit
 from naics_embed.review.audit_sample import AuditBatch, add_audit, check_name
-from naics_embed.review.store import FILE, Store
+from naics_embed.review.store import Store
 from naics_embed.search.coder import Coder
-from naics_embed.sqlite_address import sqlite_address
 from tasks.monitoring import CodedFiles
+from tasks.review_store import store_under
 
 
 def batch_name(subject: str, start: datetime | None = None) -> str:
@@ -62,7 +60,7 @@ def queue_audit(
     )
     if not drawn.rows:
         return AuditBatch(None, 0, 0, drawn.accepted)
-    store = Store.open(_store(root, review))
+    store = Store.open(store_under(root, review))
     try:
         return add_audit(
             store,
@@ -75,8 +73,3 @@ def queue_audit(
         )
     finally:
         store.close()
-
-
-def _store(root: Path, review: ReviewConfig) -> str:
-    """Return the address of the store, as the commands ``review`` find it."""
-    return os.environ.get(STORE_VARIABLE) or review.store or sqlite_address(root / FILE)

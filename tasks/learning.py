@@ -1,4 +1,4 @@
-"""Tasks: learn labelled texts from files, log what has changed, and put the new bundle in use."""
+"""Tasks: learn labelled texts, log what has changed, and put the new bundle in use."""
 
 import re
 import tempfile
@@ -9,6 +9,8 @@ from typing import Any
 
 import mlflow.data
 import pandas as pd
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.dataset_source import DatasetSource
 from mlflow.data.sources import LocalArtifactDatasetSource  # type: ignore[attr-defined]
 from mlflow.entities import DatasetInput, InputTag
 from prefect import task
@@ -21,9 +23,10 @@ from naics_embed.census.normalise import content_id
 from naics_embed.config.learning import LearnSettings
 from naics_embed.learning.derive import derive_bundle
 from naics_embed.learning.doubts import write_doubts
-from naics_embed.learning.labelled import Columns, read_labelled
+from naics_embed.learning.labelled import Columns, LabelledTexts, read_labelled
 from naics_embed.learning.outcome import Outcome
 from naics_embed.learning.place import place_of
+from naics_embed.learning.source_names import batch_named
 from naics_embed.learning.sources import LabelSource
 from naics_embed.search.coder import Coder
 from naics_embed.tabular.open import ReadOptions
@@ -39,44 +42,50 @@ _UNNAMED = re.compile(r'[^\w\-. /]')
 
 @dataclass(frozen=True)
 class LabelFiles:
-    """Files of labelled texts.
+    """Files of labelled texts, and batches of the review.
 
     Attributes:
-        paths: the files.
-        names: of the sources, one a file.
+        sources: absolute paths of files; ``review:NAME`` for the decisions of a batch.
+        names: of the sources, one each.
         columns: of all files.
         vintage: of the codes.
         max_unknown: largest share of rows whose code may be unknown.
         sheet: of workbooks; the first one where None.
         private: whether no text is kept or logged.
+        store: address of the store of the batches; None where no source is a batch.
     """
 
-    paths: tuple[Path, ...]
+    sources: tuple[str, ...]
     names: tuple[str, ...]
     columns: Columns
     vintage: int | str
     max_unknown: float
     sheet: str | None
     private: bool
+    store: str | None = None
 
     def read(self, bundle: Path) -> list[LabelSource]:
         """Return the texts whose codes a bundle has. Raises UserError, see `read_labelled`."""
         codes = Bundle.load(bundle, verify=False).codes()['code'].to_list()
         return [
-            LabelSource(
-                name,
-                read_labelled(
-                    path,
-                    self.columns,
-                    codes,
-                    vintage=self.vintage,
-                    reading=ReadOptions(sheet=self.sheet),
-                    max_unknown=self.max_unknown,
-                ),
-                self.private,
-            )
-            for path, name in zip(self.paths, self.names, strict=True)
+            LabelSource(name, self._labelled(source, codes), self.private)
+            for source, name in zip(self.sources, self.names, strict=True)
         ]
+
+    def _labelled(self, source: str, codes: Sequence[str]) -> LabelledTexts:
+        batch = batch_named(source)
+        if batch is not None:
+            from naics_embed.review.labels import labels_at  # it needs the extra review
+
+            return labels_at(self.store, batch, codes)
+        return read_labelled(
+            Path(source),
+            self.columns,
+            codes,
+            vintage=self.vintage,
+            reading=ReadOptions(sheet=self.sheet),
+            max_unknown=self.max_unknown,
+        )
 
 
 @task(
@@ -104,8 +113,8 @@ def learn_labels(
         directory of the new bundle, and what has changed.
     """
     add = files.read(bundle)
-    for path, source in zip(files.paths, add, strict=True):
-        _log_data(tracker, path, source)
+    for given, source in zip(files.sources, add, strict=True):
+        _log_data(tracker, given, source)
     out = place_of(root, bundle, add, remove)
     outcome = derive_bundle(Coder.load(bundle), out, add=add, remove=remove, settings=settings)
     run = tracker.pipeline()
@@ -171,14 +180,14 @@ def metrics_of(outcome: Outcome) -> dict[str, float]:
     return values
 
 
-def _log_data(tracker: Tracker, path: Path, source: LabelSource) -> None:
-    """Log a file as a dataset of the run: fingerprint, rows, codes, but no text."""
+def _log_data(tracker: Tracker, given: str, source: LabelSource) -> None:
+    """Log a file or batch as a dataset of the run: fingerprint, rows, codes, but no text."""
     labelled = source.labelled
     fingerprint = content_id(*labelled.texts, *labelled.stated)
     frame = pd.DataFrame({'code': labelled.stated})
     data = mlflow.data.from_pandas(  # type: ignore[attr-defined]
         frame,
-        source=LocalArtifactDatasetSource(path.as_uri()),
+        source=_dataset_source(given),
         name=source.name,
         digest=fingerprint[:36],
     )
@@ -192,3 +201,10 @@ def _log_data(tracker: Tracker, path: Path, source: LabelSource) -> None:
     tags = [InputTag(name, str(value)) for name, value in facts.items()]
     given = DatasetInput(data._to_mlflow_entity(), tags)
     tracker.client.log_inputs(tracker.parent_run_id, datasets=[given])
+
+
+def _dataset_source(given: str) -> DatasetSource:
+    """Return where a dataset comes from: MLflow knows no type for a batch, so that has a tag."""
+    if batch_named(given) is not None:
+        return CodeDatasetSource({'mlflow.source.name': given})
+    return LocalArtifactDatasetSource(Path(given).as_uri())

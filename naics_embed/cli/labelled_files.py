@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from naics_embed.errors import UserError
+from naics_embed.learning.source_names import batch_named
 
 TextColumn = Annotated[str, typer.Option(help='The column of descriptions.')]
 CodeColumn = Annotated[str, typer.Option(help='The column of codes, of 2 to 6 digits.')]
@@ -18,8 +19,6 @@ Vintage = Annotated[
 ]
 MaxUnknown = Annotated[float, typer.Option(help='Largest share of rows whose code may be unknown.')]
 Sheet = Annotated[str | None, typer.Option(help='Of a workbook; the first by default.')]
-REVIEW = 'review:'
-"""What a source begins with that is a batch of the review, and no file."""
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
 
 
@@ -61,8 +60,9 @@ def read_labels(
     from naics_embed.tabular.open import ReadOptions
 
     codes = Bundle.load(bundle, verify=False).codes()['code'].to_list()
-    if str(source).startswith(REVIEW):
-        return _of_review(source, codes)
+    batch = batch_named(source)
+    if batch is not None:
+        return _of_review(batch, codes)
     labelled = read_labelled(
         source,
         Columns(*names),
@@ -77,18 +77,11 @@ def read_labels(
     return labelled
 
 
-def source_name(source: Path) -> str:
-    """Return the name of what is learned from a source: the file's without ending, the batch's."""
-    if str(source).startswith(REVIEW):
-        return str(source).removeprefix(REVIEW)
-    return source.name.partition('.')[0]
-
-
-def _of_review(source: Path, codes: list[str]) -> Any:
+def _of_review(batch: str, codes: list[str]) -> Any:
     """Return the texts of a batch of the review that people have given a code."""
-    from naics_embed.cli.review_options import open_store
+    from naics_embed.cli.review_options import store_address
 
-    opened = open_store(None)
-    from naics_embed.review.labels import batch_named, labels_of
+    address = store_address(None)
+    from naics_embed.review.labels import labels_at
 
-    return labels_of(opened, str(batch_named(source)), codes)
+    return labels_at(address, batch, codes)

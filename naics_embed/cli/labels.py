@@ -18,11 +18,11 @@ from naics_embed.cli.labelled_files import (
     WeightColumn,
     check_folder,
     read_labels,
-    source_name,
 )
 from naics_embed.cli.progress import rows_done
 from naics_embed.cli.search import BundleOption
 from naics_embed.errors import UserError
+from naics_embed.learning.source_names import source_name
 
 
 def assess(

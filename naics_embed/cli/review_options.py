@@ -55,10 +55,19 @@ def check_installed() -> None:
         raise UserError(f"{', '.join(missing)} is missing: pip install 'naics-embed[review]'")
 
 
-def open_store(address: str | None, config: 'ReviewConfig | None' = None) -> Any:
-    """Return the store: of the option or the environment, the configuration, or the default."""
+def store_address(address: str | None, config: 'ReviewConfig | None' = None) -> str | None:
+    """Return the address of the store: of the option, the environment or the configuration.
+
+    None is ``review.db`` in the artifact root. Raises UserError as `check_installed`.
+    """
     check_installed()
+    settings = config or review_config()[0]
+    return address or os.environ.get(STORE_VARIABLE) or settings.store
+
+
+def open_store(address: str | None, config: 'ReviewConfig | None' = None) -> Any:
+    """Return the store at `store_address`."""
+    found = store_address(address, config)
     from naics_embed.review.store import Store
 
-    settings = config or review_config()[0]
-    return Store.open(address or os.environ.get(STORE_VARIABLE) or settings.store)
+    return Store.open(found)

@@ -8,24 +8,20 @@ from sqlalchemy import Connection, Row, func, select
 
 from naics_embed.errors import UserError
 from naics_embed.learning.labelled import LabelledTexts, label_texts
+from naics_embed.learning.source_names import PREFIX
 from naics_embed.review.batches import known_batch
 from naics_embed.review.resolution import AUDIT, AUTOMATIC, DONE, NOT_BUSINESS, VAGUE
 from naics_embed.review.store import Store
 from naics_embed.review.tables import items
 
-PREFIX = 'review:'
-"""What the name of a batch begins with where a file is expected."""
 
-
-def batch_named(source: object) -> str | None:
-    """Return the batch that a source names; None for a file.
-
-    Example:
-        >>> batch_named('review:q3'), batch_named('firms.csv')
-        ('q3', None)
-    """
-    text = str(source)
-    return text.removeprefix(PREFIX) if text.startswith(PREFIX) else None
+def labels_at(address: str | None, name: str, codes: Sequence[str]) -> LabelledTexts:
+    """Return what `labels_of` does, from the store at an address; see `Store.open`."""
+    store = Store.open(address)
+    try:
+        return labels_of(store, name, codes)
+    finally:
+        store.close()
 
 
 def labels_of(store: Store, name: str, codes: Sequence[str]) -> LabelledTexts:

@@ -19,7 +19,7 @@ from naics_embed.review.decide import Given, comment, record
 from naics_embed.review.export import export_table, write_export
 from naics_embed.review.incoming import import_label_studio, import_table
 from naics_embed.review.label_studio import labelling_configuration, tasks
-from naics_embed.review.labels import batch_named, labels_of
+from naics_embed.review.labels import labels_of
 from naics_embed.review.tables import batches, decisions, events
 from naics_embed.review.webhook import (
     DELIVERY,
@@ -103,7 +103,6 @@ def test_labels_weigh_the_audit_for_all_accepted_rows(store, decided):
         labels_of(store, 'q4', ALL_CODES)
     with pytest.raises(UserError, match='there is no batch q5; there are: q4, q3'):
         labels_of(store, 'q5', ALL_CODES)
-    assert batch_named('review:q3') == 'q3'
 
 
 def test_a_table_comes_back_as_decisions_once(store, decided, tmp_path):
