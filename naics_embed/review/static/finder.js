@@ -115,6 +115,8 @@ export class Finder {
       ArrowDown: () => this.select(this.at + 1),
       ArrowUp: () => this.select(this.at - 1),
       Enter: () => this.accept(this.at),
+      // A field of type search would only empty itself.
+      Escape: () => this.dialog.close(),
       ArrowRight: empty && chosen?.children ? () => this.browse(chosen.code) : null,
       ArrowLeft: empty && this.parent ? () => this.browse(this.above) : null,
     };

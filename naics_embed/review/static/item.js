@@ -1,6 +1,7 @@
 // One text with its suggestions.
 import { element, gauge, percent } from './dom.js';
 
+const LONGEST_QUOTE = 120;
 const ANSWERS = { vague: 'too vague to code', not_business: 'not a business' };
 
 function path(steps, label) {
@@ -11,6 +12,18 @@ function path(steps, label) {
 function words(label, values) {
   return element('p', {}, `${label}: `, ...values.flatMap((value, at) =>
     (at ? [', ', element('b', {}, value)] : [element('b', {}, value)])));
+}
+
+// A known text may be as long as a page, and the next suggestion is to be seen too.
+function shortened(text) {
+  return text.length <= LONGEST_QUOTE ? text : `${text.slice(0, LONGEST_QUOTE).replace(/\s+\S*$/, '')} …`;
+}
+
+function quotes(texts) {
+  return element('p', {}, 'Like: ', ...texts.flatMap((text, at) => {
+    const quote = element('q', { title: text }, shortened(text));
+    return at ? [', ', quote] : [quote];
+  }));
 }
 
 function elsewhere(hit, choose) {
@@ -38,7 +51,7 @@ function suggestion(hit, number, choose) {
   const about = element('div', { class: 'about' });
   if (hit.path.length > 1) about.append(path(hit.path.slice(0, -1), `Path of ${hit.official}`));
   if (hit.evidence.words.length) about.append(words('Words', hit.evidence.words));
-  if (hit.evidence.texts.length) about.append(words('Like', hit.evidence.texts.map((text) => `“${text}”`)));
+  if (hit.evidence.texts.length) about.append(quotes(hit.evidence.texts));
   const excludes = elsewhere(hit, choose);
   if (excludes) about.append(excludes);
   return element('li', { class: 'hit', 'data-code': hit.code }, accept, about);
