@@ -330,6 +330,8 @@ def test_a_service_with_keys_asks_for_one_and_keeps_it_in_the_tab(browser, engin
         wait(browser, "document.querySelectorAll('form.key').length == 1")
         assert 'needs an API key' in text(browser, '#key-reason')
         assert shown(browser, 'document.activeElement.id') == 'api-key'
+        size(browser, 390, 'light')
+        assert browser.find_element('css selector', 'form.key button').is_displayed()
         browser.find_element('id', 'api-key').send_keys('nek_00_wrong\n')
         wait(browser, "document.getElementById('key-reason')?.textContent.includes('not know')")
         browser.find_element('id', 'api-key').send_keys(f'{secret}\n')

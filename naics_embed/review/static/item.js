@@ -1,5 +1,5 @@
 // One text with its suggestions.
-import { element, gauge, percent } from './dom.js';
+import { count, element, gauge, percent } from './dom.js';
 
 const LONGEST_QUOTE = 120;
 const ANSWERS = { vague: 'too vague to code', not_business: 'not a business' };
@@ -35,8 +35,9 @@ function elsewhere(hit, choose) {
       return at ? [', ', button] : [button];
     })));
   if (hit.more_redirections) lines.push(element('li', {}, `and ${hit.more_redirections} more`));
+  const total = hit.redirections.length + hit.more_redirections;
   return element('details', { class: 'excludes' },
-    element('summary', {}, `Not here: ${hit.redirections.length + hit.more_redirections} activities that belong elsewhere`),
+    element('summary', {}, `Not here: ${count(total, 'activity that belongs', 'activities that belong')} elsewhere`),
     element('ul', { class: 'elsewhere' }, ...lines));
 }
 
