@@ -199,8 +199,8 @@ def _log_data(tracker: Tracker, given: str, source: LabelSource) -> None:
         'private': str(source.private).lower(),
     }
     tags = [InputTag(name, str(value)) for name, value in facts.items()]
-    given = DatasetInput(data._to_mlflow_entity(), tags)
-    tracker.client.log_inputs(tracker.parent_run_id, datasets=[given])
+    dataset = DatasetInput(data._to_mlflow_entity(), tags)
+    tracker.client.log_inputs(tracker.parent_run_id, datasets=[dataset])
 
 
 def _dataset_source(given: str) -> DatasetSource:

@@ -190,7 +190,8 @@ def _frame(model_input: Any) -> pd.DataFrame:
                 f'give a list of texts, or a list for each column, all of one length: {error}',
                 INVALID_PARAMETER_VALUE,
             ) from error
-    if frame.columns.tolist() == [0]:
+    names: list[Any] = frame.columns.tolist()
+    if names == [0]:
         return frame.rename(columns={0: 'text'})
     return frame
 

@@ -63,7 +63,7 @@ def test_what_needs_a_coder_says_so(cli, coder_path, bundle_path):
     ):
         done = cli('search', TEXT, *arguments)
         assert done.status == 2
-        assert '--ask and --coverage need a bundle with a coder' in done.err
+        assert '--ask, --coverage and --prior need a bundle with a coder' in done.err
     done = cli('search', TEXT, '--coverage', '0.9', '--bundle', coder_path)
     assert done.status == 2
     assert 'run the pipeline again' in done.err

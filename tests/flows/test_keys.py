@@ -42,8 +42,8 @@ CHANGES = {
     ),
     'a template of the report': (
         'naics_embed/report/templates/report.html',
-        '</body>',
-        '<hr></body>',
+        '</footer>',
+        '<hr></footer>',
         {'report'},
     ),
 }

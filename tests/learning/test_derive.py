@@ -16,6 +16,7 @@ from naics_embed.learning.examples import own_examples
 from naics_embed.learning.place import place_of
 from naics_embed.learning.sources import LabelSource, learned_sources
 from naics_embed.search.coder import Coder
+from naics_embed.search.coder_parts import CoderParts
 from naics_embed.search.storage import TERMS, TEXTS, read_queries, write_queries
 from tests.learning.bundles import KINDS, source_of, ways
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
@@ -288,7 +289,9 @@ def test_without_the_texts_of_the_fit_nothing_is_learned(base, tmp_path, fault):
         derive_bundle(coder, tmp_path / 'out', add=[source_of(base, *ways(3))])
 
 
-def test_what_the_encoders_made_of_the_texts_of_the_fit_is_read_where_it_is_there(base, tmp_path):
+def test_what_the_encoders_made_of_the_texts_of_the_fit_is_read_where_it_is_there(
+    base, tmp_path, monkeypatch
+):
     path = copied(base, tmp_path / 'copy')
     encoded = own_examples(base)
     queries = read_queries(path / 'coder')
@@ -301,7 +304,7 @@ def test_what_the_encoders_made_of_the_texts_of_the_fit_is_read_where_it_is_ther
     assert stored['embeddings'].dtype == np.float16
     coder = Coder.load(base.searcher.bundle.path)
     coder.searcher.bundle = Bundle(**{**vars(coder.searcher.bundle), 'path': path})
-    coder.encoder = None
+    monkeypatch.setattr(CoderParts, 'encoder', None)
     read = own_examples(coder)
     np.testing.assert_allclose(read.embeddings, encoded.embeddings, atol=1e-3)
     np.testing.assert_allclose(read.distances, encoded.distances, atol=1e-3)
