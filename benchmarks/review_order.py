@@ -16,10 +16,10 @@ import numpy as np
 
 from naics_embed.artifacts import write_json
 from naics_embed.assessment.estimates import share
+from naics_embed.config.learning import LearnSettings
 from naics_embed.learning.derive import derive_bundle
 from naics_embed.learning.groups import group_texts
 from naics_embed.learning.labelled import Columns, LabelledTexts, read_labelled
-from naics_embed.config.learning import LearnSettings
 from naics_embed.learning.sources import LabelSource
 from naics_embed.review.order import (
     DISAGREEMENT,

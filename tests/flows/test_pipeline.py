@@ -109,6 +109,7 @@ def test_queries_come_from_every_origin(first, miniature):
         'plain',
         'panel',
         'business',
+        'group',
     }
     assert set(queries['kind']) == kinds
     assert set(queries['code']) <= set(miniature.taxonomy.codes)

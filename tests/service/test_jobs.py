@@ -354,6 +354,27 @@ def test_a_server_that_lacks_the_deployment_is_named(tmp_path):
         Deployment('code-batch/cpu', {})
 
 
+def test_a_busy_server_is_asked_again(tmp_path, monkeypatch):
+    waits = []
+    monkeypatch.setattr('naics_embed.service.jobs.deployment.time.sleep', waits.append)
+    busy = iter([503, 502])
+
+    def answer(request):
+        if request.method == 'POST' and (status := next(busy, None)):
+            return httpx.Response(status)
+        return httpx.Response(200, json={'id': 'r1'})
+
+    environment = {'PREFECT_API_URL': 'http://prefect.test/api'}
+    deployment = Deployment('code-batch/cpu', environment, httpx.MockTransport(answer))
+    assert deployment.start(Job('1', 'input.csv', 'result.csv'), tmp_path, tmp_path) == 'r1'
+    assert waits == [0.5, 1.0]
+    always = httpx.MockTransport(lambda _: httpx.Response(503))
+    deployment = Deployment('code-batch/cpu', environment, always)
+    with pytest.raises(RemoteRunError, match='answers 503'):
+        deployment.state('r1')
+    assert len(waits) == 2 + 5
+
+
 def test_progress_of_a_run_is_that_of_its_manifests(tmp_path):
     for number, rows in enumerate((3, 4)):
         path = tmp_path / PARTITIONS / '_manifests' / f'part-{number}.parquet.json'

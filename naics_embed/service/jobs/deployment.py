@@ -5,6 +5,7 @@ the folder of the jobs under the same path.
 """
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ from naics_embed.tabular.write import METADATA, join_parts, part_ending, write_p
 ADDRESS = 'PREFECT_API_URL'
 PASSWORD = 'PREFECT_API_AUTH_STRING'
 TIMEOUT_S = 30.0
+BUSY = (429, 502, 503, 504)
+"""Answers of a server that is too busy to answer, as Prefect's is where its database is."""
+
+WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 COMPLETED = 'COMPLETED'
 ENDED = (COMPLETED, 'FAILED', 'CRASHED', 'CANCELLED')
 PARTITIONS = 'partitions'
@@ -137,6 +142,12 @@ class Deployment:
     def _ask(self, method: str, path: str, content: Any = None) -> Any:
         try:
             answer = self._client.request(method, path, json=content)
+            for wait in WAITS_S:
+                if answer.status_code not in BUSY:
+                    break
+                # Asking again is safe: a run has a key, and states and ends are the same twice.
+                time.sleep(wait)
+                answer = self._client.request(method, path, json=content)
             answer.raise_for_status()
             return answer.json()
         except httpx.HTTPStatusError as error:
