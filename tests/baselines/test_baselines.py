@@ -236,6 +236,17 @@ def test_svm_of_two_classes_has_a_column_each():
     assert top1(scores, LABELS[:4]) == 1.0
 
 
+@pytest.mark.parametrize('block', [1, 2, 3])
+def test_svm_fits_blocks_of_classes_as_all_at_once(block, monkeypatch):
+    settings = BaselineSettings(svm_iterations=1000)
+    queries = [*TEXTS, 'growing beans', 'animal hospital']
+    whole = tfidf_svm(TEXTS, LABELS, queries, N_CLASSES, settings)
+    monkeypatch.setattr('naics_embed.baselines.svm.CLASSES', block)
+    parts = tfidf_svm(TEXTS, LABELS, queries, N_CLASSES, settings)
+    assert len(np.unique(LABELS)) > 3
+    assert np.allclose(parts, whole, atol=2e-3)
+
+
 def test_svm_reads_parts_of_words():
     scores = tfidf_svm(TEXTS, LABELS, ['soybeen growers', 'veterinarian'], N_CLASSES, SETTINGS)
     assert scores.argmax(axis=1).tolist() == [0, 4]
