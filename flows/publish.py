@@ -11,7 +11,6 @@ from tasks.engine.execution import Execution
 from tasks.engine.record import Record
 from tasks.engine.tracking import Tracker, set_tags
 from tasks.publishing import (
-    draw_evaluation,
     draw_training,
     promote_bundle_of_run,
     publish_after,
@@ -81,9 +80,6 @@ def publish(execution: Execution, source: Source, seconds: float) -> Summary:
     if 'text_training' in records:
         publish_after(run, draw_training, [records['text_training']])
     if 'evaluation' in records:
-        needed = [records[name] for name in ('evaluation', 'selection', 'codebook')]
-        curvature = records['text_training'].facts['curvature']
-        publish_after(run, draw_evaluation, needed, curvature, config.evaluation.chunk)
         measured = records.get('coder', records['evaluation'])
         name = 'metrics' if 'coder' in records else 'table_metrics'
         changes['metrics'] = read_json(measured.path(name))

@@ -26,6 +26,10 @@ class SourceError(UserError):
     """A source of codes or texts is missing, unreachable or has the wrong structure."""
 
 
+class MissingPackageError(UserError):
+    """An optional package that is not installed is needed."""
+
+
 class ArtifactError(UserError):
     """A stored artifact is missing, altered or was written by an incompatible version."""
 

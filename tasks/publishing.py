@@ -20,19 +20,15 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRunResult
 from prefect.task_engine import run_task
 from prefect.utilities.annotations import quote
-from safetensors.torch import load_file
 
 from naics_embed.artifacts import atomic_file, read_json
 from naics_embed.config.refinement import PromotionConfig
 from naics_embed.evaluation.candidates import promotion_rule
-from naics_embed.metrics.tree import Tree
 from naics_embed.report.curves import by_metric, metric_curves
-from naics_embed.report.figures import distance_by_tree_distance, radius_by_level
 from naics_embed.report.render import complete
 from tasks.engine.record import Record
 from tasks.engine.stage import Run
 from tasks.engine.tracking import Tracker, set_tags
-from tasks.frames import taxonomy_of
 from tasks.registry.promotion import Contender, Outcome, promote_run
 from tasks.report import PAGE
 
@@ -90,29 +86,6 @@ def draw_training(run: Run, records: Sequence[Record]) -> None:
         history = read_json(trained.path('text_model') / 'history.json')
         curves = metric_curves({'': by_metric(history)}, ('train/', 'validation/'), 'Training')
         run.tracker.of(trained.run_id).text(curves, 'training_curves.svg')
-
-
-@_publisher
-def draw_evaluation(run: Run, records: Sequence[Record], curvature: float, sample: int) -> None:
-    """Log how radius and distance follow the tree, if this run has evaluated.
-
-    Args:
-        run: the pipeline run.
-        records: of the evaluation, of the selection and of the codebook.
-        curvature: of the space.
-        sample: pairs of codes that are drawn.
-    """
-    evaluated, selected, codebook = records
-    if evaluated.cached:
-        return
-    logged = run.tracker.of(evaluated.run_id)
-    tangents = load_file(selected.path('table'))['tangents']
-    tree = Tree.of(taxonomy_of(codebook['codebook']))
-    logged.figure(radius_by_level(tangents, tree), 'radius_by_level.png')
-    distances = distance_by_tree_distance(
-        tangents, tree, curvature=curvature, sample=sample, seed=0
-    )
-    logged.figure(distances, 'distance_by_tree_distance.png')
 
 
 @_publisher

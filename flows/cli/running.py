@@ -83,9 +83,14 @@ def _log_to_terminal(level: int) -> None:
     from rich.console import Console
     from rich.logging import RichHandler
 
-    handler = RichHandler(
-        console=Console(stderr=True), show_path=False, show_level=False, log_time_format='%H:%M:%S'
+    console = Console(stderr=True)
+    handler: logging.Handler = RichHandler(
+        console=console, show_path=False, show_level=False, log_time_format='%H:%M:%S'
     )
+    if not console.is_terminal:
+        # In a file a line is a line: Rich would break it after 80 characters, paths too.
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%H:%M:%S'))
     logging.getLogger('mlflow').setLevel(logging.WARNING)
     logger = logging.getLogger('naics_embed')
     logger.handlers = [handler]

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 HEADLINES = (
     ('test/mrr', 'index entries, test: MRR'),
@@ -37,7 +38,8 @@ HEADLINES = (
 def print_summary(summary: dict[str, Any], console: Console) -> None:
     """Print source, metrics, files and the next commands."""
     for warning in summary['warnings']:
-        console.print(f'[bold yellow]warning[/] {warning}')
+        # A path is neither markup nor broken at the width of the terminal.
+        console.print(Text.assemble(('warning', 'bold yellow'), f' {warning}'), soft_wrap=True)
     stages = summary['stages']
     cached = sum(stage['cached'] for stage in stages.values())
     console.print(

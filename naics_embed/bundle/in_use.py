@@ -11,6 +11,12 @@ STARTER_VARIABLE = 'NAICS_EMBED_STARTER'
 OFF = ('off', '0', 'false', 'no')
 
 
+def builds_starters() -> bool:
+    """Whether a starter is in use: nothing was promoted, and starters are not off."""
+    off = os.environ.get(STARTER_VARIABLE, '').lower() in OFF
+    return not off and promotion_record(artifact_root()) is None
+
+
 def bundle_in_use(progress: Callable[[str], None] | None = None) -> Path:
     """Return the directory of the promoted bundle; where there is none, of a starter.
 
@@ -24,10 +30,8 @@ def bundle_in_use(progress: Callable[[str], None] | None = None) -> Path:
         ArtifactError: nothing was promoted, and starters are off.
         SourceError: a starter is to be built, and the frozen encoder is not on this machine.
     """
-    root = artifact_root()
-    off = os.environ.get(STARTER_VARIABLE, '').lower() in OFF
-    if off or promotion_record(root) is not None:
-        return promoted_bundle(root)
+    if not builds_starters():
+        return promoted_bundle(artifact_root())
     # Starters are built by what reads bundles, so the builder is looked up when it is needed.
     built: Path = importlib.import_module('naics_embed.starter.cache').starter_bundle(progress)
     return built

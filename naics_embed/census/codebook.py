@@ -73,7 +73,7 @@ def build_codebook(source: Source) -> pl.DataFrame:
         schema=CODEBOOK_SCHEMA,
     )
     counts = ', '.join(f'{sum(o == origin for o, _ in resolved):,} {origin}' for origin in ORIGINS)
-    log.info('%d codes; descriptions: %s', len(codebook), counts)
+    log.info('%s codes; descriptions: %s', f'{len(codebook):,}', counts)
     return codebook
 
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SHOWN = 12
+"""Digits of a checksum that a message has; those of the files used are in the run's records."""
+
 
 @dataclass(frozen=True)
 class Downloaded:
@@ -130,8 +133,9 @@ def held_copy(path: Path, url: str, limits: WorkbookLimits) -> _Held | None:
 def unknown_checksum(workbook: Workbook, path: Path, sha256: str) -> str:
     """Return the warning that a file is not byte for byte the one on record."""
     return (
-        f'{path} has sha256 {sha256}, not the known {workbook.sha256}: the Census Bureau may have '
-        'replaced it, or it was saved again; it is used if its structure is right'
+        f'{path} is not the known file (sha256 {sha256[:SHOWN]}, not {workbook.sha256[:SHOWN]}): '
+        'the Census Bureau may have replaced it, or it was saved again; it is used if its '
+        'structure is right'
     )
 
 

@@ -56,10 +56,8 @@ def read_index(source: Source, taxonomy: Taxonomy) -> pl.DataFrame:
             )
         rows[content_id(code, text)] = (code, text, normalise(text))
     log.info(
-        '%d index entries; dropped: %d that only refer to others, %d repeated',
-        len(rows),
-        sum(see),
-        len(frame) - len(rows),
+        '%s index entries; dropped: %s that only refer to others, %s repeated',
+        *(f'{count:,}' for count in (len(rows), sum(see), len(frame) - len(rows))),
     )
     return pl.DataFrame(
         [(key, *row) for key, row in rows.items()], schema=INDEX_SCHEMA, orient='row'

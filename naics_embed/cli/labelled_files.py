@@ -73,7 +73,8 @@ def read_labels(
     )
     for reason, count in labelled.left_out.items():
         shown = '; '.join(labelled.examples[reason])
-        typer.echo(f'{source}: {count:,} rows are left out, {reason} ({shown})', err=True)
+        rows_are = '1 row is' if count == 1 else f'{count:,} rows are'
+        typer.echo(f'{source}: {rows_are} left out, {reason} ({shown})', err=True)
     return labelled
 
 

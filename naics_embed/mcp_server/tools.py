@@ -10,19 +10,29 @@ from pydantic import Field
 
 from naics_embed import __version__
 from naics_embed.classifications.concordance import Concordance
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.errors import UserError
 from naics_embed.search.suggest import Suggestion
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
 from naics_embed.service.extras import Wanted
+from naics_embed.service.problems import ProblemError
+from naics_embed.service.requests import (
+    CLASSIFICATION,
+    HIGHEST,
+    LEVEL,
+    LONGEST_CLASSIFICATION,
+    codes_wanted,
+)
 from naics_embed.taxonomy import LEAF_LEVEL
 
 NAME = 'naics-embed'
 INSTRUCTIONS = (
-    'Industry codes (NAICS 2022) for descriptions of businesses. Use `code` for what a business '
-    'does: it gives ranked codes with calibrated probabilities and the deepest code that is '
-    'probable enough. Do not state a code that is not in an answer. Use `card` to explain a code, '
-    '`concord` for codes of 2012 and 2017, `search` to find codes by words of their titles.'
+    'Industry codes (NAICS 2022; others on demand) for descriptions of businesses. Use `code` for '
+    'what a business does: it gives ranked codes with calibrated probabilities and the deepest '
+    'code that is probable enough. Do not state a code that is not in an answer. Use `card` to '
+    'explain a code, `concord` for codes of other vintages and classifications, `search` to find '
+    'codes by words of their titles.'
 )
 READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 MOST_TEXTS = 50
@@ -46,7 +56,10 @@ def make_server(engine: Engine) -> MCPServer[Any]:
     def code(
         texts: Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)],
         k: Annotated[int, Field(ge=1, le=MOST_CODES, description='Codes for each text.')] = 3,
-        level: Annotated[int, Field(ge=2, le=6, description='Digits of the codes.')] = LEAF_LEVEL,
+        classification: Annotated[
+            str, Field(max_length=LONGEST_CLASSIFICATION, description=CLASSIFICATION)
+        ] = NAICS2022,
+        level: Annotated[int | None, Field(ge=HIGHEST, le=LEAF_LEVEL, description=LEVEL)] = None,
         confidence: Annotated[
             float, Field(gt=0, le=1, description='Least probability of the confident code.')
         ] = 0.8,
@@ -54,7 +67,13 @@ def make_server(engine: Engine) -> MCPServer[Any]:
     ) -> answers.CodeAnswer:
         """Give ranked industry codes with probabilities for descriptions of businesses."""
         try:
-            return engine.code(texts, k, level, confidence, evidence)
+            name, digits = codes_wanted(classification, level, 'arguments')
+            # Evidence is about codes of NAICS 2022.
+            shown = evidence if name == NAICS2022 else 0
+            wanted = Wanted(classification=name)
+            return engine.code(texts, k, digits, confidence, shown, wanted)
+        except ProblemError as error:
+            raise ToolError(error.detail) from error
         except UserError as error:
             raise ToolError(str(error)) from error
 
@@ -91,10 +110,14 @@ def make_server(engine: Engine) -> MCPServer[Any]:
     @server.tool(title='Translate a code', annotations=READ_ONLY)
     def concord(
         codes: Annotated[list[str], Field(min_length=1, max_length=MOST_TEXTS)],
-        source: Annotated[int, Field(description='Vintage of the codes: 2012 or 2017.')] = 2017,
-        target: Annotated[int, Field(description='Vintage that is wanted.')] = 2022,
+        source: Annotated[
+            int | str, Field(description='Vintage or classification of the codes.')
+        ] = 2017,
+        target: Annotated[
+            int | str, Field(description='Vintage or classification that is wanted.')
+        ] = 2022,
     ) -> list[dict[str, Any]]:
-        """Give what codes of one vintage of NAICS are in another, with estimated fractions."""
+        """Give what codes of one vintage or classification are in another, with fractions."""
         try:
             concordance = Concordance(source, target)
             return [asdict(link) for one in codes for link in concordance.links(one)]

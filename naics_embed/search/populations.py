@@ -92,9 +92,10 @@ def _counts(
         for row, part in zip(found.rows, found.weights, strict=True):
             counts[below[row]] += number * part / len(below[row])
     if wrong:
+        rows_are = '1 row is' if len(wrong) == 1 else f'{len(wrong):,} rows are'
         raise UserError(
-            f'{called}: {len(wrong)} rows are not a code of NAICS and a weight of at least 0, such '
-            f'as {", ".join(wrong[:SHOWN])}'
+            f'{called}: {rows_are} not a code of NAICS and a weight of at least 0, such as '
+            f'{", ".join(wrong[:SHOWN])}'
         )
     if not counts.sum() > 0:
         raise UserError(f'{called}: all weights are 0; give the counts of establishments')

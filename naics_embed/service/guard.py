@@ -14,6 +14,7 @@ from naics_embed.config.service import ServiceConfig
 from naics_embed.service.access import Access
 from naics_embed.service.gate import Gate
 from naics_embed.service.gzip_body import plain_body, too_large
+from naics_embed.service.map_page import refusal
 from naics_embed.service.metrics import Metrics
 from naics_embed.service.problems import ProblemError
 
@@ -137,7 +138,7 @@ class Guard:
         self, problem: ProblemError, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self.metrics.refused.labels(problem.reason or REASONS[problem.status]).inc()
-        await problem.response()(scope, receive, send)
+        await refusal(problem, scope)(scope, receive, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
         """Read the body whole, and return a `receive` that gives it again."""

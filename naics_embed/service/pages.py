@@ -7,6 +7,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from naics_embed.service import answers
+from naics_embed.service.access import MAP_PATH
 from naics_embed.service.problems import ProblemError
 from naics_embed.service.requests import text_problem
 from naics_embed.service.running import Service, json_answer
@@ -33,7 +34,7 @@ def add_pages(app: FastAPI) -> None:
 def add_atlas(app: FastAPI, service: Service) -> None:
     """Add the map of all codes under ``/atlas``; it has its scripts inside, named by their hash."""
 
-    @app.get('/atlas', include_in_schema=False)
+    @app.get(MAP_PATH, include_in_schema=False)
     async def atlas() -> Response:
         page, policy = await service.run(lambda engine: engine.atlas)
         return Response(page, media_type='text/html', headers={POLICY: policy})

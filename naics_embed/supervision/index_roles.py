@@ -61,10 +61,10 @@ def assign_roles(
     roles = [role_of[key] for key in marked['id']]
     counts = Counter(roles)
     log.info(
-        'roles of %d index entries: %s; %d match another text and are not held out',
-        len(roles),
+        'roles of %s index entries: %s; %s match another text and are not held out',
+        f'{len(roles):,}',
         ', '.join(f'{counts[role]:,} {role}' for role in ROLES),
-        int(leaks.sum()),
+        f'{int(leaks.sum()):,}',
     )
     return marked.with_columns(pl.Series('role', roles, dtype=pl.String))
 

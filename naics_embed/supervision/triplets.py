@@ -104,7 +104,7 @@ def write_triplets(
             'by_positive_relation': _by_name(by_positive),
         }
         write_json(temporary / SUMMARY, summary)
-    log.info('wrote %d triplets to %s', sum(counts.values()), directory)
+    log.info('%s triplets', f'{sum(counts.values()):,}')
     return counts
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
@@ -28,9 +28,6 @@ from tasks.engine.tracking_errors import (
     database_file,
     refused,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -117,10 +114,6 @@ class StageRun:
     def content(self, values: Mapping[str, Any], name: str) -> None:
         """Log a mapping as YAML or JSON, by the ending of ``name``."""
         self.client.log_dict(self.run_id, dict(values), name)
-
-    def figure(self, plot: 'Figure', name: str) -> None:
-        """Log a matplotlib figure as a picture."""
-        self.client.log_figure(self.run_id, plot, name)
 
     def text(self, content: str, name: str) -> None:
         """Log a text as a file."""

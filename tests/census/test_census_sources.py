@@ -51,7 +51,7 @@ def test_folder_with_all_four(get, census, tmp_path):
         assert file.sha256 == checksum(file.path)[0]
         assert not file.known
     assert len(source.warnings) == 4
-    assert all('not the known' in warning for warning in source.warnings)
+    assert all('is not the known file' in warning for warning in source.warnings)
 
 
 @pytest.mark.parametrize(

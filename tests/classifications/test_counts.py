@@ -36,8 +36,8 @@ def test_counts_of_pairs(write):
     ]
     counts = read_counts(write(rows), *ENDS)
     assert counts.left_out == [
-        "1 rows have no codes and are left out (row 4: 'zz' → '541512')",
-        '1 rows are pairs that no table has and are left out (row 3: 7379 → 111110)',
+        "1 row is left out, without codes (row 4: 'zz' → '541512')",
+        '1 row is left out, with a pair that no table has (row 3: 7379 → 111110)',
     ]
     links = given_concordance(*ENDS, counts)
     assert of(links, '7379') == {'541512': (0.75, 'given'), '541519': (0.25, 'given')}
@@ -66,7 +66,7 @@ def test_sizes_of_targets(write):
     sizes = [{'code': '541512', 'weight': 6}, {'code': '541519', 'weight': 3}]
     sizes += [{'code': '518210', 'weight': 1}, {'code': '5415', 'weight': 1}]
     counts = read_counts(write(sizes), 'sic1987', 'naics2017')
-    assert counts.left_out == ["1 rows have no codes and are left out (row 4: '5415')"]
+    assert counts.left_out == ["1 row is left out, without codes (row 4: '5415')"]
     assert of(given_concordance('sic1987', 'naics2017', counts), '7379') == {
         '518210': (0.1, 'given'),
         '541512': (0.6, 'given'),
@@ -116,7 +116,7 @@ def test_totals_of_other_years_are_scaled_and_what_lacks_one_is_named(write):
         'weight': [10, 15, 5, 1],
     }
     totals = read_totals(write(rows), 2017, 2022)
-    assert totals[2] == ["1 rows have no codes and are left out (row 4: 'zz')"]
+    assert totals[2] == ["1 row is left out, without codes (row 4: 'zz')"]
     fit = fit_fractions(links, totals[0], totals[1])
     assert of(links, code) == {first: (0.75, 'fitted'), second: (0.25, 'fitted')}
     assert fit.scaled == pytest.approx(0.5)

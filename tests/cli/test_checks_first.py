@@ -122,3 +122,17 @@ def test_show_is_the_card_of_a_code(cli, bundle_path):
     assert done.out.startswith('812910  Pet Care')
     content = json.loads(cli('show', '812910', '--json', '--bundle', bundle_path).out)
     assert content['code'] == '812910'
+
+
+def test_show_builds_no_starter(cli, monkeypatch):
+    monkeypatch.setenv('NAICS_EMBED_STARTER', 'on')
+    done = cli('show', '31-33')
+    assert done.status == 0, done.err
+    assert done.out.startswith('31-33  Manufacturing  (NAICS 2022)')
+    assert '311    Food Manufacturing' in done.out
+    assert 'similar codes' not in done.out
+    assert 'nothing is trained here' in done.err
+    assert 'building a starter' not in done.err
+    content = json.loads(cli('show', '812910', '--json').out)
+    assert [step['code'] for step in content['path']] == ['81', '812', '8129', '81291', '812910']
+    assert 'is not a code of NAICS 2022' in cli('show', '999999').err

@@ -236,7 +236,7 @@ def test_concord_with_counts_and_totals(cli, tmp_path):
         '541512': 0.75,
         '541519': 0.25,
     }
-    assert '1 rows are pairs that no table has and are left out (row 3: 7379 → 111110)' in done.err
+    assert '1 row is left out, with a pair that no table has (row 3: 7379 → 111110)' in done.err
     totals.write_text(
         'classification,code,weight\nsic1987,7379,10\nnaics2022,518210,1\nnaics2022,541512,4\n'
         'naics2022,541519,5\n'

@@ -48,7 +48,7 @@ def test_assess_says_how_good_the_coder_is(run, tmp_path):
     done = run('assess', *more)
     assert done.status == 0, done.err
     assert '4 texts in 3 groups' in done.out
-    assert "1 rows are left out, no text (row 5: 'n/a')" in done.err
+    assert "1 row is left out, no text (row 5: 'n/a')" in done.err
     assert 'stated confidence' in done.out
     assert f'report: {out}' in done.out
     assert out.read_text(encoding='utf-8').count('Assessment of firms.csv') == 1
@@ -108,8 +108,8 @@ def test_unknown_codes_are_counted_and_too_many_are_an_error(run, command, firms
     assert "row 2: '999999'" in done.err
     allowed = run(command, '--max-unknown', 0.5)
     assert allowed.status == 0
-    assert '1 rows are left out, unknown' in allowed.err
-    assert '1 rows are left out, no code' in allowed.err
+    assert '1 row is left out, unknown' in allowed.err
+    assert '1 row is left out, no code' in allowed.err
 
 
 def test_options_are_checked_before_the_model_is_loaded(run, tmp_path):

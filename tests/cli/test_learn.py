@@ -48,7 +48,7 @@ def run(cli, firms):
 def test_learn_list_and_remove(run, cli, root, bundle):
     done = run('--group-column', 'firm', '--margin', 0.1)
     assert done.status == 0, done.err
-    assert '1 rows are left out, no text' in done.err
+    assert '1 row is left out, no text' in done.err
     assert 'encoding' in done.err
     assert 'top-1 before' in done.out
     assert '(in use)' in done.out

@@ -18,11 +18,12 @@ from packaging.requirements import Requirement
 from naics_embed.bundle.promotion import promote
 from naics_embed.census.edition import read_edition
 from naics_embed.cli import main as entry
+from naics_embed.cli.doctor import _print
 from naics_embed.config.load import load_config
 from naics_embed.config.model import BackboneConfig
 from naics_embed.doctor import census, machine, packages, servers, storage
 from naics_embed.doctor.examine import examine
-from naics_embed.doctor.finding import Level, size_text
+from naics_embed.doctor.finding import Level, ok, size_text, warn
 from naics_embed.sqlite_address import sqlite_address
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
@@ -388,3 +389,11 @@ def test_a_tracking_database_in_a_root_of_any_name(tmp_path):
     assert (found.level, 'holds 0 runs' in found.found) == (Level.OK, True)
     given = servers.check_mlflow({'MLFLOW_TRACKING_URI': sqlite_address(root / 'mlflow.db')}, root)
     assert given == found
+
+
+@pytest.mark.parametrize(
+    ('count', 'said'), [(0, '0 warnings'), (1, '1 warning'), (2, '2 warnings')]
+)
+def test_the_last_line_counts(capsys, count, said):
+    _print([ok('a', 'b'), *[warn('c', 'd', 'e')] * count])
+    assert capsys.readouterr().out.splitlines()[-1] == f'{1 + count} checks, 0 failed, {said}'

@@ -35,6 +35,10 @@ async def ask(server) -> dict:
         return {
             'tools': {tool.name: tool for tool in listed.tools},
             'code': await call('code', texts=['soybean farming', 'dog kennels'], k=2),
+            'isic': await call('code', texts=['soybean farming'], k=1, classification='isic4'),
+            'odd': await call('code', texts=['soybean farming'], classification='isic9'),
+            'level': await call('code', texts=['soybean farming'], level=1),
+            'sic': await call('concord', codes=['7371'], source='sic', target='nace21'),
             'question': await call('question', text='farming'),
             'search': await call('search', words='soyb'),
             'card': await call('card', code='31-33', similar=2),
@@ -57,7 +61,12 @@ def check(found: dict) -> None:
     assert card['official'] == '31-33'
     assert 'coordinates' not in card
     assert found['concord'].structured_content['result'][0]['target'] == '541511'
-    for name in ('wrong', 'empty', 'many'):
+    [isic] = found['isic'].structured_content['answers']
+    assert isic['classification'] == 'isic4'
+    assert (len(isic['hits'][0]['code']), isic['hits'][0]['evidence']) == (4, None)
+    assert found['sic'].structured_content['result'][0]['target'].startswith('62')
+    assert 'choose from naics2022' in found['odd'].content[0].text
+    for name in ('wrong', 'empty', 'many', 'odd', 'level'):
         assert found[name].is_error, name
     assert '999999' in found['wrong'].content[0].text
 

@@ -1,7 +1,12 @@
-"""The page of the review in a real browser: keys, the arbiter, search and the tree."""
+"""The page of the review in a real browser: keys, the arbiter, search, the tree, three widths.
 
+Rules of axe-core are run where ``AXE_CORE`` names its ``axe.min.js`` (``npm pack axe-core``).
+"""
+
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -22,6 +27,9 @@ from tests.review.review_help import (
 
 pytestmark = pytest.mark.slow
 
+AXE = os.environ.get('AXE_CORE')
+PICTURES = os.environ.get('REVIEW_PICTURES')
+WIDTHS = (390, 768, 1280)
 PEOPLE = 6
 WAIT_S = 30
 SAVED = "document.getElementById('saved').textContent === 'All saved'"
@@ -239,3 +247,49 @@ def test_undo_brings_the_text_back_and_keeps_the_history(page):
     page.shows(0)
     page.saved()
     assert page.actions(0)[-1] == ('undo', None)
+
+
+def show(driver, width: int, theme: str) -> None:
+    metrics = {'width': width, 'height': 844, 'deviceScaleFactor': 1, 'mobile': False}
+    driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', metrics)
+    wanted = [{'name': 'prefers-color-scheme', 'value': theme}]
+    driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': wanted})
+
+
+def check_view(page: Page, view: str) -> None:
+    """Nothing overflows, and axe finds no fault, on three widths and in both themes."""
+    for width in WIDTHS:
+        for theme in ('light', 'dark'):
+            show(page.driver, width, theme)
+            wide = page.driver.execute_script('return document.documentElement.scrollWidth')
+            assert wide <= width, (view, width)
+            if PICTURES:
+                name = f'review-{view}-{width}-{theme}.png'
+                page.driver.save_screenshot(str(Path(PICTURES) / name))
+            if AXE:
+                page.driver.execute_script(Path(AXE).read_text(encoding='utf-8'))
+                found = page.driver.execute_async_script('axe.run().then(arguments[0])')
+                faults = [(fault['id'], fault['nodes'][0]['html']) for fault in found['violations']]
+                assert faults == [], (view, width, theme)
+
+
+def test_every_view_fits_three_widths_in_both_themes(page):
+    try:
+        page.driver.get(page.address)
+        page.driver.delete_all_cookies()
+        page.driver.refresh()
+        page.until("!document.getElementById('sign-in').hidden")
+        check_view(page, 'sign-in')
+        page.sign_in('cy')
+        page.shows(0)
+        check_view(page, 'item')
+        page.press('/')
+        page.until("document.getElementById('finder').open")
+        check_view(page, 'finder')
+        page.driver.execute_script("document.getElementById('finder').close()")
+        page.driver.find_element('css selector', '[data-view=overview]').click()
+        page.until("document.querySelector('#overview .card')")
+        check_view(page, 'overview')
+    finally:
+        page.driver.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
+        page.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': []})

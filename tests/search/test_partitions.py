@@ -231,7 +231,7 @@ def test_prior_codes_are_evidence_in_each_partition_as_in_a_file(code, coder, tm
     pl.DataFrame({'what': texts, 'old': old}).write_csv(source)
     settings = replace(SETTINGS, prior=PriorColumn('old'))
     [report] = code(source, tmp_path / 'out', settings)
-    assert "old: 1 different values are not codes, such as 'no code'" in report.notes[-2]
+    assert "old: 1 value is not a code, such as 'no code'" in report.notes[-2]
     manifest = read_json(manifest_of(tmp_path / 'out', report.name))
     assert manifest['prior']['name'] == 'old'
     assert manifest['notes'] == list(report.notes)
@@ -258,7 +258,7 @@ def test_prior_codes_of_a_span_are_those_of_its_rows(code, tmp_path):
     )
     settings = replace(SETTINGS, prior=PriorColumn('old'))
     first, second = code(source, tmp_path / 'out', settings, rows=2)
-    assert 'old: 2 different values are not codes' in first.notes[-2]
+    assert 'old: 2 values are not codes' in first.notes[-2]
     assert not any('are not codes' in note for note in second.notes)
 
 

@@ -71,8 +71,8 @@ def test_files_are_read_and_told_apart(taxonomy, tmp_path):
     ('content', 'message'),
     [
         ('code,count\n541511,3\n', "no column 'weight', but code, count"),
-        ('code,weight\n541511,-3\n', "1 rows .*'541511'"),
-        ('code,weight\n999999,3\n541511,3\n', "1 rows .*'999999'"),
+        ('code,weight\n541511,-3\n', "1 row is not .*'541511'"),
+        ('code,weight\n999999,3\n541511,3\n', "1 row is not .*'999999'"),
         ('code,weight\n541511,many\n', 'many'),
         ('code,weight\n541511,0\n', 'all weights are 0'),
     ],

@@ -104,7 +104,7 @@ def test_a_file(coder, tmp_path):
     with_prior, plain = read(job.out), read(tmp_path / 'plain.csv')
     assert with_prior[0]['naics_code'] == '111150'
     assert [with_prior[row] for row in (1, 3)] == [plain[row] for row in (1, 3)]
-    assert "old: 1 different values are not codes, such as 'no code'" in notes[0]
+    assert "old: 1 value is not a code, such as 'no code'" in notes[0]
     assert '70% are expected to be right' in notes[1]
 
 

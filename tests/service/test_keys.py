@@ -70,6 +70,24 @@ def test_requests_need_a_key_with_the_scope(serve, file):
     assert 'naics_embed_refused_total{reason="scope"} 4.0' in counted
 
 
+def test_the_map_asks_a_browser_for_the_key_and_takes_it_as_a_cookie(serve, file):
+    read, _ = create_key(file, 'reading', ['read'])
+    client = serve(keys=KeysConfig(file=str(file)))
+    browser = {'Accept': 'text/html,*/*;q=0.8'}
+    page = client.get('/atlas', headers=browser)
+    assert page.status_code == 401
+    assert page.headers['content-type'].startswith('text/html')
+    assert 'static/atlas.js' in page.text
+    assert client.get('/atlas').headers['content-type'] == 'application/problem+json'
+    cookie = {'Cookie': f'other=1; naics-embed-key={read}'}
+    assert 'Poincar' in client.get('/atlas', headers=browser | cookie).text
+    for odd in ('naics-embed-key=x', 'naics-embed-key=', 'naics-embed-key', ';=,'):
+        assert client.get('/atlas', headers={'Cookie': odd}).status_code == 401, odd
+    # A page of another site could make a browser send cookies with any request.
+    for path in ('/v1/codes', '/v1/map', '/metrics'):
+        assert client.get(path, headers=cookie).status_code == 401, path
+
+
 @pytest.mark.parametrize('damage', ['', 'x', 'nek_', 'é', 'nek_00_secret'])
 def test_a_wrong_key_gets_nowhere(serve, file, damage):
     create_key(file, 'coding')

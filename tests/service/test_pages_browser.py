@@ -315,7 +315,11 @@ def test_a_page_that_is_opened_while_the_model_loads_goes_on_by_itself(browser, 
             told = browser.find_element('id', 'status').text
             assert re.search(r'for \d+ s', told)
             assert 'by itself' in told
+            browser.get(f'{address}/atlas')
+            wait(browser, "document.getElementById('status').textContent.includes('is loading')")
             go.set()
+            wait(browser, 'window.naicsMap')
+            browser.get(f'{address}/?q=corn+farming&confidence=0.5')
             wait(browser, HITS)
         finally:
             go.set()
@@ -343,8 +347,18 @@ def test_a_service_with_keys_asks_for_one_and_keeps_it_in_the_tab(browser, engin
         click(browser, '#start')
         wait(browser, "document.querySelectorAll('#rows > li').length == 1")
         assert shown(browser, 'localStorage.length') == 0
+        # The map is opened by a link, which sends no key: its cookie lives for seconds.
+        browser.get(f'{address}/atlas#111150')
+        wait(browser, 'window.naicsMap')
+        wait(browser, 'naicsMap.state.selected >= 0')
         browser.switch_to.new_window('tab')
         browser.get(f'{address}/?q=corn+farming')
         wait(browser, "document.getElementById('api-key')")
+        assert text(browser, '#status') == '', 'nothing is searched for before there is a key'
+        browser.delete_all_cookies()
+        browser.get(f'{address}/atlas')
+        wait(browser, "document.getElementById('api-key')")
+        browser.find_element('id', 'api-key').send_keys(f'{secret}\n')
+        wait(browser, 'window.naicsMap')
         browser.close()
         browser.switch_to.window(browser.window_handles[0])

@@ -330,19 +330,20 @@ const draw = (() => {
 
     /** Where a label may stand, left edge and middle, the best first: towards the centre. */
     spots(i, x, y, width, height) {
-      const gap = Math.max(this.pointRadius(i), this.marked.includes(i) ? 10 : 0) + 6;
+      const marked = this.marked.includes(i);
+      const gap = Math.max(this.pointRadius(i), marked ? 10 : 0) + 6;
       const sides = [[x + gap, y], [x - gap - width, y]];
       if (x > this.width / 2) sides.reverse();
       const [dx, dy] = [this.width / 2 - x, this.height / 2 - y];
       const away = Math.hypot(dx, dy);
       const inner = this.places[3 * i + 2] > 0.4 || away < gap + width;
-      if (this.atlas.level[i] > 2 || inner) return sides;
+      if ((this.atlas.level[i] > 2 && !marked) || inner) return sides;
       const [ux, uy] = [dx / away, dy / away];
       const radial = [0, height + 4].map((more) => {
         const by = gap + more + (Math.abs(ux) * width + Math.abs(uy) * height) / 2;
         return [x + ux * by - width / 2, y + uy * by];
       });
-      // Never outward: there lie the sector's own codes.
+      // Never outward: there lie the sector's own codes, and the numbers of the sectors.
       return [...radial, sides[0]];
     }
 

@@ -156,7 +156,7 @@ class Job:
             coding.prior,
         )
 
-    def told(self, error: UserError, folder: Path, name: str = 'the file') -> str:
+    def message(self, error: UserError, folder: Path, name: str = 'the file') -> str:
         """Return an error as a client may read it: without folders of this machine."""
         message = str(error)
         for path, shown in ((folder / self.source, name), (folder / self.result, 'the result')):

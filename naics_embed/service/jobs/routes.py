@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from naics_embed.classifications.names import EDITIONS, NAICS2022
-from naics_embed.errors import UserError
+from naics_embed.errors import MissingPackageError, UserError
 from naics_embed.search.code_values import AUTO
 from naics_embed.service.jobs.record import DONE, Job, JobOptions
 from naics_embed.service.jobs.runner import JobRunner
@@ -138,7 +138,7 @@ def add_jobs(app: FastAPI, service: Service, runner: JobRunner) -> None:
             *(delimiter, encoding, quote, skip_rows, header, sheet),
             *(classification, prior_column, prior_vintage),
         )
-        # What is wrong is told before the file is read.
+        # What is wrong is said before the file is read.
         options.coding()
         job, incoming = store.incoming(filename, format)
         job.options, job.owner = options, _key(request)
@@ -146,8 +146,10 @@ def add_jobs(app: FastAPI, service: Service, runner: JobRunner) -> None:
             await _receive(request, incoming / job.source, runner)
             try:
                 job = await asyncio.to_thread(runner.check, job, incoming)
+            except MissingPackageError:
+                raise
             except UserError as error:
-                raise ProblemError(422, job.told(error, incoming, filename)) from error
+                raise ProblemError(422, job.message(error, incoming, filename)) from error
             await asyncio.to_thread(store.add, job, incoming)
         finally:
             await asyncio.to_thread(shutil.rmtree, incoming, ignore_errors=True)

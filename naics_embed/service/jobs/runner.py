@@ -158,7 +158,7 @@ class JobRunner:
                 log.info('job %s cancelled', job.id, extra={'job': job.id})
             return
         except UserError as error:
-            self._end(job, FAILED, job.told(error, self.store.folder_of(job)))
+            self._end(job, FAILED, job.message(error, self.store.folder_of(job)))
             log.warning('job %s failed: %s', job.id, error, extra={'job': job.id})
             return
         if job.state == CANCELLED:

@@ -9,9 +9,9 @@ let waiting = () => {};
 // One field for all calls that are refused at the same time.
 let asking = null;
 
-/** Name what is told while a call waits: a text, or '' once it goes on. */
-export function onWaiting(told) {
-  waiting = told;
+/** Name what shows that a call waits: it gets a text, or '' once the call goes on. */
+export function onWaiting(show) {
+  waiting = show;
 }
 
 /** What is wrong, in the words of the server. */
@@ -23,8 +23,10 @@ async function problem(answer) {
   return new Error([content.detail, ...reasons].join(': '));
 }
 
+export const givenKey = () => sessionStorage.getItem(KEY);
+
 function withKey(options) {
-  const key = sessionStorage.getItem(KEY);
+  const key = givenKey();
   return key ? { ...options, headers: { ...options.headers, 'X-API-Key': key } } : options;
 }
 
@@ -58,14 +60,14 @@ function askForKey(reason) {
 }
 
 function refusal() {
-  return sessionStorage.getItem(KEY)
+  return givenKey()
     ? 'The service does not know this key, or it was revoked or has expired. Give another one.'
     : 'This service needs an API key. Whoever runs it makes one with: naics-embed keys create';
 }
 
 /** Fetch, again and again while the service loads or is not there; `wanted` says whether still. */
 export async function call(address, options = {}, wanted = () => true) {
-  for (let told = false; ; told = true) {
+  for (let waited = false; ; waited = true) {
     let answer = null;
     try {
       answer = await fetch(address, withKey(options));
@@ -73,12 +75,14 @@ export async function call(address, options = {}, wanted = () => true) {
       if (!(error instanceof TypeError)) throw error;
     }
     if (answer?.status === UNAUTHORIZED) {
+      // Nothing goes on before there is a key.
+      waiting('');
       await askForKey(refusal());
       continue;
     }
     const busy = answer?.status === 503;
     if (answer && !busy) {
-      if (told) waiting('');
+      if (waited) waiting('');
       if (!answer.ok) throw await problem(answer);
       return answer;
     }

@@ -4,7 +4,7 @@ import { button, element } from './dom.js';
 import { searches } from './state.js';
 
 const EXAMPLES = [
-  'we groom dogs and cats at home', 'custom software for banks', 'bakery with a small café',
+  'we groom dogs and cats at home', 'custom software for banks', 'corner bakery',
   'roof repair after storms', 'haul freight between states', 'dental practice',
 ];
 const MEANINGS = [

@@ -33,7 +33,7 @@ function choose(table) {
   byId('columns').replaceChildren(...table.columns.map((name, i) => {
     const made = button(name || `column ${i + 1}`, () => {
       byId('choose').hidden = true;
-      told(() => codeAll(i));
+      attempt(() => codeAll(i));
     }, { class: i === likely ? 'chip likely' : 'chip' });
     return made;
   }));
@@ -186,8 +186,8 @@ list.addEventListener('keydown', (event) => {
   action();
 });
 
-/** Do something that may fail, and tell what is wrong in place of a result. */
-async function told(work) {
+/** Do something that may fail, and show what is wrong in place of a result. */
+async function attempt(work) {
   try {
     await work();
   } catch (error) {
@@ -196,7 +196,7 @@ async function told(work) {
   }
 }
 
-byId('start').addEventListener('click', () => told(async () => {
+byId('start').addEventListener('click', () => attempt(async () => {
   const lines = byId('lines').value.split('\n').map((line) => line.trim()).filter((line) => line);
   if (!lines.length) throw new Error('Paste some lines first.');
   if (lines.length > MOST_ROWS) throw new Error(`There are ${lines.length} lines, at most ${MOST_ROWS} are read here. Code a file with the command naics-embed code.`);
@@ -207,13 +207,13 @@ byId('start').addEventListener('click', () => told(async () => {
 }));
 byId('file').addEventListener('change', () => {
   const [file] = byId('file').files;
-  if (file) told(() => readFile(file));
+  if (file) attempt(() => readFile(file));
 });
 document.addEventListener('dragover', (event) => event.preventDefault());
 document.addEventListener('drop', (event) => {
   event.preventDefault();
   const [file] = event.dataTransfer.files;
-  if (file) told(() => readFile(file));
+  if (file) attempt(() => readFile(file));
 });
 byId('accept-sure').addEventListener('click', () => {
   order.forEach((row, i) => {
@@ -226,7 +226,7 @@ byId('accept-sure').addEventListener('click', () => {
 byId('save-csv').addEventListener('click', () => {
   download(new Blob([csv(decided(columns, rows))], { type: 'text/csv' }), `${stem}-coded.csv`);
 });
-byId('save-xlsx').addEventListener('click', () => told(async () => {
+byId('save-xlsx').addEventListener('click', () => attempt(async () => {
   const answer = await call('v1/workbook', {
     method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(decided(columns, rows)),
   });
