@@ -10,6 +10,7 @@ from naics_embed.bundle.promotion import ROOT_VARIABLE, promote
 from naics_embed.config.starter import StarterConfig
 from naics_embed.errors import ArtifactError
 from naics_embed.starter import cache
+from naics_embed.starter.location import starter_folder
 from tests.tiny_bundle import change_manifest, write_tiny_bundle, write_tiny_encoder
 
 
@@ -65,4 +66,4 @@ def test_starters_can_be_off(place, monkeypatch):
 def test_without_a_root_it_lies_in_the_cache_of_the_user(monkeypatch, tmp_path):
     monkeypatch.delenv(ROOT_VARIABLE, raising=False)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    assert cache.starter_folder() == tmp_path / 'naics-embed' / 'starter'
+    assert starter_folder() == tmp_path / 'naics-embed' / 'starter'
