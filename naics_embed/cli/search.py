@@ -249,10 +249,11 @@ def _format_of(out: Path) -> ExportFormat:
 
 
 def _load(bundle: Path | None) -> 'Bundle':
-    from naics_embed.bundle.promotion import promoted_bundle
+    path = bundle_or_starter(bundle)
+    say_starter(path)
     from naics_embed.bundle.storage import Bundle
 
-    return Bundle.load(bundle or promoted_bundle())
+    return Bundle.load(path)
 
 
 def _print_json(content: Any) -> None:
