@@ -18,6 +18,7 @@ from naics_embed.evaluation.evaluate import (
     retrieval_metrics,
     tree_metrics,
 )
+from naics_embed.evaluation.memory import memory_metrics
 from naics_embed.evaluation.queries import query_groups
 from naics_embed.metrics.tree import Tree
 from tasks.engine.stage import Result, StageContext
@@ -52,6 +53,8 @@ def write(
         points = [table_of_points.of(group.texts) for group in groups]
         compared = read_json(Path(baselines.path))
         metrics |= retrieval_metrics(trained, groups, points, tree, compared)
+        known = table_of_points.training(taxonomy)
+        metrics |= memory_metrics(trained, groups, points, known, tree, compared)
     metrics |= tree_metrics(
         trained, tree, norm_weights=evaluation.norm_weights, chunk=evaluation.chunk
     )

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import polars as pl
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from naics_embed.artifacts import Artifact
 from naics_embed.errors import ArtifactError
-from tasks.frames import frame_of
+from naics_embed.evaluation.memory import KnownPoints
+from naics_embed.taxonomy import Taxonomy
+from tasks.frames import frame_of, positions
 
 
 class PointTable:
@@ -35,3 +39,11 @@ class PointTable:
                 f'text {error.args[0]!r} has no point; run the stage query_points again'
             ) from error
         return self.points[torch.tensor(rows, dtype=torch.int64)]
+
+    def training(self, taxonomy: Taxonomy) -> KnownPoints:
+        """Return the points of the training texts that were encoded, with their codes."""
+        rows = self.frame.filter(pl.col('split') == 'train')
+        codes = torch.from_numpy(positions(rows['code'], taxonomy).astype(np.int64))
+        return KnownPoints(
+            self.points[torch.from_numpy(rows['point'].to_numpy().astype(np.int64))], codes
+        )

@@ -6,6 +6,7 @@ from naics_embed.objective.cone import Cone
 from naics_embed.objective.contrast import Contrast
 from naics_embed.objective.distillation import Distillation
 from naics_embed.objective.hierarchy import Hierarchy
+from naics_embed.objective.memory import Memory
 from naics_embed.objective.offset import Offset
 from naics_embed.objective.placement import Placement
 from naics_embed.objective.radial import Radial
@@ -17,6 +18,7 @@ from naics_embed.objective.term import Term
 
 TERMS: list[type[Term]] = [
     Retrieval,
+    Memory,
     Placement,
     Balance,
     Anchor,

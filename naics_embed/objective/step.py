@@ -21,7 +21,8 @@ class Batch:
     """One training step, or this process's fraction of it.
 
     Attributes:
-        queries: texts of b queries.
+        rows: int64 ``(b,)``, rows of b queries in the token table.
+        queries: their texts.
         target: int64 ``(b,)``.
         against: int64 ``(b, r)``, codes that a query was redirected from, −1 where there are fewer.
         placed: int64 ``(p,)``, distinct codes whose channels are encoded in this step.
@@ -33,6 +34,7 @@ class Batch:
             code near it; empty where no term needs it.
     """
 
+    rows: Tensor
     queries: TextBatch
     target: Tensor
     against: Tensor
@@ -58,6 +60,7 @@ class Step:
         drawn: int64 ``(k,)``, codes all pairs of which enter terms; the same in all processes.
         partner: int64 ``(a,)``, for each of the first a drawn codes the index in ``drawn`` of a
             code near it; empty where no term needs it.
+        rows: int64 ``(b,)``, rows of the queries in the token table.
         target: int64 ``(b,)``, the right codes of the queries.
         queries: ``(b, width)``, their embeddings, for terms that need them.
         live: placed codes, int64 ``(p,)``, and their channels' embeddings ``(p, channels, width)``;
@@ -87,6 +90,7 @@ class Step:
         self.partner = batch.partner
         self.metrics: dict[str, Tensor] = {}
         self.balance: Tensor | None = None
+        self.rows = gather_rows(batch.rows)
         self.target = gather_rows(batch.target)
         if queries:
             self.queries = gather_rows(model.encoder.encode(batch.queries))

@@ -173,6 +173,7 @@ class StepDataset(Dataset[Batch]):
         channels = self.corpus.channels[step.placed]
         limit = self.settings.channel_tokens
         return Batch(
+            torch.from_numpy(rows),
             self._texts(rows),
             torch.from_numpy(self.queries.targets[step.queries]),
             torch.from_numpy(

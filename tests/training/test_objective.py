@@ -52,6 +52,7 @@ TERMS = {
     'radial': (on('radial'),),
     'cone': (on('cone'),),
     'teacher': (on('teacher'),),
+    'memory': (on('memory'), 'objective.memory.nearest=20'),
     'ancestors': ('objective.retrieval.ancestor_credit=0.5',),
     'anchor': (on('anchor'),),
     'distillation': (
