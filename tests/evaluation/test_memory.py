@@ -4,7 +4,17 @@ import math
 
 import torch
 
-from naics_embed.evaluation.memory import SHARPNESS, Memory, MemoryWeights, fit_memory
+from naics_embed.evaluation.evaluate import Table, retrieval_metrics
+from naics_embed.evaluation.memory import (
+    SHARPNESS,
+    KnownPoints,
+    Memory,
+    MemoryWeights,
+    fit_memory,
+    memory_metrics,
+)
+from naics_embed.evaluation.queries import query_groups
+from naics_embed.geometry.construction import construct
 from naics_embed.geometry.lorentz import distance, exp0
 
 
@@ -40,3 +50,33 @@ def test_the_fit_weighs_what_tells_the_codes_apart():
     weights = fit_memory([features[:200], features[200:]], [*right.argmax(-1).split(200)])
     assert weights.code > 5 * abs(weights.texts)
     assert 0.4 < weights.number / weights.code < 0.6
+
+
+def test_metrics_of_a_run_are_fitted_on_validation_and_stand_beside_the_best_baseline(
+    taxonomy, structure, tree, frame_of
+):
+    tangents = construct(taxonomy.parent, dim=12, tau=1.5, spread=0.75, seed=0, c=1.0)
+    table = Table(tangents, 1.0, 9.0, tuple(structure))
+    leaves = [int(i) for i in taxonomy.at_level(6) if structure[i] == 'supervised']
+    rows = [
+        (f'{split} {taxonomy.codes[leaf]}', taxonomy.codes[leaf], 'index', split)
+        for split in ('validation', 'test')
+        for leaf in leaves
+    ]
+    groups = query_groups(frame_of(*rows), taxonomy, structure, jaccard=0.9)
+    # Each text lies at the code before its own, and the known texts lie there too.
+    before = {leaf: leaves[i - 1] for i, leaf in enumerate(leaves)}
+    moved = [table.points[[before[int(leaf)] for leaf in group.target]] for group in groups]
+    known = KnownPoints(
+        table.points[[before[leaf] for leaf in leaves]] * 1.001, torch.tensor(leaves)
+    )
+    alone = retrieval_metrics(table, groups, moved, tree, {})
+    baselines = {'bm25': {'test/top1': 0.4}, 'class_mean': {'test/top1': 0.6}}
+    metrics = memory_metrics(table, groups, moved, known, tree, baselines)
+    assert alone['test/top1'].value == 0
+    assert metrics['test/memory_top1'].value == 1
+    assert metrics['test/memory_top1'].reference_name == 'class_mean'
+    assert metrics['memory/weight_texts'].value > metrics['memory/weight_code'].value
+    assert metrics['memory/texts'].value == len(leaves)
+    test_only = [group for group in groups if group.split == 'test']
+    assert memory_metrics(table, test_only, moved[-1:], known, tree, baselines) == {}

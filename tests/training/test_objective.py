@@ -76,6 +76,8 @@ def test_a_term_acts(step, material, term):
         for name, parameter in model.encoder.named_parameters():
             if 'lora_B' in name:
                 parameter.normal_(std=0.1)
+    # A memory takes over what a step has encoded.
+    module.terms(batch, 0.25)
     terms = module.terms(batch, 0.25)
     assert terms.weights[term] > 0
     norm = gradient_norms(terms, model)[term]
