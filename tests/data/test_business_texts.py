@@ -26,6 +26,7 @@ WORDS = {
     'job': (3, 40),
     'name': (1, 10),
     'contrast': (1, 95),
+    'phrase': (1, 8),
     'spanish': (1, 30),
 }
 """Fewest and most words of a row of each style."""
