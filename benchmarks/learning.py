@@ -18,11 +18,13 @@ from naics_embed.config.learning import LearnSettings
 from naics_embed.learning.derive import derive_bundle
 from naics_embed.learning.examples import own_examples
 from naics_embed.learning.groups import group_texts
-from naics_embed.learning.labelled import Columns, LabelledTexts, read_labelled
+from naics_embed.learning.labelled import PART_ROWS, Columns, LabelledTexts, read_labelled
 from naics_embed.learning.outcome import BINS
 from naics_embed.learning.sources import LabelSource
 from naics_embed.metrics.calibration import expected_calibration_error
+from naics_embed.search.bulk import texts_of
 from naics_embed.search.coder import Coder
+from naics_embed.tabular.open import open_table
 
 SIZES = (0, 20, 300, 1000, 3000)
 DRAWS = 5
@@ -93,12 +95,29 @@ def measure_draw(
 
 
 def learning_curve(
-    bundle: Path, file: Path, columns: Columns, sizes: Sequence[int], draws: int
+    bundle: Path,
+    file: Path,
+    columns: Columns,
+    sizes: Sequence[int],
+    draws: int,
+    leave_out: tuple[str, str] | None = None,
 ) -> list[Measured]:
-    """Measure all sizes and draws."""
+    """Measure all sizes and draws.
+
+    Args:
+        bundle: directory of the bundle to start from.
+        file: a table with texts and their codes.
+        columns: of it.
+        sizes: how many labels to learn.
+        draws: of each size.
+        leave_out: column and word; rows with this word there are left out.
+    """
     coder = Coder.load(bundle)
     labelled = read_labelled(file, columns, coder.searcher.codes)
-    labelled = labelled.chosen(np.flatnonzero(labelled.labels >= 0))
+    chosen = labelled.labels >= 0
+    if leave_out is not None:
+        chosen &= ~_with_word(file, *leave_out)[labelled.rows - 1]
+    labelled = labelled.chosen(np.flatnonzero(chosen))
     groups = group_texts(labelled.texts, labelled.groups, LearnSettings().similarity)
     measured = []
     for labels in sizes:
@@ -106,6 +125,14 @@ def learning_curve(
             measured.append(measure_draw(coder, labelled, groups, labels, draw))
             log.warning('%d labels, draw %d: %s', labels, draw, measured[-1].top1)
     return measured
+
+
+def _with_word(file: Path, column: str, word: str) -> np.ndarray:
+    """Return the rows of a table with a word in a column, bool ``(rows,)``."""
+    values = [
+        value for part in open_table(file).parts(PART_ROWS) for value in texts_of(part, column)
+    ]
+    return np.array([word in str(value or '').split() for value in values])
 
 
 def print_curve(measured: Sequence[Measured], console: Console) -> None:
@@ -150,11 +177,18 @@ def main() -> None:
     parser.add_argument('--bundle', type=Path, help='the promoted one by default')
     parser.add_argument('--labels', type=int, nargs='+', default=list(SIZES))
     parser.add_argument('--draws', type=int, default=DRAWS)
+    parser.add_argument('--leave-out', metavar='COLUMN=WORD', help='rows to leave out')
     parser.add_argument('--json', type=Path)
     options = parser.parse_args()
     columns = Columns(options.text_column, options.code_column, options.group_column)
     bundle = options.bundle or promoted_bundle()
-    measured = learning_curve(bundle, options.file, columns, options.labels, options.draws)
+    leave_out = None
+    if options.leave_out is not None:
+        column, _, word = options.leave_out.partition('=')
+        leave_out = (column, word)
+    measured = learning_curve(
+        bundle, options.file, columns, options.labels, options.draws, leave_out
+    )
     print_curve(measured, Console())
     if options.json:
         write_json(options.json, [asdict(each) for each in measured])

@@ -1,5 +1,6 @@
 """The order in which people read the texts of a batch."""
 
+import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,10 +13,16 @@ UNCERTAINTY, EXPOSURE, DISAGREEMENT = 'uncertainty', 'exposure', 'disagreement'
 RANDOM, DIVERSE = 'random', 'diverse'
 ORDERS = (UNCERTAINTY, EXPOSURE, DISAGREEMENT, RANDOM, DIVERSE)
 """What comes first: the least probable best code; the greatest expected loss; the text on which the
-scores of the coder disagree most; any text; uncertain texts that are unlike each other."""
+scores of the coder disagree most; any text; texts that many uncertain ones are like."""
 
 MOST_DIVERSE = 2000
-"""Texts that are chosen by how unlike they are; those after them come by their uncertainty."""
+"""Texts that are chosen by what they cover; those after them come by their uncertainty."""
+
+MOST_CHOICE, MOST_COVERED = 8000, 4000
+"""Most texts among which is chosen, and whose doubt is to be covered."""
+
+SHARPNESS = 10.0
+"""Factor on the cosine in the similarity of two texts, exp(sharpness · (cosine − 1))."""
 
 
 @dataclass(frozen=True)
@@ -118,29 +125,39 @@ def _at_random(waiting: Waiting, rng: np.random.Generator) -> np.ndarray:
 
 
 def _diverse(waiting: Waiting, rng: np.random.Generator) -> np.ndarray:
-    """Draw texts by uncertainty × squared distance to the nearest one drawn.
+    """Take texts that cover the doubt of all: greedily the one that adds most to
 
-    These are the seeds of k-means++ (Arthur and Vassilvitskii 2007) on weighted points, as BADGE
-    draws them (Ash et al., ICLR 2020), with the uncertainty in place of the length of the gradient.
+        Σ uncertainty of a text × greatest similarity to one that is taken,
+
+    which is facility location (Wei, Iyer and Bilmes, ICML 2015), with the uncertainty as demand. A
+    text is taken for the doubtful ones that it is like, and once they are covered, another kind is.
+    Where there are many texts, the sum is over some and the choice among some, drawn at random; the
+    gain of a text only falls, so most need not be computed again (Minoux 1978).
     """
     points = np.asarray(
         _needed(waiting.embeddings, DIVERSE, 'give the embeddings'), dtype=np.float32
     )
-    weight = waiting.uncertainty
-    n = len(weight)
-    far = np.ones(n)
-    drawn = np.zeros(n, dtype=bool)
+    demand = waiting.uncertainty
+    doubtful = rng.permutation(np.flatnonzero(demand > 0))
+    choice, covered = doubtful[:MOST_CHOICE], doubtful[:MOST_COVERED]
+    asked = demand[covered].astype(np.float32)
+    similar = np.exp(SHARPNESS * (points[choice] @ points[covered].T - 1))
+    held = np.zeros(len(covered), dtype=np.float32)
+    # Negated gains, which were right when fewer texts were taken.
+    queue = [(-float(gain), at) for at, gain in enumerate(similar @ asked)]
+    heapq.heapify(queue)
     order: list[int] = []
-    for _ in range(min(n, MOST_DIVERSE)):
-        mass = np.where(drawn, 0.0, weight * far)
-        total = mass.sum()
-        if not total > 0:
-            break
-        chosen = min(int(np.searchsorted(np.cumsum(mass), rng.random() * total, 'right')), n - 1)
-        order.append(chosen)
-        drawn[chosen] = True
-        # Of unit vectors: half of the squared distance.
-        far = np.minimum(far, np.maximum(1.0 - points @ points[chosen], 0.0))
+    while queue and len(order) < MOST_DIVERSE:
+        _, at = queue[0]
+        gain = float(asked @ np.maximum(similar[at] - held, 0))
+        if len(queue) > 1 and -gain > min(queue[1:3])[0]:
+            heapq.heapreplace(queue, (-gain, at))
+            continue
+        heapq.heappop(queue)
+        order.append(int(choice[at]))
+        np.maximum(held, similar[at], out=held)
+    drawn = np.zeros(len(demand), dtype=bool)
+    drawn[order] = True
     rest = _by_uncertainty(waiting, rng)
     return np.concatenate([np.array(order, dtype=np.int64), rest[~drawn[rest]]])
 

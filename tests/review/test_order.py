@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from naics_embed.errors import UserError
+from naics_embed.review import order as order_module
 from naics_embed.review.order import (
     DISAGREEMENT,
     DIVERSE,
@@ -58,10 +59,37 @@ def test_votes_that_differ_come_first_and_the_less_sure_of_equal_ones():
     assert entropy[0] == 0
 
 
-def test_draws_differ_by_their_seed():
+def test_random_orders_differ_by_their_seed():
     texts = waiting()
-    for order in (RANDOM, DIVERSE):
-        assert review_order(texts, order, 1).tolist() != review_order(texts, order, 2).tolist()
+    assert review_order(texts, RANDOM, 1).tolist() != review_order(texts, RANDOM, 2).tolist()
+
+
+def test_diverse_takes_the_text_that_covers_most_doubt_each_time():
+    texts = waiting(40)
+    similar = np.exp(10 * (texts.embeddings @ texts.embeddings.T - 1)).astype(np.float64)
+    doubt = 1 - texts.confidence
+    taken: list[int] = []
+    while len(taken) < 40:
+        held = similar[taken].max(axis=0) if taken else np.zeros(40)
+        gains = np.maximum(similar, held) @ doubt - held @ doubt
+        gains[taken] = -1
+        taken.append(int(gains.argmax()))
+    assert review_order(texts, DIVERSE).tolist() == taken
+
+
+def test_diverse_reads_one_text_of_many_doubtful_ones_before_a_lone_one():
+    kinds = np.eye(2, dtype=np.float32)[[0] * 9 + [1]]
+    confidence = np.array([0.7] * 9 + [0.2])
+    assert review_order(Waiting(confidence, kinds), DIVERSE)[:2].tolist()[1] == 9
+
+
+def test_diverse_of_more_texts_than_are_compared(monkeypatch):
+    monkeypatch.setattr(order_module, 'MOST_CHOICE', 30)
+    monkeypatch.setattr(order_module, 'MOST_COVERED', 20)
+    texts = waiting()
+    found = review_order(texts, DIVERSE, 1).tolist()
+    assert sorted(found) == list(range(60))
+    assert found != review_order(texts, DIVERSE, 2).tolist()
 
 
 def test_diverse_takes_one_of_each_kind_before_a_second():
