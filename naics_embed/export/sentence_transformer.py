@@ -15,6 +15,7 @@ from naics_embed.bundle.storage import HEAD, Bundle
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.export.manifest import write_manifest
 from naics_embed.export.model_card import model_card
+from naics_embed.text.backbone import without_load_report
 
 PACKAGE = 'sentence_transformers'
 LIBRARY = 'sentence-transformers'
@@ -65,10 +66,7 @@ def export_sentence_transformer(bundle: Bundle, out: Path) -> None:
         Pooling,
         Transformer,
     )
-    from transformers.utils import logging as transformers_logging
 
-    # A bar for a tenth of a second.
-    transformers_logging.disable_progress_bar()
     head = load_file(bundle.encoder / HEAD)
     if set(head) != HEAD_NAMES:
         raise ArtifactError(f'the head of {bundle.path} holds {sorted(head)}, which is not known')
@@ -87,21 +85,22 @@ def export_sentence_transformer(bundle: Bundle, out: Path) -> None:
             widen.linear.weight.copy_(first[0])
             widen.linear.bias.copy_(first[1])
             narrow.linear.weight.copy_(second)
-        model = SentenceTransformer(
-            modules=[
-                Transformer(
-                    str(plain),
-                    max_seq_length=bundle.space.window,
-                    model_kwargs={'add_pooling_layer': False},
-                ),
-                Pooling(width, pooling_mode='mean'),
-                Normalize(),
-                widen,
-                narrow,
-            ],
-            device='cpu',
-            similarity_fn_name='euclidean',
-        )
+        with without_load_report():
+            model = SentenceTransformer(
+                modules=[
+                    Transformer(
+                        str(plain),
+                        max_seq_length=bundle.space.window,
+                        model_kwargs={'add_pooling_layer': False},
+                    ),
+                    Pooling(width, pooling_mode='mean'),
+                    Normalize(),
+                    widen,
+                    narrow,
+                ],
+                device='cpu',
+                similarity_fn_name='euclidean',
+            )
         model.save(str(folder), create_model_card=False)
         _add_bound(folder, bundle.space.r_max)
         # Else the library makes a pooling layer that nothing uses, and warns that it is random.

@@ -1,8 +1,10 @@
 """Finding and loading the sentence encoder, without ever waiting for a hub that is not there."""
 
+import contextlib
 import importlib.util
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,28 +76,37 @@ def load_backbone(files: BackboneFiles) -> 'PreTrainedModel':
     return load_transformer(files.folder)
 
 
-def load_transformer(folder: Path) -> 'PreTrainedModel':
-    """Load the transformer of a folder in float32, in evaluation mode, without a pooling layer."""
-    # Seconds to load, and a run that finds its stages cached does not need it.
-    from transformers import AutoModel
+@contextlib.contextmanager
+def without_load_report() -> Iterator[None]:
+    """Keep transformers from printing bars, and which weights of a file it leaves out.
+
+    Weights of the pooling layer are left out on purpose; the report of that alarms users.
+    """
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     verbosity = transformers_logging.get_verbosity()
-    # Weights of the pooling layer are left out on purpose; the report of that alarms users.
     transformers_logging.set_verbosity_error()
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings('ignore', message='.*is_gradient_checkpointing.*')
-            model = AutoModel.from_pretrained(
-                folder,
-                add_pooling_layer=False,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=torch.float32,
-            )
+        yield
     finally:
         transformers_logging.set_verbosity(verbosity)
+
+
+def load_transformer(folder: Path) -> 'PreTrainedModel':
+    """Load the transformer of a folder in float32, in evaluation mode, without a pooling layer."""
+    # Seconds to load, and a run that finds its stages cached does not need it.
+    from transformers import AutoModel
+
+    with without_load_report(), warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='.*is_gradient_checkpointing.*')
+        model = AutoModel.from_pretrained(
+            folder,
+            add_pooling_layer=False,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+        )
     return model.eval()
 
 
