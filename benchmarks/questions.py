@@ -129,7 +129,8 @@ def main() -> None:
     least = least_gain_of(validation, options.share)
     console = Console()
     console.print(f'least gain, chosen on {len(index):,} validation entries: {least:.3f}')
-    sets = Table('texts', 'n', 'asked', 'top-1', 'with a question', box=None)
+    columns = ('texts', 'n', 'asked', 'top-1', 'with a question')
+    sets = Table(*columns, f'the {options.share:.0%} that gain most', box=None)
     by_kind: dict[str, list[np.ndarray]] = {}
     results = []
     found = read_sets(coder, options.queries, options.file, options.leave_out)
@@ -146,7 +147,8 @@ def main() -> None:
         }
         results.append(row)
         shown = [f'{asked.share(least):.3f}', f'{asked.before.mean():.3f}']
-        sets.add_row(name, f'{len(texts):,}', *shown, f'{asked.top1(least):.3f}')
+        after = [f'{asked.top1(least):.3f}', f'{row["budget"]:.3f}']
+        sets.add_row(name, f'{len(texts):,}', *shown, *after)
         for kind in KINDS:
             chosen = (asked.kinds == kind) & (asked.gains >= least)
             by_kind.setdefault(kind, []).append(
