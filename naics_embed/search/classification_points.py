@@ -22,23 +22,24 @@ def classification_points(
 ) -> Tensor:
     """Return a point for each code of a classification.
 
-    It is the Lorentz centroid (Law et al., ICML 2019) of the points of its counterparts in NAICS
-    2022, weighted by their fractions. Counterparts are of the level that matches: a class has
-    codes of six digits, a division subsectors.
+    It is the Lorentz centroid (Law et al., ICML 2019) of the points of its counterparts in the
+    classification of the table, weighted by their fractions. Counterparts are of the level that
+    matches: a class has codes of six digits, a division subsectors.
 
     Args:
         name: of the classification.
-        codes: canonical codes of NAICS 2022, a point each.
+        codes: canonical codes of the table, a point each.
         points: float64 ``(n, dim)``, space parts.
         curvature: the space has curvature −c.
-        links: from the classification to NAICS 2022; with equal fractions where None.
+        links: from the classification to that of the table; where None, the table is of NAICS
+            2022, and fractions are equal.
 
     Returns:
         float64 ``(codes of the classification, dim)``; NaN for a code without a counterpart.
     """
     tree = Classification.load(name)
     rows = {code: row for row, code in enumerate(codes)}
-    if name == NAICS2022:
+    if name == NAICS2022 and links is None:
         return points[[rows[code] for code in tree.codes]]
     links = concordance(name, NAICS2022) if links is None else links
     result = torch.full((len(tree), points.shape[1]), torch.nan, dtype=torch.float64)
