@@ -10,6 +10,7 @@ import typer
 
 from flows.cli.options import AsJson, Overrides, Profile, Quiet
 from flows.cli.running import orchestrated
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.cli.coding_options import (
     Columns,
     Delimiter,
@@ -42,7 +43,7 @@ def code_batch(
     weight: Weight = None,
     prior_column: PriorColumnOption = None,
     prior_vintage: PriorVintage = 'auto',
-    classification: ClassificationOption = 'naics2022',
+    classification: ClassificationOption = NAICS2022,
     level: Level = None,
     confidence: Annotated[
         float | None, typer.Option(help='Least probability of the confident code.')
@@ -95,7 +96,7 @@ def code_batch(
             delimiter=delimiter,
             encoding=encoding,
             sheet=sheet,
-            classification=classification,
+            classification=classification or NAICS2022,
             prior_column=prior_column,
             prior_vintage=prior_vintage,
         )

@@ -1,9 +1,11 @@
 """The command ``code``: a file of descriptions."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from naics_embed.classifications.names import NAICS2022
 from naics_embed.cli.coding_options import (
     Columns,
     Delimiter,
@@ -19,7 +21,7 @@ from naics_embed.cli.coding_options import (
     Weight,
     names_of,
 )
-from naics_embed.cli.in_use import bundle_or_starter, say_starter
+from naics_embed.cli.in_use import bundle_or_starter, classification_of, say_starter
 from naics_embed.cli.progress import EVERY_S, rows_done
 from naics_embed.cli.search import BundleOption, ClassificationOption
 from naics_embed.cli.user_tables import copy_of, table_read, table_written
@@ -67,7 +69,7 @@ def code(
             envvar='NAICS_EMBED_CONNECTION',
         ),
     ] = None,
-    classification: ClassificationOption = 'naics2022',
+    classification: ClassificationOption = None,
     level: Level = None,
     confidence: Annotated[
         float, typer.Option(help='Least probability of the confident code.')
@@ -116,20 +118,25 @@ def code(
     from naics_embed.tabular.open import ReadOptions
 
     named = prior_column is not None
-    options = coding_options(
+    chosen = partial(
+        coding_options,
         level=level,
         confidence=confidence,
         top=top,
         columns=names_of(columns),
         prefix=prefix,
         provenance=provenance,
-        classification=classification,
         prior_column=prior_column,
         prior_vintage=prior_vintage,
         prior_settings=section('prior_codes', PriorCodeSettings) if named else None,
     )
+    # Before a starter is built, which takes a minute: what is wrong is said at once.
+    options = chosen(classification=classification or NAICS2022)
     loading = prior_options(prior)
     path = bundle_or_starter(bundle)
+    own = classification_of(path)
+    if own != NAICS2022:
+        options = chosen(classification=classification or own, own=own)
     dialect = DialectOptions(encoding, delimiter, quote, skip_rows, header)
     texts = text_columns(text_column or [DEFAULT_COLUMN], weight or [])
     if connection is not None and query is None and source is not None:

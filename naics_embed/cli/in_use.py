@@ -49,6 +49,14 @@ def bundle_without_building(bundle: Path | None) -> Path | None:
     return bundle_in_use()
 
 
+def classification_of(path: Path) -> str:
+    """Return the classification of a bundle's codes, such as ``naics2022``."""
+    from naics_embed.bundle.storage import Bundle
+    from naics_embed.classifications.vintages import vintage_of
+
+    return vintage_of(Bundle.load(path, verify=False).codes()['code'].to_list())
+
+
 def is_starter(path: Path) -> bool:
     """Whether a bundle is a starter, from its manifest alone."""
     from naics_embed.artifacts import MANIFEST, read_json

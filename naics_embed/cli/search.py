@@ -13,7 +13,7 @@ import typer
 from naics_embed.classifications.names import NAICS2022, classification_name, levels_of
 from naics_embed.cli.card import print_card
 from naics_embed.cli.coding_options import Prior
-from naics_embed.cli.in_use import bundle_or_starter, say_starter
+from naics_embed.cli.in_use import bundle_or_starter, classification_of, say_starter
 from naics_embed.cli.prior import prior_options
 from naics_embed.cli.streams import given_texts
 from naics_embed.errors import UserError
@@ -27,7 +27,8 @@ BundleOption = Annotated[
     Path | None, typer.Option('--bundle', help='A bundle; the promoted one by default.')
 ]
 ClassificationOption = Annotated[
-    str, typer.Option(help='Of the codes; `classifications` lists them.')
+    str | None,
+    typer.Option(help='Of the codes; that of the bundle by default. `classifications` lists them.'),
 ]
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
 
@@ -54,7 +55,7 @@ def search(
         ),
     ],
     k: Annotated[int, typer.Option('-k', help='How many codes.')] = 5,
-    classification: ClassificationOption = 'naics2022',
+    classification: ClassificationOption = None,
     level: Annotated[
         int | None,
         typer.Option(help='Level of the codes: 2 to 6 digits; 1 to 4 in ISIC, NACE and SIC.'),
@@ -84,19 +85,21 @@ def search(
     from naics_embed.search.options import check_confidence, check_evidence, check_k_and_level
 
     # Checked before torch is loaded, so that a mistake is said at once.
-    name = classification_name(classification)
+    name = NAICS2022 if classification is None else classification_name(classification)
     levels = levels_of(name)
     check_k_and_level(k, levels[-1] if level is None else level, levels)
-    if distance and name != NAICS2022:
-        raise UserError(f'--distance ranks codes of {NAICS2022} only, not of {name}')
     check_confidence(confidence)
     check_evidence(evidence)
     loading = prior_options(prior)
     texts = given_texts(texts)
     path = bundle_or_starter(bundle)
+    own = classification_of(path)
+    name = own if classification is None else name
+    if distance and name != own:
+        raise UserError(f'--distance ranks codes of {own} only, not of {name}')
     from naics_embed.search.code_lookup import check_codes, looks_like_code
 
-    codes = [text for text in texts if looks_like_code(text)] if name == NAICS2022 else []
+    codes = [text for text in texts if looks_like_code(text)] if name == own else []
     check_codes(path, codes)
     from naics_embed.search.card import card_of
     from naics_embed.search.code_table import CodeTable
@@ -115,7 +118,7 @@ def search(
             ask=ask,
             coverage=coverage,
             terminal=ask and not as_json and sys.stdin.isatty(),
-            classification=name,
+            classification=None if name == own else name,
             loading=loading,
         )
     )
@@ -149,7 +152,7 @@ def _answers(
     ask: bool,
     coverage: float | None,
     terminal: bool,
-    classification: str,
+    classification: str | None,
     loading: dict[str, Any],
 ) -> 'Sequence[Answer | list[Hit]]':
     """Return answers of the coder, or hits by distance alone; questions are put on a terminal."""
@@ -182,7 +185,7 @@ def _answers(
             '--ask, --coverage and --prior need a bundle with a coder, and no --distance: '
             'distances have no calibrated probabilities'
         )
-    if classification != NAICS2022:
+    if classification is not None:
         raise UserError(f'bundle {path} has no coder, which codes of {classification} need')
     from naics_embed.search.searcher import Searcher
     from naics_embed.taxonomy import LEAF_LEVEL

@@ -17,7 +17,6 @@ from naics_embed.search.code_table import CodeTable
 from naics_embed.search.code_values import (
     ANCESTOR,
     AUTO,
-    CURRENT,
     FIRST,
     MISSING,
     NO_COUNTERPART,
@@ -124,7 +123,7 @@ class NaicsCoordinates(CoordinateTransformer):
 
     def _resolution(self, value: Any, at: int, column: str, name: str) -> Resolution:
         try:
-            found = self._reader.resolve(value, None if name == CURRENT else name)
+            found = self._reader.resolve(value, None if name == self._reader.own else name)
         except CodeError as error:
             raise CodeError(f'column {column}, row {at}: {error}') from error
         if found.kind == MISSING and self.missing == 'error':
@@ -152,20 +151,20 @@ class NaicsCoordinates(CoordinateTransformer):
     def _reason(self, found: Resolution) -> str:
         if found.kind == NO_COUNTERPART:
             return f'of {EDITIONS[found.classification].label} has no counterpart'
-        if found.classification == CURRENT:
+        if found.classification == self._reader.own:
             return f'is not a code of NAICS {self._vintage}'
         return f'is not a code of {EDITIONS[found.classification].label}'
 
     def _warn(self, column: str, counts: dict[tuple[str, str], list[Any]], name: str) -> None:
         """Warn once of values that are not what they seem, with counts and examples."""
-        if name != CURRENT and self._reader.classification == AUTO:
+        if name != self._reader.own and self._reader.classification == AUTO:
             label = EDITIONS[name].label
             warnings.warn(f'column {column} seems to be of {label}', stacklevel=5)
         for (kind, own), values in sorted(counts.items()):
             if kind not in WARNED:
                 continue
             shown = ', '.join(repr(value) for value in list(dict.fromkeys(values))[:EXAMPLES])
-            label = 'the table' if own == CURRENT else EDITIONS[own].label
+            label = 'the table' if own == self._reader.own else EDITIONS[own].label
             text = WARNED[kind].format(label=label)
             if kind in (ANCESTOR, UNKNOWN) and not self._reader.translates:
                 text += f'; for those of earlier vintages: {INSTALL}'

@@ -14,7 +14,6 @@ from naics_embed.evidence.empty_texts import says_nothing
 from naics_embed.search.bulk import texts_of
 from naics_embed.search.code_values import (
     AUTO,
-    CURRENT,
     MISSING,
     SPLIT,
     TRANSLATED,
@@ -211,7 +210,7 @@ def label_texts(
             reason = MISSING
         else:
             try:
-                resolution = reader.resolve(value, None if of_column == CURRENT else of_column)
+                resolution = reader.resolve(value, None if of_column == reader.own else of_column)
             except CodeError:
                 reason = SEVERAL
             else:

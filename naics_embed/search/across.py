@@ -8,7 +8,8 @@ from torch import Tensor
 
 from naics_embed.classifications.classification import Classification, ClassificationCode
 from naics_embed.classifications.concordance import concordance
-from naics_embed.classifications.names import classification_name
+from naics_embed.classifications.names import EDITIONS, classification_name
+from naics_embed.classifications.vintages import vintage_of
 from naics_embed.errors import CodeError, UserError
 from naics_embed.geometry.lorentz import pairwise_distance
 from naics_embed.search.classification_points import classification_points
@@ -53,15 +54,16 @@ class AcrossComparison:
 class AcrossTable:
     """The codes of all classifications as points of one table. Safe to share between threads.
 
-    A code of another classification than NAICS 2022 is at the centroid of its counterparts; see
+    A code of another classification than the table's is at the centroid of its counterparts; see
     `classification_points`.
 
     Args:
-        table: the codes of NAICS 2022.
+        table: the codes of a vintage of NAICS.
     """
 
     def __init__(self, table: CodeTable) -> None:
         self.table = table
+        self.label = EDITIONS[vintage_of(table.taxonomy.codes)].label
         self._points: dict[str, Tensor] = {}
 
     def points(self, classification: object) -> Tensor:
@@ -91,7 +93,7 @@ class AcrossTable:
             level: of the result; that which matches the code's by default.
 
         Raises:
-            CodeError: there is no such code, or it has no counterpart in NAICS 2022.
+            CodeError: there is no such code, or it has no counterpart in the table.
             UserError: k or level is out of range.
         """
         if k < 1:
@@ -123,7 +125,7 @@ class AcrossTable:
         """Compare a code of one classification with a code of another.
 
         Raises:
-            CodeError: there is no such code, or it has no counterpart in NAICS 2022.
+            CodeError: there is no such code, or it has no counterpart in the table.
         """
         one, other = Classification.load(source), Classification.load(target)
         a, b = one.index(first), other.index(second)
@@ -132,7 +134,7 @@ class AcrossTable:
         distances = self._distances(one, a, other, rows)
         distance = float(distances[rows == b][0])
         if np.isnan(distance):
-            raise CodeError(f'{other.codes[b]} of {other.label} has no counterpart in NAICS 2022')
+            raise CodeError(f'{other.codes[b]} of {other.label} has no counterpart in {self.label}')
         rivals = distances[(rows != b) & np.isfinite(distances)]
         back = self._fractions(other, other.codes[b], one, int(one.level[a]))
         return AcrossComparison(
@@ -150,7 +152,7 @@ class AcrossTable:
         point = self.points(one.name)[position : position + 1]
         if point.isnan().any():
             raise CodeError(
-                f'{one.codes[position]} of {one.label} has no counterpart in NAICS 2022'
+                f'{one.codes[position]} of {one.label} has no counterpart in {self.label}'
             )
         points = self.points(other.name)[rows.tolist()]
         known = ~points.isnan().any(dim=1).numpy()

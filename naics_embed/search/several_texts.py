@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from naics_embed.classifications.names import NAICS2022
 from naics_embed.evidence.reliability import PriorCode
 from naics_embed.search.coder import Answer, Coder
 from naics_embed.search.prior_codes import PriorCodes
@@ -61,7 +60,7 @@ def search_several(
     level: int | None,
     confidence: float,
     prior: tuple[PriorCodes, Sequence[PriorCode | None]] | None = None,
-    classification: str = NAICS2022,
+    classification: str | None = None,
 ) -> list[Answer]:
     """Return ranked codes and the confident code of each row.
 
@@ -84,11 +83,12 @@ def search_several(
         p = prior[0].fused(p, prior[1])
     levels = coder.levels
     sums = levels.sums(p)
-    if classification == NAICS2022:
+    name = coder.own if classification is None else classification
+    if name == coder.own:
         level = LEAF_LEVEL if level is None else level
         ranked = [levels.ranked(sums, row, None, k, level, confidence) for row in range(len(rows))]
     else:
-        ranked = coder.codes_of(classification).ranked(p, None, k, level, confidence)
+        ranked = coder.codes_of(name).ranked(p, None, k, level, confidence)
     sectors = sums[LEVELS[0]].max(axis=1).tolist()
     provenance = coder.provenance.now()
     return [
@@ -101,7 +101,7 @@ def search_several(
             starter=coder.starter,
             name_alone=all(coder.name_alone(own, sector) for own, _ in row),
             provenance=provenance,
-            classification=classification,
+            classification=name,
         )
         for row, sector, (hits, path, confident) in zip(rows, sectors, ranked, strict=True)
     ]
