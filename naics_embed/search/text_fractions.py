@@ -103,6 +103,11 @@ class TextParts:
             if EDITIONS[name].language != 'es':
                 self._read([(name, code) for code in Classification.load(name).leaf_codes])
 
+    def vectors(self, name: str, code: str) -> np.ndarray:
+        """Return the vectors of the texts of a code, ``(texts, width)``, its title first."""
+        self._read([(name, code)])
+        return self._vectors[name, code]
+
     def _read(self, keys: Sequence[tuple[str, str]]) -> None:
         """Encode the texts of codes that are not known yet."""
         new = [key for key in dict.fromkeys(keys) if key not in self._vectors]
