@@ -9,7 +9,7 @@ they are; new ones are placed
     C  by a hyperbolic graph network that starts at A and hears parent, children and siblings
     D  at the Lorentz centroid of their predecessors, by the fractions of the correspondence
 
-or between two of these. Test texts of new codes are ranked among all six-digit codes of 2022, and
+also at the usual radius of their level, or between two of these. Test texts of new codes are ranked among all six-digit codes of 2022, and
 those of unchanged codes before and after. "Not placed" needs no placement: probabilities of 2017,
 summed over the correspondence. The rule of promotion decides on validation texts, A first.
 
@@ -28,6 +28,8 @@ from flows.runtime import prepare
 
 if TYPE_CHECKING:
     from benchmarks.revision_data import Revision
+    from naics_embed.config.refinement import PromotionConfig
+    from tasks.engine.execution import Execution
 
 PROFILE = 'ablation'
 SETTINGS = (
@@ -42,26 +44,20 @@ SHOWN = ('new/own/top1', 'new/own/mrr', 'parent_at_1', 'parent_at_5', 'unchanged
 WITH_INDEX = ('new/index/top1', 'new/index/mrr')
 
 
-def settings_of(seed: int, overrides: list[str]) -> list[str]:
-    """Return the overrides of a training."""
-    return [*SETTINGS, *overrides, f'runtime.seed={seed}']
-
-
-def measured(seed: int, overrides: list[str], one: 'Revision') -> dict[str, Any]:
-    """Train with one seed, place the new codes in each way, and score them."""
-    from benchmarks.revision_inputs import known_table, train
+def measured(execution: 'Execution', one: 'Revision') -> dict[str, Any]:
+    """Place the new codes in the table of a training in each way, and score them."""
+    from benchmarks.revision_inputs import known_table
     from benchmarks.revision_network import Network
     from benchmarks.revision_placement import placements
     from benchmarks.revision_scores import scores, validation
     from tasks.regression import panel_of
 
-    execution = train(PROFILE, settings_of(seed, overrides))
     config = execution.config
+    seed, chunk = config.runtime.seed, config.evaluation.chunk
     known, by_text, points = known_table(execution, one)
     network = Network(known.tangents.shape[1], known.curvature, config.graph, seed)
     network.fit(known)
     tables = placements(one, known, by_text, network)
-    chunk = config.evaluation.chunk
     return {
         'seed': seed,
         'test': scores(one, known, tables, points, chunk=chunk),
@@ -106,13 +102,11 @@ def gains(runs: list[dict[str, Any]], metric: str) -> dict[str, dict[str, float]
     return result
 
 
-def decisions(runs: list[dict[str, Any]], overrides: list[str]) -> dict[str, Any]:
+def decisions(runs: list[dict[str, Any]], promotion: 'PromotionConfig') -> dict[str, Any]:
     """Return what the rule of promotion says of each seed, and of the means over seeds."""
     from benchmarks.revision_placement import RIDGE
     from benchmarks.revision_scores import decision, rule_with_new_codes
-    from flows.configuration import configured
 
-    promotion = configured(None, PROFILE, settings_of(runs[0]['seed'], overrides)).promotion
     rule = rule_with_new_codes(promotion, [run['validation'][RIDGE] for run in runs])
     first = runs[0]['validation']
     mean = {
@@ -156,23 +150,28 @@ def main() -> None:
     from flows.server import prefect_server
     from naics_embed.artifacts import write_json
 
+    overrides = [*SETTINGS, *options.overrides]
     one = revision(options.census)
+    runs = []
     with prefect_server() as ready:
-        # Loaded while the server starts.
-        import benchmarks.revision_inputs  # noqa: F401
+        from benchmarks.revision_inputs import train
 
         ready()
-        runs = [measured(seed, options.overrides, one) for seed in options.seeds]
-    result = {
-        'profile': PROFILE,
-        'overrides': [*SETTINGS, *options.overrides],
-        'seeds': options.seeds,
-        'revision': Counts.of(one).to_dict(),
-        'table': summarised(runs),
-        'gains': {metric: gains(runs, metric) for metric in SHOWN},
-        'promotion': decisions(runs, options.overrides),
-        'runs': runs,
-    }
+        for seed in options.seeds:
+            execution = train(PROFILE, overrides, seed)
+            runs.append(measured(execution, one))
+            result = {
+                'profile': PROFILE,
+                'overrides': overrides,
+                'seeds': [run['seed'] for run in runs],
+                'revision': Counts.of(one).to_dict(),
+                'table': summarised(runs),
+                'gains': {metric: gains(runs, metric) for metric in SHOWN},
+                'promotion': decisions(runs, execution.config.promotion),
+                'runs': runs,
+            }
+            if options.json:
+                write_json(options.json, result)
     shown = (*SHOWN, *(WITH_INDEX if options.census else ()))
     table = Table('new codes', *shown, title=f'Revision of 2022, seeds {options.seeds}')
     for way, cells in result['table'].items():
@@ -181,8 +180,6 @@ def main() -> None:
     console.print(table)
     console.print(result['revision'])
     console.print(result['promotion'])
-    if options.json:
-        write_json(options.json, result)
 
 
 def _cell(cell: dict[str, float] | None) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from benchmarks.revision_data import Revision
 from benchmarks.revision_network import Known
 from flows.configuration import artifact_root, configured
+from flows.controls import SHARED
 from flows.inputs import inputs_of
 from flows.pipeline import PIPELINE
 from flows.tracked_run import tracked_run
@@ -37,8 +39,10 @@ FROZEN = 'frozen'
 
 
 @flow(name='revision')
-def train(profile: str, overrides: list[str]) -> Execution:
+def train(profile: str, overrides: list[str], seed: int) -> Execution:
     """Train as a profile says; what was computed before is reused.
+
+    The seed is that of the training: data, texts and construction are of the configured one.
 
     Raises:
         ConfigError: the encoder is not frozen. Points of texts are then no matter of the head
@@ -50,7 +54,9 @@ def train(profile: str, overrides: list[str]) -> Execution:
         raise ConfigError(f'model.mode={config.model.mode}: this benchmark is for {FROZEN} only')
     with tracked_run(config, profile, flat(config), name='revision') as tracker:
         run = Run(artifact_root(config), tracker, experiment=config.tracking.experiment)
-        execution = Execution(PIPELINE, config, run, inputs_of(config, acquire_source(config.data)))
+        shared = Execution(PIPELINE, config, run, inputs_of(config, acquire_source(config.data)))
+        seeded = replace(config, runtime=replace(config.runtime, seed=seed))
+        execution = shared.derived(PIPELINE, seeded, keep=(*SHARED, 'construction'))
         execution.record('text_training')
     return execution
 

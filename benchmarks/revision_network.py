@@ -2,9 +2,9 @@
 
 It learns on the earlier edition. In each step some families are hidden: their codes come as the
 ridge places them by their titles, and the network moves them towards what it hears from parent,
-children and siblings. Its loss is where they were trained to lie, and the training queries of the
-hidden six-digit codes. The start counts as an epoch, so that the network can leave the ridge as it
-is.
+children and siblings. Its loss is where they were trained to lie, and training queries: as many of
+the hidden six-digit codes as of all codes, which hidden ones are not to draw to themselves. The
+start counts as an epoch, so that the network can leave the ridge as it is.
 """
 
 import logging
@@ -173,10 +173,11 @@ class Network:
         )
 
     def _queries_of(self, known: Known, hidden: Tensor, random: np.random.Generator) -> Tensor:
-        """Draw queries of hidden codes, int64 ``(m,)``."""
+        """Draw queries, half of hidden codes and half of all, int64 ``(m,)``."""
+        half = self.settings.queries // 2
         rows = hidden[known.queries.target].nonzero().squeeze(1)
-        kept = random.permutation(len(rows))[: self.settings.queries]
-        return rows[torch.from_numpy(kept)]
+        rows = rows[torch.from_numpy(random.permutation(len(rows))[:half])]
+        return torch.cat([rows, torch.from_numpy(random.permutation(len(known.queries))[:half])])
 
     def _loss(
         self, model: HGCN, known: Known, graph: TaxonomyGraph, hidden: Tensor, rows: Tensor

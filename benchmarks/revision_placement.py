@@ -16,9 +16,19 @@ TEXT = 'B text alone'
 TEXT_AT_RADIUS = 'B text, radius of its level'
 NETWORK = 'C graph network'
 PREDECESSORS = 'D predecessors'
-BETWEEN = 'A and D, midpoint'
-NETWORK_BETWEEN = 'C and D, midpoint'
-WAYS = (RIDGE, TEXT, TEXT_AT_RADIUS, PREDECESSORS, BETWEEN, NETWORK, NETWORK_BETWEEN)
+PREDECESSORS_AT_RADIUS = 'D predecessors, radius of their level'
+BETWEEN = 'A and D, midpoint, radius of the level'
+NETWORK_BETWEEN = 'C and D, midpoint, radius of the level'
+WAYS = (
+    RIDGE,
+    TEXT,
+    TEXT_AT_RADIUS,
+    PREDECESSORS,
+    PREDECESSORS_AT_RADIUS,
+    BETWEEN,
+    NETWORK,
+    NETWORK_BETWEEN,
+)
 """The way of the pipeline first, then the simpler before the more complex ones."""
 HALF = 0.5
 
@@ -45,15 +55,20 @@ def placements(
         classification_points(AFTER, known.taxonomy.codes, exp0(known.tangents, c=c), c, one.links),
         c=c,
     )
+
+    def at_radius(table: Tensor) -> Tensor:
+        return at_level_radius(torch.where(new[:, None], table, start), level, trained)
+
     ways = {
         RIDGE: ridge,
         TEXT: text,
-        TEXT_AT_RADIUS: at_level_radius(text, level, trained),
+        TEXT_AT_RADIUS: at_radius(by_text),
         PREDECESSORS: came_from,
-        BETWEEN: _midpoint(ridge, came_from, c),
+        PREDECESSORS_AT_RADIUS: at_radius(came_from),
+        BETWEEN: at_radius(_midpoint(ridge, came_from, c)),
     }
     heard = network.place(one.after, torch.where(new[:, None], ridge, start), new)
-    ways |= {NETWORK: heard, NETWORK_BETWEEN: _midpoint(heard, came_from, c)}
+    ways |= {NETWORK: heard, NETWORK_BETWEEN: at_radius(_midpoint(heard, came_from, c))}
     return {name: torch.where(new[:, None], ways[name], start) for name in WAYS}
 
 

@@ -1,4 +1,4 @@
-"""Tables of another vintage of NAICS than 2022: what their own codes are, and what others become."""
+"""Tables of another vintage of NAICS than 2022: their own codes, and those of others."""
 
 import pytest
 import torch
