@@ -9,9 +9,10 @@ they are; new ones are placed
     C  by a hyperbolic graph network that starts at A and hears parent, children and siblings
     D  at the Lorentz centroid of their predecessors, by the fractions of the correspondence
 
-also at the usual radius of their level, or between two of these. Test texts of new codes are ranked among all six-digit codes of 2022, and
-those of unchanged codes before and after. "Not placed" needs no placement: probabilities of 2017,
-summed over the correspondence. The rule of promotion decides on validation texts, A first.
+also at the usual radius of their level, or between two of these. Test texts of new codes are ranked
+among all six-digit codes of 2022, and those of unchanged codes before and after. "Not placed" needs
+no placement: probabilities of 2017, summed over the correspondence. The rule of promotion decides
+on validation texts, A first.
 
     python -m benchmarks.revision --seeds 0 1 2 --json revision.json
     python -m benchmarks.revision --census FOLDER  # test texts are index entries of new codes, too
@@ -162,7 +163,7 @@ def main() -> None:
             runs.append(measured(execution, one))
             result = {
                 'profile': PROFILE,
-                'overrides': overrides,
+                'overrides': [each for each in overrides if not each.startswith('runtime.')],
                 'seeds': [run['seed'] for run in runs],
                 'revision': Counts.of(one).to_dict(),
                 'table': summarised(runs),

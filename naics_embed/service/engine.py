@@ -13,7 +13,6 @@ import numpy as np
 from naics_embed.atlas.page import map_page, page_policy
 from naics_embed.atlas.words import known_words
 from naics_embed.classifications.classification import Classification, ClassificationCode
-from naics_embed.classifications.names import NAICS2022
 from naics_embed.classifications.successors import later_codes
 from naics_embed.questions.settings import QuestionSettings
 from naics_embed.search import coder as coding
@@ -176,13 +175,13 @@ class Engine:
     ) -> answers.SearchAnswer:
         """Return what the page shows: for a code its card, for a text its codes and its point.
 
-        The map shows codes of NAICS 2022; other classifications have neither cards nor points.
+        The map shows the codes of the bundle; other classifications have neither cards nor points.
 
         Raises:
             UserError: see `naics_embed.Coder.search`.
             CodeError: the query looks like a code and is none.
         """
-        own = wanted.classification == NAICS2022
+        own = wanted.classification == self.coder.own
         if own and looks_like_code(query):
             card = self.card(query, k)
             point = card.coordinates.disk
@@ -230,7 +229,7 @@ class Engine:
         )
 
     def _path(self, code: str, classification: str) -> list[answers.Code]:
-        if classification != NAICS2022:
+        if classification != self.coder.own:
             tree = Classification.load(classification)
             above = tree.ancestors[tree.index(code)].tolist()
             return [_code(tree.at(position)) for position in above if position >= 0]
