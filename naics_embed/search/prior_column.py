@@ -7,9 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from naics_embed.classifications.vintages import VINTAGES
 from naics_embed.errors import UserError
 from naics_embed.evidence.prior_settings import PriorCodeSettings
-from naics_embed.search.code_values import AUTO, VINTAGES
+from naics_embed.search.code_values import AUTO
 from naics_embed.search.coded_columns import text_reasons, weighed_rows
 from naics_embed.search.coder import Coder
 from naics_embed.search.prior_codes import SIC, PriorCodes, PriorReader, fit_prior_codes, unread
