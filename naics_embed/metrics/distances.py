@@ -44,32 +44,6 @@ class DistanceRows:
         return cls(len(points), between)
 
     @classmethod
-    def of_euclidean(cls, vectors: Tensor) -> 'DistanceRows':
-        """Return Euclidean distances of ``(n, d)`` vectors, from differences, in float64."""
-        points = _points(vectors)
-
-        def between(rows: Tensor, columns: Tensor) -> Tensor:
-            return torch.cdist(
-                points[rows], points[columns], compute_mode='donot_use_mm_for_euclid_dist'
-            )
-
-        return cls(len(points), between)
-
-    @classmethod
-    def of_cosine(cls, vectors: Tensor) -> 'DistanceRows':
-        """Return 1 − cosine of ``(n, d)`` vectors, in float64. It is no metric, but it ranks."""
-        points = _points(vectors)
-        norm = points.norm(dim=1, keepdim=True)
-        if bool((norm == 0).any()):
-            raise MetricError(f'{int((norm == 0).sum())} vectors are zero and have no direction')
-        unit = points / norm
-
-        def between(rows: Tensor, columns: Tensor) -> Tensor:
-            return (1 - unit[rows] @ unit[columns].T).clamp(min=0)
-
-        return cls(len(unit), between)
-
-    @classmethod
     def of_matrix(cls, matrix: Tensor) -> 'DistanceRows':
         """Return the distances of a matrix ``(n, n)`` of any real dtype; it is not copied.
 

@@ -84,7 +84,7 @@ def reconstruction_from_distances(
           pairs, and over all pairs that share a sector; mean ranks for ties.
         - ``map_neighbours``: parent and children among all others, by distance.
         - ``map_ancestors``, ``mean_rank_ancestors``: ancestors among all others, by distance;
-          the virtual root is no ancestor here (`Tree.rooted` makes it one).
+          the virtual root is no ancestor here.
         - ``map_ancestors_norm_aware``, ``mean_rank_ancestors_norm_aware``: by the score with the
           radii.
         - ``parent_at_1``, ``parent_at_5``, ``parent_tree_distance``: see `parent_metrics`.

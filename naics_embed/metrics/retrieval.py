@@ -183,34 +183,6 @@ def retrieval_metrics(
     return result
 
 
-def perfect_outcomes(truth: Tensor, *, tree: Tree, candidates: Tensor) -> Outcomes:
-    """Return the outcomes of a system that is always right; for the ceiling of each metric.
-
-    Arguments as for `score_queries`; give the result to `retrieval_metrics`.
-    """
-    check_index('truth', truth, len(candidates))
-    depth = tree.level[candidates[truth]].to(torch.float64)
-    one = torch.ones(len(truth), dtype=torch.float64)
-    deepest = int(tree.level[candidates].max())
-    return Outcomes(
-        above=torch.zeros(len(truth), dtype=torch.int64),
-        tied=torch.ones(len(truth), dtype=torch.int64),
-        lca_level=depth,
-        right_at=dict.fromkeys(range(int(tree.level.min()), deepest), one),
-    )
-
-
-def guessing_outcomes(truth: Tensor, *, tree: Tree, candidates: Tensor, chunk: int) -> Outcomes:
-    """Return the outcomes of guessing; for the chance value of each metric.
-
-    Arguments as for `score_queries`; ``chunk`` queries are worked on at a time.
-    """
-    check_any('candidates', len(candidates))
-    flat = torch.zeros(())
-    blocks = (flat.expand(len(part), len(candidates)) for part in truth.split(chunk))
-    return score_queries(blocks, truth, tree=tree, candidates=candidates)
-
-
 def _blocks(scores: Tensor | Iterable[Tensor], truth: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     done = 0
     for block in [scores] if isinstance(scores, Tensor) else scores:

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from naics_embed.metrics.validation import MetricError
-from naics_embed.taxonomy import Taxonomy
+from naics_embed.taxonomy import ROOT_LEVEL, Taxonomy
 
-ROOT_LEVEL = 1
 MAX_DEPTH = 127
 """Deepest node whose distances, up to twice its depth, fit in uint8."""
 
@@ -91,21 +90,6 @@ class Tree:
             parent=parent.to(torch.int64),
             sector=torch.from_numpy(sector),
             tree_distance=torch.from_numpy(distance),
-        )
-
-    def rooted(self) -> 'Tree':
-        """Return the tree with the root as a node of its own, at position 0 and level 1."""
-        n = len(self)
-        depth = (self.level - ROOT_LEVEL).to(torch.uint8)
-        distance = torch.zeros((n + 1, n + 1), dtype=torch.uint8)
-        distance[1:, 1:] = self.tree_distance
-        distance[0, 1:] = depth
-        distance[1:, 0] = depth
-        return Tree(
-            level=torch.cat([torch.tensor([ROOT_LEVEL]), self.level]),
-            parent=torch.cat([torch.tensor([-1]), self.parent + 1]),
-            sector=torch.cat([torch.tensor([0]), self.sector + 1]),
-            tree_distance=distance,
         )
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ from naics_embed.tabular.part import Part, TableSource
 
 FULL = 1.0
 NAME_WEIGHT = 0.2
-"""Of a column with names of companies beside one of descriptions: `benchmarks.text_columns`."""
+"""Of a column with names of companies beside one of descriptions."""
 NAMES = frozenset(
     [
         *('name', 'names', 'company', 'companyname', 'firm', 'firmname', 'business'),

@@ -1,34 +1,18 @@
-import math
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss, log_loss
 
 from naics_embed.metrics.calibration import (
-    calibration_ceiling,
-    calibration_metrics,
     confidence_metrics,
     expected_calibration_error,
-    fit_temperature,
 )
 from naics_embed.metrics.selective import accuracy_at_coverage, area_under_risk, risk_coverage
 from naics_embed.metrics.validation import MetricError
 
 BINS = {'bins': 10, 'coverages': (0.5, 0.8)}
-
-
-@pytest.fixture
-def predictions(noise):
-    """Overconfident logits: labels drawn from them at temperature 2.5."""
-    logits = 3 * noise(2000, 12)
-    generator = torch.Generator().manual_seed(1)
-    truth = torch.multinomial(torch.softmax(logits / 2.5, dim=1), 1, generator=generator)
-    return logits, truth.squeeze(1)
 
 
 @pytest.fixture
@@ -60,92 +44,6 @@ def test_bounds_of_bins_belong_to_the_lower_bin():
     # Bins {0, .5} and {.6, 1}: |1 − .5|/4 + |1 − 1.6|/4.
     result = expected_calibration_error(confidence, correct, bins=2)
     assert result == pytest.approx((0.5 + 0.6) / 4)
-
-
-def test_nll_and_brier_are_scikit_learns(predictions):
-    logits, truth = predictions
-    result = calibration_metrics(logits, truth, temperature=1.7, **BINS)
-    p = torch.softmax(logits / 1.7, dim=1).numpy()
-    assert result['nll'] == pytest.approx(log_loss(truth, p, labels=range(12)))
-    expected = brier_score_loss(truth, p, labels=range(12), scale_by_half=False)
-    assert result['brier'] == pytest.approx(expected)
-    assert result['accuracy'] == pytest.approx((p.argmax(1) == truth.numpy()).mean())
-    assert result['mean_confidence'] == pytest.approx(p.max(1).mean())
-
-
-def test_log_probabilities_are_logits(predictions):
-    logits, truth = predictions
-    result = calibration_metrics(torch.log_softmax(logits, 1), truth, **BINS)
-    assert result == pytest.approx(calibration_metrics(logits + 5, truth, **BINS))
-
-
-def test_temperature_is_scipys(predictions):
-    logits, truth = predictions
-
-    def loss(temperature):
-        return calibration_metrics(logits, truth, temperature=temperature, **BINS)['nll']
-
-    expected = minimize_scalar(loss, bounds=(0.05, 20), method='bounded').x
-    result = fit_temperature(logits, truth, bounds=(0.05, 20))
-    assert result == pytest.approx(expected, rel=1e-3)
-    assert result == pytest.approx(2.5, rel=0.1)
-    assert loss(result) <= min(loss(result * 1.01), loss(result / 1.01))
-    before, after = (
-        calibration_metrics(logits, truth, temperature=t, **BINS) for t in (1.0, result)
-    )
-    for name in ('nll', 'ece', 'ece_equal_mass', 'brier'):
-        assert after[name] < before[name], name
-    assert after['accuracy'] == pytest.approx(before['accuracy'])
-
-
-@pytest.mark.parametrize('temperature', [0.0, -1.0, math.nan])
-def test_a_temperature_that_is_not_positive_is_refused(predictions, temperature):
-    logits, truth = predictions
-    with pytest.raises(MetricError, match='temperature must be positive'):
-        calibration_metrics(logits, truth, temperature=temperature, **BINS)
-    with pytest.raises(MetricError, match='temperature must be positive'):
-        calibration_ceiling(logits, temperature=temperature, draws=1, seed=0, **BINS)
-
-
-def test_temperature_stays_in_its_bounds(predictions):
-    logits, truth = predictions
-    assert fit_temperature(logits, truth, bounds=(0.1, 1.5)) == pytest.approx(1.5, rel=1e-5)
-    assert fit_temperature(logits, truth, bounds=(4, 9)) == pytest.approx(4, rel=1e-5)
-    # Always right: the surer the better.
-    always = fit_temperature(torch.eye(4), torch.arange(4), bounds=(0.2, 5))
-    assert always == pytest.approx(0.2, rel=1e-5)
-
-
-def test_candidates_ruled_out_take_no_part(predictions):
-    logits, truth = predictions
-    padded = torch.cat([logits, torch.full((2000, 3), -torch.inf)], dim=1)
-    result, expected = (
-        calibration_metrics(values, truth, temperature=2.0, **BINS) for values in (padded, logits)
-    )
-    assert result == pytest.approx(expected)
-    fitted = [fit_temperature(values, truth, bounds=(0.1, 9)) for values in (padded, logits)]
-    assert fitted[0] == pytest.approx(fitted[1])
-
-
-def test_ceiling_is_what_true_probabilities_get(predictions):
-    logits, truth = predictions
-    ceiling = calibration_ceiling(logits, temperature=2.5, draws=20, seed=0, **BINS)
-    result = calibration_metrics(logits, truth, temperature=2.5, **BINS)
-    assert result.keys() == ceiling.keys()
-    # The labels were drawn at 2.5, so only chance is between the two.
-    for name in ('accuracy', 'brier', 'nll', 'aurc'):
-        assert result[name] == pytest.approx(ceiling[name], rel=0.08), name
-    assert 0 < ceiling['ece'] < 0.04
-    wrong = calibration_metrics(logits, truth, temperature=1.0, **BINS)
-    assert wrong['ece'] > 3 * ceiling['ece']
-    assert wrong['nll'] > ceiling['nll']
-
-
-def test_equally_probable_answers_are_right_in_turn():
-    result = calibration_metrics(torch.zeros(6, 4), torch.tensor([0, 1, 2, 3, 0, 1]), **BINS)
-    assert result['accuracy'] == pytest.approx(0.25)
-    assert result['ece'] == pytest.approx(0, abs=1e-12)
-    assert result['nll'] == pytest.approx(math.log(4))
 
 
 @given(
@@ -189,8 +87,7 @@ def test_confidence_that_ranks_is_worth_something(answers):
     assert accuracy_at_coverage(risk_coverage(*answers), 1.0) == pytest.approx(result['accuracy'])
 
 
-def test_bad_input_is_refused(predictions, answers):
-    logits, truth = predictions
+def test_bad_input_is_refused(answers):
     confidence, correct = answers
     with pytest.raises(MetricError, match='between 0 and 1'):
         expected_calibration_error(2 * confidence, correct, bins=5)
@@ -202,14 +99,6 @@ def test_bad_input_is_refused(predictions, answers):
         accuracy_at_coverage(risk_coverage(confidence, correct), 0)
     with pytest.raises(MetricError, match='nothing to measure'):
         risk_coverage(confidence[:0], correct[:0])
-    with pytest.raises(MetricError, match='bounds must be'):
-        fit_temperature(logits, truth, bounds=(2, 1))
-    logits[0, truth[0]] = -torch.inf
-    with pytest.raises(MetricError, match='ruled out'):
-        fit_temperature(logits, truth, bounds=(0.1, 5))
-    logits[0, 0] = math.nan
-    with pytest.raises(MetricError, match='NaN'):
-        calibration_metrics(logits, truth, **BINS)
 
 
 def test_weights_count_as_copies_of_an_answer():

@@ -20,14 +20,6 @@ def test_lorentz_distances_are_the_textbook_ones(noise, c):
     assert torch.allclose(whole(DistanceRows.of_space(space, c=c)), expected, atol=1e-6)
 
 
-def test_euclidean_and_cosine_distances(noise):
-    vectors = noise(9, 4)
-    euclidean = (vectors[:, None] - vectors[None, :]).norm(dim=2)
-    assert torch.allclose(whole(DistanceRows.of_euclidean(vectors)), euclidean)
-    cosine = 1 - torch.cosine_similarity(vectors[:, None], vectors[None, :], dim=2)
-    assert torch.allclose(whole(DistanceRows.of_cosine(vectors)), cosine, atol=1e-12)
-
-
 @pytest.mark.parametrize('chunk', [1, 2, 9, 50])
 def test_chunk_does_not_change_distances(noise, chunk):
     distances = DistanceRows.of_space(noise(9, 4), c=1.0)
@@ -62,8 +54,6 @@ def test_distances_that_cannot_be_are_refused():
         whole(DistanceRows.of_matrix(torch.tensor([[0.0, -0.1], [0.1, 0.0]])))
     with pytest.raises(MetricError, match='coordinates: 1 of 4'):
         DistanceRows.of_space(torch.tensor([[0.0, math.inf], [1.0, 0.0]]), c=1.0)
-    with pytest.raises(MetricError, match='no direction'):
-        DistanceRows.of_cosine(torch.zeros(2, 2))
     with pytest.raises(MetricError, match='chunk must be at least 1'):
         whole(DistanceRows.of_matrix(torch.zeros(2, 2)), chunk=0)
 

@@ -77,15 +77,6 @@ def test_neighbours_are_the_pairs_at_distance_one(naics_tree):
     assert torch.equal(result[order], expected)
 
 
-def test_rooted_tree_puts_the_root_above_the_sectors(small_tree):
-    rooted = small_tree.rooted()
-    assert torch.equal(rooted.tree_distance[1:, 1:], small_tree.tree_distance)
-    assert torch.equal(rooted.tree_distance[0, 1:].long(), small_tree.level - 1)
-    assert torch.equal(rooted.tree_distance, Tree.from_parents(rooted.parent).tree_distance)
-    assert rooted.level.tolist() == [1, *small_tree.level.tolist()]
-    assert not bool((rooted.sector[1:] == rooted.sector[0]).any())
-
-
 @pytest.mark.parametrize('parent', [[0], [-1, 2, -1], [-2]])
 def test_parent_out_of_order_is_refused(parent):
     with pytest.raises(MetricError, match='earlier position'):
