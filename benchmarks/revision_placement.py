@@ -51,10 +51,9 @@ def placements(
     trained = one.carried(known.supervised.double()).bool() & ~new
     ridge = by_ridge(by_text, start, level, trained, known.ridge)
     text = torch.where(new[:, None], by_text, start)
-    came_from = log0(
-        classification_points(AFTER, known.taxonomy.codes, exp0(known.tangents, c=c), c, one.links),
-        c=c,
-    )
+    points = exp0(known.tangents, c=c).numpy()
+    placed = classification_points(AFTER, known.taxonomy.codes, points, c, one.links)
+    came_from = log0(torch.from_numpy(placed), c=c)
 
     def at_radius(table: Tensor) -> Tensor:
         return at_level_radius(torch.where(new[:, None], table, start), level, trained)

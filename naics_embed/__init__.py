@@ -56,5 +56,12 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that the package itself loads at once."""
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        try:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            from naics_embed.optional import TORCH, torch_is_missing
+
+            if error.name not in TORCH:
+                raise
+            raise torch_is_missing(name, error.name) from error
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -22,6 +22,7 @@ LAYERS = {
     'value_checks': 1,
     'sqlite_address': 1,
     'home': 1,
+    'optional': 1,
     'tabular': 2,
     'taxonomy': 1,
     'geometry': 1,

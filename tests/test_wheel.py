@@ -163,11 +163,11 @@ def test_the_new_environment_has_its_own_library(environment, tmp_path):
     assert checked.returncode == 0, checked.stdout
 
 
-def test_what_training_needs_is_not_installed(environment, tmp_path):
+def test_neither_torch_nor_what_training_needs_is_installed(environment, tmp_path):
     done = run(*PIP, environment.parent, 'list', '--format', 'json', cwd=tmp_path)
     names = {row['name'].lower() for row in json.loads(done.stdout)}
-    assert {'naics-embed', 'torch', 'transformers'} <= names
-    assert not names & {'prefect', 'mlflow', 'lightning', 'peft', 'geoopt'}
+    assert {'naics-embed', 'numpy', 'polars', 'tokenizers'} <= names
+    assert not names & {'torch', 'transformers', 'prefect', 'mlflow', 'lightning', 'peft', 'geoopt'}
 
 
 def test_a_search(elsewhere, bundle_path):

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 
 from naics_embed.assessment.answered import Answered, AtLevel, answer_labelled
 from naics_embed.assessment.confusions import Confusion, DoubtfulRow, confusions, doubtful_rows
@@ -22,7 +21,7 @@ from naics_embed.assessment.estimates import (
 from naics_embed.errors import UserError
 from naics_embed.learning.groups import group_texts
 from naics_embed.learning.labelled import LabelledTexts
-from naics_embed.metrics.calibration import expected_calibration_error
+from naics_embed.metrics.calibration_error import binned_error
 from naics_embed.search.coder import CONFIDENCE, Coder
 from naics_embed.taxonomy import LEAF_LEVEL, LEVELS, canonical_code
 
@@ -227,17 +226,14 @@ def _level(answered: Answered, level: int, groups: np.ndarray) -> LevelResult:
     def estimate(values: np.ndarray) -> Estimate:
         return share(values[known], weights[known], groups[known])
 
-    error = expected_calibration_error(
-        torch.from_numpy(np.minimum(at.confidence[known], 1.0)),
-        torch.from_numpy(at.right[known]),
-        bins=BINS,
-        weights=torch.from_numpy(weights[known]),
+    error = binned_error(
+        np.minimum(at.confidence[known], 1.0), at.right[known], bins=BINS, weights=weights[known]
     )
     return LevelResult(
         level,
         {k: estimate(at.rank <= k) for k in TOP},
         estimate(1.0 / np.maximum(at.rank, 1)),
-        float(error),
+        error,
         _mean(at.confidence, weights, known),
     )
 

@@ -16,14 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 
 from naics_embed.artifacts import atomic_file
 from naics_embed.atlas.ordering import circular_order
-from naics_embed.atlas.widths import fitted_angles
 from naics_embed.config.atlas import AtlasConfig
 from naics_embed.errors import ConfigError
-from naics_embed.geometry import lorentz
+from naics_embed.geometry.arrays import exp0, pairwise_distance
 from naics_embed.taxonomy import Taxonomy
 
 
@@ -47,22 +45,29 @@ def disk_layout(
         )
     if not np.isfinite(tangents).all():
         raise ConfigError('tangents contain NaN or infinite values; train the table again')
-    unit = torch.from_numpy(tangents.astype(np.float64)) * math.sqrt(curvature)
-    points = lorentz.exp0(unit, c=1.0)
-    distances = lorentz.pairwise_distance(points, points, c=1.0).numpy()
-    radius = settings.stretch * unit.norm(dim=-1).numpy()
+    unit = tangents.astype(np.float64) * math.sqrt(curvature)
+    points = exp0(unit, 1.0)
+    distances = pairwise_distance(points, points, 1.0)
+    radius = settings.stretch * np.linalg.norm(unit, axis=-1)
     first, last = _spans(taxonomy, circular_order(taxonomy, distances))
-    angle = fitted_angles(
-        torch.from_numpy(first),
-        torch.from_numpy(last),
-        len(taxonomy.leaves),
-        radius,
-        settings.stretch * distances,
-        steps=settings.steps,
-        sample=settings.sample,
-        rate=settings.rate,
-        seed=settings.seed,
-    ).numpy()
+    leaves = len(taxonomy.leaves)
+    if settings.steps == 0:
+        angle = math.pi * (first + last) / leaves
+    else:
+        # A service that draws a map without fitting it needs no torch.
+        from naics_embed.atlas.widths import fitted_angles
+
+        angle = fitted_angles(
+            first,
+            last,
+            leaves,
+            radius,
+            settings.stretch * distances,
+            steps=settings.steps,
+            sample=settings.sample,
+            rate=settings.rate,
+            seed=settings.seed,
+        )
     return np.tanh(radius / 2)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from string import Template
 
 import numpy as np
-import torch
 
 from naics_embed.artifacts import atomic_file
 from naics_embed.atlas.palette import OTHER, SECTOR_COLOURS
 from naics_embed.atlas.words import NO_WORDS, KnownWords, known_words
 from naics_embed.bundle.storage import Bundle
 from naics_embed.errors import ArtifactError
-from naics_embed.geometry import lorentz
+from naics_embed.geometry.arrays import exp0, pairwise_distance
 from naics_embed.taxonomy import Taxonomy, official_code
 
 STATIC = Path(str(files('naics_embed.atlas') / 'static'))
@@ -153,13 +152,14 @@ def _stretch(drawn: np.ndarray, table: np.ndarray) -> float:
 
 def _nearest(taxonomy: Taxonomy, tangents: np.ndarray, curvature: float) -> list[list[int]]:
     """Return for each code the nearest others of its level, by the table's own distances."""
-    points = lorentz.exp0(torch.from_numpy(tangents.astype(np.float64)), c=curvature)
+    points = exp0(tangents.astype(np.float64), curvature)
     nearest: list[list[int]] = [[] for _ in taxonomy.codes]
     for level in np.unique(taxonomy.level):
         nodes = taxonomy.at_level(int(level))
-        among = points[torch.from_numpy(nodes)]
-        far = lorentz.pairwise_distance(among, among, c=curvature).fill_diagonal_(torch.inf)
-        order = far.argsort(dim=1, stable=True)[:, : min(NEAR, len(nodes) - 1)].numpy()
+        among = points[nodes]
+        far = pairwise_distance(among, among, curvature)
+        np.fill_diagonal(far, np.inf)
+        order = far.argsort(axis=1, kind='stable')[:, : min(NEAR, len(nodes) - 1)]
         for node, others in zip(nodes, nodes[order], strict=True):
             nearest[int(node)] = others.tolist()
     return nearest

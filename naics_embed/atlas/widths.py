@@ -18,8 +18,8 @@ FLOOR = 1e-12
 
 
 def fitted_angles(
-    first: Tensor,
-    last: Tensor,
+    first: np.ndarray,
+    last: np.ndarray,
     leaves: int,
     radius: np.ndarray,
     targets: np.ndarray,
@@ -28,10 +28,8 @@ def fitted_angles(
     sample: int,
     rate: float,
     seed: int,
-) -> Tensor:
+) -> np.ndarray:
     """Return the middle of each code's span of the circle, float64 ``(n,)`` in radians.
-
-    Without steps, leaves share the circle evenly.
 
     Args:
         first: int64 ``(n,)``, position on the circle of a code's first leaf.
@@ -45,6 +43,7 @@ def fitted_angles(
         seed: of the draws.
     """
     generator = torch.Generator().manual_seed(seed)
+    starts, ends = torch.from_numpy(first), torch.from_numpy(last)
     radii = torch.from_numpy(radius)
     target_distances = torch.from_numpy(targets)
     logits = torch.zeros(leaves, dtype=torch.float64, requires_grad=True)
@@ -52,13 +51,13 @@ def fitted_angles(
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, max(steps, 1))
     for _ in range(steps):
         rows = torch.randperm(len(radii), generator=generator)[:sample]
-        angle = _middles(logits, first, last)
+        angle = _middles(logits, starts, ends)
         far = polar_distance(radii[rows, None], angle[rows, None], radii, angle)
         optimiser.zero_grad()
         (far - target_distances[rows]).square().mean().backward()
         optimiser.step()
         schedule.step()
-    return _middles(logits.detach(), first, last)
+    return _middles(logits.detach(), starts, ends).numpy()
 
 
 def polar_distance(r: Tensor, a: Tensor, s: Tensor, b: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ from naics_embed.cli.streams import write_every_character
 from naics_embed.disk import disk_error
 from naics_embed.errors import UserError
 from naics_embed.home import home_error
+from naics_embed.optional import TORCH, torch_is_missing
 
 EXIT_USER_ERROR = 2
 RENAMED_OPTIONS = {
@@ -173,6 +174,10 @@ def main() -> None:
         app()
     except UserError as error:
         _end(error)
+    except ModuleNotFoundError as error:
+        if error.name not in TORCH:
+            raise
+        _end(torch_is_missing('this command', error.name))
     except RuntimeError as error:
         no_home = home_error(error)
         if no_home is None:

@@ -8,12 +8,15 @@ from pathlib import Path
 from naics_embed.config.model import BackboneConfig
 from naics_embed.doctor.finding import Finding, fail, ok, size_text, warn
 from naics_embed.errors import SourceError
+from naics_embed.optional import INSTALL, is_installed
 
 OFFLINE_WORDS = ('1', 'true', 'yes', 'on')
 
 
 def check_device() -> Finding:
     """Say which device trains."""
+    if not is_installed('torch'):
+        return ok('device', f'no torch, so texts are encoded by numpy; to train: {INSTALL}')
     import torch
 
     if torch.cuda.is_available():
@@ -31,6 +34,8 @@ def check_device() -> Finding:
 
 def check_threads(environment: Mapping[str, str], cores: int | None = None) -> Finding:
     """Compare the number of threads of torch with the number of cores."""
+    if not is_installed('torch'):
+        return ok('threads', 'no torch')
     import torch
 
     here = cores or len(os.sched_getaffinity(0))
@@ -49,6 +54,8 @@ def check_threads(environment: Mapping[str, str], cores: int | None = None) -> F
 
 def check_processor(root: Path) -> Finding:
     """Say in which number format the encoder is fastest, by its self-test."""
+    if not is_installed('torch'):
+        return ok('encoder', 'float32 by numpy')
     from naics_embed.text.inference.processor import self_test
 
     test = self_test(root, keep=False)
@@ -64,6 +71,8 @@ def check_backbone(backbone: BackboneConfig, environment: Mapping[str, str]) -> 
     state = 'the hub is off (HF_HUB_OFFLINE)' if offline else 'the hub may be asked'
     if _in_hub_cache(backbone):
         return ok('backbone', f'{backbone.name} is in the hub cache; {state}')
+    if not is_installed('torch'):
+        return ok('backbone', 'no torch, so none is needed')
     from naics_embed.text.backbone import PACKAGED_MODELS, locate_backbone
 
     package = PACKAGED_MODELS.get(backbone.name)

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from naics_embed.bundle.storage import coordinate_names
 from naics_embed.classifications.names import EDITIONS
 from naics_embed.errors import CodeError, UserError
 from naics_embed.estimators.base import CoordinateTransformer
 from naics_embed.estimators.columns import is_missing
-from naics_embed.geometry.lorentz import centroid, log0
+from naics_embed.geometry.arrays import centroid, log0
 from naics_embed.search.code_table import CodeTable
 from naics_embed.search.code_values import (
     ANCESTOR,
@@ -95,7 +94,7 @@ class NaicsCoordinates(CoordinateTransformer):
         self.dim_ = table.bundle.space.dim
         self.axes_ = coordinate_names(self.dim_)
         self._tangents = table.tangents
-        self._points, self._curvature = table.points, table.curvature
+        self._points, self._curvature = table.point_array, table.curvature
         self._reader = CodeReader(
             table.taxonomy.codes,
             vintage=self.vintage,
@@ -142,9 +141,8 @@ class NaicsCoordinates(CoordinateTransformer):
         if len(rows) == 1:
             return self._tangents[rows[0]]
         if rows:
-            weights = torch.tensor(resolution.weights, dtype=torch.float64)
-            mean = centroid(self._points[rows], weights, c=self._curvature)
-            return log0(mean, c=self._curvature).numpy()
+            weights = np.array(resolution.weights, dtype=np.float64)
+            return log0(centroid(self._points[rows], weights, self._curvature), self._curvature)
         origin = resolution.kind == MISSING and self.missing == 'origin'
         return np.full(self.dim_, 0.0 if origin else np.nan)
 

@@ -9,7 +9,7 @@ from naics_embed.bundle.storage import coordinate_names
 from naics_embed.errors import UserError
 from naics_embed.estimators.base import CoordinateTransformer
 from naics_embed.estimators.columns import is_missing
-from naics_embed.geometry.lorentz import log0
+from naics_embed.geometry.arrays import log0
 from naics_embed.search.searcher import Searcher, text_fault
 
 
@@ -65,6 +65,6 @@ class NaicsTextEncoder(CoordinateTransformer):
             if not is_missing(value):
                 rows.append(at)
                 texts.append(str(value))
-        points = self._searcher.encode(texts)
-        result[rows] = log0(points, c=self._searcher.space.curvature).numpy()
+        points = self._searcher.place(texts)
+        result[rows] = log0(points, self._searcher.space.curvature)
         return result

@@ -1,9 +1,9 @@
 """Calibration of a confidence."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from naics_embed.metrics.calibration_error import binned_error
 from naics_embed.metrics.selective import (
     accuracy_at_coverage,
     area_under_risk,
@@ -39,19 +39,15 @@ def expected_calibration_error(
     confidence, correct = checked_answers(confidence, correct)
     if not (float(confidence.min()) >= 0 and float(confidence.max()) <= 1):
         raise MetricError('confidence must lie between 0 and 1')
-    # Computed as scikit-learn does: another rounding moves answers on the border of two bins.
-    edges = np.linspace(0, 1, bins + 1)
-    if equal_mass:
-        edges = np.percentile(confidence.numpy(), edges * 100)
-    bin_of = torch.from_numpy(np.searchsorted(edges[1:-1], confidence.numpy()))
-    each = correct - confidence
-    total = float(len(confidence))
     if weights is not None:
         check_length('weights', weights, len(confidence))
-        each = each * weights.to(torch.float64)
-        total = float(weights.sum())
-    gap = torch.zeros(bins, dtype=torch.float64).index_add_(0, bin_of, each)
-    return float(gap.abs().sum()) / total
+    return binned_error(
+        confidence.numpy(),
+        correct.numpy(),
+        bins=bins,
+        equal_mass=equal_mass,
+        weights=None if weights is None else weights.to(torch.float64).numpy(),
+    )
 
 
 def confidence_metrics(

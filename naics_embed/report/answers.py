@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-import torch
 
-from naics_embed.metrics.selective import RiskCoverage, risk_coverage
-from naics_embed.report.contents import CodeTable
 from naics_embed.taxonomy import LEVELS
+
+if TYPE_CHECKING:
+    from naics_embed.metrics.selective import RiskCoverage
+    from naics_embed.report.contents import CodeTable
 
 LEAF = LEVELS[-1]
 NORMAL_95 = 1.959964
@@ -102,15 +104,19 @@ def wilson(fraction: float, count: int) -> tuple[float, float]:
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
-def selective(answers: pl.DataFrame, level: int = LEAF) -> RiskCoverage:
+def selective(answers: pl.DataFrame, level: int = LEAF) -> 'RiskCoverage':
     """Return the error of the most confident answers by coverage."""
+    import torch
+
+    from naics_embed.metrics.selective import risk_coverage
+
     return risk_coverage(
         torch.from_numpy(answers[f'confidence_{level}'].to_numpy().copy()),
         torch.from_numpy(answers[f'right_{level}'].to_numpy().copy()),
     )
 
 
-def confusion(answers: pl.DataFrame, table: CodeTable) -> Confusion:
+def confusion(answers: pl.DataFrame, table: 'CodeTable') -> Confusion:
     """Count right sector by answered sector."""
     taxonomy = table.taxonomy
     sectors = taxonomy.at_level(LEVELS[0])
@@ -124,7 +130,7 @@ def confusion(answers: pl.DataFrame, table: CodeTable) -> Confusion:
     return Confusion([taxonomy.codes[sector] for sector in sectors], counts)
 
 
-def worst_errors(answers: pl.DataFrame, table: CodeTable, count: int) -> list[dict]:
+def worst_errors(answers: pl.DataFrame, table: 'CodeTable', count: int) -> list[dict]:
     """Return the most confident wrong answers, in words."""
     wrong = answers.filter(~pl.col(f'right_{LEAF}'))
     taxonomy = table.taxonomy

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
 
-from naics_embed.report.shape import StepDistances
 from naics_embed.report.svg import Plot, Scale, element, label, limits, number, picture
+
+if TYPE_CHECKING:
+    from naics_embed.report.shape import StepDistances
 
 WIDE, NARROW, TALL, LOW = 520, 340, 260, 150
 BAR = (320, 34)
@@ -139,7 +142,7 @@ def _shade(plot: Plot, shade: tuple[float, float, str] | None) -> list[Markup]:
     ]
 
 
-def steps(by_step: Sequence[StepDistances], scale: float, words: str) -> Markup:
+def steps(by_step: Sequence['StepDistances'], scale: float, words: str) -> Markup:
     """Draw the geodesic distance by tree distance: 5–95 %, the middle half, the median."""
     size = (WIDE, TALL)
     greatest = max(step.quantiles[-1] for step in by_step)

@@ -2,19 +2,22 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from naics_embed.metrics.selective import RiskCoverage
-from naics_embed.report.answers import Bin
 from naics_embed.report.charts import NARROW, TALL, WIDE, Series
 from naics_embed.report.svg import Plot, element, label, picture
+
+if TYPE_CHECKING:
+    from naics_embed.metrics.selective import RiskCoverage
+    from naics_embed.report.answers import Bin
 
 FEW = 20
 """Answers below which a fraction says little; such bins are drawn hollow."""
 
 
-def reliability_chart(bins: Sequence[Bin], colour: int, words: str) -> Markup:
+def reliability_chart(bins: Sequence['Bin'], colour: int, words: str) -> Markup:
     """Draw accuracy against confidence, with 95 % intervals, above how many answers."""
     size = (NARROW, 300)
     plot = Plot.of(*size, (0.0, 1.0), (0.0, 1.0), bottom=90)
@@ -51,7 +54,7 @@ def reliability_chart(bins: Sequence[Bin], colour: int, words: str) -> Markup:
     return picture(*size, words, *drawn)
 
 
-def risk_chart(curves: Sequence[tuple[str, int, RiskCoverage]], words: str) -> Markup:
+def risk_chart(curves: Sequence[tuple[str, int, 'RiskCoverage']], words: str) -> Markup:
     """Draw the error of the most confident answers by coverage, and that of a perfect order."""
     series, ideals = [], []
     for name, colour, curve in curves:

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from naics_embed.classifications.classification import Classification, ClassificationCode
 from naics_embed.classifications.concordance import concordance
 from naics_embed.classifications.names import EDITIONS, classification_name
 from naics_embed.classifications.vintages import vintage_of
 from naics_embed.errors import CodeError, UserError
-from naics_embed.geometry.lorentz import pairwise_distance
+from naics_embed.geometry.arrays import pairwise_distance
 from naics_embed.search.classification_points import classification_points
 from naics_embed.search.code_table import CodeTable
 
@@ -64,9 +63,9 @@ class AcrossTable:
     def __init__(self, table: CodeTable) -> None:
         self.table = table
         self.label = EDITIONS[vintage_of(table.taxonomy.codes)].label
-        self._points: dict[str, Tensor] = {}
+        self._points: dict[str, np.ndarray] = {}
 
-    def points(self, classification: object) -> Tensor:
+    def points(self, classification: object) -> np.ndarray:
         """Return the points of a classification, float64 ``(codes, dim)``; NaN where there is none.
 
         Raises:
@@ -76,7 +75,7 @@ class AcrossTable:
         if name not in self._points:
             table = self.table
             self._points[name] = classification_points(
-                name, table.taxonomy.codes, table.points, table.curvature
+                name, table.taxonomy.codes, table.point_array, table.curvature
             )
         return self._points[name]
 
@@ -150,15 +149,14 @@ class AcrossTable:
         self, one: Classification, position: int, other: Classification, rows: np.ndarray
     ) -> np.ndarray:
         point = self.points(one.name)[position : position + 1]
-        if point.isnan().any():
+        if np.isnan(point).any():
             raise CodeError(
                 f'{one.codes[position]} of {one.label} has no counterpart in {self.label}'
             )
-        points = self.points(other.name)[rows.tolist()]
-        known = ~points.isnan().any(dim=1).numpy()
+        points = self.points(other.name)[rows]
+        known = ~np.isnan(points).any(axis=1)
         result = np.full(len(rows), np.nan)
-        found = pairwise_distance(point, points[known.tolist()], c=self.table.curvature)
-        result[known] = found[0].numpy()
+        result[known] = pairwise_distance(point, points[known], self.table.curvature)[0]
         return result
 
     def _level(self, one: Classification, position: int, other: Classification) -> int:

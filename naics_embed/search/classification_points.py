@@ -3,23 +3,21 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from naics_embed.classifications.classification import Classification
 from naics_embed.classifications.concordance import Concordance, concordance
 from naics_embed.classifications.vintages import vintage_of
 from naics_embed.errors import CodeError
-from naics_embed.geometry.lorentz import centroid
+from naics_embed.geometry.arrays import centroid
 
 
 def classification_points(
     name: str,
     codes: Sequence[str],
-    points: Tensor,
+    points: np.ndarray,
     curvature: float,
     links: Concordance | None = None,
-) -> Tensor:
+) -> np.ndarray:
     """Return a point for each code of a classification.
 
     It is the Lorentz centroid (Law et al., ICML 2019) of the points of its counterparts in the
@@ -43,7 +41,7 @@ def classification_points(
         if name == own:
             return points[[rows[code] for code in tree.codes]]
         links = concordance(name, own)
-    result = torch.full((len(tree), points.shape[1]), torch.nan, dtype=torch.float64)
+    result = np.full((len(tree), points.shape[1]), np.nan)
     for position, code in enumerate(tree.codes):
         try:
             found = {one: part for one, part in links.fractions(code).items() if one in rows}
@@ -51,9 +49,9 @@ def classification_points(
             continue
         if found:
             members = points[[rows[one] for one in found]]
-            weights = torch.tensor(list(found.values()), dtype=torch.float64)
+            weights = np.array(list(found.values()))
             result[position] = (
-                members[0] if len(found) == 1 else centroid(members, weights, c=curvature)
+                members[0] if len(found) == 1 else centroid(members, weights, curvature)
             )
     return result
 

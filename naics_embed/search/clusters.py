@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 
 from naics_embed.errors import UserError
-from naics_embed.geometry.lorentz import pairwise_distance
+from naics_embed.geometry.arrays import pairwise_distance
+from naics_embed.optional import need_torch
 from naics_embed.search.code_table import CodeTable
 
 AGGLOMERATIVE = 'agglomerative'
@@ -30,6 +31,7 @@ def cluster_codes(
         columns ``code``, ``title``, ``cluster`` (0 … k − 1, in the order of their first code).
 
     Raises:
+        MissingPackageError: k-means needs torch, which is not installed.
         UserError: the method is unknown, the level has no codes, or k is out of range.
     """
     rows = table.taxonomy.at_level(level)
@@ -39,19 +41,24 @@ def cluster_codes(
         raise UserError(f'k must be from 1 to the {len(rows)} codes of {level} digits, not {k}')
     if method not in METHODS:
         raise UserError(f'method must be one of {", ".join(METHODS)}, not {method}')
-    points = table.points[rows.tolist()]
     if method == KMEANS:
+        need_torch('k-means of codes')
         from naics_embed.geometry.kmeans import lorentz_kmeans
 
         clusters = lorentz_kmeans(
-            points, k, c=table.curvature, seed=seed, iterations=KMEANS_ITERATIONS
+            table.points[rows.tolist()],
+            k,
+            c=table.curvature,
+            seed=seed,
+            iterations=KMEANS_ITERATIONS,
         )
         labels = clusters.label.numpy()
     else:
         from scipy.cluster.hierarchy import cut_tree, linkage
         from scipy.spatial.distance import squareform
 
-        distances = pairwise_distance(points, points, c=table.curvature).numpy()
+        points = table.point_array[rows]
+        distances = pairwise_distance(points, points, table.curvature)
         np.fill_diagonal(distances, 0.0)
         tree = linkage(squareform((distances + distances.T) / 2, checks=False), 'average')
         labels = cut_tree(tree, n_clusters=k)[:, 0]

@@ -12,6 +12,8 @@ import polars as pl
 from naics_embed.bundle.in_use import bundle_in_use
 from naics_embed.bundle.storage import CODER, Bundle, coordinate_names
 from naics_embed.errors import ArtifactError, UserError
+from naics_embed.geometry.arrays import centroid, exp0, log0, pairwise_distance
+from naics_embed.optional import need_torch
 from naics_embed.search.code_lookup import position_of
 from naics_embed.search.code_texts import CodeTexts, read_code_texts
 from naics_embed.search.likeness import TEXT, TREE, check_way, mean_texts, ranks
@@ -275,21 +277,21 @@ class CodeTable:
         values = np.array(list(weights.values()), dtype=np.float64)
         if not np.isfinite(values).all() or (values < 0).any() or not (values > 0).any():
             raise UserError('weights must be finite and not negative, and one of them positive')
-        import torch
+        mean = centroid(self.point_array[rows], values, self.curvature)
+        return log0(mean, self.curvature)
 
-        from naics_embed.geometry.lorentz import centroid, log0
-
-        mean = centroid(self.points[rows], torch.from_numpy(values), c=self.curvature)
-        return log0(mean, c=self.curvature).numpy()
+    @cached_property
+    def point_array(self) -> np.ndarray:
+        """Space parts of the points of the codes, float64 ``(n, dim)``."""
+        return exp0(self.tangents, self.curvature)
 
     @cached_property
     def points(self) -> 'Tensor':
-        """Space parts of the points of the codes, float64 ``(n, dim)``."""
+        """`point_array` as a tensor of torch, for `naics_embed.geometry`."""
+        need_torch('a table of tensors')
         import torch
 
-        from naics_embed.geometry.lorentz import exp0
-
-        return exp0(torch.from_numpy(self.tangents.copy()), c=self.curvature)
+        return torch.from_numpy(self.point_array.copy())
 
     @property
     def has_redirections(self) -> bool:
@@ -328,13 +330,8 @@ class CodeTable:
         return None if level == ROOT_LEVEL else int(self.taxonomy.ancestors[a, level - 2])
 
     def _distances(self, code: int, others: np.ndarray) -> np.ndarray:
-        import torch
-
-        from naics_embed.geometry.lorentz import pairwise_distance
-
-        rows = torch.from_numpy(others)
-        point = self.points[code : code + 1]
-        return pairwise_distance(point, self.points[rows], c=self.curvature)[0].numpy()
+        point = self.point_array[code : code + 1]
+        return np.asarray(pairwise_distance(point, self.point_array[others], self.curvature)[0])
 
     @cached_property
     def _mean_texts(self) -> np.ndarray:

@@ -18,6 +18,7 @@ from naics_embed.errors import UserError
 from naics_embed.evidence.company_names import TradeWords
 from naics_embed.evidence.population import Population, PopulationSettings
 from naics_embed.evidence.reliability import PriorCode
+from naics_embed.optional import need_torch
 from naics_embed.questions.ask import Questioner
 from naics_embed.questions.question import Question, Reply, answered, chosen_option
 from naics_embed.questions.settings import QuestionSettings
@@ -82,6 +83,10 @@ class Coder:
     def encoder(self) -> 'PairedEncoder':
         """The trained and the frozen encoder; the first use imports torch."""
         return self._parts.encoder
+
+    def embed(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return unit embeddings by the trained and by the frozen encoder, twice float32."""
+        return self._parts.embed(texts)
 
     @property
     def starter(self) -> bool:
@@ -323,6 +328,7 @@ class Coder:
             the coder of the new bundle, and what has changed, an
             `naics_embed.learning.outcome.Outcome`.
         """
+        need_torch('learning from labels')
         # Learning is built on the coder, so it is looked up when it is asked for.
         function = importlib.import_module('naics_embed.learning.learn').learn
         learned: tuple[Coder, Any] = function(self, texts, codes, out=out, **options)

@@ -1,9 +1,12 @@
 """What a coder is made of, read from a bundle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from naics_embed.bundle.promotion import artifact_root
 from naics_embed.bundle.storage import CODER, HEAD
@@ -12,8 +15,9 @@ from naics_embed.evidence.conformal import Conformal
 from naics_embed.evidence.fusion import Fusion
 from naics_embed.evidence.known_texts import KnownTexts
 from naics_embed.evidence.source_gate import Adaptation
+from naics_embed.optional import is_installed, need_torch
 from naics_embed.search.scoring import FUSED
-from naics_embed.search.searcher import Searcher
+from naics_embed.search.searcher import BATCH_TOKENS, Searcher
 from naics_embed.search.storage import CODER_FILES, CONFORMAL, FROZEN, read_evidence
 from naics_embed.taxonomy import LEAF_LEVEL
 from naics_embed.text.inference.light import LightEncoder, torch_is_needed
@@ -49,8 +53,10 @@ class CoderParts:
 
         Raises:
             ArtifactError: a file is damaged.
+            MissingPackageError: torch is not installed.
             UserError: the encoder has no such precision.
         """
+        need_torch(f'the encoder of {self.searcher.bundle.path}')
         from naics_embed.text.inference.frozen import read_frozen
         from naics_embed.text.inference.packed import encoder_pair
         from naics_embed.text.inference.processor import self_test
@@ -81,6 +87,33 @@ class CoderParts:
             r_max=bundle.space.r_max,
         )
 
+    def embed(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return unit embeddings by the trained and by the frozen transformer.
+
+        By numpy for a few texts, and where torch is not installed.
+
+        Returns:
+            twice float32 ``(len(texts), width)``.
+        """
+        light = None if torch_is_needed(len(texts)) else self.light
+        if light is not None:
+            return light.embed(texts)
+        trained, frozen = self.encoder.embed(texts, BATCH_TOKENS)
+        return trained.numpy(), frozen.numpy()
+
+    def place(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return points by the trained and embeddings by the frozen transformer.
+
+        Returns:
+            float64 ``(len(texts), dim)`` and float32 ``(len(texts), width)``.
+        """
+        light = None if torch_is_needed(len(texts)) else self.light
+        if light is not None:
+            trained, frozen = light.embed(texts)
+            return light.points(trained), frozen
+        embeddings, of_frozen = self.encoder.embed(texts, BATCH_TOKENS)
+        return self.searcher.points_of(embeddings).numpy(), of_frozen.numpy()
+
     def read_encoder(self) -> None:
         """Read the encoder of the first answers, whose faults are then reported at once."""
         if torch_is_needed(1) or self.light is None:
@@ -93,7 +126,10 @@ def read_parts(path: Path | str | None, *, verify: bool, precision: str) -> Code
         raise UserError(
             f'precision must be one of {", ".join((*PRECISIONS, AUTO))}, not {precision!r}'
         )
+    if precision == AUTO and not is_installed('torch'):
+        precision = FLOAT32
     if precision != FLOAT32:
+        need_torch(f'precision {precision}')
         from naics_embed.text.inference.processor import self_test
 
         precision = self_test(artifact_root()).chosen(precision)

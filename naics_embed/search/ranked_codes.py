@@ -7,12 +7,12 @@ import numpy as np
 from naics_embed.classifications.classification import Classification
 from naics_embed.classifications.concordance import Concordance, concordance
 from naics_embed.classifications.vintages import vintage_of
+from naics_embed.geometry.arrays import pairwise_distance
+from naics_embed.search.classification_points import classification_points
 from naics_embed.search.code_levels import CodeLevels, Ranked
 from naics_embed.search.options import check_k_and_level
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from naics_embed.search.searcher import Searcher
 
 
@@ -29,7 +29,7 @@ class RankedCodes:
         classification: str,
         levels: CodeLevels,
         matrix: np.ndarray,
-        points: 'Tensor',
+        points: np.ndarray,
         curvature: float,
     ) -> None:
         """Use `of_classification`.
@@ -69,10 +69,8 @@ class RankedCodes:
         own = {code: row for row, code in enumerate(links.codes)}
         order = [own[code] for code in searcher.codes if code in own]
         ancestors = {level: tree.ancestors[leaves, i] for i, level in enumerate(tree.levels)}
-        from naics_embed.search.classification_points import classification_points
-
         points = classification_points(
-            name, searcher.codes, searcher.points, searcher.space.curvature
+            name, searcher.codes, searcher.point_array, searcher.space.curvature
         )
         official = [tree.official(code) for code in tree.codes]
         texts = (tree.codes, official, tree.titles, tree.level)
@@ -89,12 +87,7 @@ class RankedCodes:
 
     def distances(self, points: np.ndarray) -> np.ndarray:
         """Return geodesic distances ``(q, codes)`` of texts with points ``(q, dim)``."""
-        import torch
-
-        from naics_embed.geometry.lorentz import pairwise_distance
-
-        of_texts = torch.from_numpy(points)
-        return pairwise_distance(of_texts, self._points, c=self._curvature).numpy()
+        return pairwise_distance(points, self._points, self._curvature)
 
     def ranked(
         self,

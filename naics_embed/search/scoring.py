@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +9,7 @@ import numpy as np
 from naics_embed.evidence.gates import gate_values
 from naics_embed.evidence.known_texts import COLUMNS, NEAREST, KnownTexts
 from naics_embed.search.exact import ExactTexts
-from naics_embed.search.searcher import BATCH_TOKENS
 from naics_embed.taxonomy import LEAF_LEVEL
-from naics_embed.text.inference.light import distances, exp0, torch_is_needed
 
 if TYPE_CHECKING:
     from naics_embed.evidence.population import Population
@@ -73,10 +70,10 @@ class Scorer:
         for start in range(0, len(texts), CHUNK):
             at = start % ENCODED
             if at == 0:
-                points, frozen = self._encoded(texts[start : start + ENCODED])
+                points, frozen = self._parts.place(texts[start : start + ENCODED])
             part = texts[start : start + CHUNK]
             of_part, embeddings = points[at : at + CHUNK], frozen[at : at + CHUNK]
-            far = self._distances(of_part)
+            far = self.searcher.distances(of_part)
             scores, gates = leaf_scores(far[:, self._leaves], part, embeddings, self.evidence)
             log_prior = None
             if self.adaptation is not None:
@@ -89,31 +86,6 @@ class Scorer:
             self._exact.decide(part, p)
             familiarity = scores[..., FUSED.index(NEAREST)].max(axis=1)
             yield Scored(far, embeddings, scores, familiarity, p, gates, of_part)
-
-    def _encoded(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return points by the trained and embeddings by the frozen encoder."""
-        light = None if torch_is_needed(len(texts)) else self._parts.light
-        if light is not None:
-            trained, frozen = light.embed(texts)
-            return light.points(trained), frozen
-        embeddings, of_frozen = self._parts.encoder.embed(texts, BATCH_TOKENS)
-        return self.searcher.points_of(embeddings).numpy(), of_frozen.numpy()
-
-    def _distances(self, points: np.ndarray) -> np.ndarray:
-        curvature = self.searcher.space.curvature
-        if not torch_is_needed(len(points)):
-            return distances(points, self._code_points, curvature)
-        import torch
-
-        from naics_embed.geometry.lorentz import pairwise_distance
-
-        far = pairwise_distance(torch.from_numpy(points), self.searcher.points, c=curvature)
-        return far.numpy()
-
-    @cached_property
-    def _code_points(self) -> np.ndarray:
-        space = self.searcher.space
-        return exp0(self.searcher.bundle.tangents(), space.curvature)
 
 
 def leaf_scores(

@@ -13,9 +13,12 @@ from tokenizers import Tokenizer
 from naics_embed.bundle.in_use import bundle_in_use
 from naics_embed.bundle.storage import HEAD, Bundle, Space
 from naics_embed.errors import UserError
+from naics_embed.geometry import arrays
+from naics_embed.optional import need_torch
 from naics_embed.search.options import check_k_and_level as check_k_and_level
 from naics_embed.search.options import is_whole as is_whole
 from naics_embed.taxonomy import LEAF_LEVEL
+from naics_embed.text.inference.light import LightEncoder, torch_is_needed
 from naics_embed.text.tokens import load_tokenizer
 
 if TYPE_CHECKING:
@@ -87,14 +90,37 @@ class Searcher:
 
     @cached_property
     def backbone(self) -> 'Transformer':
-        """The trained transformer."""
+        """The trained transformer, on torch."""
+        need_torch(f'the encoder of {self.bundle.path}')
         from naics_embed.text.inference.bert import load_encoder
 
         return load_encoder(self.bundle.encoder)
 
     @cached_property
-    def points(self) -> 'Tensor':
+    def light(self) -> LightEncoder | None:
+        """The trained transformer on numpy; None where it is none of this kind.
+
+        Raises:
+            ArtifactError: a file is damaged.
+        """
+        return LightEncoder.read(
+            self.bundle.encoder,
+            None,
+            self.bundle.encoder / HEAD,
+            self.tokenizer,
+            curvature=self.space.curvature,
+            r_max=self.space.r_max,
+        )
+
+    @cached_property
+    def point_array(self) -> np.ndarray:
         """Space parts of the points of all codes, float64 ``(codes, dim)``."""
+        return arrays.exp0(self.bundle.tangents(), self.space.curvature)
+
+    @cached_property
+    def points(self) -> 'Tensor':
+        """`point_array` as a tensor of torch, for `naics_embed.geometry`."""
+        need_torch('a table of tensors')
         import torch
 
         from naics_embed.geometry.lorentz import exp0
@@ -109,14 +135,18 @@ class Searcher:
         return LorentzHead.load(path, c=self.space.curvature, r_max=self.space.r_max)
 
     def encode(self, texts: Sequence[str]) -> 'Tensor':
-        """Return the points of texts, space parts float64 ``(len(texts), dim)``.
+        """Return the points of texts by torch, space parts float64 ``(len(texts), dim)``.
+
+        `place` gives the same as an array, with torch and without it.
 
         Raises:
+            MissingPackageError: torch is not installed.
             UserError: a text is empty, no string or no Unicode; the message names its position.
         """
         if isinstance(texts, str):
             raise UserError('give a list of texts, not a single string')
         check_texts(texts)
+        need_torch('Searcher.encode')
         import torch
 
         from naics_embed.text.inference.corpus import place_texts
@@ -126,6 +156,18 @@ class Searcher:
         return place_texts(
             texts, self.tokenizer, self.backbone, self._head, batch_tokens=BATCH_TOKENS
         )
+
+    def place(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the points of texts, space parts float64 ``(len(texts), dim)``.
+
+        Raises:
+            UserError: as `encode`.
+        """
+        light = None if torch_is_needed(len(texts)) else self.light
+        if light is None:
+            return self.encode(texts).numpy()
+        check_texts(texts)
+        return light.points(light.embed(texts)[0])
 
     def points_of(self, embeddings: 'Tensor') -> 'Tensor':
         """Return the points of unit embeddings ``(q, width)`` by the bundle's transformer."""
@@ -147,17 +189,15 @@ class Searcher:
             UserError: a text is empty, or k or level is out of range.
         """
         check_k_and_level(k, level)
-        import torch
-
-        from naics_embed.geometry.lorentz import pairwise_distance
-
-        candidates = torch.from_numpy(np.flatnonzero(self.level == level))
-        distances = pairwise_distance(
-            self.encode(texts), self.points[candidates], c=self.space.curvature
-        )
-        probabilities = torch.softmax(-self.space.temperature * distances, dim=-1)
+        if isinstance(texts, str):
+            raise UserError('give a list of texts, not a single string')
+        candidates = np.flatnonzero(self.level == level)
+        distances = self.distances(self.place(texts), candidates)
+        logits = -self.space.temperature * distances
+        probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        probabilities /= probabilities.sum(axis=-1, keepdims=True)
         # A stable sort gives equal distances the order of the codes.
-        order = distances.argsort(dim=-1, stable=True)[:, :k]
+        order = distances.argsort(axis=-1, kind='stable')[:, :k]
         return [
             [
                 self._hit(int(candidates[column]), float(row[column]), float(chances[column]))
@@ -165,6 +205,23 @@ class Searcher:
             ]
             for best, row, chances in zip(order, distances, probabilities, strict=True)
         ]
+
+    def distances(self, points: np.ndarray, codes: np.ndarray | None = None) -> np.ndarray:
+        """Return geodesic distances of points ``(q, dim)`` from codes, float64 ``(q, codes)``.
+
+        Args:
+            points: space parts, float64.
+            codes: int ``(codes,)``, rows of them; all where None.
+        """
+        if not torch_is_needed(len(points)):
+            of_codes = self.point_array if codes is None else self.point_array[codes]
+            return arrays.pairwise_distance(points, of_codes, self.space.curvature)
+        import torch
+
+        from naics_embed.geometry.lorentz import pairwise_distance
+
+        of = self.points if codes is None else self.points[torch.from_numpy(codes)]
+        return pairwise_distance(torch.from_numpy(points), of, c=self.space.curvature).numpy()
 
     def _hit(self, code: int, distance: float, probability: float) -> Hit:
         return Hit(

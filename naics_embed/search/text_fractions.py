@@ -5,13 +5,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from naics_embed.classifications.classification import Classification
 from naics_embed.classifications.concordance import concordance
 from naics_embed.classifications.fraction_rules import EQUAL, TEXT
 from naics_embed.classifications.names import EDITIONS, NAICS2022
-from naics_embed.geometry.lorentz import pairwise_distance
+from naics_embed.geometry.arrays import pairwise_distance
 
 if TYPE_CHECKING:
     from naics_embed.search.coder import Coder
@@ -64,7 +63,7 @@ class TextParts:
         }
 
         def embed(texts: list[str]) -> np.ndarray:
-            return coder.encoder.embed(texts, 1024)[1].numpy()
+            return coder.embed(texts)[1]
 
         return cls(embed, lambda a, b: SHARPNESS * (a @ b.T), known)
 
@@ -73,11 +72,10 @@ class TextParts:
         """Return the rule by geodesic distances of titles, by the trained encoder."""
 
         def embed(texts: list[str]) -> np.ndarray:
-            return searcher.encode(texts).numpy()
+            return searcher.place(texts)
 
         def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-            points = torch.from_numpy(a), torch.from_numpy(b)
-            far = pairwise_distance(*points, c=searcher.space.curvature).numpy()
+            far = pairwise_distance(a, b, searcher.space.curvature)
             return -searcher.space.temperature * far
 
         return cls(embed, similarity)

@@ -6,7 +6,6 @@ from naics_embed.search import coder as coding
 from naics_embed.search.card import path_of
 from naics_embed.search.code_table import CodeTable
 from naics_embed.search.cues import Words, cues, deciding_words
-from naics_embed.search.searcher import BATCH_TOKENS
 from naics_embed.service import answers
 from naics_embed.taxonomy import LEAF_LEVEL
 
@@ -47,14 +46,14 @@ def compare_codes(
         if text is not None:
             first_cues, second_cues = cues(coder, [text], columns[0], columns[1], len(text))
             of_text = (_telling(first_cues), _telling(second_cues))
-    embedding = None if text is None else coder.encoder.embed([text], BATCH_TOKENS)[1][0]
+    embedding = None if text is None else coder.embed([text])[1][0]
     sides = []
     for at, end in enumerate(ends):
         evidence = None
         if text is not None and embedding is not None and end.level == LEAF_LEVEL:
             known = coder.evidence
             evidence = coding.Evidence(
-                tuple(known.nearest_texts(embedding.numpy(), columns[at], TEXTS)),
+                tuple(known.nearest_texts(embedding, columns[at], TEXTS)),
                 tuple(known.matching_terms(text, columns[at], WORDS)),
             )
         sides.append(

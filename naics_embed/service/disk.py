@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from naics_embed.atlas.layout import disk_layout
 from naics_embed.config.atlas import AtlasConfig
-from naics_embed.geometry.lorentz import centroid
-from naics_embed.geometry.models import from_poincare, to_poincare
+from naics_embed.geometry.arrays import centroid, from_poincare, to_poincare
 from naics_embed.search.code_table import CodeTable
 
 CURVATURE = 1.0
@@ -26,7 +23,7 @@ class CodeDisk:
     """
 
     points: np.ndarray
-    lifted: Tensor
+    lifted: np.ndarray
 
     @classmethod
     def of(cls, table: CodeTable, stretch: float) -> 'CodeDisk':
@@ -50,7 +47,7 @@ class CodeDisk:
             rows = table.taxonomy.indices(table.bundle.codes()['code'].to_list())
             points = np.empty_like(stored)
             points[rows] = stored
-        return cls(points, from_poincare(torch.from_numpy(points), c=CURVATURE))
+        return cls(points, from_poincare(points, CURVATURE))
 
     def centre(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return the Lorentz centroid of weighted codes, as a point of the disk, float64 ``(2,)``.
@@ -59,5 +56,5 @@ class CodeDisk:
             rows: int ``(k,)``, the codes.
             weights: float ``(k,)``, not negative.
         """
-        middle = centroid(self.lifted[rows], torch.from_numpy(weights), c=CURVATURE)
-        return to_poincare(middle, c=CURVATURE).numpy()
+        middle = centroid(self.lifted[rows], weights, CURVATURE)
+        return to_poincare(middle, CURVATURE)

@@ -13,9 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import torch
-
 from naics_embed.errors import UserError
+from naics_embed.service.torch_threads import use_threads
 
 T = TypeVar('T')
 
@@ -69,9 +68,7 @@ class WorkerPool:
         self.timeout_s = timeout_s
         self.most = most
         self._free = threading.BoundedSemaphore(self.workers + queue)
-        self._executor = ThreadPoolExecutor(
-            self.workers, 'naics-model', torch.set_num_threads, (threads,)
-        )
+        self._executor = ThreadPoolExecutor(self.workers, 'naics-model', use_threads, (threads,))
         self._waiting: deque[_Call] = deque()
         self._lock = threading.Lock()
 

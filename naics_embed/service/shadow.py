@@ -6,14 +6,13 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import torch
-
 from naics_embed.classifications.names import NAICS2022
 from naics_embed.config.operation import ShadowConfig
 from naics_embed.service import answers
 from naics_embed.service.engine import Engine
 from naics_embed.service.extras import Wanted
 from naics_embed.service.metrics import Metrics
+from naics_embed.service.torch_threads import use_threads
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class Shadow:
         self.engine = engine
         self.config = config
         self.metrics = metrics
-        self._executor = ThreadPoolExecutor(1, 'naics-shadow', torch.set_num_threads, (threads,))
+        self._executor = ThreadPoolExecutor(1, 'naics-shadow', use_threads, (threads,))
         self._free = threading.BoundedSemaphore(config.queue)
 
     def offer(

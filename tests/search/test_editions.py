@@ -1,5 +1,6 @@
 """Tables of another vintage of NAICS than 2022: their own codes, and those of others."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -56,11 +57,12 @@ def test_a_column_of_2022_is_translated_to_a_table_of_2017():
 
 
 def test_points_of_a_table_of_2017(points):
+    points = points.numpy()
     own = classification_points('naics2017', CODES, points, 1.0)
-    assert torch.equal(own, points)
+    np.testing.assert_array_equal(own, points)
     later = classification_points('naics2022', CODES, points, 1.0)
     tree = Classification.load('naics2022')
-    assert not later.isnan().any()
-    assert torch.equal(later[tree.index('541511')], points[CODES.index('541511')])
+    assert not np.isnan(later).any()
+    np.testing.assert_array_equal(later[tree.index('541511')], points[CODES.index('541511')])
     named = classification_points('naics2022', CODES, points, 1.0, Concordance(2022, 2017))
-    torch.testing.assert_close(later, named)
+    np.testing.assert_allclose(later, named)

@@ -27,7 +27,7 @@ def place(tmp_path, monkeypatch):
         write_tiny_bundle(out, encoder, coder=True)
         change_manifest(out, starter=True)
 
-    monkeypatch.setattr(cache, 'build_starter', build)
+    monkeypatch.setattr('naics_embed.starter.build.build_starter', build)
     return tmp_path, built, encoder
 
 

@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from naics_embed.errors import UserError
 from naics_embed.search.bulk import code_file, open_job
 from naics_embed.service.engine import Engine
@@ -25,6 +23,7 @@ from naics_embed.service.jobs.record import (
 )
 from naics_embed.service.jobs.store import JobStore
 from naics_embed.service.running import Service
+from naics_embed.service.torch_threads import use_threads
 from naics_embed.tabular.counting import rows_about
 
 log = logging.getLogger(__name__)
@@ -61,9 +60,7 @@ class JobRunner:
             deployment = Deployment(self.config.deployment)
         self.deployment = deployment
         self._stopping = threading.Event()
-        self._local = ThreadPoolExecutor(
-            1, 'naics-jobs', torch.set_num_threads, (service.config.threads,)
-        )
+        self._local = ThreadPoolExecutor(1, 'naics-jobs', use_threads, (service.config.threads,))
         self._remote = ThreadPoolExecutor(REMOTE, 'naics-runs')
         self._expired = time.monotonic()
 

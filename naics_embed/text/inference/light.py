@@ -1,13 +1,12 @@
-"""Encoding of a few texts by numpy alone, for processes that end with their first answers.
+"""Encoding of texts by numpy alone, without torch.
 
-Importing torch takes longer than such an answer. This module reads the same files and computes the
-same points and embeddings, text by text, in float32; many texts are faster with torch.
+Importing torch takes longer than a first answer, and a process that only searches need not have it.
+This module reads the same files and computes the same points and embeddings in float32; many texts
+are faster with torch.
 """
 
 import math
-import sys
-from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from naics_embed.errors import ArtifactError
+from naics_embed.geometry.arrays import exp0
+from naics_embed.optional import is_installed, is_loaded
 from naics_embed.text.inference.bert_config import SAME, WEIGHTS_FILE, BertConfig
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 LIGHT_TEXTS = 16
 """Most texts of a call that is worth no import of torch."""
+
+BATCH_TOKENS = 1024
+"""Most tokens computed at a time: the output of a layer for them stays in the cache of a core."""
 
 ERF_NUMERATOR = (
     -2.72614225801306e-10,
@@ -77,7 +81,7 @@ class LightEncoder:
     def read(
         cls,
         encoder: Path,
-        frozen: Path,
+        frozen: Path | None,
         head: Path,
         tokenizer: 'Tokenizer',
         *,
@@ -88,7 +92,8 @@ class LightEncoder:
 
         Args:
             encoder: folder of the trained transformer.
-            frozen: file of the weights in which the frozen one differs.
+            frozen: file of the weights in which the frozen one differs; None for the trained one
+                alone.
             head: file of the head.
             tokenizer: of both.
             curvature: c of the space.
@@ -103,7 +108,7 @@ class LightEncoder:
         try:
             trained, changed, of_head = (
                 {name: value.astype(np.float32, copy=False) for name, value in load_file(p).items()}
-                for p in (encoder / WEIGHTS_FILE, frozen, head)
+                for p in (encoder / WEIGHTS_FILE, frozen or head, head)
             )
         except SafetensorError as error:
             raise ArtifactError(
@@ -113,17 +118,25 @@ class LightEncoder:
             trained
         ):
             return None
-        origin: Weights = trained if set(changed) == {SAME} else {**trained, **changed}
+        same = frozen is None or set(changed) == {SAME}
+        origin: Weights = trained if same else {**trained, **changed}
         return cls(config, tokenizer, trained, origin, of_head, curvature=curvature, r_max=r_max)
 
     def embed(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return unit embeddings by both transformers, twice float32 ``(len(texts), width)``."""
-        pairs = [
-            self._pair(np.array(encoding.ids))
-            for encoding in self.tokenizer.encode_batch_fast(list(texts))
-        ]
-        trained, frozen = zip(*pairs, strict=True)
-        return np.stack(trained), np.stack(frozen)
+        """Return unit embeddings by both transformers, twice float32 ``(len(texts), width)``.
+
+        Each distinct text is encoded once, together with others of its length in tokens.
+        """
+        distinct = list(dict.fromkeys(texts))
+        encoded = [one.ids for one in self.tokenizer.encode_batch_fast(distinct)]
+        width = self.config.hidden_size
+        trained, frozen = (np.empty((len(distinct), width), dtype=np.float32) for _ in range(2))
+        for rows in _batches([len(ids) for ids in encoded]):
+            ids = np.array([encoded[row] for row in rows])
+            trained[rows], frozen[rows] = self._pair(ids)
+        at = {text: row for row, text in enumerate(distinct)}
+        order = [at[text] for text in texts]
+        return trained[order], frozen[order]
 
     def points(self, embeddings: np.ndarray) -> np.ndarray:
         """Return points of embeddings by the trained transformer, float64 ``(q, dim)``."""
@@ -137,7 +150,7 @@ class LightEncoder:
         return exp0((bound * free).astype(np.float64), self.curvature)
 
     def _pair(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return both embeddings of a text, through the layers that are the same once."""
+        """``(texts, tokens)`` → both embeddings, through the layers that are the same once."""
         trained = other = self._embedded(self.trained, ids)
         apart = self.frozen is not self.trained
         if apart and not self._shares('embeddings.'):
@@ -151,8 +164,8 @@ class LightEncoder:
                 other = trained
             else:
                 other = self._layer(self.frozen, prefix, before if one else other)
-        pooled = _unit(trained.mean(0))
-        return pooled, pooled if other is trained else _unit(other.mean(0))
+        pooled = _unit(trained.mean(1))
+        return pooled, pooled if other is trained else _unit(other.mean(1))
 
     def _shares(self, prefix: str) -> bool:
         return all(
@@ -164,23 +177,23 @@ class LightEncoder:
     def _embedded(self, weights: Weights, ids: np.ndarray) -> np.ndarray:
         hidden = weights['embeddings.word_embeddings.weight'][ids]
         hidden = hidden + weights['embeddings.token_type_embeddings.weight'][0]
-        hidden += weights['embeddings.position_embeddings.weight'][: len(ids)]
+        hidden += weights['embeddings.position_embeddings.weight'][: ids.shape[1]]
         return self._normed(weights, 'embeddings.LayerNorm', hidden)
 
     def _layer(self, weights: Weights, prefix: str, hidden: np.ndarray) -> np.ndarray:
-        """``(tokens, width)`` → the same."""
+        """``(texts, tokens, width)`` → the same."""
         heads = self.config.num_attention_heads
         query, key, value = (
             _linear(weights, f'{prefix}attention.self.{name}', hidden)
-            .reshape(len(hidden), heads, -1)
-            .transpose(1, 0, 2)
+            .reshape(*hidden.shape[:2], heads, -1)
+            .transpose(0, 2, 1, 3)
             for name in ('query', 'key', 'value')
         )
-        logits = query @ key.transpose(0, 2, 1) / np.float32(math.sqrt(query.shape[-1]))
+        logits = query @ key.transpose(0, 1, 3, 2) / np.float32(math.sqrt(query.shape[-1]))
         logits -= logits.max(-1, keepdims=True)
         np.exp(logits, out=logits)
         logits /= logits.sum(-1, keepdims=True)
-        attended = (logits @ value).transpose(1, 0, 2).reshape(hidden.shape)
+        attended = (logits @ value).transpose(0, 2, 1, 3).reshape(hidden.shape)
         output = _linear(weights, f'{prefix}attention.output.dense', attended)
         hidden = self._normed(weights, f'{prefix}attention.output.LayerNorm', output + hidden)
         wide = gelu(_linear(weights, f'{prefix}intermediate.dense', hidden))
@@ -195,7 +208,7 @@ class LightEncoder:
 
 def torch_is_needed(texts: int) -> bool:
     """Whether so many texts are encoded with torch: it is imported already, or pays for itself."""
-    return 'torch' in sys.modules or (texts > LIGHT_TEXTS and find_spec('torch') is not None)
+    return is_loaded('torch') or (texts > LIGHT_TEXTS and is_installed('torch'))
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
@@ -207,32 +220,10 @@ def gelu(x: np.ndarray) -> np.ndarray:
     return half
 
 
-def exp0(tangents: np.ndarray, c: float) -> np.ndarray:
-    """Return what `geometry.lorentz.exp0` does, float64 ``(q, dim)``."""
-    length = math.sqrt(c) * np.linalg.norm(tangents, axis=-1, keepdims=True)
-    safe = np.where(length > 0, length, 1)
-    return np.asarray(np.where(length > 0, np.sinh(safe) / safe, 1) * tangents)
-
-
-def distances(points: np.ndarray, codes: np.ndarray, c: float) -> np.ndarray:
-    """Return geodesic distances of all pairs, float64 ``(q, n)``.
-
-    By one inner product for each: exact to 1e-5 where points all but coincide, and to 1e-9 where
-    they are farther apart than siblings are. `geometry.lorentz.pairwise_distance` is exact.
-    """
-    x, y = math.sqrt(c) * points, math.sqrt(c) * codes
-    above_x, above_y = _height(x), _height(y)
-    u = (above_x[:, None] * (1 + above_y) + above_y - x @ y.T) / 2
-    return np.asarray(2 * np.arcsinh(np.sqrt(np.maximum(u, 0))) / math.sqrt(c))
-
-
-def _height(x: np.ndarray) -> np.ndarray:
-    square = np.square(x).sum(-1)
-    return np.asarray(square / (1 + np.sqrt(1 + square)))
-
-
 def _linear(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
-    return np.asarray(x @ weights[f'{name}.weight'].T + weights[f'{name}.bias'])
+    # As one matrix: numpy multiplies a stack of them one after the other.
+    flat = x.reshape(-1, x.shape[-1]) @ weights[f'{name}.weight'].T + weights[f'{name}.bias']
+    return np.asarray(flat.reshape(*x.shape[:-1], -1))
 
 
 def _polynomial(coefficients: Sequence[float], x: np.ndarray) -> np.ndarray:
@@ -244,4 +235,14 @@ def _polynomial(coefficients: Sequence[float], x: np.ndarray) -> np.ndarray:
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
-    return np.asarray(x / np.linalg.norm(x))
+    return np.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True))
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield rows of texts of one length, of at most `BATCH_TOKENS` together or one text."""
+    by_length: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(row)
+    for length, rows in sorted(by_length.items()):
+        size = max(1, BATCH_TOKENS // length)
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))
