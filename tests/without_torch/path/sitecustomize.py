@@ -1,18 +1,21 @@
-"""Hides torch and transformers from an interpreter, as where they are not installed.
+"""Hides packages from an interpreter, as where they are not installed.
+
+``HIDDEN_PACKAGES`` names them, apart by blanks.
 
 Python imports this module by itself at the start of a process whose PYTHONPATH has its folder.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-HIDDEN = ('torch', 'transformers')
+HIDDEN = frozenset(os.environ.get('HIDDEN_PACKAGES', '').split())
 
 
-class WithoutTorch(PathFinder):
-    """The finder of installed packages, less two of them."""
+class WithoutSome(PathFinder):
+    """The finder of installed packages, less the hidden ones."""
 
     @classmethod
     def find_spec(
@@ -24,4 +27,4 @@ class WithoutTorch(PathFinder):
         return super().find_spec(fullname, path, target)
 
 
-sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutTorch
+sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutSome
