@@ -26,7 +26,7 @@ from naics_embed.taxonomy import LEAF_LEVEL
 
 BINS = 15
 COARSE = 0.2
-"""Share of prior codes that are cut to four digits."""
+"""Fraction of prior codes that are cut to four digits."""
 
 
 def simulated(

@@ -1,7 +1,7 @@
 """What one question brings, with an oracle that chooses the option that holds the right code.
 
 The least gain is chosen on the validation texts of the bundle, so that a question is asked on a
-share of them, and then used on every other set as it is.
+fraction of them, and then used on every other set as it is.
 
     python -m benchmarks.questions --bundle BUNDLE --queries QUERIES --file FILE --leave-out note=…
 
@@ -51,7 +51,7 @@ class Asked:
         return float(np.where(self.gains >= least_gain, self.after, self.before).mean())
 
     def share(self, least_gain: float) -> float:
-        """Return the share of texts that are asked."""
+        """Return the fraction of texts that are asked."""
         return float((self.gains >= least_gain).mean())
 
 
@@ -81,7 +81,7 @@ def ask_all(coder: Coder, texts: Sequence[str], labels: np.ndarray) -> Asked:
 
 
 def least_gain_of(asked: Asked, share: float) -> float:
-    """Return the least gain with which at most a share of the texts is asked."""
+    """Return the least gain with which at most a fraction of the texts is asked."""
     ordered = np.sort(asked.gains)[::-1]
     return float(np.nextafter(ordered[int(share * len(ordered))], 1.0))
 

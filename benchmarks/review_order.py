@@ -33,7 +33,7 @@ from naics_embed.search.coder import Coder
 
 log = logging.getLogger(__name__)
 MEASURED = 0.4
-"""Share of the groups that measure."""
+"""Fraction of the groups that measure."""
 
 
 def split_groups(groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +86,7 @@ def audit_draws(
         coder: codes the texts.
         labelled: texts with their codes.
         threshold: least confidence of a text that is coded automatically.
-        fraction: share of those texts that is drawn.
+        fraction: fraction of those texts that is drawn.
         draws: how often.
     """
     p = coder.probabilities(labelled.texts)

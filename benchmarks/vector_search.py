@@ -2,7 +2,7 @@
 
 Vector databases know Euclidean distance and inner products, not the geodesic distance. The known
 texts of a bundle are indexed by their tangent coordinates at the origin; for each query the index
-gives candidates, which are ranked again by geodesic distance. Recall@10 is the share of the ten
+gives candidates, which are ranked again by geodesic distance. Recall@10 is the fraction of the ten
 nearest texts of an exact search that are found. Beside it: the points themselves (time and space
 part) with the inner product, which is monotone in the geodesic distance. The index is USearch's, a
 graph (HNSW) as most vector databases have one; it is no dependency of the project:
@@ -66,7 +66,7 @@ def rescored(
 
 
 def recall(found: np.ndarray, exact: np.ndarray) -> float:
-    """Return the mean share of the exact neighbours that were found."""
+    """Return the mean fraction of the exact neighbours that were found."""
     shares = [
         len(set(a) & set(b)) / len(b) for a, b in zip(found.tolist(), exact.tolist(), strict=True)
     ]

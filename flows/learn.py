@@ -50,7 +50,7 @@ def learn(
         remove: names of sources to take out.
         table: directory of the bundle to start from; the promoted one where None.
         vintage: of the codes: 2012, 2017, 2022, or ``auto``, which finds out.
-        max_unknown: largest share of rows whose code may be unknown.
+        max_unknown: largest fraction of rows whose code may be unknown.
         sheet: of workbooks; the first one where None.
         promote: whether a bundle that is better is put in use.
         margin: largest loss of accuracy on the texts of the bundle itself.

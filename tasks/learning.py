@@ -49,7 +49,7 @@ class LabelFiles:
         names: of the sources, one each.
         columns: of all files.
         vintage: of the codes.
-        max_unknown: largest share of rows whose code may be unknown.
+        max_unknown: largest fraction of rows whose code may be unknown.
         sheet: of workbooks; the first one where None.
         private: whether no text is kept or logged.
         store: address of the store of the batches; None where no source is a batch.

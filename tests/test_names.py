@@ -39,7 +39,10 @@ ALLOWED = {
 }
 """Files that name the old words on purpose."""
 TEXTS = ('*.py', '*.md', '*.html', '*.yaml', '*.js')
-FOLDERS = ('naics_embed', 'tasks', 'flows', 'docs', 'configs', 'deployments', 'docker')
+FOLDERS = (
+    *('naics_embed', 'tasks', 'flows', 'docs', 'configs', 'deployments', 'docker'),
+    *('benchmarks', 'tests'),
+)
 
 
 def options() -> dict[str, set[str]]:

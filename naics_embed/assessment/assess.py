@@ -42,7 +42,7 @@ class LevelResult:
 
     Attributes:
         level: digits.
-        top: k → share of texts whose right code is among the first k.
+        top: k → fraction of texts whose right code is among the first k.
         mrr: mean reciprocal rank of the right code.
         ece: expected calibration error of the best code.
         confidence: mean probability of the best code.
@@ -82,17 +82,17 @@ class Assessment:
         translated: texts whose code is of an earlier vintage.
         several: of them, those whose code became several, each of which is right.
         levels: by digits.
-        baselines: name → share of texts whose six-digit code it finds.
+        baselines: name → fraction of texts whose six-digit code it finds.
         slices: ``known``, ``sector``, ``confidence``, ``words``, ``familiarity`` → parts of the
             texts.
         reliability: mean confidence, accuracy and texts of bins of the confidence.
         target: accuracy wanted of what is coded automatically.
         automation: the lowest threshold that reaches it; None where none does.
-        automation_accuracy: share of the texts above it that is right; the choice of the threshold
-            by the same texts is not part of its interval.
+        automation_accuracy: fraction of the texts above it that is right; the choice of the
+            threshold by the same texts is not part of its interval.
         curve: thresholds, the highest first.
-        confident: share of the confident codes that are right, at any level.
-        confident_coverage: share of texts that get one.
+        confident: fraction of the confident codes that are right, at any level.
+        confident_coverage: fraction of texts that get one.
         confident_digits: mean digits of those.
         confusions: pairs of codes most often confused.
         doubtful: rows whose code looks wrong.

@@ -58,7 +58,7 @@ class Audit:
         left_out: reason → rows that could not be used.
         examples: reason → some of them.
         translated: texts whose code is of an earlier vintage.
-        wrong: expected share of wrong codes.
+        wrong: expected fraction of wrong codes.
         wrong_exposure: the same, where each text weighs as much as its exposure.
         exposure: in all, weighted; the weighted number of texts without a column of exposures.
         expected_loss: the part of it that is expected to have a wrong code.

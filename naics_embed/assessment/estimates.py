@@ -57,7 +57,7 @@ def share(
 
 
 def _wilson(mean: float, count: int, texts: int) -> Estimate:
-    """Return the interval of Wilson (1927) for a share of independent clusters."""
+    """Return the interval of Wilson (1927) for a fraction of independent clusters."""
     centre = (mean + Z**2 / (2 * count)) / (1 + Z**2 / count)
     half = Z / (1 + Z**2 / count) * np.sqrt(mean * (1 - mean) / count + Z**2 / (4 * count**2))
     return Estimate(mean, max(0.0, float(centre - half)), min(1.0, float(centre + half)), texts)
@@ -69,8 +69,8 @@ class Automation:
 
     Attributes:
         threshold: least confidence of a text that is coded automatically.
-        share: weighted share of those texts.
-        accuracy: weighted share of them that is right.
+        share: weighted fraction of those texts.
+        accuracy: weighted fraction of them that is right.
     """
 
     threshold: float
@@ -104,7 +104,7 @@ def at_target(curve: Sequence[Automation], target: float) -> Automation | None:
 def expected_share(
     probability: np.ndarray, weights: np.ndarray, groups: Sequence[Hashable] | np.ndarray
 ) -> Estimate:
-    """Estimate the share of events from the probability of each.
+    """Estimate the fraction of events from the probability of each.
 
     Beside the variance between clusters, as in `share`, there is that of the events themselves,
     ``p (1 − p)``; within a cluster these are taken to occur together, which is the worst case, as

@@ -129,7 +129,7 @@ def _checks(result: Assessment, leaf: LevelResult) -> list[dict[str, str]]:
         {
             'status': 'missed' if point is None else 'met',
             'name': f'Coded automatically at {result.target:.0%}',
-            'against': 'share of the texts; the others are left for people',
+            'against': 'fraction of the texts; the others are left for people',
             'value': '–' if point is None else f'{point.share:.1%}',
         }
     )
@@ -157,7 +157,7 @@ def _curve(result: Assessment) -> Markup:
     """Draw the accuracy of what is coded automatically by its share."""
     points = [(point.share, point.accuracy) for point in result.curve]
     low, high = limits([result.target, *(accuracy for _, accuracy in points)])
-    across = 'share of texts coded automatically'
+    across = 'fraction of texts coded automatically'
     return charts.lines(
         [
             charts.Series('accuracy', points, 0, dots=False),

@@ -95,7 +95,7 @@ def audit_lines(result: Any, exposure_column: str | None) -> list[str]:
     """Return an audit as lines for a terminal."""
     lines = [
         f'{result.texts:,} texts in {result.groups:,} groups',
-        f'expected share of wrong codes: {_interval(result.wrong)}',
+        f'expected fraction of wrong codes: {_interval(result.wrong)}',
     ]
     if exposure_column is not None:
         lines.append(

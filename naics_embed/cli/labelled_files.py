@@ -17,7 +17,9 @@ WeightColumn = Annotated[str | None, typer.Option(help='A column of weights of t
 Vintage = Annotated[
     str, typer.Option(help='Of the codes: 2012, 2017, 2022, or auto, which finds out.')
 ]
-MaxUnknown = Annotated[float, typer.Option(help='Largest share of rows whose code may be unknown.')]
+MaxUnknown = Annotated[
+    float, typer.Option(help='Largest fraction of rows whose code may be unknown.')
+]
 Sheet = Annotated[str | None, typer.Option(help='Of a workbook; the first by default.')]
 AsJson = Annotated[bool, typer.Option('--json', help='Print JSON.')]
 
@@ -51,7 +53,7 @@ def read_labels(
         source: the file, or ``review:NAME`` for the decisions of a batch of the review.
         names: columns of texts, codes, groups and weights.
         vintage: of the codes.
-        max_unknown: largest share of rows whose code may be unknown.
+        max_unknown: largest fraction of rows whose code may be unknown.
         sheet: of a workbook.
         bundle: whose codes these are.
     """

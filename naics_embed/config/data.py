@@ -78,7 +78,7 @@ class LabelledConfig:
         code_column: the column of codes.
         group_column: a column that is the same for texts of one firm; null where there is none.
         vintage: of the codes: auto, 2012, 2017 or 2022.
-        max_unknown: largest share of rows of a file whose code may be unknown.
+        max_unknown: largest fraction of rows of a file whose code may be unknown.
     """
 
     files: tuple[str, ...]

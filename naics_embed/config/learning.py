@@ -15,10 +15,10 @@ class LearnSettings:
         linear_iterations: L-BFGS iterations of the classifier.
         prior_smoothing: labels that the expectation from the level above counts for, at each level
             of the prior of codes.
-        noise: share of labels that are expected to be wrong.
+        noise: fraction of labels that are expected to be wrong.
         least_weight: weight of the least plausible label; 1 weighs all labels alike.
         half_share: labels at which the user's texts have half of their full share in the fit.
-        share: full share of the user's texts in the fit, the rest are the bundle's own.
+        share: full fraction of the user's texts in the fit, the rest are the bundle's own.
         fitted_texts: most texts of the user that fusion and calibration are fitted to.
         candidates: codes a text that take part in the fit of the fusion.
         penalty: penalty on the squared change of the standardised fusion weights.
@@ -27,8 +27,8 @@ class LearnSettings:
         prior_penalty: additional penalty on the weight of the prior for texts unlike the user's.
         iterations: L-BFGS iterations of the fusion.
         similarity: Jaccard similarity of words from which two texts count as duplicates.
-        repeated: rows that the expected share of right labels, 1 − ``noise``, counts for where the
-            reliability of a source is measured by texts that it has several times.
+        repeated: rows that the expected fraction of right labels, 1 − ``noise``, counts for where
+            the reliability of a source is measured by texts that it has several times.
         seed: seed of the folds and of the sample.
     """
 

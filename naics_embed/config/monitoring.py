@@ -14,7 +14,7 @@ class MonitoringConfig:
             and 0.25 a large one.
         alpha: probability of a false alarm of one window, over all that is compared in it.
         least_rows: rows below which a window is not judged.
-        bins: bins of numbers, with equal shares of the reference.
+        bins: bins of numbers, with equal fractions of the reference.
         least_expected: least expected rows of a bin; rarer codes are counted together.
         reference_rows: labelled texts of a bundle that are coded where no reference is given.
         audit_fraction: part of the automatic codes of the last window that the scheduled flow

@@ -28,7 +28,7 @@ class ReloadConfig:
     Attributes:
         watch_s: seconds between looks at what is promoted; null for none.
         self_test_texts: known texts that a new bundle must answer before it is used.
-        self_test_accuracy: least share of them that must get their own code.
+        self_test_accuracy: least fraction of them that must get their own code.
     """
 
     watch_s: float | None = 5.0
@@ -48,7 +48,7 @@ class ShadowConfig:
 
     Attributes:
         bundle: directory of the candidate; null for none.
-        fraction: share of requests that it answers too.
+        fraction: fraction of requests that it answers too.
         queue: requests that wait for it; more are left out.
     """
 

@@ -77,7 +77,7 @@ class NaicsClassifier(ClassifierMixin, BaseEstimator):
         return np.concatenate([np.empty((0, len(self.classes_))), *self._probabilities(texts)])
 
     def score(self, texts: Any, codes: Iterable[Any], sample_weight: Any = None) -> float:
-        """Return the share of texts whose most probable code is the given one."""
+        """Return the fraction of texts whose most probable code is the given one."""
         return float(super().score(texts, [str(code) for code in codes], sample_weight))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from naics_embed.taxonomy import Taxonomy
 
 
 def log_prior(counts: np.ndarray, ancestors: np.ndarray, smoothing: float) -> np.ndarray:
-    """Estimate the logarithm of the share of each leaf, smoothed down the tree.
+    """Estimate the logarithm of the fraction of each leaf, smoothed down the tree.
 
-    At each level, the share of a code within its parent is the posterior mean under a Dirichlet
-    prior whose mean is the share of its leaves (as in MacKay & Bauman Peto 1995): a code that no
+    At each level, the fraction of a code within its parent is the posterior mean under a Dirichlet
+    prior whose mean is the fraction of its leaves (as in MacKay & Bauman Peto 1995): a code that no
     label names gets more where labels name its neighbours.
 
     Args:

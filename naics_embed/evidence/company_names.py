@@ -19,7 +19,7 @@ LEAST_EVIDENCE = 0.8
 LEAST_SECTOR = 0.8
 """Probability of a sector from which a text is coded all the same."""
 ASSUMED = 8.0
-"""Occurrences for which the shares of the subsectors among all words count in those of a word."""
+"""Occurrences for which fractions of the subsectors among all words count in those of a word."""
 LEAST_WORDS = 50.0
 """Known words a leaf; from fewer it cannot be told which words name a trade."""
 COMMON = frozenset(

@@ -54,7 +54,7 @@ def without_styles(gates: np.ndarray) -> np.ndarray:
 
 
 def _capitals(text: str) -> float:
-    """Return the share of capitals among letters."""
+    """Return the fraction of capitals among letters."""
     if text.islower():
         return 0.0
     letters = sum(map(str.isalpha, text))

@@ -130,7 +130,7 @@ class KnownTexts:
         return np.moveaxis(scores, 0, -1)
 
     def unknown_share(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the share of the words of each text that no known text has, float64 ``(n,)``.
+        """Return the fraction of the words of each text that no known text has, float64 ``(n,)``.
 
         It is 0 for a text without words.
         """

@@ -12,7 +12,7 @@ class PopulationSettings:
     """How much the population counts.
 
     Attributes:
-        weight: exponent on the shares of codes, 0 … 1: below 1 as the texts of a file are seldom
+        weight: exponent on the fractions of codes, 0 … 1: below 1 as the texts of a file are seldom
             drawn from the whole population.
         smoothing: establishments, or what is counted, that the expectation counts for in each
             code with children.

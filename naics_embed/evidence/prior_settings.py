@@ -13,7 +13,7 @@ class PriorCodeSettings:
     """What is expected of prior codes before the rows of a file say more.
 
     Attributes:
-        right: share of codes that are right; a code of fewer than six digits is right where the
+        right: fraction of codes that are right; a code of fewer than six digits is right where the
             right code is below it.
         industry: share whose first five digits are right.
         group: share whose first four digits are right, and no more.

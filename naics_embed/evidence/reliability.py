@@ -35,11 +35,11 @@ class PriorCode:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Shares of prior codes by how near they are to the right code.
+    """Fractions of prior codes by how near they are to the right code.
 
     Attributes:
         shares: kind of prior codes → float64 ``(len(SHARES),)``.
-        default: shares of kinds of which nothing is known.
+        default: fractions of kinds of which nothing is known.
         rows: rows from which they were estimated.
     """
 
@@ -48,7 +48,7 @@ class Reliability:
     rows: int = 0
 
     def of(self, kind: str) -> np.ndarray:
-        """Return the shares of a kind of codes."""
+        """Return the fractions of a kind of codes."""
         return self.shares.get(kind, self.default)
 
 
@@ -86,7 +86,7 @@ class PriorEvidence:
         Args:
             probabilities: float64 ``(q, leaves)``, given the text.
             codes: prior code of each row.
-            reliability: shares of the prior codes.
+            reliability: fractions of the prior codes.
         """
         result = probabilities.copy()
         for row, code in enumerate(codes):
@@ -107,7 +107,7 @@ class PriorEvidence:
     ) -> Reliability:
         """Estimate the shares, by the maximum of their posterior.
 
-        The shares of the settings are the prior distribution, with their weight.
+        The fractions of the settings are the prior distribution, with their weight.
 
         Args:
             probabilities: float64 ``(q, leaves)``, given the text.
@@ -141,11 +141,11 @@ class PriorEvidence:
 def _maximise(
     density: np.ndarray, present: np.ndarray, default: np.ndarray, strength: float
 ) -> np.ndarray:
-    """Return the shares of a mixture whose components may be absent from a row.
+    """Return the fractions of a mixture whose components may be absent from a row.
 
     Args:
         density: ``(n, kinds)``, density of each component.
-        present: bool ``(n, kinds)``; the shares of a row are those of its components.
+        present: bool ``(n, kinds)``; the fractions of a row are those of its components.
         default: ``(kinds,)``, mean of the Dirichlet prior.
         strength: its observations.
     """

@@ -12,8 +12,8 @@ SURFACE = 4
 def surface(texts: Sequence[str]) -> np.ndarray:
     """Return features of how texts are written, float32 ``(n, SURFACE)``, each roughly within ±1.
 
-    They are the share of capitals among letters, of punctuation among characters (times 10), the
-    log of the count of words, and the share of digits (times 10).
+    They are the fraction of capitals among letters, of punctuation among characters (times 10), the
+    log of the count of words, and the fraction of digits (times 10).
     """
     features = np.zeros((len(texts), SURFACE), dtype=np.float32)
     for row, text in enumerate(texts):

@@ -238,7 +238,7 @@ class _Run:
         return penalties
 
     def _share(self) -> float:
-        """Return the share of the labelled texts in the fit."""
+        """Return the fraction of the labelled texts in the fit."""
         n = len(self.labelled)
         return self.settings.share * n / (n + self.settings.half_share)
 

@@ -125,7 +125,7 @@ def read_labelled(
         codes: canonical codes of the table of codes, all levels.
         vintage: of the codes, see `CodeReader`.
         reading: what the user says about the file.
-        max_unknown: largest share of rows whose code may be unknown.
+        max_unknown: largest fraction of rows whose code may be unknown.
 
     Raises:
         UserError: the file cannot be read, lacks a column, has a weight that is no positive number,
@@ -175,7 +175,7 @@ def label_texts(
         weights: weight of each text.
         faults: what is wrong with the shape of each row; None for nothing.
         vintage: of the codes.
-        max_unknown: largest share of texts whose code may be unknown.
+        max_unknown: largest fraction of texts whose code may be unknown.
         source: what errors name.
 
     Raises:

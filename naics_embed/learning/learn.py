@@ -42,7 +42,7 @@ def learn(
         private: whether no text is kept, only what scoring needs.
         out: directory of the new bundle; an existing bundle there is replaced.
         vintage: of the codes.
-        max_unknown: largest share of codes that may be unknown.
+        max_unknown: largest fraction of codes that may be unknown.
         settings: how; the defaults where None.
         progress: called with a line at each step.
 

@@ -17,10 +17,10 @@ def repeated_reliability(
     expected: float,
     strength: float,
 ) -> dict[str, float]:
-    """Return name of a source → share of its labels that hold for the same text again.
+    """Return name of a source → fraction of its labels that hold for the same text again.
 
-    For each row whose text its source has several times, the share of the other rows with this text
-    that have the same code; the mean over these rows is smoothed with what is expected.
+    For each row whose text its source has several times, the fraction of the other rows with this
+    text that have the same code; the mean over these rows is smoothed with what is expected.
 
     Args:
         texts: n texts.

@@ -36,8 +36,8 @@ class Window:
         start: of the window; None where the texts have no time.
         rows: texts.
         confidence: mean probability of the best code.
-        coded: share of texts whose best code passes the confidence.
-        unknown_words: mean share of words that no known text has.
+        coded: fraction of texts whose best code passes the confidence.
+        unknown_words: mean fraction of words that no known text has.
         familiarity: mean greatest cosine with a known text.
         drifts: quantity by quantity; none for a window of too few rows.
     """

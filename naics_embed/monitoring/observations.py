@@ -26,8 +26,8 @@ SCHEMA = pl.Schema(
     }
 )
 """``time`` of the answer; ``code`` and ``probability`` of the best code; ``status``; ``words``, how
-many; ``unknown_words``, the share of them that no known text has; ``familiarity``, greatest cosine
-with a known text; ``bundle`` that gave it. What is not known is null."""
+many; ``unknown_words``, the fraction of them that no known text has; ``familiarity``, greatest
+cosine with a known text; ``bundle`` that gave it. What is not known is null."""
 NEEDED = ('code', 'probability')
 PART_ROWS = 65536
 

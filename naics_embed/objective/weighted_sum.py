@@ -7,14 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from naics_embed.objective.negatives import Negatives
-from naics_embed.objective.registry import TERMS
 from naics_embed.objective.step import Batch, Step
 from naics_embed.objective.term import Term
 from naics_embed.objective.tree import TreeTargets
 from naics_embed.text.model import TextModel
 
 # A stage is keyed by the files that it imports: by this one, every term is among those of training.
-REGISTERED = TERMS
 
 
 @dataclass(frozen=True)

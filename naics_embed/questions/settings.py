@@ -18,7 +18,7 @@ class QuestionSettings:
         most_options: most options that stand for codes.
         least_probability: probability from which a code is a candidate for an option.
         candidates: most codes from which a question is drawn.
-        plainness: share of the greatest gain that a question of a plainer kind must reach to be
+        plainness: fraction of the greatest gain that a question of a plainer kind must reach to be
             preferred.
         vague_sector: probability of the best sector below which a text is too vague to code.
         examples: most examples of an option.

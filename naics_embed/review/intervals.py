@@ -1,4 +1,4 @@
-"""Exact intervals for shares of a finite population, from a sample without replacement."""
+"""Exact intervals for fractions of a finite population, from a sample without replacement."""
 
 from collections.abc import Callable
 from math import exp, lgamma
@@ -9,7 +9,7 @@ CONFIDENCE = 0.95
 def finite_interval(
     found: int, sample: int, population: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Return the interval for the share of a population that has a property.
+    """Return the interval for the fraction of a population that has a property.
 
     The analogue of Clopper's and Pearson's for the hypergeometric distribution: both tails are
     inverted (Buonaccorsi, American Statistician 1987), so it covers at least as often as it says.

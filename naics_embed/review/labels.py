@@ -27,8 +27,8 @@ def labels_at(address: str | None, name: str, codes: Sequence[str]) -> LabelledT
 def labels_of(store: Store, name: str, codes: Sequence[str]) -> LabelledTexts:
     """Return the texts of a batch that people have given a code.
 
-    A text of the audit stands for all accepted rows that it was drawn from, so that shares of the
-    labelled texts are shares of the file: its weight is accepted rows over audited ones.
+    A text of the audit stands for all accepted rows that it was drawn from, so that fractions of
+    the labelled texts are fractions of the file: its weight is accepted rows over audited ones.
 
     Args:
         store: of the batch.

@@ -40,11 +40,11 @@ class ErrorRate:
         audited: of these, drawn and decided by people.
         pending: drawn and not decided.
         wrong: audited rows with another code than the accepted one, or with none.
-        rate: share of wrong ones; None before any is decided.
+        rate: fraction of wrong ones; None before any is decided.
         low: lower end of its interval of 95 % for all accepted rows, as they were before people
             corrected any.
         high: upper end.
-        automation: accepted share of the rows with a text.
+        automation: accepted fraction of the rows with a text.
     """
 
     accepted: int
@@ -64,7 +64,7 @@ class Agreement:
     Attributes:
         level: digits that are compared.
         items: pairs of decisions.
-        agreed: share of them that agree.
+        agreed: fraction of them that agree.
         kappa: Cohen's κ; None without items, or where all decisions are one code.
         low: lower end of its interval of 95 %.
         high: upper end.

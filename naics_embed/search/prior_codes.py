@@ -17,7 +17,7 @@ from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 SIC = 'sic'
 SIC_KIND = 'SIC'
 DOUBTFUL = 0.1
-"""Share of unknown codes above which a column may be one of SIC."""
+"""Fraction of unknown codes above which a column may be one of SIC."""
 EXAMPLES = 3
 
 

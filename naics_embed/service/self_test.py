@@ -36,7 +36,7 @@ def check_engine(engine: Engine, texts: int, accuracy: float) -> SelfTest:
     Args:
         engine: the bundle.
         texts: how many.
-        accuracy: least share of them that must get their own code.
+        accuracy: least fraction of them that must get their own code.
 
     Raises:
         SelfTestError: too few are right, or a probability is none.

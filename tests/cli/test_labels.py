@@ -66,7 +66,7 @@ def test_audit_ranks_by_exposure_and_writes_a_sheet(run, tmp_path):
     out = tmp_path / 'sheet.csv'
     done = run('audit', '--exposure-column', 'premium', '-o', out)
     assert done.status == 0, done.err
-    assert 'expected share of wrong codes' in done.out
+    assert 'expected fraction of wrong codes' in done.out
     assert 'by premium' in done.out
     assert 'assess on a sample' in done.out
     assert pl.read_csv(out)['row'].to_list() == [3, 2]

@@ -329,7 +329,7 @@ def test_the_champion_is_registered_and_a_level_run_leaves_it(first, second, wor
     assert list(found['code'][3:]) == [hit.official for hit in answer.hits]
 
 
-def test_a_changed_setting_computes_only_what_stands_on_it(first, workshop):
+def test_a_changed_setting_computes_only_what_depends_on_it(first, workshop):
     changed = workshop.run('model.adapter_alpha=4', target='evaluation')
     after = {'query_points', 'refinement', 'candidates', 'selection', 'evaluation'}
     assert computed(changed) == {'text_training', *after}

@@ -132,7 +132,7 @@ def test_a_batch_is_made_and_extended(coded, coder, store, tmp_path):
 
 
 def test_the_error_rate_is_of_all_rows_that_were_drawn_from(coded, coder, store):
-    """A few wrong ones of a sample stand for a share of the accepted rows, with an interval."""
+    """A few wrong ones of a sample stand for a fraction of the accepted rows, with an interval."""
     drawn = drawn_of(coded, 0.5)
     add_audit(store, coder, 'audit', replace(drawn, accepted=1000), double_fraction=0.0)
     [ann] = make_users(store, ann='reviewer')

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from naics_embed.search.coder import Coder
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
 
@@ -16,6 +17,11 @@ def encoder(tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def bundle_path(encoder) -> Path:
     return write_tiny_bundle(encoder.parent / 'bundle', encoder)
+
+
+@pytest.fixture(scope='session')
+def coder(encoder) -> Coder:
+    return Coder.load(write_tiny_bundle(encoder.parent / 'with_coder', encoder, coder=True))
 
 
 @pytest.fixture

@@ -5,15 +5,6 @@ import pytest
 
 from naics_embed.errors import UserError
 from naics_embed.search.activities import LEAST_FRACTION, activities, parts_of
-from naics_embed.search.coder import Coder
-from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
-
-
-@pytest.fixture(scope='module')
-def coder(tmp_path_factory) -> Coder:
-    folder = tmp_path_factory.mktemp('activities')
-    encoder = write_tiny_encoder(folder / 'encoder')
-    return Coder.load(write_tiny_bundle(folder / 'bundle', encoder, coder=True))
 
 
 @pytest.mark.parametrize(

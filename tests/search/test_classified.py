@@ -15,18 +15,10 @@ from naics_embed.search.bulk import FileJob, code_file
 from naics_embed.search.classification_points import classification_points
 from naics_embed.search.code_table import CodeTable
 from naics_embed.search.coded_columns import ColumnOptions
-from naics_embed.search.coder import Coder
 from naics_embed.search.several_texts import search_several
 from naics_embed.search.text_fractions import TextParts, whole_codes
-from tests.tiny_bundle import write_tiny_bundle
 
 TEXTS = ['corn farming', 'dental offices', 'xylophone zzz']
-
-
-@pytest.fixture(scope='module')
-def coder(encoder, tmp_path_factory) -> Coder:
-    folder = tmp_path_factory.mktemp('classified')
-    return Coder.load(write_tiny_bundle(folder / 'bundle', encoder, coder=True))
 
 
 @pytest.fixture(scope='module')

@@ -9,15 +9,8 @@ from naics_embed.search.coded_columns import ColumnOptions, Remembered
 from naics_embed.search.coder import Coder
 from naics_embed.tabular.dialect import DialectOptions
 from naics_embed.tabular.open import ReadOptions
-from tests.tiny_bundle import write_tiny_bundle
 
 TEXTS = ['corn farming', 'dental offices', '', 'shoe repair', 'corn farming', '寿司屋']
-
-
-@pytest.fixture(scope='module')
-def coder(encoder, tmp_path_factory) -> Coder:
-    folder = tmp_path_factory.mktemp('files')
-    return Coder.load(write_tiny_bundle(folder / 'bundle', encoder, coder=True))
 
 
 @pytest.fixture

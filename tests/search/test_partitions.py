@@ -12,7 +12,6 @@ from pyarrow.dataset import dataset
 from naics_embed.artifacts import read_json
 from naics_embed.errors import ArtifactError, UserError
 from naics_embed.search.bulk import FileJob, code_file
-from naics_embed.search.coder import Coder
 from naics_embed.search.coding_options import coding_options
 from naics_embed.search.partitions import (
     PartitionSettings,
@@ -24,15 +23,8 @@ from naics_embed.search.partitions import (
 )
 from naics_embed.search.prior_column import PriorColumn
 from naics_embed.tabular.open import open_table
-from tests.tiny_bundle import write_tiny_bundle
 
 SETTINGS = PartitionSettings('what', 6, 0.8, 3)
-
-
-@pytest.fixture(scope='module')
-def coder(encoder, tmp_path_factory) -> Coder:
-    folder = tmp_path_factory.mktemp('partitions')
-    return Coder.load(write_tiny_bundle(folder / 'bundle', encoder, coder=True))
 
 
 @pytest.fixture

@@ -9,20 +9,12 @@ from typer.testing import CliRunner
 from naics_embed.cli.main import app
 from naics_embed.errors import UserError
 from naics_embed.search.bulk import FileJob, code_file
-from naics_embed.search.coder import Coder
 from naics_embed.search.prior_codes import PriorReader
 from naics_embed.search.prior_column import PriorColumn
 from naics_embed.search.sic import read_sic, sic_targets
-from tests.tiny_bundle import write_tiny_bundle
 
 TEXTS = ['corn farming', 'dental offices', 'shoe repair', 'soybean farming']
 PRIOR = ['111150', None, '8114//', 'no code']
-
-
-@pytest.fixture(scope='module')
-def coder(encoder, tmp_path_factory) -> Coder:
-    folder = tmp_path_factory.mktemp('prior')
-    return Coder.load(write_tiny_bundle(folder / 'bundle', encoder, coder=True))
 
 
 @pytest.fixture(scope='module')

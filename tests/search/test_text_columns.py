@@ -8,7 +8,6 @@ import pytest
 from benchmarks.company_names import trade_words
 from naics_embed.errors import UserError
 from naics_embed.search.bulk import FileJob, code_file
-from naics_embed.search.coder import Coder
 from naics_embed.search.partitions import (
     PartitionSettings,
     bundle_key,
@@ -24,13 +23,6 @@ from naics_embed.search.text_columns import (
     text_columns,
 )
 from naics_embed.tabular.part import Part
-from tests.tiny_bundle import write_tiny_bundle
-
-
-@pytest.fixture(scope='module')
-def coder(encoder, tmp_path_factory) -> Coder:
-    folder = tmp_path_factory.mktemp('several')
-    return Coder.load(write_tiny_bundle(folder / 'bundle', encoder, coder=True))
 
 
 def test_a_column_of_names_weighs_less_unless_it_is_alone():

@@ -99,22 +99,6 @@ def test_codes_and_names_belong_to_the_positions_and_ids(real, kinship):
         assert row['relation'] == relation_names()[row['relation_id']]
 
 
-def test_distance_counts_of_the_census_tree(edges):
-    counts = dict(edges['distance'].value_counts().sort('distance').iter_rows())
-    assert counts == {
-        1: 2105,
-        2: 4593,
-        3: 10938,
-        4: 30175,
-        5: 78544,
-        6: 183454,
-        7: 347006,
-        8: 549103,
-        9: 613307,
-        10: 437525,
-    }
-
-
 def test_relation_counts_of_the_census_tree(real, kinship):
     counts = dict(kinship['relation'].value_counts().iter_rows())
     assert counts['child'] == 2105

@@ -281,7 +281,7 @@ def test_refresh_computes_the_named_stage_only(laboratory, words, source):
 
 
 @pytest.mark.slow
-def test_refresh_computes_what_stands_on_the_stage_although_its_content_is_the_same(
+def test_refresh_computes_what_depends_on_the_stage_although_its_content_is_the_same(
     laboratory, words, source
 ):
     after = Words()

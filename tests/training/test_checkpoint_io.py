@@ -27,6 +27,7 @@ from naics_embed.training.checkpoint_io import (
     read_checkpoint,
 )
 from naics_embed.training.fit import train_text
+from tests.disks import small_disk
 from tests.training.test_fit import assert_same
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,24 +68,10 @@ def whole(make_inputs, settings_with, tmp_path_factory):
 
 
 @pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
+def disk(tmp_path) -> Iterator[Path]:
     """A file system of its own, of 32 MB; temporary files are on another one."""
-    if shutil.which('mount') is None:
-        pytest.skip('there is no mount here')
-    folder = tmp_path / 'small'
-    folder.mkdir()
-    mounted = subprocess.run(
-        ['mount', '-t', 'tmpfs', '-o', 'size=32m', 'none', str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f'mounting a file system is not permitted here: {mounted.stderr.strip()}')
-    try:
+    with small_disk(tmp_path / 'small', 32) as folder:
         yield folder
-    finally:
-        subprocess.run(['umount', str(folder)], check=True)
 
 
 @pytest.fixture
@@ -130,14 +117,14 @@ def largest_file(size: int) -> Iterator[None]:
     [(0.0, 0.7, 'best-.*'), (0.5, 0.7, 'best-.*'), (0.0, 0.3, 'last'), (0.5, 0.3, 'last')],
 )
 def test_a_full_disk_leaves_the_earlier_checkpoints(
-    train, settings, selection_is, tmp_path, small_disk, part, second, failed
+    train, settings, selection_is, tmp_path, disk, part, second, failed
 ):
     """There is space for nothing or half of a checkpoint, the best one or the last one."""
-    assert not on_same_disk(small_disk, Path(tempfile.gettempdir()))
+    assert not on_same_disk(disk, Path(tempfile.gettempdir()))
     metrics = [0.5, second, 0.6]
     selection_is([*metrics, *metrics[:2], second, *metrics[1:]])
     whole, _ = train(settings, tmp_path / 'whole')
-    folder = small_disk / 'checkpoints'
+    folder = disk / 'checkpoints'
     with pytest.raises(EndOfProcessError):
         train(settings, folder, stop_after=1)
     before = contents(folder)
@@ -146,7 +133,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoints(
     size = len(before['last.ckpt'])
     assert free < size
     with (
-        filled(small_disk, free + int(part * (size - free))),
+        filled(disk, free + int(part * (size - free))),
         pytest.raises(
             ArtifactError, match=rf'{failed}\.ckpt could not be written: No space.*Free space'
         ),

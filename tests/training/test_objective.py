@@ -307,7 +307,7 @@ def test_codes_from_texts_are_all_candidates_and_live_ones_learn(step):
     assert float(module.terms(batch, 0.5).values['retrieval'].detach()) != before
 
 
-def test_offsets_move_known_codes_and_unseen_ones_stay_with_their_texts(step, material):
+def test_offsets_move_supervised_codes_and_unseen_ones_stay_with_their_texts(step, material):
     module, batch = step('model.code_points=text+offset', 'model.offset_start=construction')
     model = module.model
     known = torch.from_numpy(material.supervised)
