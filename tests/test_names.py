@@ -26,6 +26,7 @@ WORDS = {
     r'\bwarm[ _]epochs?\b': 'head-only epochs',
     r'\bsurest\b': 'at a coverage',
     r'\bthe house\b': 'package',
+    r'\bshares? of\b': 'fraction of',
     r'\bcourse of\b': 'history',
     r'\btop answers?\b': 'top-1',
     r'\b(known|learned) codes\b': 'supervised codes',
