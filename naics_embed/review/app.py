@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 
@@ -33,6 +32,7 @@ from naics_embed.review.statistics import agreement, error_rate, shares
 from naics_embed.review.store import StoreUnavailableError
 from naics_embed.review.users import end_session
 from naics_embed.service.problems import ProblemError
+from naics_embed.service.static_files import static_files
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def create_review_app(desk: Desk, on_close: Callable[[Batch], None] | None = Non
     def page() -> FileResponse:
         return FileResponse(STATIC / 'index.html')
 
-    app.mount('/static', StaticFiles(directory=STATIC))
+    app.mount('/static', static_files(STATIC))
     return app
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from fastapi import FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -46,6 +45,7 @@ from naics_embed.service.requests import (
     text_problem,
 )
 from naics_embed.service.running import JSON, RETRY_AFTER_S, Service, json_answer
+from naics_embed.service.static_files import static_files
 from naics_embed.taxonomy import LEVELS
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def create_app(
     add_atlas(app, service)
     add_pages(app)
     operation.add_routes(app)
-    app.mount('/static', StaticFiles(directory=STATIC))
+    app.mount('/static', static_files(STATIC))
     for path, mounted in (mounts or {}).items():
         app.mount(path, mounted)
     return Guard(app, config, service.metrics)

@@ -1,7 +1,9 @@
 """The real pipeline, from workbooks to a promoted table, on a miniature of everything."""
 
 import json
+import logging
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -395,6 +397,17 @@ def test_the_data_target_stops_after_the_data(second, workshop):
     assert computed(data) == set()
     assert data['metrics'] == {}
     assert data['bundle'] is None
+
+
+def test_the_log_says_which_of_how_many_stages_is_done(workshop, caplog):
+    with caplog.at_level(logging.INFO, logger='naics_embed.pipeline'):
+        data = workshop.run(target='data')
+    lines = [record.getMessage() for record in caplog.records]
+    told = [found for line in lines if (found := re.match(r'stage (\d+) of (\d+), (\w+): ', line))]
+    names = set(data['stages'])
+    assert [int(one[1]) for one in told] == list(range(1, len(names) + 1))
+    assert {int(one[2]) for one in told} == {len(names)}
+    assert {one[3] for one in told} == names
 
 
 def test_resuming_without_a_checkpoint_is_a_clear_error(first, workshop):

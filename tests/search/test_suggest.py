@@ -1,6 +1,8 @@
 """Search as you type."""
 
+import random
 import sys
+import time
 from pathlib import Path
 from subprocess import run
 
@@ -58,6 +60,24 @@ def test_a_text_comes_once_and_no_more_than_asked(index):
     found = index.suggest('dog', 5)
     assert [one.text for one in found] == ['Dog kennels', 'Dog grooming services']
     assert len(index.suggest('dog', 1)) == 1
+
+
+def test_a_letter_takes_less_than_twenty_milliseconds():
+    rng = random.Random(0)
+    words = [''.join(rng.choices('abcdeinorst', k=rng.randint(3, 11))) for _ in range(3000)]
+    texts = {' '.join(rng.choices(words, k=rng.randint(1, 6))) for _ in range(20_000)}
+    index = SuggestIndex([entry(text, '812910') for text in sorted(texts)])
+    queries = [query[:end] for query in words[:5] for end in range(1, len(query))]
+    # A word with a letter too many begins none, so that mistakes are tried.
+    queries += [word[:3] + 'q' + word[3:] for word in words[:5]]
+
+    def seconds(query: str) -> float:
+        start = time.process_time()
+        index.suggest(query, 10)
+        return time.process_time() - start
+
+    slow = {query: min(seconds(query) for _ in range(3)) for query in queries}
+    assert {query: taken for query, taken in slow.items() if taken > 0.02} == {}
 
 
 def test_no_text_at_all():

@@ -1,6 +1,6 @@
 // Search by words and browsing of the tree, in a dialog that the arrow keys move in.
 import { get } from './api.js';
-import { byId, count, element, percent } from './dom.js';
+import { byId, count, element, tenths } from './dom.js';
 
 const PAUSE_MS = 120;
 
@@ -81,7 +81,7 @@ export class Finder {
       const item = element('li', { role: 'option', id: `option-${at}` },
         element('span', { class: 'code' }, code.official),
         element('span', { class: 'title' }, `${code.title}${more}`));
-      if (code.probability !== undefined) item.append(element('span', { class: 'quiet' }, percent(code.probability)));
+      if (code.probability !== undefined) item.append(element('span', { class: 'quiet' }, tenths(code.probability)));
       item.addEventListener('click', () => {
         if (code.children && !this.query.value.trim()) this.browse(code.code);
         else this.accept(at);

@@ -1,5 +1,5 @@
 // One text with its suggestions.
-import { count, element, gauge, percent } from './dom.js';
+import { count, element, gauge, tenths } from './dom.js';
 
 const LONGEST_QUOTE = 120;
 const ANSWERS = { vague: 'too vague to code', not_business: 'not a business' };
@@ -46,7 +46,7 @@ function suggestion(hit, number, choose) {
     element('kbd', {}, String(number)),
     element('span', { class: 'code' }, hit.official),
     element('span', { class: 'title' }, hit.title),
-    element('span', { class: 'probability' }, percent(hit.probability)),
+    element('span', { class: 'probability' }, tenths(hit.probability)),
     gauge(hit.probability));
   accept.addEventListener('click', () => choose(hit.code));
   const about = element('div', { class: 'about' });

@@ -1,6 +1,6 @@
 // What the batch has come to: progress, errors of the automatic part, agreement, reviewers.
 import { get, post } from './api.js';
-import { byId, count, element, percent } from './dom.js';
+import { byId, count, element, tenths } from './dom.js';
 
 function tile(value, label) {
   return element('li', { class: 'card' }, element('strong', {}, value), element('span', {}, label));
@@ -23,15 +23,15 @@ export async function showOverview(section, batch, me, closed) {
   const parts = [
     element('h2', { id: 'overview-title' }, `${facts.name}: ${facts.source}`),
     element('ul', { class: 'tiles' },
-      tile(percent(errors.automation), `coded automatically: ${errors.accepted.toLocaleString('en')} rows${facts.threshold === null ? '' : ` at ${percent(facts.threshold)} or more`}`),
+      tile(tenths(errors.automation), `coded automatically: ${errors.accepted.toLocaleString('en')} rows${facts.threshold === null ? '' : ` at ${tenths(facts.threshold)} or more`}`),
       errors.audited
-        ? tile(percent(errors.rate), `of the audited ones are wrong (${errors.wrong} of ${errors.audited}); of all, ${percent(errors.low)} to ${percent(errors.high)} with 95 % confidence`)
+        ? tile(tenths(errors.rate), `of the audited ones are wrong (${errors.wrong} of ${errors.audited}); of all, ${tenths(errors.low)} to ${tenths(errors.high)} with 95 % confidence`)
         : tile('–', `are wrong: ${count(errors.pending, 'row', 'rows')} of the audit to be decided first`),
       tile(`${progress.done} of ${progress.people}`, 'items for people are settled'),
       tile(String(facts.decided), 'decided by you')),
     element('h3', {}, 'Agreement of two reviewers'),
     facts.agreement[0].items === 0 ? element('p', { class: 'quiet' }, 'No text has been decided by two reviewers yet.') : table('Agreement by level', ['Digits', 'Items', 'Agree', 'Cohen’s κ', '95 %'], facts.agreement.map((one) => [
-      String(one.level), String(one.items), percent(one.agreed),
+      String(one.level), String(one.items), tenths(one.agreed),
       one.kappa === null ? '–' : one.kappa.toFixed(2),
       one.low === null ? '–' : `${one.low.toFixed(2)} – ${one.high.toFixed(2)}`])),
   ];

@@ -1,5 +1,5 @@
 // The answer box and the ranked codes.
-import { bar, button, copyButton, element, percent } from './dom.js';
+import { button, copyButton, element, gauge, percent } from './dom.js';
 
 const HEADS = {
   coded: 'Sure',
@@ -77,7 +77,7 @@ function hitItem(hit, rank, { open, tick, ticked, shown }) {
   return element('li', {},
     element('div', { class: 'line' }, name,
       element('label', { class: 'tick', title: 'Tick two to compare them' }, box, element('span', {}, 'compare'))),
-    element('div', { class: 'probability' }, bar(hit.probability),
+    element('div', { class: 'probability' }, gauge(hit.probability),
       element('span', { class: 'figure' }, percent(hit.probability))),
     element('div', { class: 'evidence' }, ...evidence(hit)));
 }

@@ -1,4 +1,4 @@
-// Elements. Text goes in as text nodes, never as markup.
+// Elements of the pages of service and review. Text goes in as text nodes, never as markup.
 const SVG = 'http://www.w3.org/2000/svg';
 
 export const byId = (id) => document.getElementById(id);
@@ -9,12 +9,21 @@ export function percent(fraction) {
   return `${Math.round(100 * fraction)} %`;
 }
 
-/** An element; attributes that begin with "on" are listeners, those that are null are left out. */
+/** A share or an estimate, to a tenth of a percent. */
+export function tenths(fraction) {
+  return fraction === null || fraction === undefined ? '–' : `${(100 * fraction).toFixed(1)} %`;
+}
+
+export function count(number, one, many) {
+  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+}
+
+/** An element; attributes that begin with "on" are listeners, those without a value are left out. */
 export function element(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith('on')) node.addEventListener(key.slice(2), value);
-    else if (value !== null) node.setAttribute(key, value);
+    else if (value !== null && value !== undefined) node.setAttribute(key, value);
   }
   node.append(...children.filter((child) => child !== null));
   return node;
@@ -25,9 +34,9 @@ export function button(text, onclick, attributes = {}) {
 }
 
 /** A bar as wide as a fraction. */
-export function bar(fraction) {
+export function gauge(fraction) {
   const drawing = document.createElementNS(SVG, 'svg');
-  drawing.setAttribute('class', 'bar');
+  drawing.setAttribute('class', 'gauge');
   drawing.setAttribute('aria-hidden', 'true');
   for (const [kind, width] of [['back', 1], ['full', fraction]]) {
     const box = document.createElementNS(SVG, 'rect');
