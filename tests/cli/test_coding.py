@@ -7,6 +7,8 @@ import fsspec
 import polars as pl
 import pytest
 
+from naics_embed.bundle.provenance import FIELDS
+from naics_embed.search.coder import Coder
 from naics_embed.tabular.open import open_table as _open
 from tests.tiny_bundle import write_tiny_bundle, write_tiny_encoder
 
@@ -66,6 +68,23 @@ def test_a_file_is_coded(cli, bundle, tmp_path):
     missing = cli('code', tmp_path / 'none.csv', *arguments)
     assert (missing.status, missing.out) == (2, '')
     assert 'does not exist' in missing.err
+
+
+def test_a_file_names_where_its_answers_come_from(cli, bundle, tmp_path):
+    pl.DataFrame({'what': ['corn farming', 'dental offices']}).write_csv(tmp_path / 'in.csv')
+    expected = Coder.load(bundle).provenance
+    for out, more in (('plain.parquet', ()), ('named.parquet', ('--provenance',))):
+        arguments = ('--text-column', 'what', '-o', tmp_path / out, '--bundle', bundle, *more)
+        assert cli('code', tmp_path / 'in.csv', *arguments).status == 0
+        metadata = pl.read_parquet_metadata(tmp_path / out)
+        said = [value for name, value in metadata.items() if 'naics' in name]
+        assert [json.loads(value) for value in said] == [expected.lasting()], 'without the time'
+    plain, named = (pl.read_parquet(tmp_path / out) for out in ('plain.parquet', 'named.parquet'))
+    added = {f'naics_{name}' for name in FIELDS}
+    assert set(named.columns) - set(plain.columns) == added
+    first = named.row(0, named=True)
+    assert {name: first[f'naics_{name}'] for name in expected.lasting()} == expected.lasting()
+    assert first['naics_time'] is not None
 
 
 def test_a_file_is_coded_in_bfloat16_where_that_is_faster(cli, bundle, tmp_path):

@@ -205,10 +205,13 @@ byId('start').addEventListener('click', () => attempt(async () => {
   reset(['description'], lines.map((line) => [line]));
   await codeAll(0);
 }));
-byId('file').addEventListener('change', () => {
+function readChosen() {
   const [file] = byId('file').files;
   if (file) attempt(() => readFile(file));
-});
+}
+byId('file').addEventListener('change', readChosen);
+// A file may have been chosen before this script was there.
+readChosen();
 document.addEventListener('dragover', (event) => event.preventDefault());
 document.addEventListener('drop', (event) => {
   event.preventDefault();
