@@ -171,6 +171,26 @@ def test_the_card_has_the_official_texts(opened):
     assert 'Its codes' in text(page, '#panel')
 
 
+CLIPBOARD = """
+window.copied = [];
+const writeText = (text) => Promise.resolve(window.copied.push(text));
+Object.defineProperty(navigator, 'clipboard', { value: { writeText } });
+"""
+
+
+def test_code_and_link_are_copied(opened):
+    page = opened('?q=corn+farming&confidence=0.5&code=111150', CARD)
+    page.execute_script(CLIPBOARD)
+    for label in ('Copy code', 'Copy link'):
+        page.find_element('xpath', f"//div[@id='panel']//button[text()='{label}']").click()
+    wait(page, 'window.copied.length == 2')
+    code, link = shown(page, 'window.copied')
+    assert code == '111150'
+    assert 'code=111150' in link
+    page.get(link)
+    wait(page, CARD)
+
+
 def test_why_not_the_other(opened):
     page = opened('?q=corn+farming&confidence=0.5', HITS)
     click(page, '#hits > li:nth-child(1) input')
