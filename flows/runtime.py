@@ -25,7 +25,12 @@ DEFAULTS = {
     'GIT_PYTHON_REFRESH': 'quiet',
 }
 LOOPBACK = ('127.0.0.1', 'localhost', '::1')
-QUIET = {'PREFECT_LOGGING_LEVEL': 'CRITICAL', 'PREFECT_SERVER_LOGGING_LEVEL': 'CRITICAL'}
+QUIET = {
+    'PREFECT_LOGGING_LEVEL': 'CRITICAL',
+    'PREFECT_SERVER_LOGGING_LEVEL': 'CRITICAL',
+    # MLflow sets the level of its loggers when it is imported.
+    'MLFLOW_LOGGING_LEVEL': 'WARNING',
+}
 
 
 def prepare(*, quiet: bool) -> None:

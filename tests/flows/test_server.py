@@ -73,6 +73,31 @@ def test_several_processes_are_refused(monkeypatch):
         prepare(quiet=True)
 
 
+TRACKED = """
+from flows.runtime import prepare
+
+prepare(quiet=True)
+import mlflow
+
+mlflow.set_tracking_uri('sqlite:///' + __import__('sys').argv[1])
+mlflow.set_experiment('quiet')
+with mlflow.start_run():
+    mlflow.log_metric('loss', 1.0)
+"""
+
+
+def test_mlflow_says_nothing_of_its_database(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-c', TRACKED, str(tmp_path / 'mlflow.db')],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+    assert (tmp_path / 'mlflow.db').stat().st_size > 0
+
+
 LAST_WORDS = """
 from flows.runtime import prepare
 
