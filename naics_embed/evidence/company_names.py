@@ -85,7 +85,7 @@ class TradeWords:
         It is that of Kullback and Leibler (1951), of the posterior mean of the shares; 0 for a word
         that no known text has.
         """
-        at = self.postings.position.get(stem)
+        at = self.postings.find(stem)
         if at is None:
             return 0.0
         span = slice(int(self.postings.starts[at]), int(self.postings.starts[at + 1]))

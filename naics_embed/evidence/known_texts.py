@@ -134,12 +134,11 @@ class KnownTexts:
 
         It is 0 for a text without words.
         """
-        vocabulary = self.words.position
         shares = np.zeros(len(texts))
         for row, text in enumerate(texts):
             stems = words(plain(text, self.settings.characters_read))
             if stems:
-                shares[row] = sum(stem not in vocabulary for stem in stems) / len(stems)
+                shares[row] = sum(self.words.find(stem) is None for stem in stems) / len(stems)
         return shares
 
     def nearest_texts(

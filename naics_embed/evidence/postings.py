@@ -1,5 +1,6 @@
 """An inverted index: from terms to the documents that hold them, with a weight for each."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,9 @@ from functools import cached_property
 from itertools import chain
 
 import numpy as np
+
+FEW_TERMS = 4096
+"""Most terms of one call that are found by bisection, before a table of all terms pays."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,17 @@ class Postings:
         """Term → its position in the vocabulary."""
         return dict(zip(self.terms, range(len(self.terms)), strict=True))
 
+    def find(self, term: str) -> int | None:
+        """Return the position of a term in the vocabulary, None where it has none.
+
+        By `position` where that is made already, else by bisection: a process that answers once
+        need not make a table of all terms.
+        """
+        if 'position' in self.__dict__:
+            return self.position.get(term)
+        at = bisect_left(self.terms, term)
+        return at if at < len(self.terms) and self.terms[at] == term else None
+
     def scores(self, queries: Sequence[Sequence[str]]) -> np.ndarray:
         """Return sums of the weights of terms in documents, float32 ``(len(queries), size)``.
 
@@ -39,8 +54,11 @@ class Postings:
             queries: the terms of each; one that occurs twice counts twice, one that is unknown
                 not at all.
         """
-        position = self.position
-        known_terms = [[position[term] for term in terms if term in position] for terms in queries]
+        if sum(map(len, queries)) > FEW_TERMS:
+            _ = self.position
+        known_terms = [
+            [at for term in terms if (at := self.find(term)) is not None] for terms in queries
+        ]
         sizes = [len(terms) for terms in known_terms]
         terms = np.fromiter(chain.from_iterable(known_terms), np.int64, sum(sizes))
         begins, lengths = self.starts[terms], np.diff(self.starts)[terms]
@@ -57,7 +75,7 @@ class Postings:
 
     def of(self, term: str, document: int) -> float:
         """Return the weight of a term in a document, 0 where it does not occur."""
-        at = self.position.get(term)
+        at = self.find(term)
         if at is None:
             return 0.0
         span = self.documents[self.starts[at] : self.starts[at + 1]]

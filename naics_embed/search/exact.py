@@ -1,6 +1,7 @@
 """Texts that are official titles or known texts, word for word."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
 DECIDED = 0.99
 """Probability of the codes that a title or a text of the bundle itself names, together."""
+FEW_TEXTS = 16
+"""Texts that are looked for among all known ones before a table of these pays."""
 
 
 class ExactTexts:
@@ -39,11 +42,36 @@ class ExactTexts:
         self._titles: dict[str, set[int]] = {}
         for row, title in enumerate(titles):
             self._titles.setdefault(normalise(title), set()).update(below.get(row, ()))
-        self._known: dict[str, list[int]] = {}
-        for at, words in enumerate(normalise_all(evidence.texts)):
-            self._known.setdefault(words, []).append(at)
+        self._looked_for = 0
         self._labels, self._given = evidence.labels, evidence.texts
         self._trusted = reliability
+
+    @cached_property
+    def _known(self) -> dict[str, list[int]]:
+        """Normal form → rows of the known texts that have it."""
+        rows: dict[str, list[int]] = {}
+        for at, words in enumerate(normalise_all(self._given)):
+            rows.setdefault(words, []).append(at)
+        return rows
+
+    def _rows(self, words: str) -> list[int]:
+        """Return the rows of the known texts with a normal form.
+
+        The first few are looked for: a process that answers once need not bring all texts into
+        their normal form.
+        """
+        self._looked_for += 1
+        if self._looked_for > FEW_TEXTS or '_known' in self.__dict__:
+            return self._known.get(words, [])
+        # All letters and digits are in the normal form, so a text of equal form has the first one.
+        first = words[:1]
+        maybe = [
+            at
+            for at, text in enumerate(self._given)
+            if first in (start := text[:1].lower()) or not start.isalnum()
+        ]
+        forms = normalise_all([self._given[at] for at in maybe])
+        return [at for at, form in zip(maybe, forms, strict=True) if form == words]
 
     def decide(self, texts: Sequence[str], probabilities: np.ndarray) -> None:
         """Change the probabilities of texts that match, in place.
@@ -64,7 +92,7 @@ class ExactTexts:
                 shares = probabilities[row, columns]
             else:
                 # A text that its user keeps private is empty here.
-                known = [at for at in self._known.get(words, ()) if self._given[at]]
+                known = [at for at in self._rows(words) if self._given[at]]
                 if not known:
                     continue
                 labels, counts = np.unique(self._labels[known], return_counts=True)

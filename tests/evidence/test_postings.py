@@ -73,3 +73,15 @@ def test_plurals(word, wanted):
 
 def test_words_of_one_letter_do_not_count():
     assert words('a farms b 4 42') == ['farm', '42']
+
+
+def test_a_term_is_found_with_and_without_the_table_of_terms():
+    documents = [text.split() for text in (*TEXTS, 'é Ω 寿司 zebra')]
+    index = bm25_postings(documents, k1=1.5, b=0.6)
+    asked = [*index.terms, 'a', 'cor', 'corny', 'zzz', '', '寿', '龍']
+    before = [index.find(term) for term in asked]
+    scores = index.scores([asked])
+    assert 'position' not in index.__dict__
+    assert before == [index.position.get(term) for term in asked]
+    assert [index.find(term) for term in asked] == before
+    np.testing.assert_array_equal(index.scores([asked]), scores)

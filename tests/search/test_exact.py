@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from naics_embed.census.normalise import normalise
 from naics_embed.evidence.known_texts import Linear, index_texts
 from naics_embed.search.coder import Coder
 from naics_embed.search.exact import DECIDED, ExactTexts
@@ -125,3 +126,35 @@ def test_a_text_of_a_user_decides_as_far_as_its_source_can_be_trusted(codebook, 
     before = sure.copy()
     trusting.decide(['their words'], sure)
     np.testing.assert_array_equal(before, sure)
+
+
+ODD = [
+    'own words',
+    'Own  WORDS!',
+    '_own words',
+    'İzmir',
+    'straße',
+    'ΣΑΣ',
+    '¿qué?',
+    '寿司屋',
+    '',
+    '—',
+]
+
+
+def test_the_first_texts_are_found_as_the_others(codebook, leaves):
+    labels = np.arange(len(ODD) + len(leaves)) % len(leaves)
+    texts = ODD + [f'text {i}' for i in range(len(leaves))]
+    vectors = np.ones((len(texts), WIDTH), dtype=np.float32) / np.sqrt(WIDTH)
+    linear = Linear(np.zeros((WIDTH, len(leaves)), np.float32), np.zeros(len(leaves), np.float32))
+    known = index_texts(texts, labels, vectors, linear, EVIDENCE)
+    rows = {}
+    for text in (*ODD, 'OWN-WORDS', 'Text 3', 'none of these'):
+        # Each is the first that this one is asked for.
+        new = ExactTexts(codebook['code'].to_list(), codebook['title'].to_list(), known)
+        rows[text] = new._rows(normalise(text))
+        assert '_known' not in new.__dict__
+    table = ExactTexts(codebook['code'].to_list(), codebook['title'].to_list(), known)._known
+    assert rows == {text: table.get(normalise(text), []) for text in rows}
+    assert {known.texts[at] for at in rows['OWN-WORDS']} == set(ODD[:3])
+    assert rows['none of these'] == []
