@@ -37,7 +37,8 @@ from naics_embed.bundle.promotion import promoted_bundle
 from naics_embed.search.bulk import FileJob, code_file
 from naics_embed.search.coder import Coder
 from naics_embed.text.backbone import locate_backbone
-from naics_embed.text.inference.precisions import BFLOAT16, PRECISIONS
+from naics_embed.text.inference.precisions import BFLOAT16, FLOAT32, PRECISIONS
+from naics_embed.text.inference.processor import self_test
 
 BACKBONE = 'sentence-transformers/all-MiniLM-L6-v2'
 PEER = 'SentenceTransformer.encode'
@@ -210,7 +211,9 @@ def main() -> None:
         'threads': {},
     }
     if options.threads:
-        coders = {name: Coder.load(bundle, precision=name) for name in PRECISIONS}
+        # bfloat16 is refused where the processor has no instructions for it.
+        useful = PRECISIONS if self_test(keep=False).refusal() is None else (FLOAT32,)
+        coders = {name: Coder.load(bundle, precision=name) for name in useful}
         calls = contenders(texts, locate_backbone(options.backbone).folder, coders)
         exact, *others = coders
         result['agreement'] = {

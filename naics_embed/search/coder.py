@@ -88,6 +88,10 @@ class Coder:
         """Return unit embeddings by the trained and by the frozen encoder, twice float32."""
         return self._parts.embed(texts)
 
+    def prepare(self) -> None:
+        """Make tables now that a process which answers once does without: for a service."""
+        self._scorer.prepare()
+
     @property
     def starter(self) -> bool:
         """Whether its bundle is a starter, built without training."""

@@ -11,7 +11,7 @@ from naics_embed.taxonomy import LEAF_LEVEL, Taxonomy
 
 DECIDED = 0.99
 """Probability of the codes that a title or a text of the bundle itself names, together."""
-FEW_TEXTS = 16
+FEW_TEXTS = 3
 """Texts that are looked for among all known ones before a table of these pays."""
 
 
@@ -53,6 +53,10 @@ class ExactTexts:
         for at, words in enumerate(normalise_all(self._given)):
             rows.setdefault(words, []).append(at)
         return rows
+
+    def prepare(self) -> None:
+        """Make the table of all known texts now."""
+        _ = self._known
 
     def _rows(self, words: str) -> list[int]:
         """Return the rows of the known texts with a normal form.

@@ -65,6 +65,12 @@ class Scorer:
         reliability = None if adaptation is None else adaptation.reliability
         self._exact = ExactTexts(searcher.codes, searcher.titles, evidence, reliability)
 
+    def prepare(self) -> None:
+        """Make what is otherwise made when a few texts have been scored."""
+        self._exact.prepare()
+        for index in (self.evidence.words, self.evidence.pairs, self.evidence.characters):
+            _ = index.position
+
     def scored(self, texts: Sequence[str]) -> Iterator[Scored]:
         """Yield what is known of texts, `CHUNK` at a time, in their order."""
         for start in range(0, len(texts), CHUNK):

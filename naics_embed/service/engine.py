@@ -58,6 +58,7 @@ class Engine:
             ArtifactError: there is no such bundle, it is damaged, or it has no coder.
         """
         coder = coding.Coder.load(path, questions=questions)
+        coder.prepare()
         table = CodeTable(coder.searcher.bundle)
         engine = cls(coder, table, CodeDisk.of(table, stretch))
         engine.search(engine.table.frame['title'][0], 1, LEAF_LEVEL, 1.0)

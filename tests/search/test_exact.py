@@ -154,7 +154,9 @@ def test_the_first_texts_are_found_as_the_others(codebook, leaves):
         new = ExactTexts(codebook['code'].to_list(), codebook['title'].to_list(), known)
         rows[text] = new._rows(normalise(text))
         assert '_known' not in new.__dict__
-    table = ExactTexts(codebook['code'].to_list(), codebook['title'].to_list(), known)._known
+    prepared = ExactTexts(codebook['code'].to_list(), codebook['title'].to_list(), known)
+    prepared.prepare()
+    table = prepared.__dict__['_known']
     assert rows == {text: table.get(normalise(text), []) for text in rows}
     assert {known.texts[at] for at in rows['OWN-WORDS']} == set(ODD[:3])
     assert rows['none of these'] == []
