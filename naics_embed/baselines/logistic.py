@@ -49,6 +49,8 @@ def fit_logistic(
     with warnings.catch_warnings():
         # The number of iterations is a budget; running out of it is meant.
         warnings.simplefilter('ignore', ConvergenceWarning)
+        # Labels are codes, also where there are few texts a code.
+        warnings.filterwarnings('ignore', 'The number of unique classes', UserWarning)
         model.fit(((train_x - mean) * scale).astype(np.float32), labels)
     coefficients = np.asarray(model.coef_, dtype=np.float64)
     intercept = np.asarray(model.intercept_, dtype=np.float64)

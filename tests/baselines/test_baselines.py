@@ -307,3 +307,11 @@ def test_bm25_needs_a_word():
 def test_settings_that_make_no_sense_are_refused(values, key):
     with pytest.raises(ConfigError, match=key):
         BaselineSettings(**values)
+
+
+def test_logistic_says_nothing_of_few_texts_a_class():
+    x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        scores = logistic_regression(x, np.arange(30) % 20, x, 20, SETTINGS)
+    assert np.isfinite(scores).all()
