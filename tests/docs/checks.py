@@ -154,7 +154,8 @@ def check_pip(words: list[str], *, inline: bool) -> None:
     for before, word in zip(['', *words], words, strict=False):
         if word.startswith('-') or word == 'install' or before in ('-c', '-r'):
             continue
-        name = word.replace('.[', f'{project["name"]}[') if word.startswith('.[') else word
+        # The folder of the checkout is the project itself, with or without extras.
+        name = re.sub(r'^\.(?=\[|$)', project['name'], word)
         wanted = Requirement(name)
         taken = True
         if wanted.name == project['name']:
